@@ -1,0 +1,178 @@
+"""The vocabulary of wtwatch as types. No input, no output, no tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import NewType
+
+Sha = NewType("Sha", str)
+"""A full commit id of git, in hexadecimal."""
+
+
+def now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """Return a moment as ISO 8601 in UTC with microseconds, as all JSON and files of wtwatch have it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that :func:`stamp` wrote."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+class Freshness(Enum):
+    """How the run tree's code stands to the bookmark."""
+
+    FRESH = "fresh"  # at the tip
+    BEHIND = "behind"  # the bookmark has moved on
+    BLOCKED = "blocked"  # a move would lose something, or cannot be done: see the reason
+    MISSING = "missing"  # the run tree is gone
+
+
+class EnvironmentState(Enum):
+    """How ``code/.venv`` of the run tree stands to the applied commit."""
+
+    OK = "ok"
+    STALE = "stale"  # set up for other requirements
+    BROKEN = "broken"  # does not start, or imports the project from elsewhere
+    MISSING = "missing"
+    NONE = "none"  # this code has no environment that wtwatch looks after
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that works in the run tree."""
+
+    pid: int
+    name: str
+    since: datetime
+
+
+class Trigger(Enum):
+    """When queued jobs become due."""
+
+    NOW = "now"
+    ON_MOVE = "on-move"
+    EVERY_MOVE = "every-move"
+
+
+class Outcome(Enum):
+    """How a job ended. A batch goes on after each of them."""
+
+    SUCCEEDED = "succeeded"
+    UNCHANGED = "unchanged"  # it ran, and reproduced its outputs byte for byte: no commit
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"  # cut off by a crash or a power cut
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Not started yet."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Started on ``code``, with the superdataset at ``base``."""
+
+    started: datetime
+    code: Sha
+    base: Sha
+    uuid: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Over. ``started`` and ``code`` are ``None`` only for a job that was cancelled while it waited."""
+
+    started: datetime | None
+    ended: datetime
+    code: Sha | None
+    outcome: Outcome
+    exit: int | None = None
+    commits: tuple[Sha, ...] = ()
+    detail: str | None = None
+
+
+JobState = Waiting | Running | Ended
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What a job is to do.
+
+    ``command`` is one shell line, as DataLad records it. ``plain`` runs it as it is, else it goes through
+    DataLad's run. ``rerun_of`` is the result commit whose record is run again (then the record rules, and
+    ``command`` only shows it).
+    """
+
+    command: str
+    message: str | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    plain: bool = False
+    rerun_of: Sha | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command of a batch, and how far it is."""
+
+    id: int
+    batch: int
+    attempt: int
+    spec: JobSpec
+    queued: datetime
+    state: JobState = field(default_factory=Waiting)
+    acknowledged: bool = False
+
+    @property
+    def word(self) -> str:
+        """The state in the word of the command-line contract."""
+        match self.state:
+            case Waiting():
+                return "waiting"
+            case Running():
+                return "running"
+            case Ended(outcome=outcome):
+                return outcome.value
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Jobs that become a new batch at every move (``--every-move``).
+
+    ``base`` is the code commit they last started from, or the tip when they were queued.
+    """
+
+    id: int
+    base: Sha
+    specs: tuple[JobSpec, ...]
+    queued: datetime
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a sync took out of the run tree: a commit under a ref of its own in the code repository."""
+
+    id: str
+    commit: Sha
+    made: datetime
+    summary: str
+
+
+@dataclass(frozen=True)
+class SyncDone:
+    """One finished sync. ``seconds`` is wall time from looking to pointer saved."""
+
+    at: datetime
+    old: Sha
+    new: Sha
+    seconds: float
+    backup: str | None

@@ -1,0 +1,279 @@
+"""The only door to git, always with a clean environment.
+
+Plumbing goes to the git program itself: it is the reference, and a status must not wait 95 ms for an
+import. GitPython (imported late) reads history where objects are wanted, see :func:`history`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wtwatch.errors import CommandFailed, WtwatchError
+from wtwatch.model import Sha
+
+if TYPE_CHECKING:
+    from git import Commit
+
+ZERO = Sha("0" * 40)
+"""The id that stands for "no object" (git-update-ref(1))."""
+
+# Where git looks for its settings and how it reaches remotes: the user's own, and not tied to a repository.
+_KEPT = re.compile(
+    r"GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|SSH(_.*)?|ASKPASS|SSL_.*|TERMINAL_PROMPT|EXEC_PATH)$"
+)
+_FOREIGN = re.compile(
+    r"(CONDA_.*|VIRTUAL_ENV(_.*)?|PYTHON(PATH|HOME)|NOTIFY_SOCKET|WATCHDOG_.*|UV_(PROJECT.*|ACTIVE))$"
+)
+
+
+def clean_env(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for every program that wtwatch starts.
+
+    A hook exports GIT_DIR and GIT_INDEX_FILE of the repository that called it; inherited, they would make
+    us work on that one instead of the run tree. The same holds for an active virtual environment. Where
+    git-annex or datalad are not on PATH, the folder of this Python goes to its end, since pip put them there.
+    """
+    base = os.environ if base is None else base
+    env = {
+        key: value
+        for key, value in base.items()
+        if not _FOREIGN.match(key) and (not key.startswith("GIT_") or _KEPT.match(key))
+    }
+    path = env.get("PATH", os.defpath)
+    if not _complete(path):
+        path = os.pathsep.join([path, str(Path(sys.executable).parent)])
+    env["PATH"] = path
+    return env
+
+
+@cache
+def _complete(path: str) -> bool:
+    return all(shutil.which(tool, path=path) for tool in ("git-annex", "datalad"))
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A work tree of a git repository, by its path. Cheap: holds nothing open."""
+
+    path: Path
+
+    def start(
+        self, *args: str, env: Mapping[str, str] | None = None, hooks: bool = False, feed: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start git here; pass the process to :meth:`answer`. Several may run side by side."""
+        settings = ["-c", "submodule.recurse=false", "-c", "gc.auto=0"]
+        if not hooks:  # what wtwatch does to the run tree is not what the user's hooks are for
+            settings += ["-c", f"core.hooksPath={os.devnull}"]
+        command = ["git", "--no-optional-locks", *settings, *args]
+        try:
+            return subprocess.Popen(
+                command,
+                cwd=self.path,
+                env=clean_env() | dict(env or {}),
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="surrogateescape",
+            )
+        except FileNotFoundError:
+            if not self.path.is_dir():
+                raise WtwatchError(f"The folder {self.path} is gone.") from None
+            raise WtwatchError("git is not on PATH.", "Install git 2.38 or later.") from None
+
+    def answer(
+        self, process: subprocess.Popen[str], ok: Iterable[int] = (0,), stdin: str | None = None
+    ) -> str:
+        """Wait for :meth:`start` and return what git printed, without the last newline.
+
+        Raises :class:`CommandFailed` if the exit code is not in ``ok``.
+        """
+        out, err = process.communicate(stdin)
+        if process.returncode not in ok:
+            words = [word for word in list(process.args)[1:] if isinstance(word, str)]  # type: ignore[arg-type]
+            raise CommandFailed(["git", *_without_settings(words)], process.returncode, err, str(self.path))
+        return out.removesuffix("\n")
+
+    def git(
+        self,
+        *args: str,
+        ok: Iterable[int] = (0,),
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+        hooks: bool = False,
+    ) -> str:
+        """Run git here and return what it printed, without the last newline.
+
+        ``ok`` are the exit codes that are no error; ``hooks`` lets the repository's own hooks run. Raises
+        :class:`CommandFailed`.
+        """
+        return self.answer(self.start(*args, env=env, hooks=hooks, feed=stdin is not None), ok, stdin)
+
+    def succeeds(self, *args: str) -> bool:
+        """Return whether git exits with 0."""
+        process = self.start(*args)
+        process.communicate()
+        return process.returncode == 0
+
+    def resolve(self, revision: str) -> Sha | None:
+        """Return the commit that ``revision`` names, or ``None``."""
+        found = self.git(
+            "rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}", ok=(0, 1, 128)
+        )
+        return Sha(found) if found else None
+
+    def refs(self, *patterns: str) -> dict[str, Sha]:
+        """Return full ref names and what they point to, for refs that match (git-for-each-ref(1))."""
+        lines = self.git("for-each-ref", "--format=%(objectname) %(refname)", *patterns).splitlines()
+        return {name: Sha(sha) for sha, name in (line.split(" ", 1) for line in lines)}
+
+    def subject(self, commit: str) -> str:
+        """Return the first line of a commit's message, or nothing where the commit is not here."""
+        return self.git("log", "-1", "--format=%s", "--end-of-options", commit, ok=(0, 128))
+
+    def git_dir(self) -> Path:
+        """Return this work tree's own git directory (``.git`` or ``.git/worktrees/ID``)."""
+        return Path(self.git("rev-parse", "--absolute-git-dir"))
+
+    def common_dir(self) -> Path:
+        """Return the git directory that all work trees of the repository share."""
+        return Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
+
+    def branch(self) -> str | None:
+        """Return the branch that HEAD is on, or ``None`` when detached."""
+        return self.git("symbolic-ref", "-q", "--short", "HEAD", ok=(0, 1)) or None
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Return whether ``old`` is reachable from ``new``."""
+        return self.succeeds("merge-base", "--is-ancestor", old, new)
+
+    def worktrees(self) -> dict[Path, Sha | None]:
+        """Return all work trees of the repository with the commit at which each stands."""
+        found: dict[Path, Sha | None] = {}
+        path: Path | None = None
+        for field in self.git("worktree", "list", "--porcelain", "-z").split("\0"):
+            key, _, value = field.partition(" ")
+            if key == "worktree":
+                path = Path(value)
+                found[path] = None
+            elif key == "HEAD" and path is not None:
+                found[path] = Sha(value)
+        return found
+
+    def tree(self, commit: str, *paths: str) -> dict[str, TreeEntry]:
+        """Return the entries of a commit's top folder, or those at ``paths``, by path."""
+        listing = self.git("ls-tree", "-z", "--full-tree", commit, *(["--", *paths] if paths else []))
+        return {entry.path: entry for entry in _tree_entries(listing)}
+
+    def changes(self, *options: str) -> Changes:
+        """Return how the work tree differs from HEAD (git-status(1), porcelain version 2).
+
+        ``options`` are passed on, such as ``--untracked-files=all``.
+        """
+        return parse_status(self.git("status", "--porcelain=v2", "--branch", "-z", *options))
+
+    def update_ref(self, ref: str, new: Sha, old: Sha | None = None, why: str = "") -> None:
+        """Point ``ref`` to ``new``; with ``old`` only if it is there now (:data:`ZERO`: if it is new)."""
+        expected = [] if old is None else [old]
+        self.git("update-ref", "--create-reflog", "-m", f"wtwatch: {why}", ref, new, *expected)
+
+
+@contextmanager
+def history(path: Path) -> Iterator[HistoryReader]:
+    """Open the repository at ``path`` to read commits as objects; closes it again (GitPython leaks else)."""
+    from git import Repo as Opened
+
+    with Opened(path) as opened:
+        yield HistoryReader(opened)
+
+
+class HistoryReader:
+    """Commits as objects of GitPython; see :func:`history`."""
+
+    def __init__(self, opened: object) -> None:
+        self._opened = opened
+
+    def commits(self, revisions: str) -> Iterator[Commit]:
+        """Yield the commits that ``revisions`` names (gitrevisions(7)), newest first."""
+        yield from self._opened.iter_commits(revisions)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """One line of git-ls-tree(1)."""
+
+    mode: str
+    kind: str
+    sha: Sha
+    path: str
+
+
+def _tree_entries(listing: str) -> Iterator[TreeEntry]:
+    for line in filter(None, listing.split("\0")):
+        head, path = line.split("\t", 1)
+        mode, kind, sha = head.split()
+        yield TreeEntry(mode, kind, Sha(sha), path)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What ``git status`` says: where HEAD is, and the paths that differ from it.
+
+    ``edited`` are tracked paths with staged or unstaged changes, ``unmerged`` those in conflict,
+    ``untracked`` and ``ignored`` those that git does not track, as far as they were asked for.
+    """
+
+    head: Sha | None
+    branch: str | None
+    edited: tuple[str, ...]
+    unmerged: tuple[str, ...]
+    untracked: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Nothing differs, as far as was asked."""
+        return not (self.edited or self.unmerged or self.untracked)
+
+
+def parse_status(text: str) -> Changes:
+    """Read ``git status --porcelain=v2 --branch -z`` (git-status(1), "Porcelain Format Version 2")."""
+    head: Sha | None = None
+    branch: str | None = None
+    paths: dict[str, list[str]] = {"1": [], "2": [], "u": [], "?": [], "!": []}
+    fields = iter(text.split("\0"))
+    for line in fields:
+        kind = line[:1]
+        if line.startswith("# branch.oid ") and not line.endswith("(initial)"):
+            head = Sha(line.removeprefix("# branch.oid "))
+        elif line.startswith("# branch.head ") and not line.endswith("(detached)"):
+            branch = line.removeprefix("# branch.head ")
+        elif kind in "?!" and line:
+            paths[kind].append(line[2:])
+        elif kind in "12u" and line:
+            paths[kind].append(line.split(" ", {"1": 8, "2": 9, "u": 10}[kind])[-1])
+            if kind == "2":  # a rename: the old name follows
+                paths["1"].append(next(fields))
+    edited = (*paths["1"], *paths["2"])
+    return Changes(head, branch, edited, tuple(paths["u"]), tuple(paths["?"]), tuple(paths["!"]))
+
+
+def _without_settings(words: list[str]) -> list[str]:
+    shown = []
+    rest = iter(words)
+    for word in rest:
+        if word == "-c":
+            next(rest)
+        elif word != "--no-optional-locks":
+            shown.append(word)
+    return shown
