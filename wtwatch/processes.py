@@ -52,7 +52,7 @@ def _boot() -> str:
 
 
 def tree_env(project: Project) -> dict[str, str]:
-    """Return the environment for jobs, ``exec`` and probes in the run tree: clean, its own ``.venv`` first."""
+    """Return the environment for what runs in the run tree: clean, its own ``.venv`` first on PATH."""
     env = clean_env()
     env["PATH"] = os.pathsep.join([str(project.run_code / ".venv" / "bin"), env["PATH"]])
     return env
@@ -88,7 +88,7 @@ def _stands_in(link: str, wanted: tuple[int, int], known: dict[tuple[int, int], 
     verdict = False
     while True:
         try:
-            stat = os.stat(here)
+            stat = os.stat(here)  # noqa: PTH116 - Path would fold the ..
         except OSError:
             break
         key = (stat.st_dev, stat.st_ino)

@@ -35,6 +35,16 @@ _FOREIGN = re.compile(
     r"(CONDA_.*|VIRTUAL_ENV(_.*)?|PYTHON(PATH|HOME)|NOTIFY_SOCKET|WATCHDOG_.*|UV_(PROJECT.*|ACTIVE))$"
 )
 
+# what git leaves in a work tree's git directory while it waits for the user (wt-status.c of git)
+_OPERATIONS = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
+
 
 def clean_env(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for every program that wtwatch starts.
@@ -143,11 +153,23 @@ class Repo:
 
     def git_dir(self) -> Path:
         """Return this work tree's own git directory (``.git`` or ``.git/worktrees/ID``)."""
-        return Path(self.git("rev-parse", "--absolute-git-dir"))
+        link = self.path / ".git"
+        if link.is_dir():  # also git-annex's symlink
+            return link.resolve()
+        try:  # gitrepository-layout(5): a file with one line
+            target = link.read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return Path(self.git("rev-parse", "--absolute-git-dir"))
+        return (self.path / target.removeprefix("gitdir: ").rstrip("\n")).resolve()
 
     def common_dir(self) -> Path:
         """Return the git directory that all work trees of the repository share."""
         return Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
+
+    def operation(self) -> str | None:
+        """Return the operation that is under way here and waits for the user, as the word of its command."""
+        folder = self.git_dir()
+        return next((word for file, word in _OPERATIONS.items() if (folder / file).exists()), None)
 
     def branch(self) -> str | None:
         """Return the branch that HEAD is on, or ``None`` when detached."""
@@ -173,7 +195,7 @@ class Repo:
     def tree(self, commit: str, *paths: str) -> dict[str, TreeEntry]:
         """Return the entries of a commit's top folder, or those at ``paths``, by path."""
         listing = self.git("ls-tree", "-z", "--full-tree", commit, *(["--", *paths] if paths else []))
-        return {entry.path: entry for entry in _tree_entries(listing)}
+        return {entry.path: entry for entry in parse_tree(listing)}
 
     def changes(self, *options: str) -> Changes:
         """Return how the work tree differs from HEAD (git-status(1), porcelain version 2).
@@ -186,6 +208,10 @@ class Repo:
         """Point ``ref`` to ``new``; with ``old`` only if it is there now (:data:`ZERO`: if it is new)."""
         expected = [] if old is None else [old]
         self.git("update-ref", "--create-reflog", "-m", f"wtwatch: {why}", ref, new, *expected)
+
+    def detach(self, commit: Sha) -> None:
+        """Say that this work tree stands detached at ``commit``, without a look at its files or index."""
+        self.git("update-ref", "--no-deref", "-m", "wtwatch: detach", "HEAD", commit)
 
 
 @contextmanager
@@ -218,11 +244,14 @@ class TreeEntry:
     path: str
 
 
-def _tree_entries(listing: str) -> Iterator[TreeEntry]:
+def parse_tree(listing: str) -> tuple[TreeEntry, ...]:
+    """Read ``git ls-tree -z``."""
+    found = []
     for line in filter(None, listing.split("\0")):
         head, path = line.split("\t", 1)
         mode, kind, sha = head.split()
-        yield TreeEntry(mode, kind, Sha(sha), path)
+        found.append(TreeEntry(mode, kind, Sha(sha), path))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

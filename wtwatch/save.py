@@ -1,0 +1,152 @@
+"""The pointer commit in the run tree's superdataset, and the refs that keep named code commits alive.
+
+Plumbing only: the commit changes the gitlink of ``code`` alone, whatever else is staged or dirty, and costs
+the same with a hundred thousand files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wtwatch.config import Project
+from wtwatch.errors import WtwatchError
+from wtwatch.journal import Journal
+from wtwatch.model import Sha
+from wtwatch.repo import ZERO, Repo
+
+SIGN = "Saved-by: wtwatch"
+"""The last line of each pointer commit: only commits that wtwatch made are ever folded."""
+
+GITLINK = "160000"
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """The gitlink of ``code`` in the commit ``head`` of the run tree's superdataset."""
+
+    head: Sha
+    branch: str | None
+    recorded: Sha | None
+
+
+def look(project: Project) -> Pointer:
+    """Return what the superdataset of the run tree records as its code."""
+    tree = Repo(project.run_tree)
+    listing = tree.start("ls-tree", "-z", "--full-tree", "HEAD", "--", project.code)
+    branch = tree.start("symbolic-ref", "-q", "--short", "HEAD")
+    head = tree.resolve("HEAD")
+    recorded = tree.answer(listing).removesuffix("\0")
+    if head is None:
+        raise WtwatchError(f"{project.run_tree} has no commit.", "Look at `git status` there.")
+    is_gitlink = recorded.startswith(GITLINK)
+    return Pointer(
+        head, tree.answer(branch, ok=(0, 1)) or None, Sha(recorded.split()[2]) if is_gitlink else None
+    )
+
+
+def keep(project: Project, commits: set[Sha]) -> None:
+    """Give each code commit a ref of its own, so that no squash, abandon or gc can take it."""
+    lines = [f"update refs/wtwatch/keep/{commit} {commit}\n" for commit in sorted(commits)]
+    if lines:
+        Repo(project.main_code).git("update-ref", "--stdin", stdin="".join(lines))
+
+
+def keep_named(project: Project, since: Sha | None) -> None:
+    """Keep the code commits that the superdataset's commits after ``since`` name (``None``: all commits)."""
+    tree = Repo(project.run_tree)
+    revisions = ["HEAD"] if since is None or not tree.resolve(since) else ["HEAD", f"^{since}"]
+    raw = tree.git(
+        "log", "--format=", "--raw", "-m", "--no-abbrev", "--no-renames", *revisions, "--", project.code
+    )
+    named = {
+        line.split()[3] for line in raw.splitlines() if line.startswith(":") and line.split()[1] == GITLINK
+    }
+    code = Repo(project.main_code)
+    keep(project, {Sha(commit) for commit in named if commit != ZERO and code.resolve(commit)})
+
+
+def record(project: Project, new: Sha, foldable: bool) -> Sha | None:
+    """Save ``new`` as the pointer of ``code``; return the commit made, or ``None`` if it was saved already.
+
+    The keep ref comes first. With ``foldable`` (no job or ``exec`` started on the last commit), a pointer
+    commit that only wtwatch and this branch know is replaced instead of piled upon. The branch moves by
+    compare and swap: raises :class:`CommandFailed` if somebody else moved it meanwhile.
+    """
+    keep(project, {new})
+    tree, pointer = Repo(project.run_tree), look(project)
+    if pointer.branch is None:
+        raise WtwatchError(
+            f"The superdataset's run tree {project.run_tree} is on no branch, so results would belong nowhere.",
+            f"git -C {project.run_tree} checkout {project.bookmark}",
+        )
+    journal = Journal(project.state / "journal.pointer")
+    if pointer.recorded == new:
+        if journal.read() is not None:  # the branch moved, and a crash kept the index from being told
+            _tell_index(tree, project.code, new)
+            journal.close()
+        return None
+    base, old = pointer.head, pointer.recorded
+    if foldable and old is not None and _is_ours_alone(tree, pointer.head, pointer.branch):
+        base = Sha(tree.git("rev-parse", f"{pointer.head}^"))
+        old = _gitlink(tree, base, project.code)
+    made = base
+    if old != new:
+        made = _commit(project, tree, base, old, new)
+    journal.open({"to": new})
+    tree.update_ref(f"refs/heads/{pointer.branch}", made, pointer.head, f"code is at {new[:10]}")
+    _tell_index(tree, project.code, new)
+    journal.close()
+    return made
+
+
+def _commit(project: Project, tree: Repo, base: Sha, old: Sha | None, new: Sha) -> Sha:
+    listing = _with_gitlink(tree, base, project.code, new)
+    subject = Repo(project.main_code).subject(new)
+    was = old[:10] if old else "nothing"
+    message = (
+        f"{project.code}: {was} → {new[:10]} {subject}\n\n"
+        f"The run tree's code moved with the bookmark {project.bookmark}.\n\n"
+        f"Old: {old or 'none'}\nNew: {new}\n{SIGN}\n"
+    )
+    return Sha(tree.git("commit-tree", listing, "-p", base, stdin=message))
+
+
+def _tell_index(tree: Repo, path: str, commit: Sha) -> None:
+    tree.git("update-index", "--add", "--cacheinfo", f"{GITLINK},{commit},{path}")
+
+
+def _gitlink(tree: Repo, commit: Sha, path: str) -> Sha | None:
+    entry = tree.tree(commit, path).get(path)
+    return entry.sha if entry and entry.mode == GITLINK else None
+
+
+def _with_gitlink(tree: Repo, base: Sha, path: str, new: Sha) -> str:
+    """Write the tree of ``base`` with the gitlink at ``path`` replaced, folder by folder, inside out."""
+    *folders, name = path.split("/")
+    line = f"{GITLINK} commit {new}\t{name}"
+    for depth in range(len(folders), -1, -1):
+        at = f"{base}:{'/'.join(folders[:depth])}" if depth else f"{base}^{{tree}}"
+        entries = tree.git("ls-tree", "-z", at).split("\0")
+        kept = [entry for entry in entries if entry and entry.split("\t", 1)[1] != name]
+        made = tree.git("mktree", "--missing", "-z", stdin="\0".join([*kept, line]) + "\0")
+        if depth:
+            name = folders[depth - 1]
+            line = f"040000 tree {made}\t{name}"
+    return made
+
+
+def _is_ours_alone(tree: Repo, commit: Sha, branch: str) -> bool:
+    """Say whether a commit is a pointer commit of wtwatch that nothing but ``branch`` reaches."""
+    shown = tree.git("log", "-1", "--format=%P%n%B", commit).strip().splitlines()
+    if len(shown[0].split()) != 1 or shown[-1] != SIGN:
+        return False
+    if set(tree.git("for-each-ref", "--contains", commit, "--format=%(refname)").splitlines()) != {
+        f"refs/heads/{branch}"
+    }:
+        return False
+    here = tree.path.resolve()
+    return not any(
+        tree.is_ancestor(commit, head)
+        for path, head in tree.worktrees().items()
+        if head and head != ZERO and path.resolve() != here
+    )
