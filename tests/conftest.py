@@ -1,0 +1,88 @@
+"""Every test runs in a sealed room: a home of its own, none of the machine's settings, real tools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import building
+from tests.lab import Driver, Lab, missing_tools, sealed_env
+
+MakeLab = Callable[..., Lab]
+
+
+def pytest_sessionstart() -> None:
+    if missing := missing_tools(os.environ):
+        pytest.exit(
+            f"the tests need {', '.join(missing)} on PATH or beside this Python. `make test` brings all.",
+            returncode=1,
+        )
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def templates(shared: Path) -> Callable[[Driver], Path]:
+    """Where the project lies as it is copied for each test, built when first asked for."""
+    env = sealed_env(shared / "home", shared / "uv-cache", os.environ)
+
+    def template(driver: Driver) -> Path:
+        folder = shared / f"template-{driver}"
+        with building.built_once(folder) as wanted:
+            if wanted and driver == "git":
+                building.build(folder, env)
+            elif wanted:
+                building.copy(template("git") / "L5b", folder / "L5b")
+                building.let_jj_drive(folder / "L5b" / "code", env)
+        return folder
+
+    return template
+
+
+@pytest.fixture(autouse=True)
+def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared: Path) -> None:
+    env = sealed_env(tmp_path / "home", shared / "uv-cache", os.environ)
+    for key in os.environ.keys() - env.keys():
+        monkeypatch.delenv(key)
+    for key, value in env.items():
+        monkeypatch.setenv(key, value)
+
+
+@pytest.fixture
+def make_lab(tmp_path: Path, templates: Callable[[Driver], Path]) -> Iterator[MakeLab]:
+    """Make a lab in a folder of any name: ``make_lab("jj", "a folder")``."""
+    made: list[Lab] = []
+
+    def make(driver: Driver = "git", name: str = "lab") -> Lab:
+        made.append(Lab.copied(templates(driver), tmp_path / name, driver))
+        return made[-1]
+
+    yield make
+    for lab in made:
+        lab.clear_out()
+
+
+@pytest.fixture
+def lab(make_lab: MakeLab) -> Lab:
+    """A lab whose code/ is driven by plain git."""
+    return make_lab("git")
+
+
+@pytest.fixture
+def jj_lab(make_lab: MakeLab) -> Lab:
+    """A lab whose code/ is driven by a colocated jj."""
+    return make_lab("jj")
+
+
+@pytest.fixture(params=["git", "jj"])
+def any_lab(make_lab: MakeLab, request: pytest.FixtureRequest) -> Lab:
+    """A lab of each kind in turn."""
+    return make_lab(request.param)

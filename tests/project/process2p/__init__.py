@@ -1,0 +1,1 @@
+"""A scientist's small package, as the tests put it into `code/`."""

@@ -1,0 +1,3 @@
+"""What changes from one release of the analysis to the next."""
+
+VERSION = "v1"
