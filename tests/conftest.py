@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests import building
-from tests.lab import Driver, Lab, missing_tools, sealed_env
+from tests.lab import Driver, Lab
+from tests.room import missing_tools, sealed_env
 
 MakeLab = Callable[..., Lab]
 

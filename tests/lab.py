@@ -1,4 +1,4 @@
-"""The test house: a sealed environment, and a scientist's project to work in (built by ``building.py``).
+"""The test house: a scientist's project to work in, built by ``building.py``, in the sealed ``room.py``.
 
 A test asks for one of the fixtures of ``conftest.py`` (``lab``: code/ driven by git; ``jj_lab``; ``any_lab``:
 both; ``make_lab``: wherever it likes) and works on its own copy, with real tools throughout.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -32,17 +30,11 @@ from wtwatch.model import Sha
 T = TypeVar("T")
 Driver = Literal["git", "jj"]
 
-TOOLS = ("git", "git-annex", "datalad", "uv", "jj")
-JJ_OF_MAKE = Path(__file__).parents[1] / ".cache" / "jj" / "bin"
 PATIENCE = 120.0
 """Seconds after which a command is taken to hang."""
 
-PLOT = (
-    "python code/src/process2p/plot.py {options}04_dataframes/{subject}/{drug}/F.pkl"
-    " inputs/L5b_2p/{subject}/{drug}/data.bin 05_visualization/{subject}/{drug}/F.svg"
-)
-
-_KEPT = re.compile(r"CI|LOGNAME|USER|TMPDIR|PYTEST_.*|COVERAGE_.*")
+FILES = ("04_dataframes/{subject}/{drug}/F.pkl", "inputs/L5b_2p/{subject}/{drug}/data.bin")
+FIGURE = "05_visualization/{subject}/{drug}/F.svg"
 
 
 def eventually(holds: Callable[[], T], within: float = 20.0) -> T:
@@ -50,59 +42,20 @@ def eventually(holds: Callable[[], T], within: float = 20.0) -> T:
     deadline = time.monotonic() + within
     while not (value := holds()):
         if time.monotonic() > deadline:
-            pytest.fail(f"still not so after {within} s: {holds.__qualname__} said {value!r}")
+            pytest.fail(f"still not so after {within} s: {holds} said {value!r}")
         time.sleep(0.02)
     return value
 
 
-def missing_tools(base: Mapping[str, str]) -> list[str]:
-    """Return which of the tools that the tests need are not there."""
-    path = _search_path(base)
-    return [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
+def plot(files: str, figure: str, options: str = "") -> str:
+    """Return the command that makes ``figure``; for ``options`` see ``project/process2p/plot.py``."""
+    return " ".join(filter(None, ("python code/src/process2p/plot.py", options, files, figure)))
 
 
-def _search_path(base: Mapping[str, str]) -> str:
-    return os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath), str(JJ_OF_MAKE)])
-
-
-def sealed_env(home: Path, uv_cache: Path, base: Mapping[str, str]) -> dict[str, str]:
-    """Make ``home`` a user's home, and return an environment that knows nothing else of this machine.
-
-    Who commits stands in files of that home, since wtwatch strips GIT_AUTHOR_NAME and its like.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    (home / ".gitconfig").write_text(
-        "[user]\n\tname = Lab Author\n\temail = lab@example.org\n[init]\n\tdefaultBranch = main\n"
-    )
-    (home / "jj.toml").write_text(
-        '[user]\nname = "Lab Author"\nemail = "lab@example.org"\n[ui]\npaginate = "never"\n'
-    )
-    return {key: value for key, value in base.items() if _KEPT.fullmatch(key)} | {
-        "HOME": str(home),
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_STATE_HOME": str(home / ".local" / "state"),
-        "XDG_CACHE_HOME": str(home / ".cache"),
-        "XDG_DATA_HOME": str(home / ".local" / "share"),
-        "JJ_CONFIG": str(home / "jj.toml"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "LC_ALL": "C.UTF-8",
-        "TERM": "dumb",
-        "PATH": _tool_path(base),
-        "UV_PYTHON": sys.executable,
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_CACHE_DIR": str(uv_cache),
-        "UV_OFFLINE": "1",
-        "UV_NO_CONFIG": "1",
-        "DATALAD_UI_PROGRESSBAR": "none",
-    }
-
-
-def _tool_path(base: Mapping[str, str]) -> str:
-    """Where the tools are and where the system's own are, and nothing else."""
-    found = (shutil.which(tool, path=_search_path(base)) for tool in TOOLS)
-    folders = [str(Path(sys.executable).parent), *(str(Path(tool).parent) for tool in found if tool)]
-    folders += ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
-    return os.pathsep.join(dict.fromkeys(folders))
+def plot_of(subject: str, drug: str, options: str = "") -> str:
+    """Return the command that plots one subject and drug."""
+    files, figure = (text.format(subject=subject, drug=drug) for text in (" ".join(FILES), FIGURE))
+    return plot(files, figure, options)
 
 
 class Said(NamedTuple):
@@ -121,7 +74,7 @@ class Gate:
 
     @property
     def words(self) -> str:
-        return f"--until {shlex.quote(str(self.file))} "
+        return f"--until {shlex.quote(str(self.file))}"
 
     def reached(self) -> bool:
         return self.file.with_name(self.file.name + ".reached").exists()
@@ -238,13 +191,10 @@ class Lab:
         code: int = 0,
     ) -> Said:
         """Queue one plot for each subject and drug; ``words`` go before, ``options`` to ``plot.py``."""
-        command = PLOT.format(options=options, subject="{subject}", drug="{drug}")
-        _, *files, output = (
-            word for word in command.removeprefix("python ").split() if "{subject}" in word or "code/" in word
-        )
-        declared = [word for file in files for word in ("-i", file)]
+        declared = [word for file in FILES for word in ("-i", file)]
         each = ["--each", f"subject={','.join(subjects)}", "--each", f"drug={','.join(drugs)}"]
-        return self.wtwatch("queue", "add", *words, *declared, "-o", output, *each, "--", command, code=code)
+        command = plot("{inputs}", "{outputs}", options)
+        return self.wtwatch("queue", "add", *words, *declared, "-o", FIGURE, *each, "--", command, code=code)
 
     def gate(self, name: str = "gate") -> Gate:
         """Return a gate for jobs: `options=gate.words`. It lies outside all datasets."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.building import DRUGS, SUBJECTS
 from tests.conftest import MakeLab
-from tests.lab import PLOT, Lab, eventually
+from tests.lab import Lab, eventually, plot_of
 
 CLEAN = "nothing to save, working tree clean\n"
 
@@ -29,7 +29,7 @@ def test_a_plot_depends_on_inputs_and_version(lab: Lab) -> None:
         lab.edit_version(version)
         for subject in SUBJECTS:
             for drug in DRUGS:
-                command = PLOT.format(options="", subject=subject, drug=drug)
+                command = plot_of(subject, drug)
                 lab.say("sh", "-c", command, env=environment)
                 figures.add((lab.main / "05_visualization" / subject / drug / "F.svg").read_text())
     assert len(figures) == 2 * len(SUBJECTS) * len(DRUGS)
@@ -64,7 +64,7 @@ def test_a_handmade_run_tree_is_nested_clean_and_on_the_branch(any_lab: Lab) -> 
 
 def test_a_plot_waits_at_its_gate_and_can_be_made_to_fail(lab: Lab) -> None:
     gate = lab.gate("it's a gate")
-    command = PLOT.format(options=f"--fail-on LSD {gate.words}", subject=SUBJECTS[0], drug="LSD")
+    command = plot_of(SUBJECTS[0], "LSD", f"--fail-on LSD {gate.words}")
     path = f"{lab.code}/.venv/bin:/usr/bin:/bin"
     with subprocess.Popen(["sh", "-c", command], cwd=lab.main, env={"PATH": path}) as job:
         eventually(gate.reached)
