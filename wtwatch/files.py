@@ -40,6 +40,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def bell_in(common: Path) -> Path:
+    """Return the file that hooks and commands touch so that the daemon looks at a code repository.
+
+    ``common`` is the git directory that all work trees of the repository share.
+    """
+    return common / "wtwatch" / "bell"
+
+
 def ring(bell: Path) -> None:
     """Touch ``bell`` so that a daemon that watches its folder looks; no folder, no daemon, no error."""
     with suppress(OSError), bell.open("w"):
