@@ -1,0 +1,47 @@
+# What a newcomer needs: `make demo` and `make test`. Everything is set up on the first call, in .venv and .cache.
+# PYTHON=/path/to/python3.12 picks another Python than python3.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+JJ := $(if $(shell command -v jj),,.cache/jj/bin/jj)
+PYTEST := $(VENV)/bin/python -m pytest -n auto -q
+
+.PHONY: help demo test test-slow lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo       the whole story on a small project, narrated, in under a minute'
+	@echo 'make test       all tests, apart from the slow proofs'
+	@echo 'make test-slow  the slow proofs'
+	@echo 'make lint       style, format and types'
+	@echo 'make bench      the measurements of the README'
+	@echo 'make clean      removes what the others set up (.venv, .cache)'
+
+demo: $(READY)
+	@$(VENV)/bin/wtwatch demo
+
+test: $(READY) $(JJ)
+	@$(PYTEST) -m 'not slow'
+
+test-slow: $(READY) $(JJ)
+	@$(PYTEST) -m slow || [ $$? -eq 5 ] # 5: there are none
+
+lint: $(READY)
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+
+bench: $(READY)
+	@$(VENV)/bin/python -m tests.benchmarks
+
+clean:
+	@rm -rf $(VENV) .cache
+
+$(READY): pyproject.toml tests/make-venv.sh
+	@tests/make-venv.sh '$(PYTHON)' $(VENV)
+	@touch $@
+
+.cache/jj/bin/jj:
+	@echo 'Fetching jj for the tests (once) ...'
+	@tests/get-jj.sh .cache/jj

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# make-venv.sh PYTHON DIR    Set up the Python environment DIR with wtwatch, its tests and its tools, by pip.
+# Where the environment is there already, it is only brought up to date.
+set -euo pipefail
+python=$1 venv=$2
+
+give_up() {
+    printf 'make: %s\n' "$1" >&2
+    exit 1
+}
+
+command -v "$python" >/dev/null ||
+    give_up "there is no $python here. Install Python 3.11 or later, or say where one is: make PYTHON=/path/to/python3"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    give_up "$python is $("$python" --version), and 3.11 is the least. Say where a newer one is: make PYTHON=/path/to/python3"
+
+works() { "$venv/bin/python" -m pip --version >/dev/null 2>&1; }
+
+if ! works; then
+    printf 'Setting up %s (once, takes a minute) ...\n' "$venv"
+    rm -rf -- "$venv"
+    if "$python" -c 'import ensurepip' 2>/dev/null; then
+        "$python" -m venv "$venv"
+    elif "$python" -m pip --version >/dev/null 2>&1; then # Debian without python3-venv, but with python3-pip
+        "$python" -m venv --without-pip "$venv"
+        "$python" -m pip --quiet --python "$venv/bin/python" install pip
+    else
+        give_up "$python can make no environment with pip in it. On Debian: apt-get install python3-venv"
+    fi
+fi
+"$venv/bin/python" -m pip --quiet --disable-pip-version-check install --editable '.[dev]'
