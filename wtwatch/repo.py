@@ -23,9 +23,13 @@ from wtwatch.model import Sha
 
 if TYPE_CHECKING:
     from git import Commit
+    from git import Repo as Opened
 
 ZERO = Sha("0" * 40)
 """The id that stands for "no object" (git-update-ref(1))."""
+
+GITLINK = "160000"
+"""The mode of a subdataset's entry in a tree."""
 
 # Where git looks for its settings and how it reaches remotes: the user's own, and not tied to a repository.
 _KEPT = re.compile(
@@ -209,6 +213,20 @@ class Repo:
         expected = [] if old is None else [old]
         self.git("update-ref", "--create-reflog", "-m", f"wtwatch: {why}", ref, new, *expected)
 
+    def with_gitlink(self, tree: str, path: str, commit: Sha) -> str:
+        """Write ``tree`` with the gitlink at ``path`` pointing to ``commit``; return the new tree's id."""
+        *folders, name = path.split("/")
+        line = f"{GITLINK} commit {commit}\t{name}"
+        made = ""
+        for depth in range(len(folders), -1, -1):
+            listing = self.git("ls-tree", "-z", f"{tree}:{'/'.join(folders[:depth])}").split("\0")
+            others = [entry for entry in listing if entry and entry.split("\t", 1)[1] != name]
+            made = self.git("mktree", "--missing", "-z", stdin="\0".join([*others, line]) + "\0")
+            if depth:
+                name = folders[depth - 1]
+                line = f"040000 tree {made}\t{name}"
+        return made
+
     def detach(self, commit: Sha) -> None:
         """Say that this work tree stands detached at ``commit``, without a look at its files or index."""
         self.git("update-ref", "--no-deref", "-m", "wtwatch: detach", "HEAD", commit)
@@ -226,12 +244,18 @@ def history(path: Path) -> Iterator[HistoryReader]:
 class HistoryReader:
     """Commits as objects of GitPython; see :func:`history`."""
 
-    def __init__(self, opened: object) -> None:
+    def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
     def commits(self, revisions: str) -> Iterator[Commit]:
         """Yield the commits that ``revisions`` names (gitrevisions(7)), newest first."""
-        yield from self._opened.iter_commits(revisions)  # type: ignore[attr-defined]
+        yield from self._opened.iter_commits(revisions)
+
+    def file(self, commit: Sha, path: str) -> tuple[int, str | None]:
+        """Return the size of a file in git, and where it points to if it is a symlink."""
+        blob = self._opened.commit(commit).tree[path]
+        link = os.fsdecode(blob.data_stream.read()) if blob.mode == 0o120000 else None
+        return int(blob.size), link
 
 
 @dataclass(frozen=True)

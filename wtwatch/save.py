@@ -12,12 +12,10 @@ from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.journal import Journal
 from wtwatch.model import Sha
-from wtwatch.repo import ZERO, Repo
+from wtwatch.repo import GITLINK, ZERO, Repo
 
 SIGN = "Saved-by: wtwatch"
 """The last line of each pointer commit: only commits that wtwatch made are ever folded."""
-
-GITLINK = "160000"
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def record(project: Project, new: Sha, foldable: bool) -> Sha | None:
 
 
 def _commit(project: Project, tree: Repo, base: Sha, old: Sha | None, new: Sha) -> Sha:
-    listing = _with_gitlink(tree, base, project.code, new)
+    files = tree.with_gitlink(base, project.code, new)
     subject = Repo(project.main_code).subject(new)
     was = old[:10] if old else "nothing"
     message = (
@@ -108,7 +106,7 @@ def _commit(project: Project, tree: Repo, base: Sha, old: Sha | None, new: Sha) 
         f"The run tree's code moved with the bookmark {project.bookmark}.\n\n"
         f"Old: {old or 'none'}\nNew: {new}\n{SIGN}\n"
     )
-    return Sha(tree.git("commit-tree", listing, "-p", base, stdin=message))
+    return Sha(tree.git("commit-tree", files, "-p", base, stdin=message))
 
 
 def _tell_index(tree: Repo, path: str, commit: Sha) -> None:
@@ -118,21 +116,6 @@ def _tell_index(tree: Repo, path: str, commit: Sha) -> None:
 def _gitlink(tree: Repo, commit: Sha, path: str) -> Sha | None:
     entry = tree.tree(commit, path).get(path)
     return entry.sha if entry and entry.mode == GITLINK else None
-
-
-def _with_gitlink(tree: Repo, base: Sha, path: str, new: Sha) -> str:
-    """Write the tree of ``base`` with the gitlink at ``path`` replaced, folder by folder, inside out."""
-    *folders, name = path.split("/")
-    line = f"{GITLINK} commit {new}\t{name}"
-    for depth in range(len(folders), -1, -1):
-        at = f"{base}:{'/'.join(folders[:depth])}" if depth else f"{base}^{{tree}}"
-        entries = tree.git("ls-tree", "-z", at).split("\0")
-        kept = [entry for entry in entries if entry and entry.split("\t", 1)[1] != name]
-        made = tree.git("mktree", "--missing", "-z", stdin="\0".join([*kept, line]) + "\0")
-        if depth:
-            name = folders[depth - 1]
-            line = f"040000 tree {made}\t{name}"
-    return made
 
 
 def _is_ours_alone(tree: Repo, commit: Sha, branch: str) -> bool:
