@@ -1,0 +1,112 @@
+"""The house's walls: imports point down only, and heavy libraries have one door each."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "wtwatch"
+
+LAYERS = (
+    ("errors", "model"),
+    ("files", "shipped"),
+    ("config", "repo", "journal"),
+    ("processes", "dataset", "jj", "notify"),
+    ("jobs", "worktrees", "backups", "codetree", "places"),
+    ("notice", "sync", "environment", "save", "run", "wrapper", "merge", "githooks", "service"),
+    ("status",),
+    ("daemon",),
+    ("commands",),
+    ("cli",),
+    ("__main__",),
+)
+LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
+
+ONLY_DOOR = {"datalad": "dataset", "git": "repo", "watchdog": "notice", "psutil": "processes"}
+LATE = ("datalad", "git", "rich", "tomli_w")
+"""Imported inside functions alone, wherever they are used."""
+
+SLOW = (*LATE, "watchdog")
+"""Too slow to be imported for a status, which is to answer in 120 ms."""
+
+
+def modules() -> dict[str, Path]:
+    """Return all modules of the package, as `sync` or `commands.queue`, and their files."""
+    found = {}
+    for file in PACKAGE.rglob("*.py"):
+        parts = file.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = file
+    return found
+
+
+def imports(file: Path) -> Iterator[tuple[str, bool]]:
+    """Yield the full names that a file imports anywhere in it, and whether that happens at its top."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports name the whole path"
+            yield from ((f"{node.module}.{alias.name}", id(node) in top) for alias in node.names)
+
+
+def wall(module: str) -> int:
+    """Return the layer of a module of wtwatch; the package itself (its version) is below all."""
+    name = module.split(".", maxsplit=1)[0]
+    assert not name or name in LAYER, f"{module} has no layer yet: add it to tests/test_layers.py"
+    return LAYER[name] if name else -1
+
+
+def own(name: str) -> str | None:
+    """Return which module of wtwatch `wtwatch.sync.plan` or `wtwatch.sync` is, or `None` if it is foreign."""
+    head, *rest = name.split(".")
+    if head != "wtwatch":
+        return None
+    return next(
+        (tried for end in range(len(rest), 0, -1) if (tried := ".".join(rest[:end])) in modules()), ""
+    )
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_imports_point_down(module: str) -> None:
+    for name, _ in imports(modules()[module]):
+        if (other := own(name)) is not None:
+            assert wall(other) < wall(module), f"{module} must not import {other}"
+
+
+@pytest.mark.parametrize("library", sorted(ONLY_DOOR))
+def test_a_library_has_one_door(library: str) -> None:
+    users = {
+        module
+        for module, file in modules().items()
+        if any(name.split(".")[0] == library for name, _ in imports(file))
+    }
+    assert users <= {ONLY_DOOR[library]}
+
+
+@pytest.mark.parametrize("library", LATE)
+def test_a_heavy_library_is_imported_late(library: str) -> None:
+    for module, file in modules().items():
+        early = {name for name, at_top in imports(file) if at_top and name.split(".")[0] == library}
+        assert not early, f"{module} imports {early} at its top"
+
+
+def test_what_status_reaches_starts_without_the_slow_libraries() -> None:
+    reached = [module for module in ("status", "cli", "__main__") if module in modules()]
+    loads = "".join(f"import wtwatch.{module}\n" for module in reached)
+    asked = f"{loads}import sys\nprint(*(name for name in {SLOW!r} if name in sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == []
+
+
+def test_only_the_command_line_prints() -> None:
+    for module, file in modules().items():
+        calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
+        prints = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+        assert not prints or wall(module) >= LAYER["commands"], f"{module} prints"
