@@ -82,7 +82,7 @@ def user_manager(home: Path, **env: str) -> Iterator[UserManager]:
     with _control_group() as prefix, (home / "manager.log").open("w+") as log:
         process = subprocess.Popen(
             [*prefix, "env", "-i", *assignments, "bash", "-c", _SCRIPT, "bash", program],
-            env={"XDG_RUNTIME_DIR": f"/run/user/{os.getuid()}", **os.environ},
+            env={**os.environ, "XDG_RUNTIME_DIR": f"/run/user/{os.getuid()}"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -121,19 +121,30 @@ def _cgroup_root() -> Path:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     group = _group_of(process.pid)
-    process.terminate()
-    process.wait(30)
-    if group is None:
+    if group is None:  # it did not come up
+        process.kill()
+        process.wait(30)
         return
-    # jobs outlive their service, by promise, and so their manager
+    # all at once: jobs outlive their service, by promise, and so would outlive their manager
     (group / "cgroup.kill").write_text("1")
-    eventually(lambda: "populated 0" in (group / "cgroup.events").read_text(), 10)
+    process.wait(30)
+    eventually(lambda: not _is_populated(group))
     for folder, _, _ in os.walk(group, topdown=False):
         if Path(folder) != group:
             Path(folder).rmdir()
 
 
+def _is_populated(group: Path) -> bool:
+    try:
+        return "populated 1" in (group / "cgroup.events").read_text()
+    except OSError:  # a borrowed group is taken away once it is empty
+        return False
+
+
 def _group_of(pid: int) -> Path | None:
     """Return the control group that the manager ``pid`` has for itself; it stands in a child of it."""
-    place = Path(f"/proc/{pid}/cgroup").read_text().rpartition("0::/")[2].strip()
+    try:
+        place = Path(f"/proc/{pid}/cgroup").read_text().rpartition("0::/")[2].strip()
+    except OSError:
+        return None
     return _cgroup_root() / place.removesuffix("/init.scope") if place.endswith("/init.scope") else None
