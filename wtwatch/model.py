@@ -131,6 +131,7 @@ class Job:
     queued: datetime
     state: JobState = field(default_factory=Waiting)
     acknowledged: bool = False
+    cancel_requested: bool = False
 
     @property
     def word(self) -> str:

@@ -1,0 +1,60 @@
+"""What a project must not forget besides its jobs: syncs, small facts, and what the user has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from wtwatch.database import changing, reading
+from wtwatch.model import Sha, SyncDone, moment, stamp
+
+
+class Ledger:
+    """Facts of the project whose state lies in the folder ``state``; holds nothing open."""
+
+    def __init__(self, state: Path) -> None:
+        self.file = state / "state.db"
+
+    def meta(self, key: str) -> str | None:
+        """Return a small fact that was kept by :meth:`set_meta`."""
+        with reading(self.file) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return str(row["value"]) if row else None
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """Keep a small fact; ``None`` forgets it."""
+        with changing(self.file) as db:
+            if value is None:
+                db.execute("DELETE FROM meta WHERE key = ?", (key,))
+            else:
+                db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    def record_sync(self, done: SyncDone) -> None:
+        """Keep what a sync did."""
+        with changing(self.file) as db:
+            db.execute(
+                "INSERT INTO syncs (at, old, new, seconds, backup) VALUES (?, ?, ?, ?, ?)",
+                (stamp(done.at), done.old, done.new, done.seconds, done.backup),
+            )
+
+    def last_sync(self) -> SyncDone | None:
+        """Return the newest sync."""
+        with reading(self.file) as db:
+            row = db.execute("SELECT * FROM syncs ORDER BY id DESC LIMIT 1").fetchone()
+            if row is None:
+                return None
+            return SyncDone(
+                moment(row["at"]), Sha(row["old"]), Sha(row["new"]), row["seconds"], row["backup"]
+            )
+
+    def acknowledge_backups(self, ids: Iterable[str]) -> None:
+        """Note that the user saw these backups, so that they stop asking for attention."""
+        with changing(self.file) as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO acknowledged_backups (id) VALUES (?)", [(name,) for name in ids]
+            )
+
+    def acknowledged_backups(self) -> set[str]:
+        """Return the ids of the backups that the user saw."""
+        with reading(self.file) as db:
+            return {row["id"] for row in db.execute("SELECT id FROM acknowledged_backups")}
