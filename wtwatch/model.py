@@ -23,7 +23,7 @@ def stamp(moment: datetime) -> str:
 
 def moment(text: str) -> datetime:
     """Return the moment that :func:`stamp` wrote."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 class Freshness(Enum):
