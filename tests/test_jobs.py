@@ -223,6 +223,7 @@ def test_cancelling_a_running_job_asks_it_to_stop_and_goes_on_calling_it_running
     queue.begin(job.id, running())
     (asked,) = queue.cancel([str(job.id)])
     assert (asked.id, asked.word, asked.cancel_requested) == (job.id, "running", True)
+    assert queue.cancel_requested(job.id)
 
 
 def test_a_job_cancelled_in_the_instant_of_its_start_is_marked_to_be_stopped(queue: Queue) -> None:
@@ -339,13 +340,13 @@ def test_syncs_backups_seen_and_small_facts_are_kept(queue: Queue) -> None:
     queue.record_sync(newest)
     queue.acknowledge_backups(["one", "two"])
     queue.acknowledge_backups(["two"])
-    queue.set_meta("key", "value")
+    queue.set("key", "value")
     again = Queue(queue.file.parent)
     assert again.last_sync() == newest
     assert again.acknowledged_backups() == {"one", "two"}
-    assert again.meta("key") == "value"
-    queue.set_meta("key", None)
-    assert again.meta("key") is None
+    assert again.get("key") == "value"
+    queue.set("key", None)
+    assert again.get("key") is None
 
 
 def test_a_file_of_a_newer_wtwatch_is_left_alone(queue: Queue) -> None:

@@ -14,12 +14,12 @@ PACKAGE = Path(__file__).parents[1] / "wtwatch"
 
 LAYERS = (
     ("errors", "model"),
-    ("files", "shipped"),
-    ("config", "repo", "journal"),
-    ("processes", "dataset", "jj", "notify"),
-    ("jobs", "worktrees", "backups", "codetree", "places"),
+    ("files", "shipped", "database", "rows"),
+    ("config", "repo", "journal", "ledger"),
+    ("processes", "dataset", "jj", "notify", "runtree", "excludes"),
+    ("jobs", "queueing", "attempt", "leftovers", "worktrees", "backups", "codetree", "places"),
     ("notice", "sync", "environment", "save", "run", "wrapper", "merge", "githooks", "service"),
-    ("status",),
+    ("status", "reconcile"),
     ("daemon",),
     ("commands",),
     ("cli",),

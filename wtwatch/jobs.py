@@ -168,6 +168,11 @@ class Queue(Ledger):
             row = db.execute("SELECT * FROM jobs WHERE state = 'running' ORDER BY id LIMIT 1").fetchone()
             return job_of(row) if row else None
 
+    def cancel_requested(self, job: int) -> bool:
+        """Return whether somebody asked for a running job to be stopped."""
+        with reading(self.file) as db:
+            return bool(_row(db, job)["cancel_requested"])
+
     # looking
 
     def jobs(self, batch: int | None = None) -> list[Job]:
@@ -294,11 +299,11 @@ class Queue(Ledger):
 
     def pause(self) -> None:
         """Start no further job until :meth:`resume`; the one that runs goes on."""
-        self.set_meta("paused", "yes")
+        self.set("paused", "yes")
 
     def resume(self) -> None:
         """Start jobs again."""
-        self.set_meta("paused", None)
+        self.set("paused", None)
 
     def paused(self) -> bool:
         """Return whether the queue is paused."""

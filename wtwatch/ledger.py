@@ -15,13 +15,13 @@ class Ledger:
     def __init__(self, state: Path) -> None:
         self.file = state / "state.db"
 
-    def meta(self, key: str) -> str | None:
-        """Return a small fact that was kept by :meth:`set_meta`."""
+    def get(self, key: str) -> str | None:
+        """Return a small fact that was kept by :meth:`set`."""
         with reading(self.file) as db:
             row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
             return str(row["value"]) if row else None
 
-    def set_meta(self, key: str, value: str | None) -> None:
+    def set(self, key: str, value: str | None) -> None:
         """Keep a small fact; ``None`` forgets it."""
         with changing(self.file) as db:
             if value is None:
@@ -54,7 +54,7 @@ class Ledger:
                 "INSERT OR IGNORE INTO acknowledged_backups (id) VALUES (?)", [(name,) for name in ids]
             )
 
-    def acknowledged_backups(self) -> set[str]:
+    def acknowledged_backups(self) -> frozenset[str]:
         """Return the ids of the backups that the user saw."""
         with reading(self.file) as db:
-            return {row["id"] for row in db.execute("SELECT id FROM acknowledged_backups")}
+            return frozenset(row["id"] for row in db.execute("SELECT id FROM acknowledged_backups"))
