@@ -88,7 +88,7 @@ class Project:
         return f"refs/heads/{self.bookmark}"
 
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*$")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\Z")
 
 
 def check_name(name: str) -> str:
@@ -147,10 +147,12 @@ def _checked(file: Path, text: str, key: str, value: object, allowed: dict[str, 
         sound = sound and all(isinstance(item, str) for item in value)
     if not sound:
         raise UsageError(f"{place}: {key} must be {words}, not {value!r}.")
-    if isinstance(value, int | float) and value < 0:
-        raise UsageError(f"{place}: {key} must not be negative, but is {value!r}.")
+    if isinstance(value, int | float) and not value >= 0:  # nan is not
+        raise UsageError(f"{place}: {key} must be 0 or more, not {value!r}.")
     if key in _CHOICES and value not in _CHOICES[key]:
         raise UsageError(f"{place}: {key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.")
+    if key == "name":
+        return _checked_name(place, str(value))
     if allowed[key] == "Path":
         if not Path(str(value)).is_absolute():
             raise UsageError(f"{place}: {key} must be an absolute path, not {value!r}.")
@@ -160,8 +162,15 @@ def _checked(file: Path, text: str, key: str, value: object, allowed: dict[str, 
     return tuple(value) if isinstance(value, list) else value
 
 
+def _checked_name(place: str, name: str) -> str:
+    try:
+        return check_name(name)
+    except UsageError as error:
+        raise UsageError(f"{place}: {error.message}") from None
+
+
 def _line_of(text: str, key: str) -> int:
-    pattern = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=|\s*\[+\s*{re.escape(key)}")
+    pattern = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]|\s*\[+\s*{re.escape(key)}")
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
 
 
@@ -202,6 +211,8 @@ def registered() -> dict[str, Path]:
         table = tomli.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
     except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{file} is not valid TOML: {error}.", "Mend it, or delete it and run `wtwatch init` again."
