@@ -16,6 +16,10 @@ from wtwatch.repo import clean_env
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+_SHELLS = frozenset(("ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"))
+# options of a shell at its prompt that are followed by a word of their own (bash(1), zsh(1), fish(1))
+_TAKE_A_WORD = frozenset(("--init-file", "--rcfile", "--init-command", "-C", "-o", "+o", "-O", "+O"))
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -44,6 +48,35 @@ def is_alive(known: Identity) -> bool:
     return present is not None and present.boot == known.boot and abs(present.started - known.started) < 2
 
 
+def bearing(variable: str, value: str, session: Identity | None = None) -> list[int]:
+    """Return the pids of processes that were started with ``variable=value`` in their environment.
+
+    With ``session`` also those in that session, whose leader may be dead: a process that was given a new
+    environment is still in it, and one that made itself a session still has the environment.
+    """
+    if session is not None and (session.boot != _boot() or _is_another(session)):
+        session = None
+    found = []
+    for pid in psutil.pids():
+        try:
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            ours = process.environ().get(variable) == value
+            if not ours and session is not None:
+                ours = os.getsid(pid) == session.pid
+        except (psutil.Error, OSError):
+            continue
+        if ours:
+            found.append(pid)
+    return found
+
+
+def _is_another(known: Identity) -> bool:
+    """Return whether the kernel gave the pid to another process since."""
+    return identity(known.pid) is not None and not is_alive(known)
+
+
 def _boot() -> str:
     try:
         return _BOOT_ID.read_text().strip()
@@ -62,8 +95,9 @@ def working_in(tree: Path, passive: Collection[str] = (), ignore: Collection[int
     """Return the processes whose working folder lies in ``tree``, oldest first.
 
     Folders are compared by device and inode, through all parents, since a bind mount shows other paths.
-    This process, its parents, processes named in ``passive`` and pids in ``ignore`` are left out; other
-    users' processes cannot be seen (proc(5)).
+    This process, its parents, processes named in ``passive`` and pids in ``ignore`` are left out, but a
+    shell is passive only at its prompt: one that runs a script is a batch, also between two of its
+    commands. Other users' processes cannot be seen (proc(5)).
     """
     try:
         found = tree.stat()
@@ -72,38 +106,31 @@ def working_in(tree: Path, passive: Collection[str] = (), ignore: Collection[int
     wanted = (found.st_dev, found.st_ino)
     ours = {os.getpid(), *ignore}
     ours.update(parent.pid for parent in psutil.Process().parents())
-    known: dict[tuple[int, int], bool] = {}
     present = []
     for pid in psutil.pids():
-        if pid not in ours and _stands_in(f"/proc/{pid}/cwd", wanted, known):
+        if pid not in ours and _stands_in(f"/proc/{pid}/cwd", wanted):
             process = _describe(pid)
-            if process is not None and not _is_passive(process.name, passive):
+            if process is not None and not _is_passive(process, passive):
                 present.append(process)
     return sorted(present, key=lambda process: (process.since, process.pid))
 
 
-def _stands_in(link: str, wanted: tuple[int, int], known: dict[tuple[int, int], bool]) -> bool:
-    passed: list[tuple[int, int]] = []
+def _stands_in(link: str, wanted: tuple[int, int]) -> bool:
+    # No verdict is kept from one process to the next: in a bind mount the same folder has another parent.
     here = link
-    verdict = False
+    below = None
     while True:
         try:
             stat = os.stat(here)  # noqa: PTH116 - Path would fold the ..
         except OSError:
-            break
+            return False
         key = (stat.st_dev, stat.st_ino)
-        if key in known:
-            verdict = known[key]
-            break
         if key == wanted:
-            verdict = True
-            break
-        if passed and key == passed[-1]:  # the root is its own parent
-            break
-        passed.append(key)
+            return True
+        if key == below:  # the root is its own parent
+            return False
+        below = key
         here += "/.."
-    known.update(dict.fromkeys(passed, verdict))
-    return verdict
 
 
 def _describe(pid: int) -> Process | None:
@@ -116,8 +143,29 @@ def _describe(pid: int) -> Process | None:
         return None
 
 
-def _is_passive(name: str, passive: Collection[str]) -> bool:
-    return name.lstrip("-") in passive
+def _is_passive(process: Process, passive: Collection[str]) -> bool:
+    name = process.name.lstrip("-")
+    return name in passive and not (name in _SHELLS and _runs_a_script(process.pid))
+
+
+def _runs_a_script(shell: int) -> bool:
+    words = iter(_words(shell)[1:])
+    for word in words:
+        if word in _TAKE_A_WORD:
+            next(words, None)
+        elif word.startswith("--"):
+            if word.startswith("--command"):
+                return True
+        elif not word.startswith(("-", "+")) or "c" in word:
+            return True
+    return False
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return []
 
 
 def datalad_runs_in(tree: Path) -> list[Process]:
@@ -126,8 +174,5 @@ def datalad_runs_in(tree: Path) -> list[Process]:
 
 
 def _is_datalad_run(pid: int) -> bool:
-    try:
-        words = psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return False
+    words = _words(pid)
     return any(Path(word).name == "datalad" for word in words[:3]) and bool({"run", "rerun"} & set(words))
