@@ -1,0 +1,1 @@
+"""Measurements beside the goals of the design; see ``__main__.py``."""

@@ -1,0 +1,64 @@
+"""The projects to measure on: the story's, with as many more annexed files as wanted, some watched."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import building
+from tests.lab import Lab
+from tests.room import sealed_env
+from wtwatch.config import registry_file
+
+FILES_IN_A_FOLDER = 250
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """A template of the project, to be copied as often as wanted; ``env`` is the sealed room."""
+
+    root: Path
+    env: dict[str, str]
+
+    @classmethod
+    def made(cls, root: Path, base: dict[str, str]) -> Grounds:
+        """Build the template at ``root``; ``base`` is the environment that the tools are found in."""
+        env = sealed_env(root / "home", root / "uv-cache", base)
+        (root / "template").mkdir(parents=True)
+        building.build(root / "template", env)
+        return cls(root, env)
+
+    def lab(self, name: str, files: int = 0) -> Lab:
+        """Return a new copy of the project, code/ driven by git, with ``files`` more annexed files."""
+        shutil.rmtree(self.root / name, ignore_errors=True)
+        lab = Lab.copied(self.root / "template", self.root / name, "git")
+        if files:
+            add_annexed(lab, files)
+        return lab
+
+    def watched(self, name: str, files: int = 0) -> Lab:
+        """Return such a copy with a run tree by `wtwatch init`; no other project is registered any more."""
+        lab = self.lab(name, files)
+        registry_file().unlink(missing_ok=True)
+        lab.wtwatch("init", "--name", name)
+        return lab
+
+    def by_hand(self, name: str, files: int = 0) -> Lab:
+        """Return such a copy with a run tree as one makes it by hand."""
+        lab = self.lab(name, files)
+        lab.handmade_run_tree()
+        return lab
+
+
+def add_annexed(lab: Lab, files: int) -> None:
+    """Commit links to annexed files whose content is elsewhere, as in a fresh clone: 250 a folder."""
+    for number in range(files):
+        folder, name = divmod(number, FILES_IN_A_FOLDER)
+        link = lab.main / "raw" / f"session-{folder:04}" / f"trial-{name:03}.bin"
+        if name == 0:
+            link.parent.mkdir(parents=True)
+        key = f"MD5E-s{number + 1}--{number:032x}.bin"
+        link.symlink_to(f"../../.git/annex/objects/{number % 97:02}/{number % 89:02}/{key}/{key}")
+    lab.git("add", "raw")
+    lab.git("commit", "--quiet", "--no-verify", "-m", f"{files} annexed files")
