@@ -17,7 +17,7 @@ LAYERS = (
     ("files", "shipped", "database", "rows"),
     ("config", "repo", "journal", "ledger"),
     ("processes", "dataset", "jj", "notify", "runtree", "excludes"),
-    ("jobs", "queueing", "attempt", "leftovers", "worktrees", "backups", "codetree", "places"),
+    ("jobs", "queueing", "attempt", "leftovers", "worktrees", "backups", "codetree", "places", "attempt"),
     ("notice", "sync", "environment", "save", "run", "wrapper", "merge", "githooks", "service"),
     ("status", "reconcile"),
     ("daemon",),
