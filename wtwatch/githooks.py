@@ -181,8 +181,9 @@ def _places(code: Path, common: Path) -> Sequence[_Place]:
     folder, refusal = _hooks_folder(code, common)
     bell = None if folder == common / "hooks" else bell_in(common)
     found = [_Place(name, folder / name, _text(name, bell), refusal) for name in GIT_HOOKS]
-    if jj.drives(code):
-        found.append(_Place(JJ_HOOK, bell_in(common).parent / JJ_HOOK, _text(JJ_HOOK, None)))
+    script = bell_in(common).with_name(JJ_HOOK)
+    if jj.drives(code) or script.exists():
+        found.append(_Place(JJ_HOOK, script, _text(JJ_HOOK, None)))
     return found
 
 
