@@ -16,6 +16,11 @@ def spec_text(spec: JobSpec) -> str:
     return json.dumps(asdict(spec))
 
 
+def spec_of(text: str) -> JobSpec:
+    """Return what :func:`spec_text` wrote."""
+    return _spec(json.loads(text))
+
+
 def specs_text(specs: Sequence[JobSpec]) -> str:
     """Return what standing jobs are to do, as the column `specs` has it."""
     return json.dumps([asdict(spec) for spec in specs])
@@ -27,7 +32,7 @@ def job_of(row: sqlite3.Row) -> Job:
         id=row["id"],
         batch=row["batch"],
         attempt=row["attempt"],
-        spec=_spec(json.loads(row["spec"])),
+        spec=spec_of(row["spec"]),
         queued=moment(row["queued"]),
         state=_state(row),
         acknowledged=bool(row["acknowledged"]),
