@@ -28,4 +28,4 @@ if ! works; then
         give_up "$python can make no environment with pip in it. On Debian: apt-get install python3-venv"
     fi
 fi
-"$venv/bin/python" -m pip --quiet --disable-pip-version-check install --editable '.[dev]'
+"$venv/bin/python" -m pip -qq --disable-pip-version-check install --editable '.[dev]'
