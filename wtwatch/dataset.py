@@ -63,7 +63,7 @@ def run(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResul
 def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResult:
     """Run the record of the commit ``spec.rerun_of`` again, on HEAD.
 
-    The commit that comes of it is what `datalad rerun` makes, but nothing is ever checked out: that checks
+    Of the job itself, only that counts. The commit that comes of it is what `datalad rerun` makes, but nothing is ever checked out: that checks
     out the parent of a record that is a merge commit, and moves the branch there. A record of another
     dataset, or none, raises :class:`WtwatchError`.
     """
@@ -89,7 +89,7 @@ def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunRes
             extra_inputs=info.get("extra_inputs", []),
             outputs=info.get("outputs", []),
             rerun_outputs=_written_then(ds, commit, info),
-            message=spec.message or message,
+            message=message,
             rerun_info=info,
             extra_info=dict(extra_info),
         )

@@ -16,7 +16,7 @@ from uuid import uuid4
 from wtwatch import leftovers
 from wtwatch.attempt import LOCK, MARK, Folder, Order, Result
 from wtwatch.config import Project
-from wtwatch.dataset import results_of
+from wtwatch.dataset import results_of, spec_of
 from wtwatch.errors import WtwatchError
 from wtwatch.excludes import excludes_env
 from wtwatch.files import bell_in
@@ -41,7 +41,10 @@ def ready(project: Project, job: Job) -> list[str]:
     a sync looks after), and what the job declares must not lie in a subdataset that is not there.
     """
     inside = list(subdatasets(project.run_tree))
-    return [*_uninstalled(project, inside, job.spec), *_unfinished(project), *_unsaved(project, inside)]
+    spec = job.spec
+    if spec.rerun_of:
+        spec = spec_of(project.run_tree, spec.rerun_of) or spec
+    return [*_uninstalled(project, inside, spec), *_unfinished(project), *_unsaved(project, inside)]
 
 
 def _uninstalled(project: Project, inside: Sequence[Subdataset], spec: JobSpec) -> Iterator[str]:
@@ -134,6 +137,11 @@ def _launch(project: Project, folder: Folder, order: Order, lock: int) -> None:
         raise WtwatchError(
             f"Job {order.job} could not be started (exit {code}): {tail}", f"See {folder.log}."
         )
+
+
+def log_file(project: Project, job: Job) -> Path:
+    """Return where the job's last attempt prints to; it exists once that was started."""
+    return Folder.of(project.state, job.id, job.attempt).log
 
 
 def look(project: Project, job: Job, cancelled: bool) -> Ended | None:
