@@ -63,6 +63,11 @@ def keep_named(project: Project, since: Sha | None) -> None:
     keep(project, {Sha(commit) for commit in named if commit != ZERO and code.resolve(commit)})
 
 
+def cut_off(project: Project) -> bool:
+    """Return whether a crash came between the branch and the index of an earlier :func:`record`."""
+    return Journal(project.state / "journal.pointer").read() is not None
+
+
 def record(project: Project, new: Sha, foldable: bool) -> Sha | None:
     """Save ``new`` as the pointer of ``code``; return the commit made, or ``None`` if it was saved already.
 

@@ -1,0 +1,26 @@
+"""``wtwatch ack``: failed jobs and backups were seen."""
+
+from __future__ import annotations
+
+import click
+
+from wtwatch import backups
+from wtwatch.commands import one, project_option, say
+from wtwatch.errors import UsageError
+from wtwatch.jobs import Queue
+
+
+@click.command("ack")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.option("--all", "everything", is_flag=True, help="all that ended, and all backups")
+@project_option
+def command(jobs: tuple[str, ...], everything: bool, project: str | None) -> None:
+    """Say that you saw how jobs ended, so that `status` asks no more for attention."""
+    if not jobs and not everything:
+        raise UsageError("Which jobs?", "wtwatch ack JOB…, or wtwatch ack --all for all jobs and backups.")
+    chosen = one(project)
+    queue = Queue(chosen.state)
+    queue.acknowledge(None if everything else list(jobs))
+    if everything:
+        queue.acknowledge_backups(backup.id for backup in backups.listing(chosen))
+    say("Noted.")

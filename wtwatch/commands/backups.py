@@ -1,0 +1,54 @@
+"""``wtwatch backups``: what a sync took out of the way."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from wtwatch import backups
+from wtwatch.commands import one, project_option, say
+from wtwatch.jobs import Queue
+
+
+@click.group("backups")
+def command() -> None:
+    """List, show and restore what a sync took out of the run tree's code."""
+
+
+@command.command("list")
+@project_option
+def show_list(project: str | None) -> None:
+    """List backups, oldest first; a star marks those that were not acknowledged."""
+    chosen = one(project)
+    found = backups.listing(chosen)
+    seen = Queue(chosen.state).acknowledged_backups()
+    for backup in found:
+        say(f"{' ' if backup.id in seen else '*'} {backup.id}  {backup.commit[:10]}  {backup.summary}")
+    if not found:
+        say("No backups.")
+
+
+@command.command("show")
+@click.argument("name", metavar="ID")
+@project_option
+def show(name: str, project: str | None) -> None:
+    """Show what a backup holds, as a patch against the commit it was taken from."""
+    chosen = one(project)
+    say(backups.show(chosen, backups.find(chosen, name)))
+
+
+@command.command("restore")
+@click.argument("name", metavar="ID")
+@click.option("--to", type=click.Path(path_type=Path), help="a new folder (default: beside the run tree)")
+@project_option
+def restore(name: str, to: Path | None, project: str | None) -> None:
+    """Write a backup's files into a folder of their own."""
+    chosen = one(project)
+    backup = backups.find(chosen, name)
+    target = to or chosen.run_tree.parent / f"{chosen.run_tree.name}-backup-{backup.id}"
+    files = backups.restore(chosen, backup, target)
+    say(f"{len(files)} files are in {target}.")
+    code = shlex.quote(str(chosen.main_code))
+    say(f"As changes to your code instead: git -C {code} cherry-pick -n -m 1 {backup.commit[:12]}")

@@ -1,0 +1,46 @@
+"""``wtwatch exec``: a command by hand in the run tree, in the jobs' environment, with the tree held."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+
+import click
+
+from wtwatch import processes, save
+from wtwatch.commands import here, one, project_option, ring_for
+from wtwatch.errors import UsageError
+from wtwatch.files import held
+from wtwatch.jobs import Queue
+from wtwatch.model import now, stamp
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": True})
+@project_option
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def command(project: str | None, words: tuple[str, ...]) -> int:
+    """Run COMMAND in the run tree as a job would find it; nothing moves there until it ends."""
+    if not words:
+        raise UsageError("There is no command.", "wtwatch exec -- COMMAND…")
+    chosen = one(project)
+    queue = Queue(chosen.state)
+    folder = here()
+    if not folder.is_relative_to(chosen.run_tree):
+        folder = chosen.run_tree
+    with held(chosen.tree_lock, wait=1.0):
+        base = save.look(chosen).head
+        queue.set("used", base)
+        queue.set("exec", json.dumps({"pid": os.getpid(), "name": words[0], "since": stamp(now())}))
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
+        try:
+            code = subprocess.run(words, cwd=folder, env=processes.tree_env(chosen), check=False).returncode
+        except OSError as error:
+            raise UsageError(f"Cannot run {words[0]!r}: {error.strerror}.") from error
+        finally:
+            signal.signal(signal.SIGINT, before)
+            queue.set("exec", None)
+            save.keep_named(chosen, base)
+            ring_for(chosen)
+    return code if code >= 0 else 128 - code

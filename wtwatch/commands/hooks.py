@@ -1,0 +1,42 @@
+"""``wtwatch hooks``: the git hooks that ring the bell."""
+
+from __future__ import annotations
+
+import click
+
+from wtwatch import githooks
+from wtwatch.commands import one, project_option, say
+
+
+@click.group("hooks")
+def command() -> None:
+    """Manage the git hooks in code that ring the bell; moves are noticed without them too."""
+
+
+@command.command("install")
+@project_option
+def install(project: str | None) -> None:
+    """Put the hooks in, beside those that are there."""
+    tell(githooks.install(one(project).main_code))
+
+
+@command.command("uninstall")
+@project_option
+def uninstall(project: str | None) -> None:
+    """Take out what `install` put in, to the byte."""
+    tell(githooks.uninstall(one(project).main_code))
+
+
+@command.command("status")
+@project_option
+def show(project: str | None) -> None:
+    """Say how each hook stands."""
+    tell(githooks.state(one(project).main_code))
+
+
+def tell(hooks: list[githooks.HookState]) -> None:
+    """Print how hooks stand, and what is to be done by hand."""
+    for hook in hooks:
+        say(f"{hook.name:14} {hook.state.value}")
+    for advice in dict.fromkeys(hook.advice for hook in hooks if hook.advice):
+        say(advice)

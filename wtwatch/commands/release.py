@@ -1,0 +1,65 @@
+"""``wtwatch release``: move the bookmark, through whatever drives the code."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from wtwatch import jj
+from wtwatch.commands import one, project_option, ring_for, say
+from wtwatch.config import Project
+from wtwatch.errors import CommandFailed, UsageError, WtwatchError
+from wtwatch.jobs import Queue
+from wtwatch.model import Sha
+from wtwatch.repo import Repo
+
+
+@click.command("release")
+@click.argument("rev", required=False)
+@project_option
+def command(rev: str | None, project: str | None) -> None:
+    """Move the bookmark to REV (default: @- in jj, HEAD in git); batches that wait for that start at once."""
+    chosen = one(project)
+    code = Repo(chosen.main_code)
+    before = code.resolve(chosen.bookmark_ref)
+    target = _release_by_jj(chosen, rev) if jj.drives(code.path) else _release_by_git(chosen, code, rev)
+    Queue(chosen.state).set("hurry", target)
+    ring_for(chosen)
+    verb = "is already at" if before == target else "now points to"
+    say(f"{chosen.bookmark} {verb} {target[:10]} {code.subject(target)}")
+
+
+def _release_by_jj(project: Project, rev: str | None) -> Sha:
+    code = project.main_code
+    try:
+        target = jj.commit_of(code, rev or "@-")
+    except CommandFailed as error:
+        raise UsageError(
+            f"jj does not know {rev!r}: {error.stderr.strip()}", f"See `jj log` in {code}."
+        ) from error
+    if rev is None and not jj.working_copy_is_empty(code):
+        say("Your working copy (@) has edits that are not in it; `jj commit` first to release them.")
+    jj.set_bookmark(code, project.bookmark, target)
+    return target
+
+
+def _release_by_git(project: Project, code: Repo, rev: str | None) -> Sha:
+    target = code.resolve(rev or "HEAD")
+    if target is None:
+        raise UsageError(f"git does not know the commit {rev or 'HEAD'!r}.", f"See `git -C {code.path} log`.")
+    if rev is None:
+        edited = code.changes("--untracked-files=no").edited
+        if edited:
+            say(
+                f"{len(edited)} edited files are not in it, such as {edited[0]}; commit first to release them."
+            )
+    if code.branch() == project.bookmark:
+        if code.resolve("HEAD") != target:
+            raise WtwatchError(
+                f"Your main code tree is itself on the branch {project.bookmark}, which moves with its files.",
+                f"git -C {shlex.quote(str(code.path))} reset --keep {target}, or work on another branch.",
+            )
+        return target
+    code.git("branch", "-f", "--no-track", project.bookmark, target)
+    return target

@@ -1,0 +1,36 @@
+"""``wtwatch service``: the daemon as a systemd user service."""
+
+from __future__ import annotations
+
+import click
+
+from wtwatch import service
+from wtwatch.commands import say
+
+
+@click.group("service")
+def command() -> None:
+    """Run the daemon as a systemd user service."""
+
+
+@command.command("install")
+def install() -> None:
+    """Write the unit with today's PATH, start it now and at each login."""
+    done = service.install()
+    say(f"The service runs. Unit: {done.unit}")
+    if done.lingers is False:
+        say("It ends with your last login; to keep it: loginctl enable-linger")
+
+
+@command.command("uninstall")
+def uninstall() -> None:
+    """Stop the service and remove its unit; jobs that run go on."""
+    say("The service is gone." if service.uninstall() else "There was no service.")
+
+
+@command.command("status")
+def show() -> int:
+    """Say how the service stands; exit code 1 if it is installed but not active."""
+    now = service.state()
+    say(f"{now.detail}  ({now.unit})")
+    return 1 if now.installed and not now.active else 0

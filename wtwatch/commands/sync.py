@@ -1,0 +1,69 @@
+"""``wtwatch sync``: one reconcile, no daemon needed."""
+
+from __future__ import annotations
+
+import click
+
+from wtwatch import codetree, environment, processes, reconcile, sync
+from wtwatch.commands import meant, ring_for, say
+from wtwatch.config import Project
+from wtwatch.errors import WtwatchError
+from wtwatch.jobs import Queue
+
+
+@click.command("sync")
+@click.argument("project", required=False)
+@click.option("--dry-run", is_flag=True, help="say what would be done, change nothing")
+@click.option("--force", is_flag=True, help="back up what is in the way, then move")
+@click.option("--ignore-pid", "ignore", type=int, multiple=True, help="do not wait for this process")
+def command(project: str | None, dry_run: bool, force: bool, ignore: tuple[int, ...]) -> int:
+    """Bring the run tree to the bookmark, its environment up to date, and save the pointer."""
+    worst = 0
+    for one in meant(project):
+        worst = max(worst, _preview(one, force, ignore) if dry_run else _sync(one, force, ignore))
+    return worst
+
+
+def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
+    facts = codetree.look(project)
+    if not facts.present:
+        raise WtwatchError(f"The run tree {project.run_tree} is gone.", "`wtwatch init` makes it anew.")
+    match sync.plan(project, facts, force):
+        case sync.Fresh():
+            say(f"{project.name}: at the tip; nothing to do.")
+        case sync.Blocked(reason=reason, hint=hint):
+            raise WtwatchError(f"{project.name}: {reason}", hint)
+        case sync.Move() as move:
+            say(f"{project.name}: would move from {move.parked[:10]} to {move.to[:10]}.")
+            for path in sorted({*facts.edited, *move.in_the_way}):
+                say(f"  would back up {path}")
+            for process in processes.working_in(project.run_tree, project.passive, ignore):
+                say(f"  would wait for {process.name} (pid {process.pid})")
+    return 0
+
+
+def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
+    queue = Queue(project.state)
+    running = queue.running()
+    if running is not None:
+        say(f"{project.name}: job {running.id} runs, so nothing moves; the move follows after its batch.")
+    environment.forget_failure(project)
+    done = reconcile.tick(project, reconcile.Wish(force=force, hurry=True, ignore=ignore))
+    ring_for(project)
+    if done.backup:
+        say(f"{project.name}: kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
+    if done.moved:
+        seconds = done.moved.seconds
+        say(f"{project.name}: moved from {done.moved.old[:10]} to {done.moved.new[:10]} in {seconds:.2f} s.")
+    if done.pointer:
+        say(f"{project.name}: saved the pointer in {done.pointer[:10]}.")
+    if done.fired:
+        say(f"{project.name}: the move starts batch {', '.join(map(str, done.fired))}.")
+    if done.waits:
+        raise WtwatchError(f"{project.name}: {done.waits}", done.hint)
+    batch = queue.under_way()
+    if batch is not None and running is None:
+        say(f"{project.name}: batch {batch} is under way and keeps its code; the move follows after it.")
+    elif running is None and not (done.moved or done.pointer):
+        say(f"{project.name}: at the tip; nothing to do.")
+    return 0

@@ -1,0 +1,11 @@
+"""``wtwatch watch``: the daemon, in the foreground."""
+
+import click
+
+from wtwatch import daemon
+
+
+@click.command("watch")
+def command() -> None:
+    """Watch all registered projects until SIGTERM or Ctrl-C. This is what the service runs."""
+    daemon.watch()

@@ -1,0 +1,281 @@
+"""The story in one place: notice → sync → save → run.
+
+Nothing here reacts to events. A tick reads the truth, compares, and does the next needed things; it is safe
+to call at any time and twice, which alone makes restarts, lost events and A→B→A harmless.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+
+from wtwatch import codetree, environment, processes, run, save, sync
+from wtwatch.codetree import Facts
+from wtwatch.config import Project
+from wtwatch.errors import Busy, WtwatchError
+from wtwatch.files import held
+from wtwatch.jobs import Queue
+from wtwatch.model import (
+    Backup,
+    Ended,
+    EnvironmentState,
+    Job,
+    Process,
+    Running,
+    Sha,
+    SyncDone,
+    moment,
+    now,
+    stamp,
+)
+from wtwatch.repo import Repo
+
+ASIDE = (":(top)", ":(exclude,top)docs/**", ":(exclude,top)*.md", ":(exclude,top)README*")
+"""What a move may change without concerning a job: pathspecs (gitglossary(7)) for all but documentation."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a tick is to be done.
+
+    ``start_jobs``: the daemon's; ``force``: back up, then move; ``hurry``: do not wait for the bookmark to be
+    still; ``ignore``: pids that do not count as busy; ``stop`` is asked during a long set-up.
+    """
+
+    start_jobs: bool = False
+    force: bool = False
+    hurry: bool = False
+    ignore: tuple[int, ...] = ()
+    stop: Callable[[], bool] = field(default=lambda: False)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a tick did, and what it waits for.
+
+    ``again_in`` is when the next tick is due without any event, in seconds.
+    """
+
+    moved: SyncDone | None = None
+    backup: Backup | None = None
+    pointer: Sha | None = None
+    ended: Job | None = None
+    started: Job | None = None
+    fired: tuple[int, ...] = ()
+    waits: str | None = None
+    hint: str | None = None
+    busy: tuple[Process, ...] = ()
+    again_in: float | None = None
+
+
+def tick(project: Project, wish: Wish) -> Done:
+    """Carry the newest tip from notice to run; return what was done. Raises :class:`WtwatchError`."""
+    queue = Queue(project.state)
+    ended = None
+    running = queue.running()
+    if running is not None:
+        ended = _look_at(project, queue, running)
+        if ended is None:
+            return Done(again_in=0.5 if running.cancel_requested else 10.0)
+    if not project.run_tree.is_dir():
+        raise WtwatchError(
+            f"The run tree {project.run_tree} is gone.",
+            "Mount its disk, or make it anew with `wtwatch init` in the main tree.",
+        )
+    with held(project.tree_lock, wait=5.0 if ended else 0.0) as lock:
+        sync.recover(project)
+        environment.recover(project)
+        if ended is not None:
+            ended = _finish(project, queue, ended)
+        done = _bring_up_to_date(project, queue, wish)
+        done = replace(done, ended=ended)
+        if wish.start_jobs and done.waits is None:
+            done = _start_next(project, queue, done, lock)
+    _note_waiting(queue, done)
+    return done
+
+
+def _look_at(project: Project, queue: Queue, job: Job) -> Job | None:
+    """Return the job with its end, or ``None`` while it runs (then a cancelled one is told to stop)."""
+    over = run.look(project, job, job.cancel_requested)
+    if over is None:
+        if job.cancel_requested:
+            run.stop(project, job)
+        return None
+    return replace(job, state=over)
+
+
+def _finish(project: Project, queue: Queue, job: Job) -> Job:
+    """Clear up behind a job that ended, keep the code its results name, and only then say that it ended."""
+    began = queue.job(job.id).state
+    assert isinstance(began, Running) and isinstance(job.state, Ended)
+    left = run.tidy(project, job)
+    save.keep_named(project, began.base)
+    details = [job.state.detail, f"what it left is in {left}" if left else None]
+    head = Repo(project.run_code).resolve("HEAD")
+    if head is not None and head != began.code:
+        save.keep(project, {head})
+        step = sync.Move(parked=head, to=began.code, backup=False)
+        sync.apply(project, step)
+        details.append(f"it committed into {project.code}: {head} is kept")
+    state = replace(job.state, detail="; ".join(filter(None, details)) or None)
+    queue.end(job.id, state)
+    return replace(job, state=state)
+
+
+def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
+    began = time.monotonic()
+    facts = codetree.look(project)
+    _note_tip(queue, facts, wish)
+    batch = queue.under_way()
+    if batch is not None:
+        return _hold(project, queue, facts, batch)
+    step = sync.plan(project, facts, wish.force)
+    if isinstance(step, sync.Blocked):
+        return Done(waits=step.reason, hint=step.hint)
+    moves = isinstance(step, sync.Move)
+    if moves:
+        busy = processes.working_in(project.run_tree, project.passive, wish.ignore)
+        if busy:
+            return _busy(busy)
+    done = Done()
+    if moves or step != sync.Fresh():
+        done = Done(backup=sync.apply(project, step))
+    assert facts.tip is not None
+    wanted = environment.requirements(facts.tip_tree)
+    probe = environment.start_probe(project) if moves else None
+    done = replace(done, pointer=_save_pointer(project, queue, facts.tip))
+    if moves and facts.parked is not None:
+        old = facts.applied or facts.parked
+        backup = done.backup.id if done.backup else None
+        moved = SyncDone(now(), old, facts.tip, time.monotonic() - began, backup)
+        queue.record_sync(moved)
+        done = replace(done, moved=moved)
+    verdict = (
+        environment.finish_probe(project, probe, wanted) if probe else environment.noted(project, wanted)
+    )
+    known_broken = verdict.state is EnvironmentState.BROKEN and not moves
+    if not verdict.ready and not (known_broken and not wish.hurry):
+        verdict = environment.set_up(project, wanted, verdict, wish.stop)
+    if not verdict.ready:
+        return replace(
+            done,
+            waits=f"The environment of the run tree is {verdict.state.value}: {verdict.detail}.",
+            hint="Mend it, then `wtwatch sync`.",
+        )
+    return _fire(project, queue, done, facts.tip)
+
+
+def _hold(project: Project, queue: Queue, facts: Facts, batch: int) -> Done:
+    """While a batch is under way its code stays; only say so if somebody took the tree elsewhere."""
+    code = queue.batch_code(batch)
+    if code is not None and facts.head != code:
+        return Done(
+            waits=f"Batch {batch} runs on {code[:10]}, but somebody took the run tree's code elsewhere.",
+            hint=f"git -C {project.run_code} checkout --detach {code}, or cancel the batch.",
+        )
+    if facts.edited:
+        return Done(
+            waits=f"The run tree's code was edited: {', '.join(facts.edited[:3])}.",
+            hint=f"Undo it there: git -C {project.run_code} checkout -- PATH, or cancel batch {batch}.",
+        )
+    return Done()
+
+
+def _busy(busy: Iterable[Process]) -> Done:
+    present = tuple(busy)
+    first = present[0]
+    return Done(
+        waits=f"{first.name} (pid {first.pid}) works in the run tree, so nothing moves there.",
+        hint=f"It goes on by itself when that ends; `wtwatch sync --ignore-pid {first.pid}` does not wait.",
+        busy=present,
+    )
+
+
+def _save_pointer(project: Project, queue: Queue, tip: Sha) -> Sha | None:
+    pointer = save.look(project)
+    if pointer.recorded == tip and not save.cut_off(project):
+        return None
+    return save.record(project, tip, foldable=queue.get("used") != pointer.head)
+
+
+def _note_tip(queue: Queue, facts: Facts, wish: Wish) -> None:
+    if facts.tip is None:
+        return
+    if queue.get("tip") != facts.tip:
+        queue.set("tip", facts.tip)
+        queue.set("tip_at", stamp(now()))
+    if wish.hurry and queue.get("hurry") != facts.tip:
+        queue.set("hurry", facts.tip)
+
+
+def _fire(project: Project, queue: Queue, done: Done, tip: Sha) -> Done:
+    """Make batches of what waited for this move, once the bookmark has been still for long enough."""
+    if not queue.pending(tip):
+        return done
+    since = queue.get("tip_at")
+    still = (now() - moment(since)).total_seconds() if since else project.settle
+    if still < project.settle and queue.get("hurry") != tip:
+        return replace(done, again_in=project.settle - still)
+    return replace(done, fired=tuple(queue.fire(tip, lambda old, new: concerns_jobs(project, old, new))))
+
+
+def concerns_jobs(project: Project, old: Sha, new: Sha) -> bool:
+    """Return whether code differs between two commits in more than documentation; unknown counts as yes."""
+    return not Repo(project.main_code).succeeds("diff", "--quiet", old, new, "--", *ASIDE)
+
+
+def _start_next(project: Project, queue: Queue, done: Done, lock: int) -> Done:
+    job = queue.next_job()
+    if job is None:
+        return done
+    busy = processes.working_in(project.run_tree, project.passive)
+    if busy:
+        return replace(_busy(busy), moved=done.moved, fired=done.fired, ended=done.ended)
+    problems = [*_code_is_not_clean(project), *run.ready(project, job)]
+    if problems:
+        return replace(
+            done,
+            waits=f"The run tree is not clean, so job {job.id} cannot start: {problems[0]}",
+            hint="\n".join([*problems[1:], "Then it goes on by itself."]),
+        )
+    code = Repo(project.run_code).resolve("HEAD")
+    assert code is not None
+    base = save.look(project).head
+    queue.set("used", base)
+    running = run.start(project, job, code, base, lock)
+    queue.begin(job.id, running)
+    return replace(done, started=replace(job, state=running))
+
+
+def _code_is_not_clean(project: Project) -> list[str]:
+    found = Repo(project.run_code).changes("--untracked-files=all")
+    own = (*project.protected, *project.ignore_untracked)
+    untracked = [path for path in found.untracked if not any(fnmatch(path, pattern) for pattern in own)]
+    names = [*found.edited, *found.unmerged, *untracked]
+    if not names:
+        return []
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return [
+        f"{', '.join(names[:3])}{more} in {project.run_code}: not part of the applied commit. Move that away."
+    ]
+
+
+def _note_waiting(queue: Queue, done: Done) -> None:
+    """Leave word for ``status`` of what the tick waits for."""
+    before = json.loads(queue.get("waits") or "null")
+    if done.waits is None:
+        if before is not None:
+            queue.set("waits", None)
+    elif before is None or before["reason"] != done.waits:
+        word = {"reason": done.waits, "hint": done.hint, "busy": bool(done.busy), "since": stamp(now())}
+        queue.set("waits", json.dumps(word))
+
+
+def explain_error(project: Project, error: WtwatchError) -> None:
+    """Leave word for ``status`` of what made a tick fail (but not that the tree was held for a moment)."""
+    if not isinstance(error, Busy):
+        _note_waiting(Queue(project.state), Done(waits=error.message, hint=error.hint))

@@ -1,0 +1,205 @@
+"""Read-only facts for ``status``, as the JSON document of the contract; nothing is started or written.
+
+The cost does not grow with the number of files: only the code tree, which is small, is compared with git.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wtwatch import backups, codetree, config, environment, merge, save, sync
+from wtwatch.codetree import Facts
+from wtwatch.config import Project
+from wtwatch.errors import WtwatchError
+from wtwatch.files import holder
+from wtwatch.jobs import Queue
+from wtwatch.model import EnvironmentState, Freshness, Process, Running, moment, now, stamp
+from wtwatch.repo import Repo
+
+Document = dict[str, Any]
+"""What ``status --json`` prints, version 1: keys may be added, never removed or given another type."""
+
+
+def collect(projects: list[Project]) -> Document:
+    """Return the whole document for these projects."""
+    return {"version": 1, "daemon": daemon(), "projects": [describe(project) for project in projects]}
+
+
+def daemon() -> Document:
+    """Return whether this host's daemon runs, and what it says of itself."""
+    file = config.daemon_file()
+    pid = holder(file)
+    facts: Document = {"running": pid is not None, "pid": pid, "since": None, "mode": None, "watches": None}
+    if pid is not None:
+        with suppress(ValueError):  # it is writing just now
+            facts |= json.loads(file.read_text(encoding="utf-8"))
+    return facts | {"running": pid is not None, "pid": pid}
+
+
+def describe(project: Project) -> Document:
+    """Return one project's part of the document."""
+    queue = Queue(project.state)
+    facts = codetree.look(project, busy=project.run_tree.is_dir())
+    known: Document = {
+        "name": project.name,
+        "path": str(project.main_tree),
+        "run_tree": str(project.run_tree),
+        "bookmark": project.bookmark,
+        "tip": facts.tip,
+        "applied": facts.applied,
+        "subject": None,
+        "host": project.host,
+        "settling": _settling(project, queue, facts),
+        **_freshness(project, queue, facts),
+        "edited": bool(facts.edited),
+        "busy": [_process(process) for process in facts.busy] or None,
+        "queue": queue.counts() | {"standing": sum(len(template.specs) for template in queue.standing())},
+        "running": _running(queue),
+        "unseen": queue.unseen(),
+        "stale": None,
+        "last_sync": _last_sync(queue),
+    }
+    made = Repo(project.main_code).refs(backups.prefix(project))
+    names = {ref.removeprefix(backups.prefix(project)) for ref in made}
+    known["backups"] = len(names)
+    known["backups_unseen"] = len(names - queue.acknowledged_backups())
+    if facts.tip:
+        known["subject"] = Repo(project.main_code).subject(facts.tip)
+    return known | _results(project, facts)
+
+
+def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
+    if not facts.present:
+        return {
+            "freshness": Freshness.MISSING.value,
+            "reason": f"{project.run_tree} is gone",
+            "hint": "Mount its disk, or make it anew: `wtwatch init` in the main tree.",
+        }
+    plan = sync.plan(project, facts)
+    if isinstance(plan, sync.Blocked):
+        return {"freshness": Freshness.BLOCKED.value, "reason": plan.reason, "hint": plan.hint}
+    word = sync.freshness(plan)
+    reason: str | None = None
+    hint: str | None = None
+    noted = json.loads(queue.get("waits") or "null")
+    if noted is not None and not (noted.get("busy") and not facts.busy):
+        reason, hint = noted["reason"], noted["hint"]
+        if not noted.get("busy"):
+            word = Freshness.BLOCKED
+    elif word is Freshness.BEHIND and queue.under_way() is not None:
+        reason = f"batch {queue.under_way()} keeps its code until it ends"
+    return {"freshness": word.value, "reason": reason, "hint": hint}
+
+
+def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
+    """Return for how many seconds more the bookmark has to be still until waiting batches start."""
+    since = queue.get("tip_at")
+    if not (facts.tip and since and queue.get("tip") == facts.tip and queue.get("hurry") != facts.tip):
+        return None
+    if not queue.pending(facts.tip):
+        return None
+    left = project.settle - (now() - moment(since)).total_seconds()
+    return round(left, 1) if left > 0 else None
+
+
+def _results(project: Project, facts: Facts) -> Document:
+    if not facts.present:
+        return {
+            "pointer": {"recorded": None, "saved": False},
+            "environment": {"state": EnvironmentState.MISSING.value, "detail": None},
+            "results": {"ahead": 0, "behind": 0, "conflict": False},
+        }
+    recorded = save.look(project).recorded
+    tree = facts.tip_tree if facts.tip == facts.applied else _tree_at(project, facts)
+    verdict = environment.noted(project, environment.requirements(tree))
+    standing = merge.standing(project)
+    return {
+        "pointer": {"recorded": recorded, "saved": recorded is not None and recorded == facts.applied},
+        "environment": {"state": verdict.state.value, "detail": verdict.detail},
+        "results": {
+            "ahead": standing.ahead,
+            "behind": standing.behind,
+            "conflict": bool(standing.conflicts),
+        },
+    }
+
+
+def _tree_at(project: Project, facts: Facts) -> tuple[Any, ...]:
+    if facts.applied is None:
+        return ()
+    return tuple(Repo(project.main_code).tree(facts.applied).values())
+
+
+def _process(process: Process) -> Document:
+    return {"pid": process.pid, "name": process.name, "since": stamp(process.since)}
+
+
+def _running(queue: Queue) -> Document | None:
+    job = queue.running()
+    if job is None or not isinstance(job.state, Running):
+        return None
+    return {
+        "id": job.id,
+        "batch": job.batch,
+        "command": job.spec.command,
+        "message": job.spec.message,
+        "started_at": stamp(job.state.started),
+        "code": job.state.code,
+    }
+
+
+def _last_sync(queue: Queue) -> Document | None:
+    done = queue.last_sync()
+    if done is None:
+        return None
+    seconds = round(done.seconds, 3)
+    return {"at": stamp(done.at), "from": done.old, "to": done.new, "seconds": seconds, "backup": done.backup}
+
+
+def attention(document: Document, service_installed: bool) -> list[str]:
+    """Return why somebody has to look, as sentences; nothing means exit code 0."""
+    reasons = []
+    for project in document["projects"]:
+        name = project["name"]
+        if project["freshness"] in (Freshness.BLOCKED.value, Freshness.MISSING.value):
+            reasons.append(f"{name} is {project['freshness']}.")
+        if project["unseen"]:
+            reasons.append(f"{name}: {project['unseen']} failed jobs (seen? `wtwatch ack --all`).")
+        if project["backups_unseen"]:
+            reasons.append(f"{name}: {project['backups_unseen']} new backups (`wtwatch backups list`).")
+        alarm = [one for one in project["busy"] or [] if _age(one["since"]) > 1800]
+        if alarm and project["freshness"] == Freshness.BEHIND.value:
+            one = alarm[0]
+            reasons.append(f"{name}: {one['name']} (pid {one['pid']}) has held the run tree for 30 minutes.")
+        if project["queue"]["waiting"] and not document["daemon"]["running"]:
+            reasons.append(f"{name}: {project['queue']['waiting']} jobs wait, but no daemon runs.")
+    if service_installed and not document["daemon"]["running"]:
+        reasons.append("The service is installed, but the daemon is down (`wtwatch service status`).")
+    return reasons
+
+
+def _age(text: str) -> float:
+    return (now() - moment(text)).total_seconds()
+
+
+def since(text: str, at: datetime | None = None) -> str:
+    """Return how long ago a moment was, for people: "8 s", "4 min", "3 h", "2 days"."""
+    seconds = int(((at or datetime.now(UTC)) - moment(text)).total_seconds())
+    for size, word in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {word}"
+    return f"{max(seconds, 0)} s"
+
+
+def load(state: Path) -> Project:
+    """Return the project whose state lies in ``state``; raises :class:`WtwatchError`."""
+    if not (state / "config.toml").exists():
+        raise WtwatchError(
+            f"The registered project {state.name} is gone: {state} has no config.toml.",
+            f"If it was deleted: wtwatch forget {state.name}",
+        )
+    return config.read_project(state / "config.toml")
