@@ -13,10 +13,12 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.lab import eventually
+from tests.lab import Lab, eventually
 from tests.user_manager import UserManager, user_manager
 from wtwatch import service
+from wtwatch.config import daemon_file
 from wtwatch.errors import WtwatchError
+from wtwatch.files import holder
 
 ODD_FOLDERS = ["plain", "two words", "%h $HOME ${x}=é", 'say "hi", it\'s \\n', "-tab\there"]
 
@@ -267,3 +269,85 @@ def test_uninstalling_what_is_not_installed_is_no_error(home: Path) -> None:
 def test_a_path_that_systemd_cannot_have_is_refused() -> None:
     with pytest.raises(WtwatchError, match="not UTF-8"):
         service.quoted("/home/\udce9")
+
+
+def wtwatch(manager: UserManager, *words: str) -> str:
+    """Run the real command line beside the manager."""
+    return manager.run(sys.executable, "-P", "-m", "wtwatch", *words).stdout
+
+
+@pytest.mark.slow
+def test_the_real_daemon_is_active_once_it_is_installed(manager: UserManager) -> None:
+    assert str(service.unit_file()) in wtwatch(manager, "service", "install")
+    state = call(manager, "state")
+    assert state["active"] and state["detail"].startswith("0 projects")
+    assert state["pid"] == holder(daemon_file())
+    assert manager.show(service.UNIT, "WatchdogUSec") == "1min"
+    wtwatch(manager, "service", "uninstall")
+    assert holder(daemon_file()) is None
+    assert manager.show(service.UNIT, "Result") == "success"
+
+
+@pytest.mark.slow
+def test_a_daemon_that_is_stuck_is_replaced(manager: UserManager) -> None:
+    wtwatch(manager, "service", "install")
+    drop_in = service.unit_file().with_name(service.UNIT + ".d") / "short.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nWatchdogSec=2\n")
+    manager.systemctl("daemon-reload")
+    manager.systemctl("restart", service.UNIT)
+    stuck = call(manager, "state")["pid"]
+    psutil.Process(stuck).suspend()
+    eventually(lambda: call(manager, "state")["pid"] not in (None, stuck))
+
+
+@pytest.mark.slow
+def test_a_second_daemon_beside_one_started_by_hand_is_refused(manager: UserManager) -> None:
+    by_hand = subprocess.Popen([sys.executable, "-P", "-m", "wtwatch", "watch"], stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: holder(daemon_file()) == by_hand.pid)
+        answer = call(manager, "install")
+        assert f"(pid {by_hand.pid})" in answer["error"]
+        assert not service.unit_file().exists()
+    finally:
+        by_hand.terminate()
+        assert by_hand.wait(20) == 0
+    assert "error" not in call(manager, "install")
+
+
+@pytest.mark.slow
+def test_a_job_outlives_a_restart_of_the_service_and_is_taken_up_again(
+    lab: Lab, manager: UserManager
+) -> None:
+    lab.wtwatch("init")
+    wtwatch(manager, "service", "install")
+    gate = lab.gate()
+    lab.queue_plots("--now", subjects=["240226I"], drugs=["LSD"], options=gate.words)
+    eventually(gate.reached)
+    before = call(manager, "state")["pid"]
+    manager.systemctl("restart", service.UNIT)
+    after = call(manager, "state")["pid"]
+    assert after != before
+    assert [job["state"] for job in lab.jobs()] == ["running"]
+    gate.open()
+    eventually(lambda: [job["state"] for job in lab.jobs()] == ["succeeded"], 60)
+    assert call(manager, "state")["pid"] == after
+    assert lab.jobs()[0]["attempt"] == 1
+
+
+@pytest.mark.slow
+def test_a_job_that_ended_while_the_service_was_stopped_is_not_run_again(
+    lab: Lab, manager: UserManager
+) -> None:
+    lab.wtwatch("init")
+    wtwatch(manager, "service", "install")
+    gate = lab.gate()
+    lab.queue_plots("--now", subjects=["240226I"], drugs=["LSD"], options=gate.words)
+    eventually(gate.reached)
+    before = lab.commit("HEAD", lab.run)
+    manager.systemctl("stop", service.UNIT)
+    gate.open()
+    eventually(lambda: lab.commit("HEAD", lab.run) != before, 60)
+    manager.systemctl("start", service.UNIT)
+    eventually(lambda: [job["state"] for job in lab.jobs()] == ["succeeded"], 60)
+    assert lab.jobs()[0]["attempt"] == 1
