@@ -61,10 +61,10 @@ def run(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResul
 
 
 def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResult:
-    """Run the record of the commit ``spec.rerun_of`` again, on HEAD.
+    """Run the record of the commit ``spec.rerun_of`` again, on HEAD; the rest of ``spec`` does not matter.
 
-    Of the job itself, only that counts. The commit that comes of it is what `datalad rerun` makes, but nothing is ever checked out: that checks
-    out the parent of a record that is a merge commit, and moves the branch there. A record of another
+    The commit that comes of it is what `datalad rerun` makes, but nothing is ever checked out: for a record
+    that is a merge commit, that checks out its parent and moves the branch there. A record of another
     dataset, or none, raises :class:`WtwatchError`.
     """
     from datalad.core.local.run import run_command

@@ -125,8 +125,8 @@ def _check_main(project: Project, main: Repo) -> None:
     under_way = datalad_runs_in(project.main_tree)
     if under_way:
         raise WtwatchError(
-            f"`datalad run` (pid {under_way[0].pid}) is under way in the main tree, and would save what a merge "
-            "brings as its own result.",
+            f"`datalad run` (pid {under_way[0].pid}) is under way in the main tree, and would save what a "
+            "merge brings as its own result.",
             "Merge when it has ended.",
         )
 

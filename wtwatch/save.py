@@ -79,7 +79,7 @@ def record(project: Project, new: Sha, foldable: bool) -> Sha | None:
     tree, pointer = Repo(project.run_tree), look(project)
     if pointer.branch is None:
         raise WtwatchError(
-            f"The superdataset's run tree {project.run_tree} is on no branch, so results would belong nowhere.",
+            f"The superdataset in {project.run_tree} is on no branch, so results would belong nowhere.",
             f"git -C {project.run_tree} checkout {project.bookmark}",
         )
     journal = Journal(project.state / "journal.pointer")

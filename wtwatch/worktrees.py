@@ -136,7 +136,7 @@ def _check_code(main: Path, code: str) -> None:
 
 
 def _check_name_is_free(tree: Path, bookmark: str) -> None:
-    """Refuse what git cannot hold: ``runs/alt`` is a file in a folder ``runs``, which cannot be a file too."""
+    """Refuse what git cannot hold: the ref ``runs/alt`` needs a folder where ``runs`` is a file."""
     heads = [ref.removeprefix("refs/heads/") for ref in Repo(tree).refs("refs/heads")]
     for other in heads:
         if other.startswith(f"{bookmark}/") or bookmark.startswith(f"{other}/"):

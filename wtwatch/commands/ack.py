@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch import backups
-from wtwatch.commands import one, project_option, say
+from wtwatch.commands.front import one, project_option, say
 from wtwatch.errors import UsageError
 from wtwatch.jobs import Queue
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from wtwatch import backups
-from wtwatch.commands import one, project_option, say
+from wtwatch.commands.front import one, project_option, say
 from wtwatch.jobs import Queue
 
 

@@ -10,7 +10,7 @@ import subprocess
 import click
 
 from wtwatch import processes, save
-from wtwatch.commands import here, one, project_option, ring_for
+from wtwatch.commands.front import here, one, project_option, ring_for
 from wtwatch.errors import UsageError
 from wtwatch.files import held
 from wtwatch.jobs import Queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch import config, githooks
-from wtwatch.commands import by_name, everything, here, one, ring_for, say
+from wtwatch.commands.front import by_name, everything, here, one, ring_for, say
 from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.files import held
 from wtwatch.jobs import Queue

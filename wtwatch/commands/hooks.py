@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch import githooks
-from wtwatch.commands import one, project_option, say
+from wtwatch.commands.front import one, project_option, say
 
 
 @click.group("hooks")

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from wtwatch import config, environment, githooks, jj, reconcile, worktrees
-from wtwatch.commands import everything, here, ring_for, say
+from wtwatch.commands.front import everything, here, ring_for, say
 from wtwatch.config import Project
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.model import Sha
@@ -186,15 +186,14 @@ def _tell(project: Project, layout: Layout, known: bool) -> None:
     else:
         say(f"Adopted the run tree {project.run_tree}: all {there} worktrees are there.")
     for path in layout.empty:
-        say(
-            f"  {path} is not installed in the main tree, so it stays empty (datalad get -n {shlex.quote(path)})."
-        )
+        say(f"  {path} stays empty, as in the main tree (datalad get -n {shlex.quote(path)}).")
 
 
 def _install_hooks(project: Project) -> None:
     hooks = githooks.install(project.main_code)
-    for advice in dict.fromkeys(hook.advice for hook in hooks if hook.advice):
-        say(advice)
+    for hook in hooks:
+        if hook.advice and hook.state is not githooks.Fitting.INSTALLED:
+            say(hook.advice)
 
 
 def _first_sync(project: Project) -> None:
@@ -204,6 +203,5 @@ def _first_sync(project: Project) -> None:
         say(f"Kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
     if done.waits:
         raise WtwatchError(f"{project.name} is set up, but waits: {done.waits}", done.hint)
-    say(
-        f"{project.name} follows the bookmark {project.bookmark}. Next: wtwatch service install, wtwatch status."
-    )
+    say(f"{project.name} follows the bookmark {project.bookmark}.")
+    say("Next: wtwatch service install (or wtwatch watch), wtwatch status.")

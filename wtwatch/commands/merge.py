@@ -7,7 +7,7 @@ import shlex
 import click
 
 from wtwatch import merge
-from wtwatch.commands import one, project_option, say
+from wtwatch.commands.front import one, project_option, say
 from wtwatch.config import Project
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -40,7 +40,8 @@ def _tell(project: Project, report: merge.Report, verb: str) -> None:
     if report.pointer_differs:
         say(
             f"Your {project.code} checkout was left alone, so `git status` shows it as modified: it is at "
-            f"another commit than the results name.\n`datalad save {shlex.quote(project.code)}` would record yours."
+            "another commit than the results name.\n"
+            f"`datalad save {shlex.quote(project.code)}` would record yours."
         )
     if report.above:
         inside = project.main_tree.relative_to(report.above)

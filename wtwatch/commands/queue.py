@@ -13,7 +13,7 @@ import click
 
 from wtwatch import dataset, queueing, run, status
 from wtwatch.attempt import Folder
-from wtwatch.commands import one, project_option, ring_for, say
+from wtwatch.commands.front import one, project_option, ring_for, say
 from wtwatch.config import Project
 from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.jobs import Queue

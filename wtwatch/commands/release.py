@@ -7,7 +7,7 @@ import shlex
 import click
 
 from wtwatch import jj
-from wtwatch.commands import one, project_option, ring_for, say
+from wtwatch.commands.front import one, project_option, ring_for, say
 from wtwatch.config import Project
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.jobs import Queue
@@ -51,13 +51,11 @@ def _release_by_git(project: Project, code: Repo, rev: str | None) -> Sha:
     if rev is None:
         edited = code.changes("--untracked-files=no").edited
         if edited:
-            say(
-                f"{len(edited)} edited files are not in it, such as {edited[0]}; commit first to release them."
-            )
+            say(f"{len(edited)} edited files are not in it, such as {edited[0]}; commit to release them.")
     if code.branch() == project.bookmark:
         if code.resolve("HEAD") != target:
             raise WtwatchError(
-                f"Your main code tree is itself on the branch {project.bookmark}, which moves with its files.",
+                f"Your main code tree is itself on the branch {project.bookmark}, which its files go with.",
                 f"git -C {shlex.quote(str(code.path))} reset --keep {target}, or work on another branch.",
             )
         return target

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from wtwatch import service, status
-from wtwatch.commands import meant, on_terminal, say
+from wtwatch.commands.front import meant, on_terminal, say
 from wtwatch.status import Document, since
 
 _COLOURS = {

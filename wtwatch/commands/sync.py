@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch import codetree, environment, processes, reconcile, sync
-from wtwatch.commands import meant, ring_for, say
+from wtwatch.commands.front import meant, ring_for, say
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.jobs import Queue
