@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from tests.benchmarks import hooks, idle, looks, machine, moves, pointers
@@ -42,8 +43,9 @@ def main() -> int:
         os.environ.update(grounds.env)
         sections: list[Section] = []
         for letter in wanted.letters or MEASUREMENTS:
-            print(f"measuring ({letter}) …", file=sys.stderr)
-            sections += MEASUREMENTS[letter](grounds, wanted.quick)
+            with redirect_stdout(sys.stderr):
+                print(f"measuring ({letter}) …")
+                sections += MEASUREMENTS[letter](grounds, wanted.quick)
         print(markdown(sections))
         print()
         print(machine.described(root))
