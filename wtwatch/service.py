@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -156,6 +155,8 @@ def _umask() -> int:
 
 
 def _sealed(body: str) -> str:
+    import hashlib  # loads a cryptographic library, which `wtwatch status` must not wait for
+
     return f"{_SEAL}{hashlib.sha256(os.fsencode(body)).hexdigest()[:16]}\n{body}"
 
 
