@@ -21,6 +21,9 @@ DATALAD_PLACEHOLDERS = ("inputs", "outputs", "pwd", "dspath", "tmpdir")
 # {{ and }} are how DataLad's format writes a single brace; ${NAME} is the shell's
 _BRACES = re.compile(r"\{\{|\}\}|\$\{|\{(\w+)\}")
 
+_SAFE = r"[\w@%+=:,./-]*"
+_OPEN = re.compile(_SAFE + r"(?:\{(?:inputs|outputs)(?:\[\w+\])?\}" + _SAFE + ")+", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -61,8 +64,14 @@ def expand(request: Request, project: Project) -> list[JobSpec]:
 
 
 def shell_line(words: Sequence[str]) -> str:
-    """Return the command as one shell line, as `datalad run` makes it of its words."""
-    return words[0] if len(words) == 1 else shlex.join(words)
+    """Return the command as one shell line, as `datalad run` makes it of its words.
+
+    But a word with {inputs} or {outputs} stays open, so that DataLad's replacement, which it quotes itself,
+    becomes as many words as there are files; `datalad run` makes one word of them all.
+    """
+    if len(words) == 1:
+        return words[0]
+    return " ".join(word if _OPEN.fullmatch(word) else shlex.quote(word) for word in words)
 
 
 def _values(each: Sequence[str]) -> dict[str, list[str]]:
