@@ -10,7 +10,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,7 @@ _REMOTE = {
     "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "orangefs", "panfs",
     "pvfs2", "smb3", "smbfs", "vboxsf", "virtiofs",
 }  # fmt: skip
+_LIMITS = "fs.inotify.max_user_watches or max_user_instances (sysctl), or LimitNOFILE"
 _NO_MORE_WATCHES = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOSYS}
 
 
@@ -170,30 +171,31 @@ class Watch:
         which = identity(folder)
         if which is None or not os.access(folder, os.R_OK):  # watchdog keeps silent about EACCES
             return
-        for mode in self._modes(folder, which[0]):
-            try:
-                observer = self._observer(mode)
-                watch = observer.schedule(self._listener, folder, event_filter=_CHANGES)
-            except OSError as error:
-                if error.errno not in _NO_MORE_WATCHES:
-                    return  # it vanished just now; its parent rings when it is back
-                self._complain(f"inotify has no room for more ({error.strerror})")
-            else:
-                self._armed[folder] = _Armed(observer, watch, mode, which)
-                return
+        mode = self._mode_for(folder, device=which[0])
+        try:
+            observer = self._observer(mode)
+            watch = observer.schedule(self._listener, folder, event_filter=_CHANGES)
+        except OSError as error:
+            if mode == "polling" or error.errno not in _NO_MORE_WATCHES:
+                return  # it vanished just now; its parent rings when it is back
+            self._polling = True
+            self._complain(f"inotify refuses ({error.strerror}); raise {_LIMITS} and start anew")
+            self._arm_folder(folder)
+        else:
+            self._armed[folder] = _Armed(observer, watch, mode, which)
 
-    def _modes(self, folder: str, device: int) -> Sequence[Mode]:
+    def _mode_for(self, folder: str, device: int) -> Mode:
         if self._polling:
-            return ("polling",)
+            return "polling"
         kind = filesystem(device)
-        if kind in _REMOTE:
-            self._complain(f"{folder} lies on a network file system ({kind})")
-            return ("polling",)
-        return ("inotify", "polling")
+        if kind not in _REMOTE:
+            return "inotify"
+        self._complain(f"{folder} lies on a network file system ({kind})")
+        return "polling"
 
     def _complain(self, why: str) -> None:
         if not self._complained:
-            _log.warning("%s, so it is looked at every %g s instead.", why, POLL)
+            _log.warning("Moves are looked for every %g s instead of at once: %s.", POLL, why)
         self._complained = True
 
     def _observer(self, mode: Mode) -> BaseObserver:
