@@ -79,6 +79,22 @@ def test_what_still_works_in_a_lab_is_ended_with_it(lab: Lab) -> None:
         assert left.wait(5) == -9
 
 
+def test_a_daemon_runs_while_its_body_does_and_stops_when_told(any_lab: Lab) -> None:
+    any_lab.wtwatch("init", "--bookmark", "runs")
+    with any_lab.daemon() as daemon:
+        tip = any_lab.change_code("v2", "a second version")
+        any_lab.move_bookmark()
+        eventually(lambda: any_lab.status()["applied"] == tip)
+        assert daemon.poll() is None
+    assert daemon.returncode == 0
+
+
+def test_plots_are_queued_for_each_subject_and_drug(lab: Lab) -> None:
+    lab.wtwatch("init")
+    lab.queue_plots("--now", drugs=["LSD"], options="--fail-on 240226I")
+    assert [job["state"] for job in lab.jobs()] == ["waiting"] * len(SUBJECTS)
+
+
 def test_eventually_fails_when_nothing_happens() -> None:
     with pytest.raises(pytest.fail.Exception, match="still not so"):
         eventually(lambda: False, within=0.05)

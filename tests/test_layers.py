@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ SLOW = (*LATE, "watchdog")
 """Too slow to be imported for a status, which is to answer in 120 ms."""
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return all modules of the package, as `sync` or `commands.queue`, and their files."""
     found = {}
