@@ -1,0 +1,66 @@
+"""``wtwatch demo``: the whole story on a small project that it makes, with the daemon, narrated."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from wtwatch import demo
+from wtwatch.commands.front import on_terminal, say
+from wtwatch.demo import Stage
+from wtwatch.errors import UsageError
+
+
+@click.command("demo")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), metavar="DIR", help="make it in DIR, and leave it there"
+)
+def command(keep: Path | None) -> int:
+    """Play the story on a small project: a batch, code that changes meanwhile, results brought home."""
+    if keep is not None:
+        if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+            raise UsageError(f"{keep} exists and is not an empty folder.", "Name another: --keep DIR.")
+        keep.mkdir(parents=True, exist_ok=True)
+        return _play(keep.resolve())
+    with tempfile.TemporaryDirectory(prefix="wtwatch-demo-", ignore_cleanup_errors=True) as folder:
+        try:
+            return _play(Path(folder).resolve())
+        finally:
+            demo.make_deletable(Path(folder))
+
+
+def _play(folder: Path) -> int:
+    began = time.monotonic()
+    stage = Stage(folder, _narrate)
+    with stage:
+        demo.play(stage)
+        broken = demo.broken_promises(stage)
+    seconds = time.monotonic() - began
+    if broken:
+        for promise in broken:
+            say(_coloured(f"✗ {promise}", "red"))
+        say(f"Not as promised, after {seconds:.0f} s. The daemon's log:\n{stage.log()}")
+        return 1
+    say(_coloured(f"All as promised, in {seconds:.0f} s.", "green"))
+    return 0
+
+
+def _narrate(kind: str, text: str) -> None:
+    """Print a piece of the story: a ``chapter``, a ``word`` of explanation, a ``command``, what it ``said``."""
+    match kind:
+        case "chapter":
+            say()
+            say(_coloured(f"━━ {text}", "cyan", bold=True))
+        case "command":
+            say(_coloured(f"  $ {text}", None, bold=True))
+        case "said":
+            say("\n".join(f"    {line}" for line in text.splitlines()))
+        case _:
+            say(f"  {text}")
+
+
+def _coloured(text: str, colour: str | None, bold: bool = False) -> str:
+    return click.style(text, fg=colour, bold=bold or None) if on_terminal() else text
