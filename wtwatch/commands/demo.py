@@ -49,7 +49,7 @@ def _play(folder: Path) -> int:
 
 
 def _narrate(kind: str, text: str) -> None:
-    """Print a piece of the story: a ``chapter``, a ``word`` of explanation, a ``command``, what it ``said``."""
+    """Print a piece of the story: a ``chapter``, a ``word`` of it, a ``command``, or what that ``said``."""
     match kind:
         case "chapter":
             say()
