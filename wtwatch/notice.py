@@ -33,6 +33,8 @@ POLL = 1.0
 Mode = Literal["inotify", "polling"]
 
 _log = logging.getLogger(__name__)
+_WATCHDOG = logging.getLogger("watchdog.observers")
+_EMITTERS = logging.getLogger("watchdog.observers.inotify")
 
 # not opens and reads: our own look would ring, and be answered by a look, for ever
 _CHANGES: list[type[events.FileSystemEvent]] = [
@@ -115,11 +117,12 @@ class Watch:
         self._complained = False
 
     def __enter__(self) -> Self:
-        _watchdog_log().addHandler(self._overflow)
+        _WATCHDOG.addHandler(self._overflow)
+        _EMITTERS.addFilter(_is_news)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _watchdog_log().removeHandler(self._overflow)
+        _WATCHDOG.removeHandler(self._overflow)
         for observer in self._observers.values():
             observer.stop()
             observer.join()
@@ -244,8 +247,9 @@ class _Overflow(logging.Handler):
             self._bell.ring()
 
 
-def _watchdog_log() -> logging.Logger:
-    return logging.getLogger("watchdog.observers")
+def _is_news(record: logging.LogRecord) -> bool:
+    # watchdog logs as an error that a thread which was told to stop noticed it late
+    return "thread is inactive" not in record.getMessage()
 
 
 def _drain(queue: SimpleQueue[T]) -> set[T]:
