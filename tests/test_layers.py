@@ -21,7 +21,7 @@ LAYERS = (
     ("jobs", "queueing", "attempt", "leftovers", "worktrees", "backups", "codetree", "places", "attempt"),
     ("notice", "sync", "environment", "save", "run", "wrapper", "merge", "githooks", "service"),
     ("status", "reconcile"),
-    ("daemon",),
+    ("daemon", "demo"),
     ("commands.front",),  # what the commands share
     ("commands",),
     ("cli",),

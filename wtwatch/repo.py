@@ -31,6 +31,8 @@ ZERO = Sha("0" * 40)
 GITLINK = "160000"
 """The mode of a subdataset's entry in a tree."""
 
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
 # Where git looks for its settings and how it reaches remotes: the user's own, and not tied to a repository.
 _KEPT = re.compile(
     r"GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|SSH(_.*)?|ASKPASS|SSL_.*|TERMINAL_PROMPT|EXEC_PATH)$"
@@ -141,6 +143,8 @@ class Repo:
 
     def resolve(self, revision: str) -> Sha | None:
         """Return the commit that ``revision`` names, or ``None``."""
+        if revision == "HEAD" and (detached := _SHA.fullmatch(self._head())):
+            return Sha(detached[0])
         found = self.git(
             "rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}", ok=(0, 1, 128)
         )
@@ -168,7 +172,14 @@ class Repo:
 
     def common_dir(self) -> Path:
         """Return the git directory that all work trees of the repository share."""
-        return Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
+        own = self.git_dir()
+        if not (own / "HEAD").is_file():  # let git say what is wrong
+            return Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
+        try:  # gitrepository-layout(5)
+            shared = (own / "commondir").read_text(encoding="utf-8", errors="surrogateescape")
+        except FileNotFoundError:
+            return own
+        return (own / shared.rstrip("\n")).resolve()
 
     def operation(self) -> str | None:
         """Return the operation that is under way here and waits for the user, as the word of its command."""
@@ -177,7 +188,20 @@ class Repo:
 
     def branch(self) -> str | None:
         """Return the branch that HEAD is on, or ``None`` when detached."""
+        head = self._head()
+        if _SHA.fullmatch(head):
+            return None
+        name = head.removeprefix("ref: refs/heads/")
+        if name not in (head, ".invalid"):  # .invalid: the refs are in a reftable
+            return name
         return self.git("symbolic-ref", "-q", "--short", "HEAD", ok=(0, 1)) or None
+
+    def _head(self) -> str:
+        """Return what the file HEAD of this work tree says, or nothing if that is not plain."""
+        try:
+            return (self.git_dir() / "HEAD").read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Return whether ``old`` is reachable from ``new``."""
