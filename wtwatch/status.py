@@ -6,6 +6,8 @@ The cost does not grow with the number of files: only the code tree, which is sm
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +20,7 @@ from wtwatch.errors import WtwatchError
 from wtwatch.files import holder
 from wtwatch.jobs import Queue
 from wtwatch.model import EnvironmentState, Freshness, Process, Running, moment, now, stamp
+from wtwatch.processes import identity
 from wtwatch.repo import Repo
 
 Document = dict[str, Any]
@@ -43,33 +46,88 @@ def daemon() -> Document:
 def describe(project: Project) -> Document:
     """Return one project's part of the document."""
     queue = Queue(project.state)
-    facts = codetree.look(project, busy=project.run_tree.is_dir())
-    known: Document = {
+    present = project.run_tree.is_dir()
+    facts, refs, results = _side_by_side(
+        lambda: codetree.look(project, busy=present),
+        lambda: _refs(project),
+        lambda: _results(project) if present else {},
+    )
+    made = {
+        ref.removeprefix(backups.prefix(project)) for ref in refs if ref.startswith(backups.prefix(project))
+    }
+    busy = [_process(process) for process in facts.busy] + _by_hand(queue)
+    return {
         "name": project.name,
         "path": str(project.main_tree),
         "run_tree": str(project.run_tree),
         "bookmark": project.bookmark,
         "tip": facts.tip,
+        "subject": _subject(project, facts, refs),
         "applied": facts.applied,
-        "subject": None,
-        "host": project.host,
-        "settling": _settling(project, queue, facts),
         **_freshness(project, queue, facts),
         "edited": bool(facts.edited),
-        "busy": [_process(process) for process in facts.busy] or None,
+        "busy": busy or None,
+        "pointer": _pointer(facts, results),
+        "environment": _environment(project, facts),
         "queue": queue.counts() | {"standing": sum(len(template.specs) for template in queue.standing())},
         "running": _running(queue),
+        "settling": _settling(project, queue, facts),
         "unseen": queue.unseen(),
+        "results": results.get("results", {"ahead": 0, "behind": 0, "conflict": False}),
         "stale": None,
+        "backups": len(made),
+        "backups_unseen": len(made - queue.acknowledged_backups()),
         "last_sync": _last_sync(queue),
+        "host": project.host,
     }
-    made = Repo(project.main_code).refs(backups.prefix(project))
-    names = {ref.removeprefix(backups.prefix(project)) for ref in made}
-    known["backups"] = len(names)
-    known["backups_unseen"] = len(names - queue.acknowledged_backups())
-    if facts.tip:
-        known["subject"] = Repo(project.main_code).subject(facts.tip)
-    return known | _results(project, facts)
+
+
+def _side_by_side(*calls: Callable[[], Any]) -> list[Any]:
+    """Return what each of the calls returns; they run at the same time, as each waits for git."""
+    found: list[Any] = [None] * len(calls)
+    trouble: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            found[number] = calls[number]()
+        except WtwatchError as error:
+            trouble.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(1, len(calls))]
+    for thread in threads:
+        thread.start()
+    run(0)
+    for thread in threads:
+        thread.join()
+    if trouble:
+        raise trouble[0]
+    return found
+
+
+def _refs(project: Project) -> dict[str, tuple[str, str]]:
+    """Return commit and subject of the bookmark and of each backup, by ref."""
+    wanted = (project.bookmark_ref, backups.prefix(project))
+    shape = "--format=%(refname)%00%(objectname)%00%(subject)"
+    lines = Repo(project.main_code).git("for-each-ref", shape, *wanted).splitlines()
+    return {ref: (commit, subject) for ref, commit, subject in (line.split("\0", 2) for line in lines)}
+
+
+def _subject(project: Project, facts: Facts, refs: dict[str, tuple[str, str]]) -> str | None:
+    commit, subject = refs.get(project.bookmark_ref, ("", ""))
+    if facts.tip in (None, commit):
+        return subject if facts.tip else None
+    return Repo(project.main_code).subject(str(facts.tip))
+
+
+def _by_hand(queue: Queue) -> list[Document]:
+    """Return the command that `wtwatch exec` runs just now, if any."""
+    noted = json.loads(queue.get("exec") or "null")
+    if noted is None:
+        return []
+    process = identity(noted["pid"])
+    began = moment(noted["since"]).timestamp()
+    alive = process is not None and process.started <= began + 2
+    return [noted] if alive else []
 
 
 def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
@@ -106,26 +164,26 @@ def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
     return round(left, 1) if left > 0 else None
 
 
-def _results(project: Project, facts: Facts) -> Document:
+def _results(project: Project) -> Document:
+    standing = merge.standing(project)
+    ahead, behind = standing.ahead, standing.behind
+    return {
+        "recorded": save.look(project).recorded,
+        "results": {"ahead": ahead, "behind": behind, "conflict": bool(standing.conflicts)},
+    }
+
+
+def _pointer(facts: Facts, results: Document) -> Document:
+    recorded = results.get("recorded")
+    return {"recorded": recorded, "saved": recorded is not None and recorded == facts.applied}
+
+
+def _environment(project: Project, facts: Facts) -> Document:
     if not facts.present:
-        return {
-            "pointer": {"recorded": None, "saved": False},
-            "environment": {"state": EnvironmentState.MISSING.value, "detail": None},
-            "results": {"ahead": 0, "behind": 0, "conflict": False},
-        }
-    recorded = save.look(project).recorded
+        return {"state": EnvironmentState.MISSING.value, "detail": None}
     tree = facts.tip_tree if facts.tip == facts.applied else _tree_at(project, facts)
     verdict = environment.noted(project, environment.requirements(tree))
-    standing = merge.standing(project)
-    return {
-        "pointer": {"recorded": recorded, "saved": recorded is not None and recorded == facts.applied},
-        "environment": {"state": verdict.state.value, "detail": verdict.detail},
-        "results": {
-            "ahead": standing.ahead,
-            "behind": standing.behind,
-            "conflict": bool(standing.conflicts),
-        },
-    }
+    return {"state": verdict.state.value, "detail": verdict.detail}
 
 
 def _tree_at(project: Project, facts: Facts) -> tuple[Any, ...]:
