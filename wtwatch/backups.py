@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -48,7 +47,7 @@ def create(project: Project, base: Sha, doomed: Sequence[str], also: Sequence[Sh
         parents += [commit for commit in also if commit not in parents]
         commit = _commit(code, tree, parents, f"wtwatch: backup of {project.name}'s run tree before a sync")
     made = now()
-    name = f"{made.strftime(_TIME)}-{secrets.token_hex(3)}"
+    name = f"{made.strftime(_TIME)}-{os.urandom(3).hex()}"
     code.update_ref(prefix(project) + name, commit, ZERO, "backup")
     return Backup(name, commit, made, _summary(code, commit))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -76,6 +75,8 @@ def run(words: Sequence[str]) -> int:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - python flushes it at exit
         return 0
     except Exception:
+        import traceback
+
         click.echo("wtwatch itself failed. Please report this, with what you did:", err=True)
         click.echo(f"  wtwatch {__version__}, Python {sys.version.split()[0]}", err=True)
         click.echo(traceback.format_exc(), err=True)

@@ -6,7 +6,6 @@ tree. An environment that cannot be made right is put back as it was, and the qu
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -57,13 +56,13 @@ class Verdict:
 
 
 def requirements(tree: Iterable[TreeEntry]) -> str:
-    """Return a fingerprint of the files that say what the environment has to hold, or "" without any."""
+    """Return which files, at which content, say what the environment has to hold; "" without any."""
     lines = sorted(
         f"{entry.path} {entry.sha}"
         for entry in tree
         if any(fnmatch(entry.path, pattern) for pattern in REQUIREMENTS)
     )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""
+    return "\n".join(lines)
 
 
 def noted(project: Project, wanted: str) -> Verdict:
