@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,49 +36,57 @@ _log = logging.getLogger("wtwatch")
 
 @dataclass
 class Lane:
-    """One project's thread: it ticks when poked, when something changed, and when a time has come."""
+    """One project's thread: it ticks when poked, and when a time has come that a tick named."""
 
     project: Project
-    stopping: threading.Event
-    woken: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    poked: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
     at: Places | None = None
     seen: Fingerprint | None = None
-    due: float = 0.0
     trouble: str | None = None
+    in_vain: int = 0
 
     def start(self) -> None:
         """Start the thread."""
         self.thread = threading.Thread(target=self._live, name=self.project.name, daemon=True)
         self.thread.start()
 
-    def is_due(self) -> bool:
-        """Return whether something changed since the last tick, or its time has come; takes some 50 µs."""
-        return time.monotonic() >= self.due or self.at is None or places.fingerprint(self.at) != self.seen
+    def poke_if_changed(self) -> None:
+        """Have it tick if something changed since its last tick began; takes some 50 µs."""
+        if self.at is None or places.fingerprint(self.at) != self.seen:
+            self.poked.set()
+
+    def stop(self) -> None:
+        """Have it end after the tick that is under way."""
+        self.stopping.set()
+        self.poked.set()
 
     def _live(self) -> None:
         while not self.stopping.is_set():
-            self._tick()
-            self.woken.wait()
-            self.woken.clear()
+            again = self._tick()
+            self.poked.wait(again)
+            self.poked.clear()  # before the look, so that no later poke is lost
 
-    def _tick(self) -> None:
-        again = None
+    def _tick(self) -> float | None:
+        """Tick once; return after how many seconds to do so again though nobody pokes."""
         try:
             self.at = places.places(self.project)
             self.seen = places.fingerprint(self.at)
-            again = self._say(reconcile.tick(self.project, self._wish()))
+            return self._say(reconcile.tick(self.project, self._wish()))
         except Busy as error:
             _log.debug("%s: %s", self.project.name, error.message)
-            again = 1.0
+            return self._patience()
         except WtwatchError as error:
-            again = self._complain(error)
+            return self._complain(error)
         except Exception as error:
             _log.exception("%s: wtwatch itself failed", self.project.name)
-            again = self._complain(
-                WtwatchError(f"wtwatch itself failed: {error!r}.", "See the daemon's log.")
-            )
-        self.due = time.monotonic() + again if again is not None else float("inf")
+            return self._complain(WtwatchError(f"wtwatch itself failed: {error!r}.", "See the daemon's log."))
+
+    def _patience(self) -> float:
+        """Return when to look again for something that gives no sign when it ends: soon, then seldom."""
+        self.in_vain = min(self.in_vain + 1, 6)
+        return min(SWEEP, 0.25 * 2.0**self.in_vain)
 
     def _wish(self) -> reconcile.Wish:
         return reconcile.Wish(start_jobs=True, stop=self.stopping.is_set)
@@ -87,8 +95,9 @@ class Lane:
         if self.trouble != error.message:
             _log.error("%s: %s", self.project.name, error.message.replace("\n", " / "))
             self.trouble = error.message
-        if self.project.state.is_dir():
-            reconcile.explain_error(self.project, error)
+        with suppress(WtwatchError, OSError):  # if even that cannot be written, the log has it
+            if self.project.state.is_dir():
+                reconcile.explain_error(self.project, error)
         return SWEEP
 
     def _say(self, done: reconcile.Done) -> float | None:
@@ -109,8 +118,10 @@ class Lane:
         if done.waits and done.waits != self.trouble:
             _log.warning("%s: %s", name, done.waits)
         self.trouble = done.waits
-        if done.ended:  # the next job may be due
-            return 0.0
+        if done.ended or not done.busy:
+            self.in_vain = 0
+        if done.busy:
+            return self._patience()
         return SWEEP if done.waits else done.again_in
 
 
@@ -134,15 +145,12 @@ class Daemon:
             notify.ready()
             _log.info("watching %d projects (%s)", len(self._lanes), watch.mode)
             while not self._stopping.is_set():
-                due = min((lane.due for lane in self._lanes.values()), default=float("inf"))
-                watch.wait(max(0.05, min(pause, due - time.monotonic())))
+                watch.wait(pause)
                 if self._stopping.is_set():
                     break
                 self._reload(watch)
                 for lane in self._lanes.values():
-                    if lane.is_due():
-                        lane.due = float("inf")
-                        lane.woken.set()
+                    lane.poke_if_changed()
                 notify.watchdog()
         notify.stopping()
         self._stop()
@@ -165,12 +173,10 @@ class Daemon:
         wanted = self._projects()
         for name in list(self._lanes):
             if wanted.get(name) != self._lanes[name].project:
-                lane = self._lanes.pop(name)
-                lane.stopping.set()
-                lane.woken.set()
+                self._lanes.pop(name).stop()
         fresh = [project for name, project in wanted.items() if name not in self._lanes]
         for project in fresh:
-            self._lanes[project.name] = Lane(project, threading.Event())
+            self._lanes[project.name] = Lane(project)
         aimed = [lane.at or _places(lane.project) for lane in self._lanes.values()]
         folders = [config.registry_file().parent]
         watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])
@@ -216,8 +222,7 @@ class Daemon:
 
     def _stop(self) -> None:
         for lane in self._lanes.values():
-            lane.stopping.set()
-            lane.woken.set()
+            lane.stop()
         deadline = time.monotonic() + GRACE
         for lane in self._lanes.values():
             if lane.thread:
@@ -242,6 +247,8 @@ def watch() -> None:
             "`wtwatch service status` tells whether it is the service's; one is enough for all projects.",
         )
     logging.basicConfig(format=_log_format(), level=logging.INFO)
+    with suppress(OSError):
+        config.registry_file().parent.mkdir(parents=True, exist_ok=True)  # so that it can be watched
     os.chdir("/")  # stand in nobody's way: a folder in use cannot be unmounted
     Daemon(lock).run()
 

@@ -103,13 +103,15 @@ class Queue(Ledger):
             row = db.execute("SELECT code FROM batches WHERE id = ?", (batch,)).fetchone()
             return Sha(row["code"]) if row and row["code"] else None
 
-    def next_job(self) -> Job | None:
+    def next_job(self, though_paused: bool = False) -> Job | None:
         """Return the job to start next: of the batch under way, else of the one that has been due longest.
 
-        ``None`` when paused, while a job runs, or when nothing is due.
+        ``None`` when paused (unless ``though_paused``), while a job runs, or when nothing is due.
         """
         with reading(self.file) as db:
-            if _paused(db) or db.execute("SELECT 1 FROM jobs WHERE state = 'running'").fetchone():
+            if _paused(db) and not though_paused:
+                return None
+            if db.execute("SELECT 1 FROM jobs WHERE state = 'running'").fetchone():
                 return None
             row = db.execute(
                 "SELECT jobs.* FROM jobs JOIN batches ON batches.id = jobs.batch"

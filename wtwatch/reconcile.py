@@ -33,6 +33,12 @@ from wtwatch.model import (
 )
 from wtwatch.repo import Repo
 
+LOOK = 2.0
+"""Seconds until the next look at a job that runs: one that was killed cannot say that it ended."""
+
+STOPPING = 0.5
+"""Seconds until the next look at a job that was told to end."""
+
 ASIDE = (":(top)", ":(exclude,top)docs/**", ":(exclude,top)*.md", ":(exclude,top)README*")
 """What a move may change without concerning a job: pathspecs (gitglossary(7)) for all but documentation."""
 
@@ -75,11 +81,12 @@ def tick(project: Project, wish: Wish) -> Done:
     """Carry the newest tip from notice to run; return what was done. Raises :class:`WtwatchError`."""
     queue = Queue(project.state)
     ended = None
-    running = queue.running()
+    running = queue.running() or _take_up(project, queue)
     if running is not None:
-        ended = _look_at(project, queue, running)
+        _note_tip(queue, Repo(project.main_code).resolve(project.bookmark_ref), wish)
+        ended = _look_at(project, running)
         if ended is None:
-            return Done(again_in=0.5 if running.cancel_requested else 10.0)
+            return Done(again_in=STOPPING if running.cancel_requested else LOOK)
     if not project.run_tree.is_dir():
         raise WtwatchError(
             f"The run tree {project.run_tree} is gone.",
@@ -98,7 +105,17 @@ def tick(project: Project, wish: Wish) -> Done:
     return done
 
 
-def _look_at(project: Project, queue: Queue, job: Job) -> Job | None:
+def _take_up(project: Project, queue: Queue) -> Job | None:
+    """Return the job that was started by a daemon which died before it could tell the queue, if any."""
+    job = queue.next_job(though_paused=True)
+    running = run.begun(project, job) if job else None
+    if job is None or running is None:
+        return None
+    queue.begin(job.id, running)
+    return queue.job(job.id)
+
+
+def _look_at(project: Project, job: Job) -> Job | None:
     """Return the job with its end, or ``None`` while it runs (then a cancelled one is told to stop)."""
     over = run.look(project, job, job.cancel_requested)
     if over is None:
@@ -108,9 +125,15 @@ def _look_at(project: Project, queue: Queue, job: Job) -> Job | None:
     return replace(job, state=over)
 
 
-def _finish(project: Project, queue: Queue, job: Job) -> Job:
-    """Clear up behind a job that ended, keep the code its results name, and only then say that it ended."""
-    began = queue.job(job.id).state
+def _finish(project: Project, queue: Queue, job: Job) -> Job | None:
+    """Clear up behind a job that ended, keep the code its results name, and only then say that it ended.
+
+    ``None`` if another tick did all that while this one waited for the run tree.
+    """
+    before = queue.running()
+    if before is None or (before.id, before.attempt) != (job.id, job.attempt):
+        return None
+    began = before.state
     assert isinstance(began, Running) and isinstance(job.state, Ended)
     left = run.tidy(project, job)
     save.keep_named(project, began.base)
@@ -129,23 +152,28 @@ def _finish(project: Project, queue: Queue, job: Job) -> Job:
 def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
     began = time.monotonic()
     facts = codetree.look(project)
-    _note_tip(queue, facts, wish)
+    if not facts.present:
+        raise WtwatchError(
+            f"The run tree {project.run_tree} is not whole: it lacks {project.code}, or its .git.",
+            "`wtwatch init` in the main tree makes what is missing.",
+        )
+    _note_tip(queue, facts.tip, wish)
     batch = queue.under_way()
     if batch is not None:
         return _hold(project, queue, facts, batch)
     step = sync.plan(project, facts, wish.force)
     if isinstance(step, sync.Blocked):
         return Done(waits=step.reason, hint=step.hint)
+    assert facts.tip is not None
     moves = isinstance(step, sync.Move)
-    if moves:
+    wanted = environment.requirements(facts.tip_tree)
+    if moves or not _is_settled(project, facts.tip, wanted):
         busy = processes.working_in(project.run_tree, project.passive, wish.ignore)
         if busy:
             return _busy(busy)
     done = Done()
     if moves or step != sync.Fresh():
         done = Done(backup=sync.apply(project, step))
-    assert facts.tip is not None
-    wanted = environment.requirements(facts.tip_tree)
     probe = environment.start_probe(project) if moves else None
     done = replace(done, pointer=_save_pointer(project, queue, facts.tip))
     if moves and facts.parked is not None:
@@ -195,6 +223,13 @@ def _busy(busy: Iterable[Process]) -> Done:
     )
 
 
+def _is_settled(project: Project, tip: Sha, wanted: str) -> bool:
+    """Return whether pointer and environment are right for ``tip``, so that nothing has to be changed."""
+    if save.look(project).recorded != tip or save.cut_off(project):
+        return False
+    return environment.noted(project, wanted).ready
+
+
 def _save_pointer(project: Project, queue: Queue, tip: Sha) -> Sha | None:
     pointer = save.look(project)
     if pointer.recorded == tip and not save.cut_off(project):
@@ -202,14 +237,15 @@ def _save_pointer(project: Project, queue: Queue, tip: Sha) -> Sha | None:
     return save.record(project, tip, foldable=queue.get("used") != pointer.head)
 
 
-def _note_tip(queue: Queue, facts: Facts, wish: Wish) -> None:
-    if facts.tip is None:
+def _note_tip(queue: Queue, tip: Sha | None, wish: Wish) -> None:
+    """Note since when the bookmark is where it is, also while a batch runs."""
+    if tip is None:
         return
-    if queue.get("tip") != facts.tip:
-        queue.set("tip", facts.tip)
+    if queue.get("tip") != tip:
+        queue.set("tip", tip)
         queue.set("tip_at", stamp(now()))
-    if wish.hurry and queue.get("hurry") != facts.tip:
-        queue.set("hurry", facts.tip)
+    if wish.hurry and queue.get("hurry") != tip:
+        queue.set("hurry", tip)
 
 
 def _fire(project: Project, queue: Queue, done: Done, tip: Sha) -> Done:
@@ -235,6 +271,12 @@ def _start_next(project: Project, queue: Queue, done: Done, lock: int) -> Done:
     busy = processes.working_in(project.run_tree, project.passive)
     if busy:
         return replace(_busy(busy), moved=done.moved, fired=done.fired, ended=done.ended)
+    code = Repo(project.run_code).resolve("HEAD")
+    assert code is not None
+    pointer = save.look(project)
+    base = pointer.head
+    if pointer.recorded != code or save.cut_off(project):  # a job may have saved another
+        base = save.record(project, code, foldable=False) or base
     problems = [*_code_is_not_clean(project), *run.ready(project, job)]
     if problems:
         return replace(
@@ -242,13 +284,15 @@ def _start_next(project: Project, queue: Queue, done: Done, lock: int) -> Done:
             waits=f"The run tree is not clean, so job {job.id} cannot start: {problems[0]}",
             hint="\n".join([*problems[1:], "Then it goes on by itself."]),
         )
-    code = Repo(project.run_code).resolve("HEAD")
-    assert code is not None
-    base = save.look(project).head
     queue.set("used", base)
-    running = run.start(project, job, code, base, lock)
-    queue.begin(job.id, running)
-    return replace(done, started=replace(job, state=running))
+    job = replace(job, state=run.start(project, job, code, base, lock))
+    assert isinstance(job.state, Running)
+    try:
+        queue.begin(job.id, job.state)
+    except WtwatchError:  # it was removed from the queue this very moment
+        run.stop(project, job)
+        raise
+    return replace(done, started=job)
 
 
 def _code_is_not_clean(project: Project) -> list[str]:

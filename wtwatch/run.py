@@ -93,10 +93,10 @@ def start(project: Project, job: Job, code: Sha, base: Sha, lock: int) -> Runnin
     done. If this attempt was started before, by a daemon that died before it could tell the queue, nothing
     is started, and how that one runs is returned. Raises :class:`WtwatchError` if it does not start.
     """
+    earlier = begun(project, job)
+    if earlier is not None:
+        return earlier
     folder = Folder.of(project.state, job.id, job.attempt)
-    earlier = folder.order()
-    if earlier is not None and folder.started() is not None:
-        return Running(earlier.at, earlier.code, earlier.base, earlier.uuid)
     order = Order(
         job=job.id,
         attempt=job.attempt,
@@ -112,6 +112,15 @@ def start(project: Project, job: Job, code: Sha, base: Sha, lock: int) -> Runnin
     folder.write_order(order)
     _launch(project, folder, order, lock)
     return Running(order.at, code, base, order.uuid)
+
+
+def begun(project: Project, job: Job) -> Running | None:
+    """Return how a job runs that has a process already, whatever the queue says of it."""
+    folder = Folder.of(project.state, job.id, job.attempt)
+    order = folder.order()
+    if order is None or folder.started() is None:
+        return None
+    return Running(order.at, order.code, order.base, order.uuid)
 
 
 def _launch(project: Project, folder: Folder, order: Order, lock: int) -> None:

@@ -1,0 +1,83 @@
+"""What the stories find in repositories afterwards, read with git alone: the witness beside the tool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tests.lab import FIGURE, Lab
+from wtwatch.config import read_project, write_project
+from wtwatch.model import Sha
+
+RECORD = ("=== Do not change lines below ===\n", "\n^^^ Do not change lines above ^^^")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result commit: the code commit that the superdataset named when it ran, and DataLad's record."""
+
+    commit: Sha
+    ran_on: Sha
+    record: dict[str, Any]
+
+
+def results(lab: Lab, tree: Path | None = None) -> list[Result]:
+    """Return the result commits of a tree's branch (default: the run tree's), oldest first."""
+    tree = tree or lab.run
+    commits = lab.git("rev-list", "--reverse", "--grep=DATALAD RUNCMD", "HEAD", cwd=tree).split()
+    return [
+        Result(Sha(commit), pointer(lab, f"{commit}^", tree), _record(lab, commit, tree))
+        for commit in commits
+    ]
+
+
+def _record(lab: Lab, commit: str, tree: Path) -> dict[str, Any]:
+    text = lab.git("log", "-1", "--format=%B", commit, cwd=tree)
+    found: dict[str, Any] = json.loads(text.split(RECORD[0])[1].split(RECORD[1])[0])
+    return found
+
+
+def pointer(lab: Lab, revision: str = "HEAD", tree: Path | None = None) -> Sha:
+    """Return the code commit that a superdataset's commit names."""
+    return lab_sha(lab.git("rev-parse", f"{revision}:code", cwd=tree or lab.run))
+
+
+def lab_sha(text: str) -> Sha:
+    """Return a full commit id as such."""
+    assert len(text) == 40, text
+    return Sha(text)
+
+
+def assert_results_name_what_ran(lab: Lab, tree: Path | None = None) -> list[Result]:
+    """Check that each result's parent, its record, and wtwatch's own queue agree on the code; return them."""
+    found = results(lab, tree)
+    told = {commit: job["code"] for job in lab.jobs() for commit in job["commits"]}
+    assert [result.commit for result in found] == [*told]
+    for result in found:
+        assert result.ran_on == told[result.commit] == result.record["wtwatch"]["code"]
+    return found
+
+
+def figure(lab: Lab, subject: str, drug: str, tree: Path | None = None) -> str:
+    """Return a figure as it lies in a tree (default: the run tree); it says which version drew it."""
+    return ((tree or lab.run) / FIGURE.format(subject=subject, drug=drug)).read_text()
+
+
+def is_clean(lab: Lab, tree: Path) -> bool:
+    """Return whether git finds nothing to save in a tree, subdatasets and untracked files included."""
+    return lab.git("status", "--porcelain", "--untracked-files=all", cwd=tree) == ""
+
+
+def set_settings(lab: Lab, name: str = "L5b", **settings: Any) -> None:
+    """Change settings in the ``config.toml`` of a project."""
+    file = lab.main / ".git" / "wtwatch" / name / "config.toml"
+    write_project(replace(read_project(file), **settings))
+
+
+def states(lab: Lab, ids: Collection[int] = ()) -> list[str]:
+    """Return in which states jobs are, all of them or some, in the order of their numbers."""
+    jobs = sorted(lab.jobs(), key=lambda job: int(job["id"]))
+    return [str(job["state"]) for job in jobs if not ids or job["id"] in ids]
