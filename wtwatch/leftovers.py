@@ -6,6 +6,7 @@ is left alone: a sync looks after it.
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import time
@@ -39,7 +40,7 @@ def clear(project: Project, name: str, since: datetime) -> Path | None:
     inside = [sub.path for sub in subdatasets(project.run_tree) if sub.installed and sub.path != project.code]
     for path in [*reversed(inside), ""]:
         _break_stale_locks(Repo(project.run_tree / path), since)
-        _clear_one(project, path, place, env)
+        _clear_one(project, path, place, env, since)
     for path in inside:
         _back_to_recorded(project, path, place, name)
     if not place.exists():
@@ -49,14 +50,15 @@ def clear(project: Project, name: str, since: datetime) -> Path | None:
     return place
 
 
-def _clear_one(project: Project, path: str, place: Path, env: Mapping[str, str]) -> None:
+def _clear_one(project: Project, path: str, place: Path, env: Mapping[str, str], since: datetime) -> None:
     """Clear one repository of the run tree, of which ``path`` is the place from the top."""
     tree = project.run_tree / path
     found = changes(tree, env)
-    nothing_new = unlocked(tree, found)
+    contents = unlocked(tree, found)
     for change in found:
         gone = change.files == "D" or change.gitlink
-        if not gone and not (change.path in nothing_new and change.files == "."):
+        same = change.files == "." and _has_content(tree / change.path, contents.get(change.path), since)
+        if not gone and not same:
             _move_out(tree, change.path, place / path)
     back = [change for change in found if not change.untracked]
     for change in back:
@@ -67,6 +69,18 @@ def _clear_one(project: Project, path: str, place: Path, env: Mapping[str, str])
     if any(change.in_head[0] == "100644" for change in back) and _is_annexed(tree):
         # git leaves a pointer where an unlocked annexed file has to be (git-annex-smudge(1))
         Repo(tree).git("annex", "smudge", "--update")
+
+
+def _has_content(unlocked_file: Path, content: Path | None, since: datetime) -> bool:
+    """Return whether an unlocked file is as it was in the annex.
+
+    ``git annex unlock`` keeps the time of the content. For a newer file git's word is not enough: in a copy
+    of a dataset, git-annex compares by size and second alone (see ``.git/annex/sentinal``).
+    """
+    if content is None:
+        return False
+    old = unlocked_file.stat().st_mtime < since.timestamp()
+    return old or (content.exists() and filecmp.cmp(unlocked_file, content, shallow=False))
 
 
 def _is_annexed(tree: Path) -> bool:

@@ -117,8 +117,8 @@ def _parse(text: str) -> Iterator[Change]:
 _KEY = re.compile(r"(?:\.\./)*\.git/annex/objects/(?:.*/)?([^/\n]+)$")
 
 
-def unlocked(tree: Path, changed: list[Change]) -> set[str]:
-    """Return the paths that are annexed, and were unlocked without the index holding other content.
+def unlocked(tree: Path, changed: list[Change]) -> dict[str, Path]:
+    """Return the annexed paths that were unlocked, without the index holding other content, and the content.
 
     ``git annex unlock`` puts a pointer to the key into the index where HEAD has a symlink to it
     (https://git-annex.branchable.com/internals/pointer_file/).
@@ -127,8 +127,8 @@ def unlocked(tree: Path, changed: list[Change]) -> set[str]:
     targets = _targets(Repo(tree), [change.in_head[1] for change in found])
     keys = [_KEY.match(target) for target in targets]
     return {
-        change.path
-        for change, key in zip(found, keys, strict=True)
+        change.path: (tree / change.path).parent / target
+        for change, target, key in zip(found, targets, keys, strict=True)
         if key and change.in_index[1] == _blob_id(f"/annex/objects/{key[1]}\n", len(change.in_index[1]))
     }
 
