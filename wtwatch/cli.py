@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
+import platformdirs
+from click.shell_completion import CompletionItem
 
 from wtwatch import __version__
+from wtwatch.commands.front import complain, warn
 from wtwatch.errors import WtwatchError
+from wtwatch.files import write_whole
 
 COMMANDS = {
     "init": "make or adopt a run tree, and watch it",
@@ -44,12 +51,36 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"wtwatch.commands.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)
-        return command
+        return _with_version(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands for ``--help`` without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands without importing them."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [item for item in found if item.value.startswith(incomplete)] + options
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a reader that has enough (`wtwatch … | head`) is no trouble."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # what python flushes at its exit must find a place
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+def _with_version(command: click.Command) -> click.Command:
+    """Give a command, and those in it, the option ``--version``."""
+    if not any("--version" in parameter.opts for parameter in command.params):
+        click.version_option(__version__, prog_name="wtwatch")(command)
+        for inner in command.commands.values() if isinstance(command, click.Group) else ():
+            _with_version(inner)
+    return command
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,7 +91,9 @@ def cli() -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run one command line; return its exit code. Foreseen trouble is told with the way out, never traced."""
-    _plain_if_not_wanted()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # file names may be any bytes, terminals may be poor
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = cli.main(args=list(words), prog_name="wtwatch", standalone_mode=False)
     except WtwatchError as error:
@@ -71,27 +104,26 @@ def run(words: Sequence[str]) -> int:
         return 2
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:  # `wtwatch … | head`
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - python flushes it at exit
-        return 0
-    except Exception:
-        import traceback
-
-        click.echo("wtwatch itself failed. Please report this, with what you did:", err=True)
-        click.echo(f"  wtwatch {__version__}, Python {sys.version.split()[0]}", err=True)
-        click.echo(traceback.format_exc(), err=True)
-        return 3
+    except OSError as error:  # a full disk, a folder that may not be written
+        where = f"{error.filename}: " if error.filename else ""
+        complain(
+            WtwatchError(
+                f"{where}{error.strerror or error}.", "Is the disk full, or may the folder not be written?"
+            )
+        )
+        return 1
+    except Exception as error:
+        return _own_failure(error)
     return result if isinstance(result, int) else 0
 
 
-def complain(error: WtwatchError) -> None:
-    """Print an error and the way out on stderr."""
-    click.echo(click.style("Error: ", fg="red", bold=True) + error.message, err=True)
-    if error.hint:
-        click.echo(click.style("Hint: ", fg="cyan", bold=True) + error.hint, err=True)
-
-
-def _plain_if_not_wanted() -> None:
-    # click colours a terminal; https://no-color.org asks not to
-    if os.environ.get("NO_COLOR"):
-        os.environ["CLICOLOR"] = "0"
+def _own_failure(error: Exception) -> int:
+    report = Path(platformdirs.user_state_dir("wtwatch")) / "failure.txt"
+    facts = f"wtwatch {__version__}, Python {sys.version}\n{sys.argv}\n\n{traceback.format_exc()}"
+    try:
+        write_whole(report, facts)
+        where = f"Please report it, with the file {report}"
+    except OSError:
+        where = f"Please report it, with this:\n{facts}"
+    warn(f"wtwatch itself failed: {type(error).__name__}: {error}\n{where}")
+    return 3

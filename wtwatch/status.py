@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,19 @@ Document = dict[str, Any]
 """What ``status --json`` prints, version 1: keys may be added, never removed or given another type."""
 
 
-def collect(projects: list[Project]) -> Document:
-    """Return the whole document for these projects."""
-    return {"version": 1, "daemon": daemon(), "projects": [describe(project) for project in projects]}
+def collect(projects: Iterable[Project], broken: Iterable[tuple[str, WtwatchError]] = ()) -> Document:
+    """Return the whole document; ``broken`` are names of projects that could not even be loaded, and why.
+
+    A project that cannot be described joins those, so that it does not hide the others.
+    """
+    described, failed = [], list(broken)
+    for project in projects:
+        try:
+            described.append(describe(project))
+        except WtwatchError as error:
+            failed.append((project.name, error))
+    listed = [{"name": name, "reason": error.message, "hint": error.hint} for name, error in failed]
+    return {"version": 1, "daemon": daemon(), "projects": described, "broken": listed}
 
 
 def daemon() -> Document:
@@ -220,7 +230,10 @@ def _last_sync(queue: Queue) -> Document | None:
 
 def attention(document: Document, service_installed: bool) -> list[str]:
     """Return why somebody has to look, as sentences; nothing means exit code 0."""
-    reasons = []
+    reasons = [
+        f"{broken['name']}: {broken['reason']}" + (f" → {broken['hint']}" if broken["hint"] else "")
+        for broken in document["broken"]
+    ]
     for project in document["projects"]:
         name = project["name"]
         if project["freshness"] in (Freshness.BLOCKED.value, Freshness.MISSING.value):

@@ -1,16 +1,18 @@
-"""Nested worktrees: check what is there, make what is missing, adopt the rest; all or nothing."""
+"""Nested worktrees: survey what is there, make what is missing, adopt the rest; all or nothing."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wtwatch import maintree
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
+from wtwatch.maintree import is_annexed, quoted
 from wtwatch.model import Sha
 from wtwatch.repo import Repo, parse_tree
 
@@ -30,7 +32,7 @@ class Wanted:
 
     def __str__(self) -> str:
         where = "detached" if self.branch is None else f"on {'new ' * self.new_branch}branch {self.branch}"
-        return f"make the worktree {self.path} of {self.main} at {self.commit[:10]}, {where}"
+        return f"{self.path}, of {self.main} at {self.commit[:10]}, {where}"
 
 
 @dataclass(frozen=True)
@@ -41,179 +43,111 @@ class Layout:
     present: tuple[Path, ...]
     empty: tuple[str, ...]
 
+    @property
+    def trees(self) -> tuple[Path, ...]:
+        """All worktrees that the run tree will have."""
+        return (*self.present, *(wanted.path for wanted in self.missing))
 
-def find_superdataset(start: Path, code: str) -> Path:
-    """Return the main tree that ``start`` lies in: the dataset around it, or around its code subdataset.
 
-    Raises :class:`UsageError` outside of a dataset.
+def survey(main: Path, run_tree: Path, code: str, bookmark: str, tip: Sha) -> Layout:
+    """Return what there is of a run tree and what has to be made; changes nothing.
+
+    ``main`` has passed :func:`wtwatch.maintree.check`. Raises :class:`WtwatchError` for what stands in the
+    way, such as an annex that would not be shared.
     """
-    try:
-        top = Repo(start).git("rev-parse", "--show-toplevel")
-    except (CommandFailed, WtwatchError):
-        top = ""
-    if top:
-        above = Repo(Path(top)).git("rev-parse", "--show-superproject-working-tree")
-        if above and (Path(above) / code).resolve() == Path(top).resolve():
-            top = above
-    if not top or dataset_id(Path(top)) is None:
-        where = f"{top} is a git repository, but" if top else f"{start} is in no git repository, so it is"
-        raise UsageError(
-            f"{where} not a DataLad dataset.",
-            "Go to the main tree of your superdataset, or make one: "
-            f"datalad create --force {shlex.quote(top or '.')}",
-        )
-    return Path(top)
-
-
-def dataset_id(tree: Path) -> str | None:
-    """Return the DataLad id of the dataset at ``tree``, or ``None`` if it is none."""
-    if not (tree / ".datalad" / "config").is_file():
-        return None
-    return Repo(tree).git("config", "-f", ".datalad/config", "datalad.dataset.id", ok=(0, 1)) or None
-
-
-def outermost(main: Path) -> Path:
-    """Return the topmost superdataset that holds ``main`` (often itself)."""
-    while True:
-        above = Repo(main).git("rev-parse", "--show-superproject-working-tree")
-        if not above:
-            return main
-        main = Path(above)
-
-
-def check_main(main: Path, code: str, bookmark: str) -> None:
-    """Refuse a main tree that cannot be worked with; raises :class:`UsageError` with the way out."""
     repo = Repo(main)
-    branch = repo.branch()
-    if branch and branch.startswith("adjusted/"):
-        original = branch.split("/", 1)[1].split("(")[0]
-        raise UsageError(
-            f"{main} is on the adjusted branch {branch}, on which git-annex rewrites commits.",
-            f"Leave it first: git -C {shlex.quote(str(main))} checkout {original}",
+    existing = repo.resolve(f"refs/heads/{bookmark}")
+    commit = existing or repo.resolve("HEAD")
+    assert commit is not None, "a main tree without a commit was refused"
+    below = list(_subdatasets(main, commit))
+    _check_absorbed([main, *(source for _, _, source in below)])
+    present, missing, empty = [], [], []
+    if _is_to_be_adopted(main, run_tree, bookmark):
+        present.append(run_tree)
+    else:
+        _check_not_taken(repo, bookmark, run_tree)
+        missing.append(Wanted(main, run_tree, commit, bookmark, existing is None))
+    for path, sha, source in below:
+        ours = run_tree / path
+        if stands(ours):
+            _check_same(source, ours)
+            present.append(ours)
+        elif path == code:
+            missing.append(Wanted(source, ours, tip, None, False))
+        elif (source / ".git").exists():
+            missing.append(_sub_worktree(source, ours, bookmark, sha))
+        else:
+            empty.append(path)
+    if code not in [path for path, _, _ in below]:
+        raise WtwatchError(
+            f"The branch {bookmark} of {main} has no subdataset {code}.",
+            f"It was made before {code} was; make it anew: git -C {quoted(main)} branch -m {bookmark} "
+            f"{bookmark}-before",
         )
-    if not repo.succeeds("check-ref-format", "--branch", bookmark) or bookmark == "HEAD":
-        raise UsageError(
-            f"Git forbids {bookmark!r} as the name of a branch.", "Give another: --bookmark NAME."
-        )
-    _check_code(main, code)
-    for tree in (main, main / code):
-        _check_name_is_free(tree, bookmark)
+    for wanted in missing:
+        _check_vacant(wanted.path)
+    return Layout(tuple(missing), tuple(present), tuple(empty))
 
 
-def _check_code(main: Path, code: str) -> None:
-    repo, folder = Repo(main), main / code
-    listed = repo.git("ls-files", "--stage", "-z", "--", f":(literal){code}")
-    is_subdataset = listed.startswith("160000 ")
-    if is_subdataset and not (folder / ".git").exists():
-        raise UsageError(
-            f"The subdataset {code} is not installed in {main}.",
-            f"datalad get -n {shlex.quote(code)}",
-        )
-    if is_subdataset and (folder / ".gitmodules").exists():
-        raise UsageError(
-            f"{folder} has submodules of its own, which wtwatch does not move.",
-            "Keep what code needs as a package in its environment, or vendor it as plain files.",
-        )
-    if is_subdataset:
-        return
-    quoted, old = shlex.quote(code), shlex.quote(f"{code}.old")
-    if folder.is_dir():
-        raise UsageError(
-            f"{folder} is a plain folder of the superdataset, not a subdataset.",
-            "Turn it into one:\n"
-            f"  mv {quoted} {old}\n"
-            f"  git rm -r -q --cached --ignore-unmatch {quoted}\n"
-            f"  git commit -q -m 'Make room for code as a subdataset'\n"
-            f"  datalad create -d . --no-annex {quoted}\n"
-            f"  cp -a {old}/. {quoted}/\n"
-            f"  datalad save -d . -r -m 'Code is a subdataset'\n"
-            "and remove the old folder when you have looked at the new one.",
-        )
-    raise UsageError(
-        f"{main} has no subdataset {code!r}.",
-        f"Name the one your code is in with --code PATH, or make it: datalad create -d . --no-annex {quoted}",
-    )
+def _subdatasets(main: Path, commit: Sha, below: str = "") -> Iterator[tuple[str, Sha, Path]]:
+    """Yield path, commit and main worktree of each subdataset that ``commit`` names, outside in."""
+    listing = Repo(main).git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
+    for entry in parse_tree("\0".join(line for line in listing if line.startswith("160000 "))):
+        inside = main / entry.path
+        path = f"{below}/{entry.path}" if below else entry.path
+        yield path, entry.sha, inside
+        if (inside / ".git").exists() and Repo(inside).resolve(entry.sha):
+            yield from _subdatasets(inside, entry.sha, path)
 
 
-def _check_name_is_free(tree: Path, bookmark: str) -> None:
-    """Refuse what git cannot hold: the ref ``runs/alt`` needs a folder where ``runs`` is a file."""
-    heads = [ref.removeprefix("refs/heads/") for ref in Repo(tree).refs("refs/heads")]
-    for other in heads:
-        if other.startswith(f"{bookmark}/") or bookmark.startswith(f"{other}/"):
-            raise UsageError(
-                f"Git cannot hold a branch {bookmark!r} beside the branch {other!r} of {tree}.",
-                f"Choose another name, such as --bookmark {bookmark.replace('/', '-')}-2, or rename it.",
-            )
+def stands(path: Path) -> bool:
+    """Return whether a worktree is at ``path``; one that git was cut off in making has no index yet."""
+    return (path / ".git").exists() and (Repo(path).git_dir() / "index").exists()
 
 
-def check_place(main: Path, run_tree: Path, bookmark: str) -> bool:
-    """Return whether ``run_tree`` is there to be adopted; raises :class:`UsageError` if it cannot be used."""
+def _is_to_be_adopted(main: Path, run_tree: Path, bookmark: str) -> bool:
+    """Return whether a tree is at ``run_tree`` already; raises :class:`UsageError` if it cannot be used."""
     here, there = main.resolve(), run_tree.resolve()
-    if there == here or there.is_relative_to(here) or here.is_relative_to(there):
+    if there.is_relative_to(here) or here.is_relative_to(there):
         raise UsageError(
             f"The run tree {run_tree} and the main tree {main} must not lie in each other.",
             "Give another place: --run-tree PATH.",
         )
     if not os.path.lexists(run_tree) or (run_tree.is_dir() and not any(run_tree.iterdir())):
         return False
-    if not (run_tree / ".git").exists():
+    if not os.path.lexists(run_tree / ".git"):
         raise UsageError(
             f"{run_tree} exists and is something else, not a worktree.",
-            "Give another place: --run-tree PATH.",
+            "Move it away, or give another place: --run-tree PATH.",
         )
-    if Repo(run_tree).common_dir() != Repo(main).common_dir():
+    if not Repo(run_tree).git_dir().is_dir():
+        raise UsageError(
+            f"{run_tree} is a worktree, but what its .git points to is gone: was a superdataset moved?",
+            f"If it belongs to {main}: git -C {quoted(main)} worktree repair {quoted(run_tree)}",
+        )
+    if _common_dir(run_tree) != Repo(main).common_dir():
         raise UsageError(
             f"{run_tree} is a repository, but not a worktree of {main}.",
-            "Give another place: --run-tree PATH.",
+            "Move it away, or give another place: --run-tree PATH.",
         )
+    if not stands(run_tree):
+        return False
     branch = Repo(run_tree).branch()
     if branch != bookmark:
+        where = f"the branch {branch}" if branch else "no branch"
         raise UsageError(
-            f"{run_tree} is on {'the branch ' + branch if branch else 'no branch'}, not on {bookmark}.",
-            f"git -C {shlex.quote(str(run_tree))} checkout {bookmark}, or name its branch: --bookmark.",
+            f"{run_tree} is on {where}, not on {bookmark}.",
+            f"git -C {quoted(run_tree)} checkout {quoted(bookmark)}, or name its branch: --bookmark.",
         )
     return True
 
 
-def survey(main: Path, run_tree: Path, code: str, bookmark: str, tip: Sha) -> Layout:
-    """Return what there is of a run tree and what has to be made; changes nothing.
-
-    Raises :class:`WtwatchError` for what stands in the way, such as an annex that would not be shared.
-    """
-    adopted = check_place(main, run_tree, bookmark)
-    repo = Repo(main)
-    _check_annex(main)
-    existing = repo.resolve(f"refs/heads/{bookmark}")
-    commit = existing or repo.resolve("HEAD")
-    if commit is None:
-        raise UsageError(f"{main} has no commit yet.", "datalad save -d . -m 'First state'")
-    present, missing, empty = [], [], []
-    if adopted:
-        present.append(run_tree)
-    else:
-        _check_not_taken(repo, bookmark)
-        missing.append(Wanted(main, run_tree, commit, bookmark, existing is None))
-    for path, sha, root in _subdatasets(main, commit):
-        ours, source = run_tree / path, root / path
-        if (ours / ".git").exists():
-            _check_same(source, ours)
-            present.append(ours)
-        elif path == code:
-            missing.append(Wanted(source, ours, tip, None, False))
-        elif not (source / ".git").exists():
-            empty.append(path)
-        else:
-            _check_annex(source)
-            missing.append(_sub_worktree(source, ours, bookmark, sha))
-    if (
-        code not in {str(wanted.path.relative_to(run_tree)) for wanted in missing}
-        and run_tree / code not in present
-    ):
-        raise WtwatchError(
-            f"The branch {bookmark} of {main} has no subdataset {code}.",
-            f"Merge a branch that has it: git -C {shlex.quote(str(run_tree))} merge BRANCH",
-        )
-    return Layout(tuple(missing), tuple(present), tuple(empty))
+def _common_dir(tree: Path) -> Path | None:
+    try:
+        return Repo(tree).common_dir()
+    except CommandFailed:  # a worktree that git was cut off in making, at its very start
+        own = Repo(tree).git_dir()
+        return own.parents[1] if own.parent.name == "worktrees" else None
 
 
 def _sub_worktree(source: Path, ours: Path, bookmark: str, sha: Sha) -> Wanted:
@@ -221,45 +155,33 @@ def _sub_worktree(source: Path, ours: Path, bookmark: str, sha: Sha) -> Wanted:
     if repo.resolve(sha) is None:
         raise WtwatchError(
             f"The superdataset names {sha[:10]} of {source}, which that has not got.",
-            f"datalad update -d {shlex.quote(str(source))}",
+            f"datalad update -d {quoted(source)}",
         )
-    _check_name_is_free(source, bookmark)
+    maintree.check_name_is_free(source, bookmark)
     branch = repo.resolve(f"refs/heads/{bookmark}")
     if branch is not None and branch != sha:
         raise WtwatchError(
             f"The branch {bookmark} of {source} is at {branch[:10]}, but the superdataset names {sha[:10]}.",
-            f"If nothing on it is needed: git -C {shlex.quote(str(source))} branch -f {bookmark} {sha[:10]}",
+            f"Let it have another name: git -C {quoted(source)} branch -m {bookmark} {bookmark}-before",
         )
-    _check_not_taken(repo, bookmark)
+    _check_not_taken(repo, bookmark, ours)
     return Wanted(source, ours, sha, bookmark, branch is None)
 
 
-def _check_not_taken(repo: Repo, branch: str) -> None:
-    listing = repo.git("worktree", "list", "--porcelain", "-z").split("\0")
+def _check_not_taken(repo: Repo, branch: str, by: Path) -> None:
+    """Refuse a branch that another worktree than the one ``by`` is on: git allows it once."""
     tree = ""
-    for field in listing:
+    for field in repo.git("worktree", "list", "--porcelain", "-z").split("\0"):
         if field.startswith("worktree "):
             tree = field.removeprefix("worktree ")
-        elif field == f"branch refs/heads/{branch}":
+        elif field == f"branch refs/heads/{branch}" and Path(tree).resolve() != by.resolve():
+            other = next((name for name in ("main", "master") if repo.resolve(f"refs/heads/{name}")), None)
+            switch = f"switch {other}" if other else "switch -c main"
             raise UsageError(
                 f"The branch {branch} is checked out in {tree}, and git allows that once.",
-                f"Switch there (git -C {shlex.quote(tree)} switch …), adopt it with --run-tree, or use "
-                "another --bookmark.",
+                f"Take it off there: git -C {quoted(tree)} {switch}\n"
+                f"Or choose another name (--bookmark), or adopt that tree (--run-tree {quoted(tree)}).",
             )
-
-
-def _subdatasets(main: Path, commit: Sha, below: str = "") -> Iterator[tuple[str, Sha, Path]]:
-    """Yield path, commit and the main tree's root for each subdataset that ``commit`` names, outside in."""
-    root = main
-    for _ in Path(below).parts:
-        root = root.parent
-    listing = Repo(main).git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
-    for entry in parse_tree("\0".join(line for line in listing if line.startswith("160000 "))):
-        path = f"{below}/{entry.path}" if below else entry.path
-        yield path, entry.sha, root
-        inside = main / entry.path
-        if (inside / ".git").exists() and Repo(inside).resolve(entry.sha):
-            yield from _subdatasets(inside, entry.sha, path)
 
 
 def _check_same(source: Path, ours: Path) -> None:
@@ -268,62 +190,104 @@ def _check_same(source: Path, ours: Path) -> None:
             f"{ours} is a clone of its own, not a worktree of {source}: what is made there stays there.",
             "Bring its content home (datalad push), move it away, and run `wtwatch init` again.",
         )
-    _check_annex(source)
-
-
-def is_annexed(tree: Path) -> bool:
-    """Return whether the repository at ``tree`` has an annex."""
-    return bool(Repo(tree).git("config", "annex.uuid", ok=(0, 1)))
-
-
-def _check_annex(tree: Path) -> None:
-    """Refuse a git directory that lies in the superdataset's ``.git/modules``.
-
-    A worktree of such a repository gets an annex of its own: content made there is invisible to the main
-    tree, and lost with the worktree.
-    """
-    if not is_annexed(tree):
-        return
-    git_dir = Repo(tree).common_dir()
-    link = tree / ".git"
-    if link.is_dir() and not link.is_symlink():
-        return
-    if "modules" in git_dir.parts:
-        place, source = shlex.quote(str(link)), shlex.quote(str(git_dir))
+    if not shares_annex(source, ours):
         raise WtwatchError(
-            f"The git directory of {tree} is absorbed into its superdataset, so a worktree of it would not "
-            "share its annex.",
-            f"Bring it back in place:\n  rm {place}\n  mv {source} {place}\n"
-            f"  git config -f {shlex.quote(str(link / 'config'))} --unset core.worktree",
+            f"{ours} has an annex of its own, so what is made there is invisible in {source}.",
+            f"Bring its content home (git -C {quoted(ours)} annex copy --all --to …), move it away, and run "
+            "`wtwatch init` again.",
         )
+
+
+def _check_absorbed(trees: Sequence[Path]) -> None:
+    absorbed = [tree for tree in trees if (tree / ".git").exists() and maintree.is_absorbed(tree)]
+    trapped = [tree for tree in absorbed if is_annexed(tree)]
+    if not trapped:
+        return
+    steps = []
+    for tree in reversed(absorbed):  # inner ones lie in the git directories of outer ones
+        link, place = quoted(tree / ".git"), quoted(Repo(tree).git_dir())
+        steps += [
+            f"rm {link}",
+            f"mv {place} {link}",
+            f"git config -f {link}/config --unset-all core.worktree",
+        ]
+    raise WtwatchError(
+        f"The git directory of {trapped[0]} is absorbed into its superdataset, so a worktree of it would "
+        "have an annex of its own.",
+        "Bring it back in place:\n" + "\n".join(f"  {step}" for step in steps),
+    )
 
 
 def shares_annex(main: Path, worktree: Path) -> bool:
     """Return whether content that arrives in ``worktree`` is seen from ``main``: one annex for both."""
     if not is_annexed(main):
         return True
-    return (Repo(worktree).git_dir() / "annex").resolve() == (Repo(main).common_dir() / "annex").resolve()
+    ours = Repo(worktree).git_dir() / "annex"
+    # git-annex links it when it first works in a worktree
+    return not os.path.lexists(ours) or ours.resolve() == (Repo(main).common_dir() / "annex").resolve()
 
 
-def make(layout: Layout, reason: str) -> None:
-    """Make what is missing; if one of them fails, take back those that were made, and raise."""
-    made: list[Wanted] = []
+@contextmanager
+def made(layout: Layout, reason: str) -> Iterator[None]:
+    """Make what is missing, locked with ``reason``; if that or the body fails, take all of it back."""
+    above = [folder for wanted in layout.missing[:1] for folder in wanted.path.parents if not folder.exists()]
+    begun: list[tuple[Wanted, bool]] = []
     try:
         for wanted in layout.missing:
-            _check_vacant(wanted.path)
-            made.append(wanted)
+            _clear_half_made(wanted)
+            begun.append((wanted, wanted.path.is_dir()))
             _add(wanted, reason)
+        yield
     except BaseException:
-        for wanted in reversed(made):
+        for wanted, was_folder in reversed(begun):
             _take_back(wanted)
+            if was_folder:
+                wanted.path.mkdir(parents=True, exist_ok=True)
+        for folder in above:
+            with suppress(OSError):
+                folder.rmdir()
         raise
 
 
 def _check_vacant(path: Path) -> None:
-    if os.path.lexists(path) and (not path.is_dir() or path.is_symlink() or any(path.iterdir())):
+    if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
+        return
+    own = _own_files(path) if (path / ".git").exists() else _some_files(path)
+    if own:
         raise WtwatchError(
-            f"{path} holds files where a worktree has to be.", "Move them away, then `wtwatch init` again."
+            f"{path} holds files where a worktree has to be, such as {own[0]}.",
+            "Move them away, then run `wtwatch init` again.",
         )
+
+
+def _some_files(path: Path) -> list[str]:
+    return sorted(os.listdir(path)) if path.is_dir() else [path.name]  # noqa: PTH208 - names alone
+
+
+def _own_files(half_made: Path) -> list[str]:
+    """Return the files in a worktree that git was cut off in making which are not what git wrote there."""
+    repo = Repo(half_made)
+    if not _knows_head(repo):
+        return [name for name in _some_files(half_made) if name != ".git"]
+    with tempfile.TemporaryDirectory(prefix="wtwatch-") as scratch:
+        env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+        repo.git("read-tree", "HEAD", env=env)
+        status = repo.git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", env=env)
+    return [line[3:] for line in status.split("\0") if line and line[:2] != " D"]
+
+
+def _knows_head(repo: Repo) -> bool:
+    try:
+        return repo.resolve("HEAD") is not None
+    except CommandFailed:
+        return False
+
+
+def _clear_half_made(wanted: Wanted) -> None:
+    """Remove what is left of a worktree that was cut off in the making, or whose folder was deleted."""
+    if wanted.path in Repo(wanted.main).worktrees():
+        _check_vacant(wanted.path)
+        _remove(wanted)
 
 
 def _add(wanted: Wanted, reason: str) -> None:
@@ -331,8 +295,11 @@ def _add(wanted: Wanted, reason: str) -> None:
     where = ["--detach"] if wanted.branch is None else ["-b", wanted.branch] if wanted.new_branch else []
     what = wanted.branch if wanted.branch and not wanted.new_branch else wanted.commit
     repo.git("worktree", "add", "-q", "--lock", "--reason", reason, *where, "--", str(wanted.path), what)
+    new = Repo(wanted.path)
+    if new.git("config", "--type=bool", "core.sparseCheckout", ok=(0, 1)) == "true":
+        new.git("sparse-checkout", "disable")  # git-worktree(1) copies it; results would lose all other files
     if is_annexed(wanted.main):
-        Repo(wanted.path).git("annex", "smudge", "--update", hooks=True)
+        new.git("annex", "smudge", "--update", hooks=True)
         if not shares_annex(wanted.main, wanted.path):
             raise WtwatchError(
                 f"The new worktree {wanted.path} does not share the annex of {wanted.main}.",
@@ -341,14 +308,17 @@ def _add(wanted: Wanted, reason: str) -> None:
 
 
 def _take_back(wanted: Wanted) -> None:
-    repo = Repo(wanted.main)
-    with suppress(CommandFailed):
-        repo.git("worktree", "unlock", str(wanted.path))
-    shutil.rmtree(wanted.path, ignore_errors=True)  # made by us a moment ago
-    repo.git("worktree", "prune")
+    _remove(wanted)
     if wanted.branch and wanted.new_branch:
         with suppress(CommandFailed):
-            repo.git("update-ref", "-d", f"refs/heads/{wanted.branch}", wanted.commit)
+            Repo(wanted.main).git("update-ref", "-d", f"refs/heads/{wanted.branch}", wanted.commit)
+
+
+def _remove(wanted: Wanted) -> None:
+    """Remove a worktree that we made; git's own `remove` fails where git-annex made a symlink of `.git`."""
+    shutil.rmtree(wanted.path, ignore_errors=True)
+    with suppress(CommandFailed):  # it was not registered yet
+        Repo(wanted.main).git("worktree", "remove", "--force", "--force", "--", str(wanted.path))
 
 
 def lock(trees: Sequence[Path], reason: str) -> None:
@@ -356,4 +326,13 @@ def lock(trees: Sequence[Path], reason: str) -> None:
     for tree in trees:
         repo = Repo(tree)
         if not (repo.git_dir() / "locked").exists():
-            repo.git("worktree", "lock", "--reason", reason, str(tree))
+            repo.git("worktree", "lock", "--reason", reason, "--", str(tree))
+
+
+def unlock(trees: Sequence[Path], reason: str) -> None:
+    """Take away the locks that :func:`lock` made with this ``reason``; those of others stay."""
+    for tree in trees:
+        mark = Repo(tree).git_dir() / "locked"
+        with suppress(OSError, CommandFailed):
+            if mark.read_text(encoding="utf-8").strip() == reason:
+                Repo(tree).git("worktree", "unlock", "--", str(tree))

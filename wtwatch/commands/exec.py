@@ -11,13 +11,13 @@ import click
 
 from wtwatch import processes, save
 from wtwatch.commands.front import here, one, project_option, ring_for
-from wtwatch.errors import UsageError
+from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.files import held
 from wtwatch.jobs import Queue
 from wtwatch.model import now, stamp
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True})
+@click.command("exec", context_settings={"allow_interspersed_args": False})
 @project_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(project: str | None, words: tuple[str, ...]) -> int:
@@ -25,6 +25,10 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     if not words:
         raise UsageError("There is no command.", "wtwatch exec -- COMMAND…")
     chosen = one(project)
+    if not chosen.run_tree.is_dir():
+        raise WtwatchError(
+            f"The run tree {chosen.run_tree} is gone.", "Mount its disk, or make it anew: `wtwatch init`."
+        )
     queue = Queue(chosen.state)
     folder = here()
     if not folder.is_relative_to(chosen.run_tree):
@@ -33,14 +37,21 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
         base = save.look(chosen).head
         queue.set("used", base)
         queue.set("exec", json.dumps({"pid": os.getpid(), "name": words[0], "since": stamp(now())}))
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
+        before = signal.signal(signal.SIGINT, _leave_it_to_the_command)
         try:
             code = subprocess.run(words, cwd=folder, env=processes.tree_env(chosen), check=False).returncode
         except OSError as error:
-            raise UsageError(f"Cannot run {words[0]!r}: {error.strerror}.") from error
+            raise UsageError(
+                f"Cannot run {words[0]!r}: {error.strerror}.",
+                "Is it on the PATH that jobs have? wtwatch exec -- env",
+            ) from error
         finally:
             signal.signal(signal.SIGINT, before)
             queue.set("exec", None)
             save.keep_named(chosen, base)
             ring_for(chosen)
     return code if code >= 0 else 128 - code
+
+
+def _leave_it_to_the_command(*_: object) -> None:
+    """Take Ctrl-C and do nothing; SIG_IGN would be inherited, so that the command never felt it."""

@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import click
 
-from wtwatch import config, githooks
-from wtwatch.commands.front import by_name, everything, here, one, ring_for, say
-from wtwatch.errors import UsageError, WtwatchError
+from wtwatch import config, init
+from wtwatch.commands.front import by_name, known, one, project_argument, ring_for, say
+from wtwatch.errors import WtwatchError
 from wtwatch.files import held
 from wtwatch.jobs import Queue
 
 
 @click.command("forget")
-@click.argument("project", required=False)
+@project_argument
 def command(project: str | None) -> None:
     """Stop watching a project: removes its hooks and registration, never data, refs or trees."""
-    if project is not None and project in config.registered():
-        _forget(project)
-        return
-    if project is not None:
-        by_name(project)
-    _forget(one(None).name)
-
-
-def _forget(name: str) -> None:
+    name = project or one(None).name
     try:
         chosen = by_name(name)
-    except (UsageError, WtwatchError):  # its state is gone: the entry is all that is left
-        config.unregister(name)
-        say(f"{name} is off the list; its state was gone already (looked from {here()}).")
+    except WtwatchError:
+        if name not in config.registered():
+            raise
+        config.unregister(name)  # its superdataset is gone: the entry is all that is left
+        say(f"{name} is off the list; what is left of its trees was not touched.")
         return
     running = Queue(chosen.state).running()
     if running is not None:
         raise WtwatchError(
             f"Job {running.id} of {name} is running.", f"wtwatch queue cancel {running.id}, or wait."
         )
+    ring_for(chosen)
     with held(chosen.tree_lock, wait=1.0):
-        others = [project for project in everything() if project.name != name]
-        if chosen.main_code.is_dir() and all(other.main_code != chosen.main_code for other in others):
-            githooks.uninstall(chosen.main_code)
-        config.unregister(name)
-    if chosen.main_code.is_dir():
-        ring_for(chosen)
+        init.take_apart(chosen, [other for other in known().projects if other.name != name])
     say(f"{name} is no longer watched. Its run tree {chosen.run_tree}, backups and queue are as they were.")

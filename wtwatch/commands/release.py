@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from wtwatch import jj
-from wtwatch.commands.front import one, project_option, ring_for, say
+from wtwatch.commands.front import one, project_option, ring_for, say, warn
 from wtwatch.config import Project
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.jobs import Queue
+from wtwatch.maintree import quoted
 from wtwatch.model import Sha
 from wtwatch.repo import Repo
 
@@ -39,7 +38,7 @@ def _release_by_jj(project: Project, rev: str | None) -> Sha:
             f"jj does not know {rev!r}: {error.stderr.strip()}", f"See `jj log` in {code}."
         ) from error
     if rev is None and not jj.working_copy_is_empty(code):
-        say("Your working copy (@) has edits that are not in it; `jj commit` first to release them.")
+        warn("Your working copy (@) has edits that are not in it; `jj commit` first to release them.")
     jj.set_bookmark(code, project.bookmark, target)
     return target
 
@@ -51,12 +50,12 @@ def _release_by_git(project: Project, code: Repo, rev: str | None) -> Sha:
     if rev is None:
         edited = code.changes("--untracked-files=no").edited
         if edited:
-            say(f"{len(edited)} edited files are not in it, such as {edited[0]}; commit to release them.")
+            warn(f"{len(edited)} edited files are not in it, such as {edited[0]}; commit to release them.")
     if code.branch() == project.bookmark:
         if code.resolve("HEAD") != target:
             raise WtwatchError(
                 f"Your main code tree is itself on the branch {project.bookmark}, which its files go with.",
-                f"git -C {shlex.quote(str(code.path))} reset --keep {target}, or work on another branch.",
+                f"git -C {quoted(code.path)} reset --keep {target}, or work on another branch.",
             )
         return target
     code.git("branch", "-f", "--no-track", project.bookmark, target)

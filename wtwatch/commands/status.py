@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from wtwatch import service, status
-from wtwatch.commands.front import meant, on_terminal, say
+from wtwatch.commands.front import meant, on_terminal, project_argument, say
 from wtwatch.status import Document, since
 
 _COLOURS = {
@@ -23,13 +23,13 @@ _MARKS = {"fresh": "✓", "behind": "…", "blocked": "!", "missing": "✗"}
 
 
 @click.command("status")
-@click.argument("project", required=False)
+@project_argument
 @click.option("--json", "as_json", is_flag=True, help="one JSON document, version 1")
 @click.option("--short", is_flag=True, help="a word or two for a prompt")
 def command(project: str | None, as_json: bool, short: bool) -> int:
     """Say where things stand. Exit code 1 if something needs you."""
-    projects = meant(project)
-    document = status.collect(projects)
+    found = meant(project)
+    document = status.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
     reasons = status.attention(document, service.unit_file().exists())
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False, indent=1))
@@ -51,7 +51,7 @@ def _short(entry: Document) -> str:
 
 
 def _screen(document: Document, reasons: list[str]) -> Iterator[str]:
-    if not document["projects"]:
+    if not document["projects"] and not document["broken"]:
         yield "No projects yet. In the main tree of a superdataset: wtwatch init"
     for entry in document["projects"]:
         yield from _project(entry)

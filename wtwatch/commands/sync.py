@@ -5,22 +5,29 @@ from __future__ import annotations
 import click
 
 from wtwatch import codetree, environment, processes, reconcile, sync
-from wtwatch.commands.front import meant, ring_for, say
+from wtwatch.commands.front import complain, of_this_place, project_argument, ring_for, say, warn
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.jobs import Queue
 
 
 @click.command("sync")
-@click.argument("project", required=False)
+@project_argument
 @click.option("--dry-run", is_flag=True, help="say what would be done, change nothing")
 @click.option("--force", is_flag=True, help="back up what is in the way, then move")
 @click.option("--ignore-pid", "ignore", type=int, multiple=True, help="do not wait for this process")
 def command(project: str | None, dry_run: bool, force: bool, ignore: tuple[int, ...]) -> int:
     """Bring the run tree to the bookmark, its environment up to date, and save the pointer."""
-    worst = 0
-    for one in meant(project):
-        worst = max(worst, _preview(one, force, ignore) if dry_run else _sync(one, force, ignore))
+    found = of_this_place(project)
+    for broken in found.broken:
+        complain(broken.error)
+    worst = 1 if found.broken else 0
+    for one in found.projects:
+        try:
+            worst = max(worst, _preview(one, force, ignore) if dry_run else _sync(one, force, ignore))
+        except WtwatchError as error:  # the others are independent of it
+            complain(error)
+            worst = max(worst, error.exit_code)
     return worst
 
 
@@ -51,7 +58,7 @@ def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     done = reconcile.tick(project, reconcile.Wish(force=force, hurry=True, ignore=ignore))
     ring_for(project)
     if done.backup:
-        say(f"{project.name}: kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
+        warn(f"{project.name}: kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
     if done.moved:
         seconds = done.moved.seconds
         say(f"{project.name}: moved from {done.moved.old[:10]} to {done.moved.new[:10]} in {seconds:.2f} s.")
