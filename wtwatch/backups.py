@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,12 @@ from wtwatch.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.model import Backup, Sha, now
 from wtwatch.repo import ZERO, Repo
 
+STAGED = "what was staged"
+"""The folder of a restored backup that holds what was staged, where it differs from the files."""
+
 _TIME = "%Y%m%dT%H%M%SZ"
+_STAGED_COMMIT = "wtwatch: what was staged"
+_ASIDE = "Set aside in: "
 
 
 def prefix(project: Project) -> str:
@@ -22,13 +28,20 @@ def prefix(project: Project) -> str:
     return f"{project.ref_prefix}/backup/"
 
 
-def create(project: Project, base: Sha, doomed: Sequence[str], also: Sequence[Sha] = ()) -> Backup:
+def create(
+    project: Project,
+    base: Sha,
+    doomed: Sequence[str],
+    also: Sequence[Sha] = (),
+    aside: Path | None = None,
+) -> Backup:
     """Keep all that the run tree's code has beyond ``base``; the tree and its index stay untouched.
 
     Kept are staged and unstaged content of tracked files, the files ``doomed`` (untracked or ignored ones
-    in the way of a move, relative to the code folder), and the commits ``also``. The backup commit has the
-    state of the files; its second parent, where it differs, the state of the index. Raises
-    :class:`CommandFailed` when a file cannot be read; then nothing may move.
+    in the way of a move, relative to the code folder), and the commits ``also``; ``aside`` is a folder to
+    which the caller moves what is too big for git. The backup commit has the state of the files, byte for
+    byte; its second parent, where it differs, the state of the index. Raises :class:`CommandFailed` when a
+    file cannot be read; then nothing may move.
     """
     code = Repo(project.run_code)
     with tempfile.TemporaryDirectory(dir=project.state, prefix="backup-") as scratch:
@@ -38,18 +51,32 @@ def create(project: Project, base: Sha, doomed: Sequence[str], also: Sequence[Sh
         parents = [base]
         staged = _staged_tree(code, env)
         if staged and staged != code.git("rev-parse", f"{base}^{{tree}}"):
-            parents.append(_commit(code, staged, [base], "wtwatch: what was staged"))
-        code.git("add", "-u", env=env)
+            parents.append(_commit(code, staged, [base], _STAGED_COMMIT))
+        bytewise = _without_filters(code)
+        code.git(*bytewise, "add", "-u", env=env)
         if doomed:
-            listed = "\0".join(doomed)
-            code.git("add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", env=env, stdin=listed)
+            words = ("add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul")
+            code.git(*bytewise, *words, env=env, stdin="\0".join(doomed))
         tree = code.git("write-tree", env=env)
-        parents += [commit for commit in also if commit not in parents]
-        commit = _commit(code, tree, parents, f"wtwatch: backup of {project.name}'s run tree before a sync")
+        parents += [commit for commit in dict.fromkeys(also) if commit not in parents]
+        message = f"wtwatch: backup of {project.name}'s run tree before a sync"
+        commit = _commit(code, tree, parents, message + (f"\n\n{_ASIDE}{aside}" if aside else ""))
     made = now()
     name = f"{made.strftime(_TIME)}-{os.urandom(3).hex()}"
     code.update_ref(prefix(project) + name, commit, ZERO, "backup")
     return Backup(name, commit, made, _summary(code, commit))
+
+
+def _without_filters(code: Repo) -> list[str]:
+    """Return the options that make git take files as they are, without a clean filter of the user's.
+
+    Such a filter drops what it is made to drop, the outputs of a notebook say. That of git-annex moves
+    content into the annex, and stays.
+    """
+    settings = code.git("config", "--name-only", "--get-regexp", r"^filter\..*\.", ok=(0, 1)).splitlines()
+    drivers = {setting.split(".", 1)[1].rsplit(".", 1)[0] for setting in settings} - {"annex"}
+    values = ("clean=", "smudge=", "process=", "required=false")
+    return [word for name in sorted(drivers) for value in values for word in ("-c", f"filter.{name}.{value}")]
 
 
 def _staged_tree(code: Repo, env: dict[str, str]) -> str | None:
@@ -66,16 +93,45 @@ def _commit(code: Repo, tree: str, parents: Sequence[Sha], message: str) -> Sha:
 
 def _summary(code: Repo, commit: Sha) -> str:
     files = changed_files(code, commit)
-    if not files:
-        return "commits only"
     more = f" and {len(files) - 2} more" if len(files) > 2 else ""
-    return ", ".join(files[:2]) + more
+    kept = ", ".join(map(_shown, files[:2])) + more if files else "commits only"
+    aside = _set_aside(code, commit)
+    if aside:
+        return f"{kept}; moved to {aside}" if files else f"moved to {aside}"
+    return kept
+
+
+def _shown(path: str) -> str:
+    """Return a path as a person can read it on one line."""
+    return path if path.isprintable() else ascii(path)
+
+
+def _set_aside(code: Repo, commit: Sha) -> str | None:
+    lines = code.git("log", "-1", "--format=%b", commit).splitlines()
+    return next((line.removeprefix(_ASIDE) for line in lines if line.startswith(_ASIDE)), None)
 
 
 def changed_files(code: Repo, commit: Sha) -> list[str]:
-    """Return the paths in which a backup differs from the commit that the run tree was parked at."""
-    listing = code.git("diff-tree", "-r", "--name-only", "--no-renames", "-z", f"{commit}^1", commit)
+    """Return the paths in which a backup differs from the commit that the run tree was parked at.
+
+    Also those that were staged alone, and changed back in the files.
+    """
+    found = _differing(code, f"{commit}^1", commit)
+    staged = _staged_of(code, commit)
+    return found + [
+        path for path in (_differing(code, f"{commit}^1", staged) if staged else ()) if path not in found
+    ]
+
+
+def _differing(code: Repo, old: str, new: str) -> list[str]:
+    listing = code.git("diff-tree", "-r", "--name-only", "--no-renames", "-z", old, new)
     return [path for path in listing.split("\0") if path]
+
+
+def _staged_of(code: Repo, commit: Sha) -> Sha | None:
+    """Return the commit that holds what was staged, if the backup has one."""
+    second = code.resolve(f"{commit}^2")
+    return second if second and code.subject(second) == _STAGED_COMMIT else None
 
 
 def listing(project: Project) -> list[Backup]:
@@ -84,8 +140,9 @@ def listing(project: Project) -> list[Backup]:
     found = []
     for ref, commit in sorted(code.refs(prefix(project)).items()):
         name = ref.removeprefix(prefix(project))
-        made = datetime.strptime(name.split("-")[0], _TIME).replace(tzinfo=UTC)
-        found.append(Backup(name, commit, made, _summary(code, commit)))
+        with suppress(ValueError):  # a ref that somebody else put there
+            made = datetime.strptime(name.split("-")[0], _TIME).replace(tzinfo=UTC)
+            found.append(Backup(name, commit, made, _summary(code, commit)))
     return found
 
 
@@ -99,26 +156,56 @@ def find(project: Project, name: str) -> Backup:
 
 
 def show(project: Project, backup: Backup) -> str:
-    """Return what a backup holds against the commit it was taken from, as a patch with a summary."""
-    return Repo(project.main_code).git("diff", "--stat", "--patch", f"{backup.commit}^1", backup.commit)
+    """Return what a backup holds against the commit it was taken from, as a patch with a summary.
+
+    Then what was staged, where that was something else, the commits it keeps, and what was set aside where.
+    """
+    code = Repo(project.main_code)
+    diff = ("diff", "--no-ext-diff", "--no-color", "--stat", "--patch")
+    parts = [code.git(*diff, f"{backup.commit}^1", backup.commit)]
+    staged = _staged_of(code, backup.commit)
+    if staged and _differing(code, staged, backup.commit):
+        parts.append(f"What was staged ({staged[:10]}):\n\n" + code.git(*diff, f"{staged}^1", staged))
+    base, *more = code.git("log", "-1", "--format=%P", backup.commit).split()
+    kept = [base, *(commit for commit in more if commit != staged)]
+    parts.append(
+        "Commits:\n" + code.git("log", "--no-walk=unsorted", "--no-color", "--format=  %h %s", *kept)
+    )
+    aside = _set_aside(code, backup.commit)
+    if aside:
+        parts.append(f"Moved to {aside}.")
+    return "\n\n".join(filter(None, parts))
 
 
 def restore(project: Project, backup: Backup, to: Path) -> list[Path]:
     """Write the files of a backup below ``to``, a folder that is new or empty; return their paths.
 
-    The run tree is never written into: it would be dirty again. Deleted files are not among them.
+    What was staged and differs from the file goes below ``to``/:data:`STAGED`. The run tree is never written
+    into: it would be dirty again. Deleted files are not among them.
     """
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+    if os.path.lexists(to) and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"{to} exists and is not an empty folder.", "Name another with --to DIR.")
     code = Repo(project.main_code)
-    present = code.git("ls-tree", "-r", "-z", "--name-only", "--full-tree", backup.commit).split("\0")
-    wanted = sorted(set(changed_files(code, backup.commit)) & set(present))
     to.mkdir(parents=True, exist_ok=True)
+    made = _write(project, backup.commit, f"{backup.commit}^1", to)
+    staged = _staged_of(code, backup.commit)
+    if staged:
+        unlike = set(_differing(code, staged, backup.commit))
+        made += _write(project, staged, f"{staged}^1", to / STAGED, unlike)
+    return made
+
+
+def _write(project: Project, commit: Sha, base: str, to: Path, only: set[str] | None = None) -> list[Path]:
+    """Write the files in which ``commit`` differs from ``base`` below ``to``, byte for byte."""
+    code = Repo(project.main_code)
+    shape = ("diff-tree", "-r", "--name-only", "--no-renames", "--diff-filter=d", "-z", base, commit)
+    wanted = [path for path in code.git(*shape).split("\0") if path and (only is None or path in only)]
     with tempfile.TemporaryDirectory(dir=project.state, prefix="restore-") as scratch:
-        env = {"GIT_INDEX_FILE": str(Path(scratch) / "index"), "GIT_LITERAL_PATHSPECS": "1"}
-        code.git("read-tree", backup.commit, env=env)
-        target = str(to.resolve()) + os.sep
-        code.git("checkout-index", "-z", "--stdin", f"--prefix={target}", env=env, stdin="\0".join(wanted))
+        env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+        code.git("read-tree", commit, env=env)
+        target = f"--prefix={to.resolve()}{os.sep}"
+        words = (*_without_filters(code), "checkout-index", "-z", "--stdin", target)
+        code.git(*words, env=env, stdin="\0".join(wanted))
     missing = [path for path in wanted if not os.path.lexists(to / path)]
     if missing:
         raise WtwatchError(f"{len(missing)} files could not be written below {to}, such as {missing[0]}.")

@@ -7,37 +7,45 @@ files, since older jj and ``git update-ref`` move a branch under a worktree's fe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wtwatch import backups
+from wtwatch import backups, checkout
 from wtwatch.codetree import Facts
 from wtwatch.config import Project
-from wtwatch.errors import CommandFailed, WtwatchError
+from wtwatch.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.journal import Journal
-from wtwatch.model import Backup, Freshness, Sha
-from wtwatch.repo import Repo, TreeEntry, parse_tree
+from wtwatch.model import Backup, Freshness, Sha, now
+from wtwatch.processes import working_in
+from wtwatch.repo import Repo
 
 
 @dataclass(frozen=True)
 class Fresh:
     """The tree is at the tip.
 
-    ``record``: the applied ref has to be told so; ``detach``: HEAD is on the branch.
+    ``record``: the applied ref has to be told so; ``detach``: HEAD is on the branch; then ``at`` is the tip.
     """
 
     record: bool = False
     detach: bool = False
+    at: Sha | None = None
 
 
 @dataclass(frozen=True)
 class Move:
-    """The tree has to go to ``to``; ``backup`` says that there is something to keep first."""
+    """The tree has to go from ``parked`` to ``to``.
+
+    ``backup`` says that there is something to keep first: ``edited`` files, untracked ones ``in_the_way``,
+    commits that only HEAD reaches (``stray``); ``set_aside`` are protected paths to move out, ``quit`` ends
+    the operation that is under way.
+    """
 
     parked: Sha
     to: Sha
     backup: bool
+    edited: tuple[str, ...] = ()
     in_the_way: tuple[str, ...] = ()
     stray: Sha | None = None
     set_aside: tuple[str, ...] = ()
@@ -70,27 +78,34 @@ def plan(project: Project, facts: Facts, force: bool = False) -> Plan:
     """Decide from facts alone; nothing is read or changed here.
 
     ``force`` turns what would be lost or odd into a move after a backup; it never overrides a lock, a
-    submodule or a bookmark that is not one commit.
+    submodule, a repository in the way, an operation in the superdataset, or a bookmark that is not at one
+    commit.
     """
     if facts.tip is None:
         return Blocked(*_no_tip(project, facts))
-    refusal = next(_refusals(project, facts), None)
-    if refusal and (refusal[2] or not force):
-        return Blocked(refusal[0], refusal[1])
+    for reason, hint, final in _refusals(project, facts):
+        if final or not force:
+            return Blocked(reason, hint)
     parked = facts.parked or facts.tip
-    at_tip = facts.head == parked == facts.tip
-    if at_tip and not (force and facts.operation):
-        return Fresh(record=facts.applied != facts.tip, detach=facts.branch is not None)
-    stray = facts.head if facts.stray or (facts.head != facts.applied and facts.branch is None) else None
+    if _is_at_tip(facts) and not (force and facts.operation):
+        record, detach = facts.applied != facts.tip, facts.branch is not None
+        return Fresh(record, detach, facts.tip if record or detach else None)
+    stray = facts.parked if facts.alone else None
+    set_aside = facts.protected if force and parked != facts.tip else ()
     return Move(
         parked=parked,
         to=facts.tip,
-        backup=bool(facts.edited or facts.in_the_way or stray),
+        backup=bool(facts.edited or facts.in_the_way or stray or set_aside or facts.operation),
+        edited=facts.edited,
         in_the_way=facts.in_the_way,
         stray=stray,
-        set_aside=facts.protected if force else (),
+        set_aside=set_aside,
         quit=facts.operation is not None,
     )
+
+
+def _is_at_tip(facts: Facts) -> bool:
+    return facts.head == facts.parked == facts.tip
 
 
 def _no_tip(project: Project, facts: Facts) -> tuple[str, str]:
@@ -111,13 +126,8 @@ def _no_tip(project: Project, facts: Facts) -> tuple[str, str]:
     )
 
 
-def _refusals(project: Project, facts: Facts) -> Iterator[tuple[str, str, bool]]:
-    """Yield reason, hint, and whether the refusal is final even with --force."""
-    code, tree = project.run_code, project.run_tree
-    force = "or `wtwatch sync --force`, which backs up first"
-    if facts.locked:
-        hint = f"Wait for it; if no git runs there (it crashed), remove {facts.locked}."
-        yield f"Another git command works in {facts.locked.parent}.", hint, True
+def _faults_of_the_tip(project: Project, facts: Facts, force: str) -> Iterator[tuple[str, str, bool]]:
+    code = project.run_code
     if facts.submodules:
         hint = "Keep what code needs as a package in its environment, or vendor it as plain files."
         yield "The tip has submodules inside code, which wtwatch does not move.", hint, True
@@ -126,12 +136,6 @@ def _refusals(project: Project, facts: Facts) -> Iterator[tuple[str, str, bool]]
             f"A repository of its own is in the way: {facts.nested[0]}.",
             f"Move {code / facts.nested[0]} elsewhere.",
             True,
-        )
-    if facts.operation:
-        yield (
-            f"A {facts.operation} of the run tree is not finished.",
-            f"Finish or abort it there, {force}.",
-            False,
         )
     if facts.conflicted:
         hint = f"Resolve it with jj in {project.main_code}, {force}."
@@ -143,6 +147,28 @@ def _refusals(project: Project, facts: Facts) -> Iterator[tuple[str, str, bool]]
             f"Take it out: git rm -r --cached {names}, ignore it, and move the bookmark; {force}.",
             False,
         )
+
+
+def _refusals(project: Project, facts: Facts) -> Iterator[tuple[str, str, bool]]:
+    """Yield reason, hint, and whether the refusal is final even with --force."""
+    code, tree = project.run_code, project.run_tree
+    force = "or `wtwatch sync --force`, which backs up first"
+    if facts.locked:
+        hint = f"Wait for it; if no git runs there (it crashed), remove {facts.locked}."
+        yield f"Another git command works in {facts.locked.parent}.", hint, True
+    if facts.operation_above:
+        hint = f"Finish or abort it there: git -C {tree} {facts.operation_above} --abort"
+        if facts.operation_above == "bisect":
+            hint = f"End it there: git -C {tree} bisect reset"
+        yield f"A {facts.operation_above} in the superdataset of the run tree is not finished.", hint, True
+    if facts.operation:
+        yield (
+            f"A {facts.operation} in the run tree's code is not finished.",
+            f"Finish or abort it in {code}, {force}.",
+            False,
+        )
+    if not (_is_at_tip(facts) and facts.applied == facts.tip):
+        yield from _faults_of_the_tip(project, facts, force)
     if facts.branch not in (None, project.bookmark):
         hint = f"git -C {code} checkout --detach {facts.applied or project.bookmark}, {force}."
         yield f"Somebody put the run tree's code on the branch {facts.branch}.", hint, False
@@ -156,136 +182,116 @@ def _refusals(project: Project, facts: Facts) -> Iterator[tuple[str, str, bool]]
 def apply(project: Project, step: Fresh | Move) -> Backup | None:
     """Do what the plan says, with the tree lock held by the caller; return the backup that was made.
 
-    Journalled, so that :func:`recover` finishes or undoes a move that was cut off. A checkout that fails is
-    undone at once and raises :class:`WtwatchError`.
+    Journalled, so that :func:`recover` finishes or undoes a move that was cut off. One that fails is undone
+    at once and raises :class:`WtwatchError`.
     """
     code = Repo(project.run_code)
-    if isinstance(step, Fresh):
-        head = code.resolve("HEAD")
-        if head is None:
-            raise WtwatchError(f"HEAD of {code.path} names no commit.", f"See `git -C {code.path} status`.")
-        if step.detach:
-            code.detach(head)
-        if step.record:
-            code.update_ref(project.applied_ref, head, why="adopted")
-        return None
-    return _move(project, code, step)
+    if isinstance(step, Move):
+        return _move(project, code, step)
+    if step.detach and step.at:
+        code.detach(step.at)
+    if step.record and step.at:
+        code.update_ref(project.applied_ref, step.at, why="adopted")
+    return None
 
 
 def _move(project: Project, code: Repo, step: Move) -> Backup | None:
-    journal = Journal(project.state / "journal")
-    journal.open({"from": step.parked, "to": step.to})
-    if code.branch() is not None or code.resolve("HEAD") != step.parked:
-        code.detach(step.parked)
     backup = None
-    if step.backup or step.quit:
-        seen = _stamps(code.path, step.in_the_way)
-        also = [step.stray] if step.stray else []
-        backup = backups.create(project, step.parked, step.in_the_way, also + _other_heads(code))
-        _clear(project, code, step, seen)
     try:
+        if step.backup or step.quit:
+            backup = _back_up_and_clear(project, code, step)
+        _journal(project).open({"from": step.parked, "to": step.to, "phase": "checkout"})
+        if code.branch() is not None:  # whoever moves that branch now no longer moves HEAD
+            code.detach(step.parked)
         code.git("checkout", "-q", "--no-overwrite-ignore", "--detach", step.to)
-    except CommandFailed as error:
-        recover(project)
-        kept = f" What was edited is in the backup {backup.id}." if backup else ""
+    except (WtwatchError, OSError) as error:
+        _end_cut_off(project)
+        said = error.stderr.strip() if isinstance(error, CommandFailed) else str(error)
+        kept = f" What was in the way is in the backup {backup.id}." if backup else ""
         raise WtwatchError(
-            f"Git could not bring the run tree's code to {step.to[:10]}; it is where it was.{kept}\n"
-            f"{error.stderr.strip()}",
-            "Mend what git names, then `wtwatch sync`.",
+            f"The run tree's code could not be brought to {step.to[:10]}, and stands where it was.{kept}\n"
+            f"{said}",
+            "Mend what is named, then `wtwatch sync`.",
         ) from error
     code.update_ref(project.applied_ref, step.to, why="sync")
-    journal.close()
+    _journal(project).close()
     if (code.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
         code.git("annex", "smudge", "--update", hooks=True)
     return backup
 
 
-def _other_heads(code: Repo) -> list[Sha]:
-    """Return the commits that an unfinished operation holds on to."""
-    names = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
-    return [commit for commit in map(code.resolve, names) if commit]
-
-
-def _stamps(root: Path, paths: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    return {path: _stamp(root / path) for path in paths}
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    stat = path.lstat()
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
-def _clear(project: Project, code: Repo, step: Move, seen: dict[str, tuple[int, int, int]]) -> None:
-    """Take away what the backup holds, so that the tree can end exactly at the tip."""
-    for path, stamp in seen.items():
+def _back_up_and_clear(project: Project, code: Repo, step: Move) -> Backup:
+    """Keep what a move would lose, then take it away, so that the tree can end exactly at the tip."""
+    aside = project.beside / "set-aside" / f"{now():%Y%m%dT%H%M%S%f}"
+    moved = [path for path in step.set_aside if os.path.lexists(code.path / path)]
+    facts = {"from": step.parked, "to": step.to, "phase": "backup", "aside": str(aside)}
+    _journal(project).open(facts)
+    if code.branch() is not None:
+        code.detach(step.parked)
+    doomed = [path for path in step.edited if checkout.is_here(code.path, path)]
+    doomed = [path for path in dict.fromkeys((*step.in_the_way, *doomed)) if _is_file(code.path / path)]
+    before = {path: _stamp(code.path / path) for path in doomed}
+    also = [commit for commit in [step.stray, *checkout.held_by_operation(code)] if commit]
+    backup = backups.create(project, step.parked, step.in_the_way, also, aside if moved else None)
+    checkout.quit_operation(code)
+    for path, stamp in before.items():
         if _stamp(code.path / path) != stamp:
-            raise WtwatchError(
-                f"{code.path / path} was written while it was backed up.", "Run `wtwatch sync` again."
-            )
+            raise WtwatchError(f"{code.path / path} was written while it was backed up.")
         (code.path / path).unlink()
-    word = code.operation()
-    if word == "bisect":
-        code.git("bisect", "reset", "HEAD")
-    elif word:
-        code.git(word, "--quit")
-    for path in step.set_aside:
-        if os.path.lexists(code.path / path):
-            target = project.beside / "set-aside" / step.to[:10]
-            target.mkdir(parents=True, exist_ok=True)
-            (code.path / path).rename(target / path.replace("/", "_"))
-    code.git("reset", "-q", "--hard", "HEAD")
+    for path in moved:
+        (aside / path).parent.mkdir(parents=True, exist_ok=True)
+        (code.path / path).rename(aside / path)
+    checkout.restore(code, step.edited, moved)
+    return backup
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_symlink() or path.is_file()
+
+
+def _stamp(path: Path) -> tuple[int, int, int, int]:
+    stat = path.lstat()
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode)
+
+
+def _journal(project: Project) -> Journal:
+    return Journal(project.state / "journal")
 
 
 def recover(project: Project) -> None:
     """Finish or undo a move that was cut off, with the tree lock held by the caller.
 
-    HEAD says which: git moves it last. Files that equal the target's are ours and go back; any other that
-    differs is left, and counts as an edit, which the next move backs up.
+    HEAD says which: git moves it last. Raises :class:`Busy` while the git of the move is still at work.
     """
-    journal = Journal(project.state / "journal")
-    cut_off = journal.read()
-    if cut_off is None or not project.run_code.is_dir():
+    if _journal(project).read() is None or not (project.run_code / ".git").exists():
+        return
+    alive = [process for process in working_in(project.run_code) if process.name == "git"]
+    if alive:
+        raise Busy(
+            f"git (pid {alive[0].pid}) is still at work in {project.run_code} on a move that was cut off.",
+            "It goes on by itself when that git has ended.",
+        )
+    _end_cut_off(project)
+
+
+def _end_cut_off(project: Project) -> None:
+    cut_off = _journal(project).read()
+    if cut_off is None:
         return
     code = Repo(project.run_code)
     old, new = Sha(cut_off["from"]), Sha(cut_off["to"])
-    lock = code.git_dir() / "index.lock"  # ours: there was none when the journal was opened
-    lock.unlink(missing_ok=True)
-    if code.resolve("HEAD") == new and old != new:
-        code.update_ref(project.applied_ref, new, why="sync, finished after a crash")
-    elif code.resolve("HEAD") == old:
-        put_back(code, old, new)
-    journal.close()
+    if cut_off.get("phase") == "backup":  # no file of the tip was written yet
+        (code.git_dir() / "index.lock").unlink(missing_ok=True)
+        _put_back(Path(cut_off["aside"]), code.path)
+    elif checkout.settle(code, old, new) == new:
+        code.update_ref(project.applied_ref, new, why="sync, finished after it was cut off")
+    _journal(project).close()
 
 
-def put_back(code: Repo, old: Sha, new: Sha) -> None:
-    """Undo a checkout from ``old`` to ``new`` that stopped half-way, with the index still at ``old``."""
-    listing = code.git("diff-tree", "-r", "--no-renames", "--name-only", "-z", old, new)
-    paths = [path for path in listing.split("\0") if path]
-    goal, before = (_full_tree(code, commit, paths) for commit in (new, old))
-    restore = []
-    for path in paths:
-        full = code.path / path
-        there = os.path.lexists(full) and not (full.is_dir() and not full.is_symlink())
-        if there and path in goal and _is_of(code, full, goal[path]):
-            full.unlink()
-            there = False
-        if not there and path in before:
-            restore.append(path)
-    if restore:
-        code.git("checkout-index", "-q", "-z", "--stdin", stdin="\0".join(restore), ok=(0, 1))
-    code.git("update-index", "-q", "--refresh", ok=(0, 1))
-
-
-def _full_tree(code: Repo, commit: Sha, paths: Sequence[str]) -> dict[str, TreeEntry]:
-    wanted = set(paths)
-    listing = code.git("ls-tree", "-r", "-z", "--full-tree", commit)
-    return {entry.path: entry for entry in parse_tree(listing) if entry.path in wanted}
-
-
-def _is_of(code: Repo, file: Path, entry: TreeEntry) -> bool:
-    if file.is_symlink():
-        return entry.mode == "120000" and code.git("cat-file", "blob", entry.sha) == str(file.readlink())
-    if entry.kind != "blob" or not file.is_file():
-        return False
-    relative = str(file.relative_to(code.path))
-    return code.git("hash-object", "--path", relative, "--", str(file)) == entry.sha
+def _put_back(aside: Path, code: Path) -> None:
+    """Move what was set aside back to its place, where that is still free."""
+    for folder, _, _ in os.walk(aside):
+        for inside in Path(folder).iterdir():
+            place = code / inside.relative_to(aside)
+            if not os.path.lexists(place):
+                inside.rename(place)

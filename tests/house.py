@@ -1,0 +1,138 @@
+"""A run tree of plain git repositories, built in a moment: for tests in which DataLad is not the point."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wtwatch import codetree, sync
+from wtwatch.config import Project
+from wtwatch.model import Backup, Sha
+
+FILES = {
+    "a.py": "a = 1\n",
+    "b.py": "b = 1\n",
+    "d/x.py": "x = 1\n",
+    "d/y.py": "y = 1\n",
+    ".gitignore": ".venv/\n*.log\n.env\n",
+}
+
+
+@dataclass(frozen=True)
+class House:
+    """A superdataset with code/, and the run tree's work trees of both; ``project`` is all that knows them.
+
+    Code has the commits that a test makes with :meth:`commit`; the run tree stands, applied, at the first.
+    """
+
+    project: Project
+
+    @classmethod
+    def built(cls, root: Path, **changes: Any) -> House:
+        project = replace(
+            Project("p", root / "main/.git/wtwatch/p", root / "main", root / "run", environment="none"),
+            **changes,
+        )
+        house = cls(project)
+        project.main_code.mkdir(parents=True)
+        house.git("init", "-q", "-b", "main", cwd=project.main_tree)
+        house.git("init", "-q", "-b", "main")
+        first = house.commit(FILES, bookmark=True)
+        house.git(
+            "update-index", "--add", "--cacheinfo", f"160000,{first},{project.code}", cwd=project.main_tree
+        )
+        modules = f'[submodule "code"]\n\tpath = {project.code}\n\turl = ./{project.code}\n'
+        (project.main_tree / ".gitmodules").write_text(modules)
+        house.git("add", ".gitmodules", cwd=project.main_tree)
+        house.git("commit", "-q", "-m", "first", cwd=project.main_tree)
+        house.git(
+            "worktree", "add", "-q", "-b", project.bookmark, str(project.run_tree), cwd=project.main_tree
+        )
+        house.git("worktree", "add", "-q", "--detach", str(project.run_code), first)
+        house.git("update-ref", project.applied_ref, first)
+        project.state.mkdir(parents=True)
+        return house
+
+    @property
+    def code(self) -> Path:
+        """The run tree's code."""
+        return self.project.run_code
+
+    def git(self, *args: str, cwd: Path | None = None, code: int = 0) -> str:
+        """Run git, in the main tree's code unless told otherwise."""
+        done = subprocess.run(
+            ["git", *args],
+            cwd=cwd or self.project.main_code,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == code, f"{args}: {done.stdout}{done.stderr}"
+        return done.stdout.removesuffix("\n")
+
+    def here(self, *args: str, code: int = 0) -> str:
+        """Run git in the run tree's code."""
+        return self.git(*args, cwd=self.code, code=code)
+
+    def commit(self, files: dict[str, str | None], bookmark: bool = True, message: str = "more") -> Sha:
+        """Commit files (``None``: remove; "-> TARGET": a symlink) in the main tree's code; return the commit.
+
+        ``bookmark`` moves the bookmark to it.
+        """
+        for path, text in files.items():
+            write(self.project.main_code, path, text)
+        self.git("add", "-A", "-f")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        made = self.head(self.project.main_code)
+        if bookmark:
+            self.git("update-ref", self.project.bookmark_ref, made)
+        return made
+
+    def head(self, tree: Path | None = None) -> Sha:
+        return Sha(self.git("rev-parse", "HEAD", cwd=tree or self.code))
+
+    def edit(self, path: str, text: str | None) -> None:
+        """Write a file in the run tree's code."""
+        write(self.code, path, text)
+
+    def plan(self, force: bool = False) -> sync.Plan:
+        return sync.plan(self.project, codetree.look(self.project), force)
+
+    def sync(self, force: bool = False) -> Backup | None:
+        """Look, plan and act, as a reconcile does."""
+        sync.recover(self.project)
+        step = self.plan(force)
+        assert not isinstance(step, sync.Blocked), step
+        return sync.apply(self.project, step)
+
+    def assert_exactly_at(self, commit: Sha) -> None:
+        """HEAD, detached, the applied ref, index and tracked files are at ``commit``."""
+        assert self.head() == commit
+        self.here("symbolic-ref", "-q", "HEAD", code=1)
+        assert self.git("rev-parse", self.project.applied_ref) == commit
+        assert self.here("status", "--porcelain", "--untracked-files=no") == ""
+        assert self.here("write-tree") == self.git("rev-parse", f"{commit}^{{tree}}")
+        assert not (self.project.state / "journal").exists()
+
+    def kept(self, backup: Backup | None, path: str) -> str:
+        """Return what a backup holds at ``path``."""
+        assert backup is not None
+        return self.git("cat-file", "blob", f"{backup.commit}:{path}")
+
+
+def write(root: Path, path: str, text: str | None) -> None:
+    """Write a file below ``root``; ``None`` removes it, "-> TARGET" makes a symlink."""
+    file = root / path
+    if file.is_symlink() or file.is_file():
+        file.unlink()
+    if text is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if text.startswith("-> "):
+        file.symlink_to(text.removeprefix("-> "))
+    else:
+        file.write_text(text, encoding="utf-8")
