@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -600,6 +601,19 @@ def test_room_for_the_outcome_is_taken_before_the_job_starts(tmp_path: Path) -> 
     draft.publish(result)
     assert folder.result() == result
     assert (folder.path / "outcome").stat().st_ino == inode
+
+
+def test_an_outcome_is_told_although_nothing_more_can_be_written_to_the_log(bench: Bench) -> None:
+    job = bench.job("yes | head -c 1000000")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (RESERVED + 1000, usual[1]))  # of any file
+    try:
+        started = bench.start(job)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    state = over(bench.wait(started))
+    assert state.outcome is Outcome.FAILED
+    assert bench.folder(job).log.stat().st_size == RESERVED + 1000
 
 
 # rerun

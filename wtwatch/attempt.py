@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -123,9 +123,9 @@ class Folder:
     def mark_stopping(self) -> float:
         """Note that the attempt was told to end; return when that was first done, as seconds since 1970."""
         file = self.path / "stopping"
-        with suppress(FileExistsError):
-            file.touch(exist_ok=False)
-        return file.stat().st_mtime
+        if not file.exists():
+            write_whole(file, repr(time.time()))
+        return float(file.read_text())
 
     def _facts(self, name: str) -> dict[str, Any] | None:
         try:

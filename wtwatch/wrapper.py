@@ -12,14 +12,16 @@ import subprocess
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from wtwatch import dataset
 from wtwatch.attempt import LOCK, MARK, Draft, Folder, Order, Result
 from wtwatch.dataset import OUR_KEY, RunResult
+from wtwatch.errors import WtwatchError
 from wtwatch.files import ring
-from wtwatch.model import now
+from wtwatch.model import Sha, now
 from wtwatch.processes import bearing, identity, send
 from wtwatch.repo import Repo
 from wtwatch.runtree import commits_since
@@ -79,14 +81,21 @@ def _carry_out(order: Order) -> Result:
         _end_others(order.uuid)
         ran = RunResult(1)
     except Exception as error:  # the last fence: whatever it was, the outcome must say it
-        traceback.print_exc()
+        with suppress(OSError):  # the log may be on a full disk
+            traceback.print_exc()
         ran = RunResult(1, f"{type(error).__name__}: {error}")
     finally:
         _ignore_signals()
-    sys.stdout.flush()
-    return Result(
-        None if stopped else ran.exit, commits_since(order.run_tree, order.base), now(), ran.error, stopped
-    )
+    with suppress(OSError):
+        sys.stdout.flush()
+    return Result(None if stopped else ran.exit, _commits(order), now(), ran.error, stopped)
+
+
+def _commits(order: Order) -> tuple[Sha, ...]:
+    try:
+        return commits_since(order.run_tree, order.base)
+    except WtwatchError:  # the job may have done anything to the repository
+        return ()
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
@@ -105,7 +114,7 @@ def _run(order: Order) -> RunResult:
     if here != order.code:
         return RunResult(1, f"code moved: it stands at {here}, but the job is for {order.code}")
     if order.spec.plain:
-        return RunResult(subprocess.call(["/bin/sh", "-c", order.spec.command]))
+        return RunResult(subprocess.Popen(["/bin/sh", "-c", order.spec.command]).wait())
     extra = {OUR_KEY: {"attempt": order.uuid, "code": order.code, "superdataset": order.base}}
     act = dataset.rerun if order.spec.rerun_of else dataset.run
     return act(order.run_tree, order.spec, extra)
@@ -113,11 +122,11 @@ def _run(order: Order) -> RunResult:
 
 def _end_others(uuid: str) -> None:
     """End the job's other processes: ask first, then force."""
-    send(_others(uuid), signal.SIGTERM)
-    deadline = time.monotonic() + GRACE
-    while _others(uuid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    send(_others(uuid), signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        send(_others(uuid), number)
+        deadline = time.monotonic() + GRACE
+        while _others(uuid) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
 
 def _others(uuid: str) -> list[int]:
