@@ -142,9 +142,9 @@ def _launch(project: Project, folder: Folder, order: Order, lock: int) -> None:
         except subprocess.TimeoutExpired:
             code = -signal.SIGALRM
     if code != 0:
-        tail = folder.log.read_text(errors="replace")[-2000:].strip()
+        said = folder.log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"]
         raise WtwatchError(
-            f"Job {order.job} could not be started (exit {code}): {tail}", f"See {folder.log}."
+            f"Job {order.job} could not be started (exit {code}): {said[-1]}", f"See {folder.log}."
         )
 
 
