@@ -87,20 +87,9 @@ def test_a_process_that_sees_the_tree_through_a_bind_mount_is_found(tree: Path, 
     binds = 'mount --bind "$1" "$2" && mount --bind "$1/code" "$3"'
     script = f'{binds} && cd "$2/code" && (cd "$3" && : > "$4" && {WAITS}) && {WAITS}'
     names = [] if os.getuid() == 0 else ["--map-root-user"]
-    command: list[str | Path] = [
-        "unshare",
-        *names,
-        "--mount",
-        "--",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        tree,
-        elsewhere,
-        part,
-    ]
-    with at_work(tmp_path, *command, name="sh") as shell, at_work(tree / "code", "cat") as cat:
+    command = ["unshare", *names, "--mount", "--", "sh", "-c", script, "sh"]
+    places = (tree, elsewhere, part, mounted)
+    with at_work(tmp_path, *command, *places, name="sh") as shell, at_work(tree / "code", "cat") as cat:
         eventually(mounted.exists)
         assert {shell.pid, cat.pid} <= set(pids_in(tree))
         for process in shell.children():
