@@ -145,7 +145,7 @@ def _choose(start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Proje
     for tree in around:
         stood_in = next((one for one in projects if one.run_tree.resolve() == tree), None)
         if stood_in is not None:
-            wish = replace(wish, bookmark=wish.bookmark or stood_in.bookmark)
+            wish = replace(wish, bookmark=stood_in.bookmark if wish.bookmark is None else wish.bookmark)
             return _of(stood_in.main_tree, start, wish, projects)
         if any(one.main_tree.resolve() == tree for one in projects):
             return _of(tree, start, wish, projects)
@@ -160,7 +160,7 @@ def _choose(start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Proje
 
 
 def _of(main: Path, start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Project, bool]:
-    bookmark = wish.bookmark or "runs"
+    bookmark = "runs" if wish.bookmark is None else wish.bookmark
     mine = [project for project in projects if project.main_tree.resolve() == main.resolve()]
     for project in mine:
         if project.bookmark == bookmark:

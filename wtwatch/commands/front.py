@@ -61,7 +61,7 @@ def project_argument(function: Callable[..., Any]) -> Callable[..., Any]:
         named: str | None = ctx.meta.get(__name__)
         return value or named
 
-    option = click.option("--project", hidden=True, is_eager=True, expose_value=False, callback=keep)
+    option = click.option("--project", "named", hidden=True, is_eager=True, expose_value=False, callback=keep)
     argument = click.argument("project", required=False, callback=either, shell_complete=_names)
     decorated: Callable[..., Any] = option(argument(function))
     return decorated
