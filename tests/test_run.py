@@ -568,6 +568,15 @@ def test_a_start_that_the_queue_never_heard_of_is_not_done_twice(bench: Bench) -
     assert (bench.tree / "out").read_text() == "1\n"
 
 
+def test_a_job_of_a_queue_that_started_anew_is_not_taken_for_an_old_one(bench: Bench) -> None:
+    first = bench.do("echo old", plain=True)
+    log = bench.log(first)
+    again = replace(bench.job("echo new; exit 3", plain=True), id=first.id)
+    ended = bench.wait(bench.start(again))
+    assert (over(ended).exit, bench.log(ended)) == (3, "new\n")
+    assert run.log_file(bench.project, first).parent.with_name("1.1~1").joinpath("log").read_text() == log
+
+
 def test_the_bell_rings_when_a_job_ends(bench: Bench) -> None:
     bell = bench.lab.code / ".git" / "wtwatch" / "bell"
     bell.parent.mkdir(exist_ok=True)

@@ -38,6 +38,7 @@ class Order:
 
     job: int
     attempt: int
+    queued: datetime
     uuid: str
     at: datetime
     run_tree: Path
@@ -78,6 +79,7 @@ class Folder:
     def write_order(self, order: Order) -> None:
         """Say what is to be done, before anything is."""
         facts = asdict(order) | {
+            "queued": stamp(order.queued),
             "at": stamp(order.at),
             "run_tree": str(order.run_tree),
             "code_path": str(order.code_path),
@@ -94,6 +96,7 @@ class Folder:
         return Order(
             **facts
             | {
+                "queued": moment(facts["queued"]),
                 "at": moment(facts["at"]),
                 "run_tree": Path(facts["run_tree"]),
                 "code_path": Path(facts["code_path"]),
@@ -101,6 +104,13 @@ class Folder:
                 "spec": spec_of(json.dumps(facts["spec"])),
             }
         )
+
+    def set_aside(self) -> None:
+        """Make room where the folder is that of another job, queued in a database that is gone."""
+        number = 1
+        while (vacant := self.path.with_name(f"{self.path.name}~{number}")).exists():
+            number += 1
+        self.path.rename(vacant)
 
     def write_started(self, who: Identity, uuid: str, at: datetime) -> None:
         """Say which process does it."""

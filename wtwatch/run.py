@@ -97,9 +97,13 @@ def start(project: Project, job: Job, code: Sha, base: Sha, lock: int) -> Runnin
     if earlier is not None:
         return earlier
     folder = Folder.of(project.state, job.id, job.attempt)
+    other = folder.order()
+    if other is not None and other.queued != job.queued:
+        folder.set_aside()
     order = Order(
         job=job.id,
         attempt=job.attempt,
+        queued=job.queued,
         uuid=str(uuid4()),
         at=now(),
         run_tree=project.run_tree,
@@ -118,7 +122,7 @@ def begun(project: Project, job: Job) -> Running | None:
     """Return how a job runs that has a process already, whatever the queue says of it."""
     folder = Folder.of(project.state, job.id, job.attempt)
     order = folder.order()
-    if order is None or folder.started() is None:
+    if order is None or order.queued != job.queued or folder.started() is None:
         return None
     return Running(order.at, order.code, order.base, order.uuid)
 
