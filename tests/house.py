@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,15 @@ class House:
     project: Project
 
     @classmethod
+    def at(cls, root: Path, **changes: Any) -> House:
+        """Return the house that was built at ``root``."""
+        project = Project("p", root / "main/.git/wtwatch/p", root / "main", root / "run", environment="none")
+        return cls(replace(project, **changes))
+
+    @classmethod
     def built(cls, root: Path, **changes: Any) -> House:
-        project = replace(
-            Project("p", root / "main/.git/wtwatch/p", root / "main", root / "run", environment="none"),
-            **changes,
-        )
-        house = cls(project)
+        house = cls.at(root, **changes)
+        project = house.project
         project.main_code.mkdir(parents=True)
         house.git("init", "-q", "-b", "main", cwd=project.main_tree)
         house.git("init", "-q", "-b", "main")
@@ -78,7 +82,7 @@ class House:
         """Run git in the run tree's code."""
         return self.git(*args, cwd=self.code, code=code)
 
-    def commit(self, files: dict[str, str | None], bookmark: bool = True, message: str = "more") -> Sha:
+    def commit(self, files: Mapping[str, str | None], bookmark: bool = True, message: str = "more") -> Sha:
         """Commit files (``None``: remove; "-> TARGET": a symlink) in the main tree's code; return the commit.
 
         ``bookmark`` moves the bookmark to it.

@@ -14,6 +14,7 @@ from wtwatch.codetree import Facts
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.model import Freshness, Sha
+from wtwatch.repo import Repo
 
 A, B, C = (Sha(letter * 40) for letter in "abc")
 PROJECT = Project("p", Path("/s"), Path("/m"), Path("/r"))
@@ -473,11 +474,7 @@ def test_a_branch_that_was_moved_under_an_edited_tree(house: House) -> None:
     backup = house.sync()
     house.assert_exactly_at(tip)
     assert house.kept(backup, "a.py") == "staged" and house.kept(backup, "b.py") == "edited"
-    assert backup and backups.changed_files(house_repo(house), backup.commit) == ["a.py", "b.py"]
-
-
-def house_repo(house: House) -> codetree.Repo:
-    return codetree.Repo(house.code)
+    assert backup and backups.changed_files(Repo(house.code), backup.commit) == ["a.py", "b.py"]
 
 
 def test_commits_on_a_branch_that_was_moved_away_are_kept(house: House) -> None:

@@ -46,7 +46,8 @@ def create(
     code = Repo(project.run_code)
     with tempfile.TemporaryDirectory(dir=project.state, prefix="backup-") as scratch:
         index = Path(scratch) / "index"
-        shutil.copyfile(code.git_dir() / "index", index)
+        # with its time: git distrusts what changed as late as that (racy-git of git's technical notes)
+        shutil.copy2(code.git_dir() / "index", index)
         env = {"GIT_INDEX_FILE": str(index), "GIT_LITERAL_PATHSPECS": "1"}
         parents = [base]
         staged = _staged_tree(code, env)

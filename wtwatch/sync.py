@@ -200,7 +200,8 @@ def _move(project: Project, code: Repo, step: Move) -> Backup | None:
     try:
         if step.backup or step.quit:
             backup = _back_up_and_clear(project, code, step)
-        _journal(project).open({"from": step.parked, "to": step.to, "phase": "checkout"})
+        before = _journal(project).read() or {"from": step.parked, "to": step.to}
+        _journal(project).open(before | {"phase": "checkout"})
         if code.branch() is not None:  # whoever moves that branch now no longer moves HEAD
             code.detach(step.parked)
         code.git("checkout", "-q", "--no-overwrite-ignore", "--detach", step.to)
@@ -282,9 +283,13 @@ def _end_cut_off(project: Project) -> None:
     old, new = Sha(cut_off["from"]), Sha(cut_off["to"])
     if cut_off.get("phase") == "backup":  # no file of the tip was written yet
         (code.git_dir() / "index.lock").unlink(missing_ok=True)
-        _put_back(Path(cut_off["aside"]), code.path)
-    elif checkout.settle(code, old, new) == new:
+        at = old
+    else:
+        at = checkout.settle(code, old, new) or old
+    if at == new:
         code.update_ref(project.applied_ref, new, why="sync, finished after it was cut off")
+    elif "aside" in cut_off:
+        _put_back(Path(cut_off["aside"]), code.path)
     _journal(project).close()
 
 
