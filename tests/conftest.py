@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests import building
-from tests.lab import Driver, Lab
+from tests.lab import Driver, Lab, Said
 from tests.room import missing_tools, sealed_env
+from wtwatch import cli
 
 MakeLab = Callable[..., Lab]
+Say = Callable[..., Said]
 
 
 def pytest_sessionstart() -> None:
@@ -87,3 +89,19 @@ def jj_lab(make_lab: MakeLab) -> Lab:
 def any_lab(make_lab: MakeLab, request: pytest.FixtureRequest) -> Lab:
     """A lab of each kind in turn."""
     return make_lab(request.param)
+
+
+@pytest.fixture
+def say(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Run a command line of wtwatch in this process, which is quick: `say(folder, "init", code=2)`."""
+
+    def call(where: Path, *words: str, code: int = 0) -> Said:
+        monkeypatch.chdir(where)
+        capfd.readouterr()
+        got = cli.run(words)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err, err
+        assert got == code, f"{words}: exit {got}\n{out}\n{err}"
+        return Said(got, out, err)
+
+    return call
