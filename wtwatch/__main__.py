@@ -5,9 +5,13 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with the code of the contract."""
-    from wtwatch.cli import run
+    try:
+        from wtwatch.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while it was still loading
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import platformdirs
@@ -64,14 +66,30 @@ class LazyGroup(click.Group):
         options = click.Command.shell_complete(self, ctx, incomplete)
         return [item for item in found if item.value.startswith(incomplete)] + options
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the words; that prints help and version too."""
+        with _readers_may_leave():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a reader that has enough (`wtwatch … | head`) is no trouble."""
-        try:
+        """Run the command."""
+        with _readers_may_leave():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # what python flushes at its exit must find a place
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+
+
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """Take it as no trouble that a reader has enough, as in `wtwatch queue list | head`."""
+    try:
+        yield
+    except BrokenPipeError:
+        _abandon_stdout()
+        raise click.exceptions.Exit(0) from None
+
+
+def _abandon_stdout() -> None:
+    """Have what could not be printed vanish; else python complains of it at its exit, with code 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _with_version(command: click.Command) -> click.Command:
@@ -105,6 +123,10 @@ def run(words: Sequence[str]) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
     except OSError as error:  # a full disk, a folder that may not be written
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _abandon_stdout()
         where = f"{error.filename}: " if error.filename else ""
         complain(
             WtwatchError(

@@ -10,8 +10,8 @@ import subprocess
 import click
 
 from wtwatch import processes, save
-from wtwatch.commands.front import here, one, project_option, ring_for
-from wtwatch.errors import UsageError, WtwatchError
+from wtwatch.commands.front import here, need_run_tree, one, project_option, ring_for
+from wtwatch.errors import UsageError
 from wtwatch.files import held
 from wtwatch.jobs import Queue
 from wtwatch.model import now, stamp
@@ -25,10 +25,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     if not words:
         raise UsageError("There is no command.", "wtwatch exec -- COMMAND…")
     chosen = one(project)
-    if not chosen.run_tree.is_dir():
-        raise WtwatchError(
-            f"The run tree {chosen.run_tree} is gone.", "Mount its disk, or make it anew: `wtwatch init`."
-        )
+    need_run_tree(chosen)
     queue = Queue(chosen.state)
     folder = here()
     if not folder.is_relative_to(chosen.run_tree):

@@ -179,6 +179,15 @@ def one(name: str | None) -> Project:
     raise _nowhere()
 
 
+def need_run_tree(project: Project) -> None:
+    """Raise :class:`WtwatchError` if the run tree is not there."""
+    if not (project.run_tree / ".git").exists():
+        raise WtwatchError(
+            f"The run tree {project.run_tree} is gone.",
+            "Mount its disk, or make it anew: `wtwatch init` in the main tree.",
+        )
+
+
 def _nowhere() -> UsageError:
     gone = ", ".join(found.name for found in known().broken)
     also = f" Registered, but gone or unreadable: {gone} (`wtwatch status` says why)." if gone else ""

@@ -8,7 +8,7 @@ import click
 
 from wtwatch import dataset, queueing, run, status
 from wtwatch.commands import queue_views
-from wtwatch.commands.front import one, project_option, ring_for, say, warn
+from wtwatch.commands.front import need_run_tree, one, project_option, ring_for, say, warn
 from wtwatch.commands.queue_views import needs_attention
 from wtwatch.config import Project
 from wtwatch.errors import UsageError, WtwatchError
@@ -65,6 +65,7 @@ def rerun(trigger: str | None, project: str | None, revisions: tuple[str, ...]) 
     if not revisions:
         raise UsageError("Which results?", "wtwatch queue rerun REV…   (see `git log` of the run tree)")
     chosen = one(project)
+    need_run_tree(chosen)
     _queue(chosen, [_rerun_of(chosen, rev) for rev in revisions], Trigger(trigger or Trigger.NOW.value))
 
 

@@ -70,7 +70,10 @@ def _table(jobs: list[Job], standing: list[Standing], later: set[int]) -> None:
     for template in standing:
         table.add_row(f"s{template.id}", "", "standing", "", f"{len(template.specs)} jobs at every move")
     width = None if sys.stdout.isatty() else 200
-    Console(width=width, no_color=plain() or None).print(table)
+    console = Console(width=width, no_color=plain() or None)
+    with console.capture() as drawn:  # rich would end the process where a reader went away
+        console.print(table)
+    click.echo(drawn.get(), nl=False, color=True)
 
 
 def _unmarked(text: str) -> str:
@@ -194,11 +197,14 @@ def wait(project: str | None) -> int:
 
 
 def _unfinished(project: Project, queue: Queue) -> bool:
-    """Return whether something runs, is due, or will be by a move that was made already."""
-    if queue.running() is not None or (queue.next_job() is not None and not queue.paused()):
-        return True
+    """Return whether something runs, is due, or will be by a move that was made already.
+
+    Looked at in the order in which work goes on, so that none slips through between two looks.
+    """
     tip = Repo(project.main_code).resolve(project.bookmark_ref)
-    return tip is not None and queue.pending(tip)
+    if tip is not None and queue.pending(tip):
+        return True
+    return queue.next_job() is not None or queue.running() is not None
 
 
 def needs_attention(job: Job) -> bool:
