@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -157,16 +158,32 @@ class Daemon:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        def stop(*_: object) -> None:
-            self._stopping.set()
-            self._bell.ring()
+        """Stop at SIGTERM or SIGINT, whatever the main thread does just then.
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        A handler runs once that thread gets round to it, and a signal that comes right before it begins to
+        wait does not end the wait; the byte that signal.set_wakeup_fd has written at once does.
+        """
+        hear, say = socket.socketpair()
+        say.setblocking(False)
+
+        def listen() -> None:
+            if hear.recv(1):
+                self._stopping.set()
+                self._bell.ring()
+
+        before = {number: signal.signal(number, _pass) for number in (signal.SIGTERM, signal.SIGINT)}
+        signal.set_wakeup_fd(say.fileno())
+        listener = threading.Thread(target=listen, name="signals", daemon=True)
+        listener.start()
         try:
             yield
         finally:
+            signal.set_wakeup_fd(-1)
             for number, handler in before.items():
                 signal.signal(number, handler)
+            say.close()
+            listener.join()
+            hear.close()
 
     def _reload(self, watch: Watch) -> None:
         """Take up what was registered, drop what was forgotten, and see to the watches."""
@@ -228,6 +245,10 @@ class Daemon:
             if lane.thread:
                 lane.thread.join(max(0.0, deadline - time.monotonic()))
         _log.info("stopped; jobs that run go on")
+
+
+def _pass(*_: object) -> None:
+    """Be told of a signal, rather than killed by it."""
 
 
 def _places(project: Project) -> Places | None:

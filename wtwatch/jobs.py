@@ -120,6 +120,23 @@ class Queue(Ledger):
             ).fetchone()
             return job_of(row) if row else None
 
+    def unfinished(self, tip: Sha | None) -> bool:
+        """Return whether a job runs, is due, or will be by a move to ``tip``, all seen at one moment.
+
+        What a pause holds back is not due; without a tip there is no move.
+        """
+        with reading(self.file) as db:
+            found = db.execute(
+                "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running')"
+                " OR NOT EXISTS (SELECT 1 FROM meta WHERE key = 'paused') AND ("
+                " EXISTS (SELECT 1 FROM jobs JOIN batches ON batches.id = jobs.batch"
+                " WHERE jobs.state = 'waiting' AND batches.due IS NOT NULL)"
+                f" OR EXISTS (SELECT 1 FROM batches WHERE due IS NULL AND base <> ? AND {_UNFINISHED})"
+                " OR EXISTS (SELECT 1 FROM standing WHERE base <> ?))",
+                (tip, tip),
+            )
+            return bool(found.fetchone()[0])
+
     # one job from start to end
 
     def begin(self, job: int, running: Running) -> None:

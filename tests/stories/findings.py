@@ -6,9 +6,11 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
-from tests.lab import FIGURE, Lab
+from tests.building import SUBJECTS
+from tests.lab import FIGURE, Lab, plot
 from wtwatch.config import read_project, write_project
 from wtwatch.model import Sha
 
@@ -81,3 +83,16 @@ def states(lab: Lab, ids: Collection[int] = ()) -> list[str]:
     """Return in which states jobs are, all of them or some, in the order of their numbers."""
     jobs = sorted(lab.jobs(), key=lambda job: int(job["id"]))
     return [str(job["state"]) for job in jobs if not ids or job["id"] in ids]
+
+
+def queue_plain(lab: Lab, *words: str, name: str = "plain", options: str = "", code: int = 0) -> Path:
+    """Queue a quick job, without DataLad, that draws into a file outside all datasets; return the file."""
+    drawn = lab.root / f"{name}.svg"
+    source = f"inputs/L5b_2p/{SUBJECTS[0]}/LSD/data.bin"
+    lab.wtwatch("queue", "add", *words, "--plain", "--", plot(source, quote(str(drawn)), options), code=code)
+    return drawn
+
+
+def version_of(drawn: Path) -> str:
+    """Return the version of the code that drew a figure."""
+    return drawn.read_text().split("<!-- ")[1].split(" -->")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -158,6 +159,7 @@ def logs(follow: bool, job: str, project: str | None) -> None:
     if not file.exists() and not follow:
         warn(f"Job {job} has no log: it is {found.word}.")
     at = _print_from(file, 0)
+    _stand_aside()
     while follow and not isinstance(queue.job(job).state, Ended):
         time.sleep(_POLL)
         at = _print_from(file, at)
@@ -181,6 +183,7 @@ def wait(project: str | None) -> int:
     """Wait until nothing runs or is due. Exit code 1 if a job failed, or if no daemon runs."""
     chosen = one(project)
     queue = Queue(chosen.state)
+    _stand_aside()
     while _unfinished(chosen, queue):
         if not status.daemon()["running"]:
             raise WtwatchError("Jobs wait, but no daemon runs.", "wtwatch service install, or wtwatch watch.")
@@ -197,14 +200,13 @@ def wait(project: str | None) -> int:
 
 
 def _unfinished(project: Project, queue: Queue) -> bool:
-    """Return whether something runs, is due, or will be by a move that was made already.
+    """Return whether something runs, is due, or will be by a move that was made already."""
+    return queue.unfinished(Repo(project.main_code).resolve(project.bookmark_ref))
 
-    Looked at in the order in which work goes on, so that none slips through between two looks.
-    """
-    tip = Repo(project.main_code).resolve(project.bookmark_ref)
-    if tip is not None and queue.pending(tip):
-        return True
-    return queue.next_job() is not None or queue.running() is not None
+
+def _stand_aside() -> None:
+    """Leave the folder, which may lie in the run tree: who waits for its jobs must not hold them up."""
+    os.chdir("/")
 
 
 def needs_attention(job: Job) -> bool:

@@ -1,0 +1,88 @@
+"""Somebody works in the run tree: nothing moves there, and status says who it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.building import SUBJECTS
+from tests.lab import Gate, Lab, eventually, plot
+from tests.stories.findings import queue_plain, version_of
+
+SOURCE = f"inputs/L5b_2p/{SUBJECTS[0]}/LSD/data.bin"
+
+
+def by_hand(lab: Lab, gate: Gate, *before: str) -> subprocess.Popen[bytes]:
+    """Start a command as somebody does in a terminal in the run tree."""
+    command = [*before, "sh", "-c", plot(SOURCE, str(lab.root / "by-hand.svg"), gate.words) + "; true"]
+    environment = {"PATH": f"{lab.run_code}/.venv/bin:/usr/bin:/bin"}
+    return subprocess.Popen(command, cwd=lab.run, env=os.environ | environment if not before else None)
+
+
+def test_exec_holds_the_tree_until_its_command_ends(lab: Lab) -> None:
+    lab.wtwatch("init")
+    gate = lab.gate()
+    with lab.daemon():
+        old = lab.commit("runs")
+        with by_hand(lab, gate, sys.executable, "-P", "-m", "wtwatch", "exec", "--") as command:
+            eventually(gate.reached)
+            queue_plain(lab, "--now", name="next")
+            lab.change_code("v2", "a second version")
+            new = lab.move_bookmark()
+            said = lab.status()
+            assert (said["freshness"], said["applied"]) == ("behind", old)
+            assert "python" in {process["name"] for process in said["busy"]}
+            lab.wtwatch("sync", code=1)
+            assert lab.commit("HEAD", lab.run_code) == old
+            gate.open()
+            assert command.wait(20) == 0
+        eventually(lambda: lab.status()["applied"] == new)
+        lab.wtwatch("queue", "wait", code=0)
+    assert version_of(lab.root / "by-hand.svg") == "v1"
+    assert version_of(lab.root / "next.svg") == "v2"
+
+
+def test_a_batch_started_by_hand_holds_the_tree_and_is_named(lab: Lab) -> None:
+    lab.wtwatch("init")
+    gate = lab.gate()
+    with lab.daemon():
+        old = lab.commit("runs")
+        with by_hand(lab, gate) as batch:
+            eventually(gate.reached)
+            lab.change_code("v2", "a second version")
+            new = lab.move_bookmark()
+            eventually(lambda: lab.status()["reason"])
+            said = lab.status()
+            assert (said["freshness"], said["applied"]) == ("behind", old)
+            assert batch.pid in {process["pid"] for process in said["busy"]}
+            assert f"(pid {batch.pid})" in said["reason"]
+            refused = lab.wtwatch("sync", "--force", code=1)
+            assert f"--ignore-pid {batch.pid}" in refused.err
+            lab.wtwatch("status", code=0)
+            gate.open()
+        eventually(lambda: lab.status()["applied"] == new)
+        said = lab.status()
+        assert (said["freshness"], said["busy"], said["reason"]) == ("fresh", None, None)
+    assert version_of(lab.root / "by-hand.svg") == "v1"
+
+
+def test_whoever_waits_for_the_queue_in_the_run_tree_does_not_hold_it_up(lab: Lab) -> None:
+    lab.wtwatch("init")
+    gate = lab.gate()
+    with lab.daemon():
+        queue_plain(lab, "--now", options=gate.words)
+        queue_plain(lab, "--now", name="next")
+        eventually(gate.reached)
+        words = [sys.executable, "-P", "-m", "wtwatch", "queue"]
+        with (
+            subprocess.Popen([*words, "wait"], cwd=lab.run) as waits,
+            subprocess.Popen([*words, "logs", "-f", "1"], cwd=lab.run, stdout=subprocess.DEVNULL) as follows,
+        ):
+            try:
+                gate.open()
+                assert (waits.wait(20), follows.wait(20)) == (0, 0)
+            finally:
+                waits.kill()
+                follows.kill()
+    assert (lab.root / "next.svg").exists()

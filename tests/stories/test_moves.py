@@ -1,0 +1,133 @@
+"""The bookmark moves: during a batch, several times, by a rewrite, and while nobody watches."""
+
+from __future__ import annotations
+
+from tests.building import SUBJECTS
+from tests.lab import Lab, eventually
+from tests.stories.findings import (
+    assert_results_name_what_ran,
+    is_clean,
+    queue_plain,
+    set_settings,
+    states,
+    version_of,
+)
+from wtwatch.model import Sha
+
+
+def test_moves_during_a_batch_coalesce_to_the_last_one(lab: Lab) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.2)
+    gate = lab.gate()
+    with lab.daemon():
+        old = lab.commit("runs")
+        first = queue_plain(lab, "--now", options=gate.words, name="first")
+        second = queue_plain(lab, "--every-move", name="second")
+        eventually(gate.reached)
+        lab.change_code("v2", "a second version")
+        lab.move_bookmark()
+        lab.move_bookmark(old)
+        lab.change_code("v3", "a third version")
+        lab.move_bookmark()
+        lab.amend_code("v4")
+        last = lab.move_bookmark()
+        assert lab.commit("HEAD", lab.run_code) == old
+        gate.open()
+        lab.wtwatch("queue", "wait", code=0)
+    said = lab.status()
+    assert (said["last_sync"]["from"], said["last_sync"]["to"]) == (old, last)
+    assert states(lab) == ["succeeded", "succeeded"]
+    assert (version_of(first), version_of(second)) == ("v1", "v4")
+
+
+def test_a_move_there_and_back_moves_nothing(lab: Lab) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0)
+    gate = lab.gate()
+    with lab.daemon():
+        old = lab.commit("runs")
+        queue_plain(lab, "--every-move", name="standing")
+        queue_plain(lab, "--now", options=gate.words)
+        eventually(gate.reached)
+        new = lab.change_code("v2", "a second version")
+        lab.move_bookmark(new)
+        lab.move_bookmark(old)
+        gate.open()
+        lab.wtwatch("queue", "wait", code=0)
+    assert lab.status()["last_sync"] is None
+    assert states(lab) == ["succeeded"]
+
+
+def test_a_commit_that_results_name_outlives_rewrites_and_garbage_collection(any_lab: Lab) -> None:
+    lab = any_lab
+    lab.wtwatch("init")
+    dropped = lab.change_code("draft", "never released")
+    named = lab.amend_code("v2")
+    with lab.daemon():
+        lab.wtwatch("release")
+        lab.queue_plots("--now", subjects=SUBJECTS[:1], drugs=["LSD"])
+        lab.wtwatch("queue", "wait", code=0)
+        rewritten = lab.amend_code("v3")
+        lab.move_bookmark()
+        eventually(lambda: lab.status()["applied"] == rewritten)
+    if lab.driver == "jj":
+        lab.jj("op", "abandon", "..@-")
+        lab.jj("util", "gc", "--expire", "now")
+    lab.git("reflog", "expire", "--expire=now", "--all", cwd=lab.code)
+    lab.git("gc", "--quiet", "--prune=now", cwd=lab.code)
+
+    [result] = assert_results_name_what_ran(lab)
+    assert result.ran_on == named
+    assert not is_there(lab, dropped), "this gc proves nothing"
+    lab.git("worktree", "add", "--quiet", "--detach", str(lab.root / "then"), result.ran_on, cwd=lab.code)
+    assert '"v2"' in (lab.root / "then" / "src" / "process2p" / "version.py").read_text()
+    assert is_clean(lab, lab.run)
+
+
+def is_there(lab: Lab, commit: Sha) -> bool:
+    return lab.say("git", "cat-file", "-e", commit, cwd=lab.code, code=(0, 1, 128)).code == 0
+
+
+def test_a_move_while_no_daemon_ran_is_followed_at_its_start(any_lab: Lab) -> None:
+    lab = any_lab
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0)
+    drawn = queue_plain(lab, "--every-move")
+    with lab.daemon():
+        pass
+    lab.change_code("v2", "a second version")
+    new = lab.move_bookmark()
+    lab.git("pack-refs", "--all", cwd=lab.code)
+    said = lab.status()
+    assert (said["freshness"], said["tip"]) == ("behind", new)
+    with lab.daemon():
+        eventually(lambda: lab.status()["applied"] == new)
+        lab.wtwatch("queue", "wait", code=0)
+    assert version_of(drawn) == "v2"
+
+
+def test_release_starts_what_waits_at_once_and_an_on_move_batch_only_once(any_lab: Lab) -> None:
+    lab = any_lab
+    lab.wtwatch("init")  # settle stays at its 30 seconds
+    with lab.daemon():
+        drawn = queue_plain(lab, "--on-move")
+        lab.change_code("v2", "a second version")
+        moved = lab.move_bookmark()
+        eventually(lambda: lab.status()["applied"] == moved)
+        assert lab.status()["settling"] > 0
+        assert states(lab) == ["waiting"]
+
+        released = lab.change_code("v3", "a third version")
+        lab.edit_version("v4, not committed")
+        said = lab.wtwatch("release").out
+        assert f"runs now points to {released[:10]} a third version" in said
+        assert "commit" in said.splitlines()[0], "it says that there are edits which are not in it"
+        assert lab.commit("runs") == released
+        eventually(lambda: states(lab) == ["succeeded"])
+        assert version_of(drawn) == "v3"
+
+        last = lab.change_code("v5", "one more")
+        lab.wtwatch("release")
+        eventually(lambda: lab.status()["applied"] == last)
+        lab.wtwatch("queue", "wait", code=0)
+        assert states(lab) == ["succeeded"]
