@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
 from wtwatch.config import Project
 from wtwatch.model import Process
 from wtwatch.repo import clean_env
@@ -34,6 +32,8 @@ class Identity:
 
 def identity(pid: int) -> Identity | None:
     """Return who ``pid`` is now, or ``None`` if nobody is (a zombie counts as nobody)."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -56,10 +56,12 @@ def bearing(variable: str, value: str, session: Identity | None = None) -> list[
     With ``session`` also those in that session, whose leader may be dead: a process that was given a new
     environment is still in it, and one that made itself a session still has the environment.
     """
+    import psutil
+
     if session is not None and (session.boot != _boot() or _is_another(session)):
         session = None
     found = []
-    for pid in psutil.pids():
+    for pid in _pids():
         try:
             process = psutil.Process(pid)
             if process.status() == psutil.STATUS_ZOMBIE:
@@ -90,6 +92,8 @@ def _boot() -> str:
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:  # not Linux
+        import psutil
+
         return str(int(psutil.boot_time()))
 
 
@@ -114,14 +118,19 @@ def working_in(tree: Path, passive: Collection[str] = (), ignore: Collection[int
         return []
     wanted = (found.st_dev, found.st_ino)
     ours = {os.getpid(), *ignore}
-    ours.update(parent.pid for parent in psutil.Process().parents())
-    present = []
-    for pid in psutil.pids():
-        if pid not in ours and _stands_in(f"/proc/{pid}/cwd", wanted):
-            process = _describe(pid)
-            if process is not None and not _is_passive(process, passive):
-                present.append(process)
+    inside = [pid for pid in _pids() if pid not in ours and _stands_in(f"/proc/{pid}/cwd", wanted)]
+    if not inside:  # as nearly always: the rest is not worth the import of psutil
+        return []
+    import psutil
+
+    parents = {parent.pid for parent in psutil.Process().parents()}
+    described = [_describe(pid) for pid in inside if pid not in parents]
+    present = [process for process in described if process and not _is_passive(process, passive)]
     return sorted(present, key=lambda process: (process.since, process.pid))
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names alone
 
 
 def _stands_in(link: str, wanted: tuple[int, int]) -> bool:
@@ -143,6 +152,8 @@ def _stands_in(link: str, wanted: tuple[int, int]) -> bool:
 
 
 def _describe(pid: int) -> Process | None:
+    import psutil
+
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -171,6 +182,8 @@ def _runs_a_script(shell: int) -> bool:
 
 
 def _words(pid: int) -> list[str]:
+    import psutil
+
     try:
         return psutil.Process(pid).cmdline()
     except psutil.Error:
