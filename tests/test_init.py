@@ -14,11 +14,12 @@ import pytest
 
 from tests.conftest import MakeLab, Say
 from tests.lab import Lab, eventually
-from wtwatch import config, init, worktrees
+from wtwatch import config, init
 from wtwatch.commands.front import known
 from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.files import write_whole
-from wtwatch.init import Wish
+from wtwatch.intent import Wish
+from wtwatch.layout import shares_annex, stands
 from wtwatch.repo import Repo
 
 
@@ -72,7 +73,7 @@ def test_a_new_run_tree_is_nested_shares_the_annex_and_is_locked(say: Say, lab: 
     assert Repo(lab.run_code).branch() is None
     assert lab.commit("HEAD", lab.run_code) == lab.commit("refs/heads/runs")
     for tree in (Path(), Path("inputs/L5b_2p")):
-        assert worktrees.shares_annex(lab.main / tree, lab.run / tree)
+        assert shares_annex(lab.main / tree, lab.run / tree)
         assert (Repo(lab.run / tree).git_dir() / "annex").exists()
     for tree in (lab.run, lab.run / "inputs" / "L5b_2p", lab.run_code):
         assert "run tree of the wtwatch project L5b" in (Repo(tree).git_dir() / "locked").read_text()
@@ -403,12 +404,13 @@ def test_code_with_submodules_is_refused(say: Say, lab: Lab) -> None:
 
 def test_absorbed_git_directories_are_brought_back_by_the_hint(say: Say, lab: Lab) -> None:
     lab.git("submodule", "--quiet", "absorbgitdirs")
+    lab.git("annex", "init", "--quiet", cwd=lab.inputs)  # which makes a link of git's file
     assert (lab.main / ".git" / "modules" / "code").is_dir()
     error = refused(say, lab, code=1)
     assert "is absorbed into its superdataset" in error
     lab.say("bash", "-ec", "\n".join(hint_of(error)), cwd=lab.root)
     say(lab.main, "init", "--env", "none")
-    assert worktrees.shares_annex(lab.inputs, lab.run / "inputs" / "L5b_2p")
+    assert shares_annex(lab.inputs, lab.run / "inputs" / "L5b_2p")
     assert lab.git("submodule", "status").count("\n") == 1
 
 
@@ -535,7 +537,7 @@ def test_an_init_that_was_killed_half_way_is_finished_by_the_next(say: Say, lab:
     eventually(lambda: gate.reached() or cut.poll() is not None)
     os.killpg(cut.pid, signal.SIGKILL)
     cut.wait()
-    assert lab.run.exists() and not worktrees.stands(lab.run / "inputs" / "L5b_2p")
+    assert lab.run.exists() and not stands(lab.run / "inputs" / "L5b_2p")
     (lab.run / "inputs" / "L5b_2p" / "mine.txt").write_text("put there since\n")
     gate.open()
 

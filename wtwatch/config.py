@@ -117,7 +117,7 @@ def read_project(file: Path) -> Project:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"Cannot read {file}: {error.strerror}.", "`wtwatch init` writes it anew."
+            f"Cannot read {file}: {error.strerror}.", "Remove the file; `wtwatch init` writes it anew."
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
@@ -131,7 +131,9 @@ def read_project(file: Path) -> Project:
     values = {key: _checked(file, text, key, value, allowed) for key, value in table.items()}
     for key in ("name", "main_tree", "run_tree"):
         if key not in values:
-            raise UsageError(f"{file} lacks the key {key!r}.", "`wtwatch init` writes it anew.")
+            raise UsageError(
+                f"{file} lacks the key {key!r}.", "Remove the file; `wtwatch init` writes it anew."
+            )
     return Project(state=file.parent, **values)
 
 

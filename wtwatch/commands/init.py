@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from wtwatch import githooks, init, reconcile
+from wtwatch import githooks, init, reconcile, status
 from wtwatch.commands.front import here, known, ring_for, say, warn
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
+from wtwatch.intent import Wish
 from wtwatch.maintree import quoted
 
 
@@ -29,8 +30,9 @@ from wtwatch.maintree import quoted
 def command(no_hooks: bool, **asked: Path | str | None) -> None:
     """Make a run tree for the superdataset you stand in, or adopt the one that is there."""
     init.check_tools()
-    plan = init.plan(here(), init.Wish(**asked), known().projects)  # type: ignore[arg-type]
-    init.carry_out(plan)
+    with init.alone():
+        plan = init.plan(here(), Wish(**asked), known().projects)  # type: ignore[arg-type]
+        init.carry_out(plan)
     _tell(plan)
     if not no_hooks:
         _install_hooks(plan.project)
@@ -62,11 +64,16 @@ def _install_hooks(project: Project) -> None:
 
 
 def _first_sync(project: Project) -> None:
-    done = reconcile.tick(project, reconcile.Wish())
+    try:
+        done = reconcile.tick(project, reconcile.Wish())
+    except WtwatchError as error:
+        hint = error.hint or "Mend that, then: wtwatch sync"
+        raise WtwatchError(f"{project.name} is set up, but not in step yet: {error.message}", hint) from error
     ring_for(project)
     if done.backup:
         warn(f"Kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
     if done.waits:
         raise WtwatchError(f"{project.name} is set up, but waits: {done.waits}", done.hint)
     say(f"{project.name} follows the bookmark {project.bookmark}.")
-    say("Next: wtwatch service install (or wtwatch watch), wtwatch status.")
+    watched = "" if status.daemon()["running"] else "wtwatch service install (or wtwatch watch), "
+    say(f"Next: {watched}wtwatch status.")
