@@ -60,6 +60,17 @@ def in_the_way(
     return sorted(hits - set(listing))
 
 
+def hindrances(repo: Repo, old: Sha, new: Sha) -> list[str]:
+    """Return the paths that bar the way from ``old`` to ``new``: open edits, and files that git lacks."""
+    shape = ("--name-only", "--no-renames", "-z")
+    changed = repo.start("diff-tree", "-r", *shape, old, new)
+    edited = repo.start("diff", "--no-ext-diff", "--ignore-submodules", *shape)
+    staged = repo.start("diff-index", "--cached", *shape, "HEAD")
+    opened = {*repo.answer(edited).split("\0"), *repo.answer(staged).split("\0")} - {""}
+    hit = opened.intersection(repo.answer(changed).split("\0"))
+    return sorted({*hit, *in_the_way(repo, old, new)})
+
+
 def _occupants(root: Path, path: str, checked: dict[str, str | None]) -> Iterator[str]:
     """Yield what lies on disk at ``path``, at one of its parents that is no plain folder, or below it."""
     parts = path.split("/")

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wtwatch import checkout, harvest
 from wtwatch.config import Project
-from wtwatch.errors import CommandFailed, WtwatchError
+from wtwatch.errors import Busy, CommandFailed, WtwatchError
+from wtwatch.files import held
+from wtwatch.journal import Journal
 from wtwatch.model import Sha
-from wtwatch.processes import datalad_runs_in
-from wtwatch.repo import GITLINK, Repo, history
-
-_MARK = "[DATALAD RUNCMD]"
+from wtwatch.processes import datalad_runs_in, working_in
+from wtwatch.repo import GITLINK, Repo
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one dataset of the main tree needs: its branch goes from ``ours`` to ``result``.
+    """What one dataset of the main tree needs: its branch goes from ``ours`` to ``target``.
 
-    ``result`` is ``theirs`` where that is a fast-forward, else ``None`` until the merge commit is made of
-    ``tree``, the merged files.
+    ``path`` is relative to the main tree, empty for the superdataset itself. ``target`` is ``theirs`` where
+    that is a fast-forward, else the merge commit.
     """
 
     path: str
     branch: str
     ours: Sha
     theirs: Sha
-    tree: str | None = None
+    target: Sha
 
     @property
     def fast_forward(self) -> bool:
         """No merge commit is needed."""
-        return self.tree is None
+        return self.target == self.theirs
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,14 @@ class Standing:
     conflicts: tuple[str, ...] = ()
 
 
+class Conflict(WtwatchError):
+    """Both sides changed the same places; ``paths`` are relative to the main tree."""
+
+    def __init__(self, message: str, hint: str, paths: tuple[str, ...]) -> None:
+        super().__init__(message, hint)
+        self.paths = paths
+
+
 def standing(project: Project) -> Standing:
     """Return how many commits the run tree is ahead and behind, and which paths would conflict."""
     repo = Repo(project.main_tree)
@@ -63,16 +74,110 @@ def standing(project: Project) -> Standing:
     if not counts:
         return Standing(0, 0)
     behind, ahead = (int(word) for word in counts.split())
-    if not (ahead and behind):
-        return Standing(ahead, behind)
-    ours, theirs = repo.resolve("HEAD"), repo.resolve(project.bookmark_ref)
-    assert ours and theirs
-    _, conflicts = _try_merge(repo, ours, theirs)
-    return Standing(ahead, behind, tuple(path for path in conflicts if not _decidable(project, path)))
+    conflicts: tuple[str, ...] = ()
+    if ahead and behind:
+        try:
+            _Planner(project, project.merge_pointer, commits=False).steps_to_bookmark()
+        except Conflict as conflict:
+            conflicts = conflict.paths
+        except WtwatchError:  # what else would stop a merge is for `merge` to say
+            pass
+    return Standing(ahead, behind, conflicts)
 
 
-def _decidable(project: Project, path: str) -> bool:
-    return path == project.code and project.merge_pointer != "ask"
+def plan(project: Project, pointer: str | None = None) -> Report:
+    """Return what a merge would do, subdatasets first, deepest first; changes nothing but loose objects.
+
+    A merge that was cut off is ended first. ``pointer`` decides, where only the pointer of code conflicts:
+    "main" or "run" keeps that side's. Raises :class:`Conflict`, and :class:`WtwatchError` for a main tree on
+    no branch, an operation that is not finished, a job under way, or files that would be overwritten.
+    """
+    with _lock(project):
+        recover(project)
+    main = Repo(project.main_tree)
+    _check_main(project, main)
+    steps = tuple(_Planner(project, pointer or project.merge_pointer).steps_to_bookmark())
+    for step in steps:
+        _check_room(Repo(main.path / step.path), step)
+    if not steps:
+        return Report()
+    found = harvest.total(main.path, [(step.path, step.ours, step.theirs) for step in steps])
+    after = steps[-1].target if not steps[-1].path else "HEAD"
+    differs = _pointer_differs(project, main, after)
+    return Report(steps, found.jobs, found.files, found.size, differs, _above(main), found.commits)
+
+
+def _lock(project: Project) -> AbstractContextManager[int]:
+    return held(project.state / "merge.lock", wait=5.0, what="the main tree")
+
+
+def _check_main(project: Project, main: Repo) -> None:
+    if main.branch() == project.bookmark:
+        raise WtwatchError(f"The main tree is itself on the branch {project.bookmark}.", "Switch to another.")
+    under_way = datalad_runs_in(project.main_tree)
+    if under_way:
+        raise WtwatchError(
+            f"`datalad run` (pid {under_way[0].pid}) is under way in the main tree, and would save what a "
+            "merge brings as its own result.",
+            "Merge when it has ended.",
+        )
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """Works out the steps of a merge. ``commits``: merge commits are made, else only their files' trees."""
+
+    project: Project
+    pointer: str
+    commits: bool = True
+
+    def steps_to_bookmark(self) -> list[Step]:
+        """Return all steps, deepest first."""
+        theirs = Repo(self.project.main_tree).resolve(self.project.bookmark_ref)
+        return self._steps("", theirs) if theirs else []
+
+    def _steps(self, path: str, theirs: Sha) -> list[Step]:
+        repo = Repo(self.project.main_tree / path)
+        ours = repo.resolve("HEAD")
+        if ours is None or repo.is_ancestor(theirs, ours):
+            return []
+        if repo.resolve(theirs) is None:
+            raise WtwatchError(
+                f"{repo.path} lacks the commit {theirs[:10]} that the results name.",
+                f"git -C {repo.path} fetch --all, or `datalad update` there.",
+            )
+        branch = repo.branch()
+        if branch is None:
+            raise WtwatchError(
+                f"{repo.path} has results to take, but is on no branch.", f"git -C {repo.path} switch BRANCH"
+            )
+        inner: list[Step] = []
+        for name, recorded in _changed_gitlinks(repo, ours, theirs):
+            below = f"{path}/{name}" if path else name
+            if below != self.project.code and (repo.path / name / ".git").exists():
+                inner += self._steps(below, recorded)
+        target = theirs
+        if not repo.is_ancestor(ours, theirs):
+            done = {step.path.removeprefix(f"{path}/" if path else ""): step.target for step in inner}
+            target = self._merged(repo, path, ours, theirs, done)
+        return [*inner, Step(path, branch, ours, theirs, target)]
+
+    def _merged(self, repo: Repo, path: str, ours: Sha, theirs: Sha, done: dict[str, Sha]) -> Sha:
+        tree, conflicts = _try_merge(repo, ours, theirs)
+        for name in [name for name in conflicts if name in done]:
+            tree = repo.with_gitlink(tree, name, done[name])
+            conflicts = tuple(other for other in conflicts if other != name)
+        code = self.project.code
+        if conflicts == (code,) and not path and self.pointer in ("main", "run"):
+            side = repo.tree(ours if self.pointer == "main" else theirs, code).get(code)
+            if side is not None and side.mode == GITLINK:
+                tree, conflicts = repo.with_gitlink(tree, code, side.sha), ()
+        if conflicts:
+            raise _conflict(self.project, repo, path, conflicts)
+        if not self.commits:
+            return Sha(tree)
+        message = f"Merge results of {self.project.bookmark}"
+        return Sha(repo.git("commit-tree", tree, "-p", ours, "-p", theirs, "-m", message))
 
 
 def _try_merge(repo: Repo, ours: Sha, theirs: Sha) -> tuple[str, tuple[str, ...]]:
@@ -84,133 +189,48 @@ def _try_merge(repo: Repo, ours: Sha, theirs: Sha) -> tuple[str, tuple[str, ...]
     return tree, tuple(path for path in conflicts if path)
 
 
-def plan(project: Project, pointer: str | None = None) -> Report:
-    """Return what a merge would do, subdatasets first, deepest first; changes nothing but loose objects.
-
-    ``pointer`` decides, where only the pointer of code conflicts: "main" or "run" keeps that side's. Raises
-    :class:`WtwatchError` for a conflict, a main tree on no branch, or an operation that is not finished.
-    """
-    main = Repo(project.main_tree)
-    _check_main(project, main)
-    steps = []
-    for path in _subdatasets_with_results(project):
-        step = _step(project, path, "ask")
-        if step:
-            steps.append(step)
-    step = _step(project, "", pointer or project.merge_pointer)
-    if step:
-        steps.append(step)
-    if step is None:
-        return Report(tuple(steps))
-    jobs, files, size, commits = _count(project, step)
-    after = step.theirs if step.fast_forward else step.tree or ""
-    return Report(
-        tuple(steps), jobs, files, size, _pointer_differs(project, main, after), _above(main), commits
-    )
+def _changed_gitlinks(repo: Repo, ours: Sha, theirs: Sha) -> Iterator[tuple[str, Sha]]:
+    """Yield the subdatasets that ``theirs`` changed, and the commits that it records for them."""
+    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
+    raw = repo.git("diff-tree", "-r", "--raw", "-z", "--no-renames", base, theirs).split("\0")
+    for line, path in zip(raw[::2], raw[1::2], strict=False):
+        if line.split()[1] == GITLINK:
+            yield path, Sha(line.split()[3])
 
 
-def _check_main(project: Project, main: Repo) -> None:
-    if main.branch() is None:
-        raise WtwatchError(
-            f"The main tree {main.path} is on no branch, so results would belong nowhere.",
-            f"git -C {main.path} switch BRANCH",
-        )
-    if main.branch() == project.bookmark:
-        raise WtwatchError(f"The main tree is itself on the branch {project.bookmark}.", "Switch to another.")
-    word = main.operation()
-    if word:
-        raise WtwatchError(
-            f"A {word} of the main tree is not finished.", f"git {word} --abort, or finish it."
-        )
-    under_way = datalad_runs_in(project.main_tree)
-    if under_way:
-        raise WtwatchError(
-            f"`datalad run` (pid {under_way[0].pid}) is under way in the main tree, and would save what a "
-            "merge brings as its own result.",
-            "Merge when it has ended.",
-        )
-
-
-def _subdatasets_with_results(project: Project) -> list[str]:
-    """Return the subdatasets, deepest first, whose commits in the run branch their main checkouts lack."""
-    main = Repo(project.main_tree)
-    ours, theirs = main.resolve("HEAD"), main.resolve(project.bookmark_ref)
-    if not ours or not theirs:
-        return []
-    changed = _changed_gitlinks(main, ours, theirs)
-    found = []
-    for path in changed:
-        if path == project.code or not (project.main_tree / path / ".git").exists():
-            continue
-        found.append(path)
-        inside = Repo(project.main_tree / path)
-        new = inside.resolve(project.bookmark_ref)
-        old = inside.resolve("HEAD")
-        if old and new:
-            found += [f"{path}/{deeper}" for deeper in _changed_gitlinks(inside, old, new)]
-    return sorted(found, key=lambda path: (-path.count("/"), path))
-
-
-def _changed_gitlinks(repo: Repo, old: Sha, new: Sha) -> list[str]:
-    base = repo.git("merge-base", old, new, ok=(0, 1)) or old
-    raw = repo.git("diff-tree", "-r", "--raw", "-z", "--no-renames", base, new).split("\0")
-    return [path for line, path in zip(raw[::2], raw[1::2], strict=False) if line.split()[1] == GITLINK]
-
-
-def _step(project: Project, path: str, pointer: str) -> Step | None:
-    repo = Repo(project.main_tree / path if path else project.main_tree)
-    ours, theirs = repo.resolve("HEAD"), repo.resolve(project.bookmark_ref)
-    if ours is None or theirs is None or repo.is_ancestor(theirs, ours):
-        return None
-    branch = repo.branch()
-    if branch is None:
-        raise WtwatchError(
-            f"{repo.path} has results to take, but is on no branch.", f"git -C {repo.path} switch BRANCH"
-        )
-    if repo.is_ancestor(ours, theirs):
-        return Step(path, branch, ours, theirs)
-    tree, conflicts = _try_merge(repo, ours, theirs)
-    if conflicts == (project.code,) and not path and pointer in ("main", "run"):
-        side = repo.tree(ours if pointer == "main" else theirs, project.code)[project.code]
-        tree, conflicts = repo.with_gitlink(tree, project.code, side.sha), ()
-    if conflicts:
-        raise WtwatchError(*_conflict(project, repo, conflicts))
-    return Step(path, branch, ours, theirs, tree)
-
-
-def _conflict(project: Project, repo: Repo, conflicts: tuple[str, ...]) -> tuple[str, str]:
-    if conflicts == (project.code,):
-        return (
-            f"Only the pointer of {project.code} conflicts: both branches moved it.",
+def _conflict(project: Project, repo: Repo, path: str, conflicts: tuple[str, ...]) -> Conflict:
+    paths = tuple(f"{path}/{name}" if path else name for name in conflicts)
+    if paths == (project.code,):
+        return Conflict(
+            f"Only the pointer of {project.code} conflicts: both branches moved it. Nothing was changed.",
             "Say whose it shall be: wtwatch merge --pointer main   (or run)",
+            paths,
         )
     shown = ", ".join(conflicts[:5]) + (f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else "")
-    return (
+    return Conflict(
         f"The results conflict with the main branch in {len(conflicts)} places of {repo.path}: {shown}. "
         "Nothing was changed.",
         f"Merge by hand: git -C {repo.path} merge {project.bookmark}",
+        paths,
     )
 
 
-def _count(project: Project, step: Step) -> tuple[int, int, int, tuple[str, ...]]:
-    """Return jobs, files and bytes that a step brings, and the subjects of its commits, oldest first."""
-    repo = Repo(project.main_tree)
-    base = repo.git("merge-base", step.ours, step.theirs)
-    shape = ("-r", "-z", "--name-only", "--no-renames", "--diff-filter=AMT", "--ignore-submodules")
-    paths = [path for path in repo.git("diff-tree", *shape, base, step.theirs).split("\0") if path]
-    with history(project.main_tree) as reader:
-        commits = [str(commit.summary) for commit in reader.commits(f"{step.ours}..{step.theirs}")]
-        sizes = [_size(*reader.file(step.theirs, path)) for path in paths]
-    jobs = sum(summary.startswith(_MARK) for summary in commits)
-    return jobs, len(sizes), sum(sizes), tuple(reversed(commits))
-
-
-def _size(size: int, link: str | None) -> int:
-    """Return the bytes of a file's content; for an annexed one, as its key says (git-annex's key format)."""
-    for part in (link or "").rsplit("/", 1)[-1].split("-"):
-        if part[:1] == "s" and part[1:].isdigit():
-            return int(part[1:])
-    return size
+def _check_room(repo: Repo, step: Step) -> None:
+    """Raise :class:`WtwatchError` if git would refuse a step, so that no step before it is done alone."""
+    word, lock = repo.operation(), checkout.index_lock(repo)
+    if word:
+        raise WtwatchError(f"A {word} in {repo.path} is not finished.", f"git {word} --abort, or finish it.")
+    if lock:
+        hint = f"Wait for it; if no git runs there (it crashed), remove {lock}."
+        raise Busy(f"Another git command works in {repo.path}.", hint)
+    hindered = checkout.hindrances(repo, step.ours, step.target)
+    if hindered:
+        more = f" and {len(hindered) - 3} more" if len(hindered) > 3 else ""
+        raise WtwatchError(
+            f"The results would overwrite {', '.join(hindered[:3])}{more} in {repo.path}, edited or not "
+            "saved there. Nothing was changed.",
+            "Save it or move it away, then `wtwatch merge` again.",
+        )
 
 
 def _pointer_differs(project: Project, main: Repo, after: str) -> bool:
@@ -224,19 +244,53 @@ def _above(main: Repo) -> Path | None:
 
 
 def act(project: Project, report: Report) -> None:
-    """Do the steps of a plan in order, each whole or not at all; stops at the first that git refuses."""
-    for step in report.steps:
-        repo = Repo(project.main_tree / step.path if step.path else project.main_tree)
-        target = step.theirs
-        if step.tree is not None:
-            message = f"Merge results of {project.bookmark}"
-            target = Sha(
-                repo.git("commit-tree", step.tree, "-p", step.ours, "-p", step.theirs, "-m", message)
-            )
-        try:
-            repo.git("merge", "-q", "--ff-only", "--no-overwrite-ignore", target, hooks=True)
-        except CommandFailed as error:
-            raise WtwatchError(
-                f"Git refused to change {repo.path}, and left it as it was:\n{error.stderr.strip()}",
-                "Commit or move what it names, then `wtwatch merge` again.",
-            ) from error
+    """Do the steps of a plan in order, each whole or not at all; stops at the first that git refuses.
+
+    Journalled, so that the next merge ends one that was cut off.
+    """
+    with _lock(project):
+        recover(project)
+        for step in report.steps:
+            repo, journal = Repo(project.main_tree / step.path), _journal(project)
+            facts = {"path": step.path, "branch": step.branch, "from": step.ours, "to": step.target}
+            journal.open(facts)
+            words = ("-q", "--ff-only", "--no-autostash", "--no-overwrite-ignore", step.target)
+            try:
+                repo.git("merge", *words, hooks=True)
+            except CommandFailed as error:
+                _end_cut_off(project)
+                raise WtwatchError(
+                    f"Git refused to change {repo.path}, and left it as it was:\n{error.stderr.strip()}",
+                    "Commit or move what it names, then `wtwatch merge` again: it does the rest.",
+                ) from error
+            journal.close()
+
+
+def _journal(project: Project) -> Journal:
+    return Journal(project.state / "journal.merge")
+
+
+def recover(project: Project) -> None:
+    """Finish or undo the step of a merge that was cut off, with the merge's lock held by the caller.
+
+    Raises :class:`Busy` while a git is still at work in the main tree.
+    """
+    if _journal(project).read() is None:
+        return
+    alive = [process for process in working_in(project.main_tree) if process.name == "git"]
+    if alive:
+        raise Busy(
+            f"git (pid {alive[0].pid}) is at work in the main tree, where a merge was cut off.",
+            "`wtwatch merge` again when it has ended.",
+        )
+    _end_cut_off(project)
+
+
+def _end_cut_off(project: Project) -> None:
+    cut_off = _journal(project).read()
+    if cut_off is None:
+        return
+    repo = Repo(project.main_tree / cut_off["path"])
+    if (repo.path / ".git").exists() and repo.branch() == cut_off["branch"]:
+        checkout.settle(repo, Sha(cut_off["from"]), Sha(cut_off["to"]))
+    _journal(project).close()

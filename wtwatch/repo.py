@@ -276,10 +276,15 @@ class HistoryReader:
         yield from self._opened.iter_commits(revisions)
 
     def file(self, commit: Sha, path: str) -> tuple[int, str | None]:
-        """Return the size of a file in git, and where it points to if it is a symlink."""
+        """Return the size of a file in git, and where it points to: a symlink, or git-annex's pointer."""
         blob = self._opened.commit(commit).tree[path]
-        link = os.fsdecode(blob.data_stream.read()) if blob.mode == 0o120000 else None
-        return int(blob.size), link
+        if blob.mode == 0o120000:
+            return int(blob.size), os.fsdecode(blob.data_stream.read())
+        if blob.size < 8192:
+            text = blob.data_stream.read()
+            if text.startswith(b"/annex/objects/"):  # an unlocked annexed file
+                return int(blob.size), os.fsdecode(text.splitlines()[0])
+        return int(blob.size), None
 
 
 @dataclass(frozen=True)
