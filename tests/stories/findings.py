@@ -10,8 +10,9 @@ from shlex import quote
 from typing import Any
 
 from tests.building import SUBJECTS
-from tests.lab import FIGURE, Lab, plot
+from tests.lab import FIGURE, Lab, eventually, plot
 from wtwatch.config import read_project, write_project
+from wtwatch.jobs import Queue
 from wtwatch.model import Sha
 
 RECORD = ("=== Do not change lines below ===\n", "\n^^^ Do not change lines above ^^^")
@@ -96,3 +97,16 @@ def queue_plain(lab: Lab, *words: str, name: str = "plain", options: str = "", c
 def version_of(drawn: Path) -> str:
     """Return the version of the code that drew a figure."""
     return drawn.read_text().split("<!-- ")[1].split(" -->")[0]
+
+
+def follows(lab: Lab, tip: Sha) -> None:
+    """Wait until the run tree is at ``tip`` and its superdataset says so; git is asked, which is quick."""
+    eventually(lambda: pointer(lab) == tip, within=30)
+    assert lab.commit("HEAD", lab.run_code) == tip
+
+
+def ends(lab: Lab, *words: str) -> None:
+    """Wait until all jobs are in these states, in the order of their numbers."""
+    queue = Queue(lab.project().state)
+    wanted = list(words)
+    eventually(lambda: [job.word for job in sorted(queue.jobs(), key=lambda job: job.id)] == wanted)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.lab import Lab, eventually
-from tests.stories.findings import is_clean, pointer, set_settings
+from tests.lab import Lab
+from tests.stories.findings import follows, is_clean, pointer, set_settings
 from wtwatch.model import Sha
 
 
@@ -72,7 +72,7 @@ def test_a_tree_on_a_branch_that_moves_while_the_daemon_runs_follows_each_time(l
             lab.git("checkout", "--quiet", "runs", cwd=lab.run_code)
             new = lab.change_code(version, "another version")
             lab.git("update-ref", "refs/heads/runs", new, cwd=lab.code)
-            eventually(lambda: lab.status()["freshness"] == "fresh" and lab.status()["tip"] == new)  # noqa: B023
+            follows(lab, new)
             assert f'"{version}"' in (lab.run_code / "src" / "process2p" / "version.py").read_text()
     assert is_clean(lab, lab.run)
     assert lab.status()["backups"] == 0

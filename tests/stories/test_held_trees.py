@@ -8,7 +8,7 @@ import sys
 
 from tests.building import SUBJECTS
 from tests.lab import Gate, Lab, eventually, plot
-from tests.stories.findings import queue_plain, version_of
+from tests.stories.findings import follows, queue_plain, version_of
 
 SOURCE = f"inputs/L5b_2p/{SUBJECTS[0]}/LSD/data.bin"
 
@@ -37,7 +37,7 @@ def test_exec_holds_the_tree_until_its_command_ends(lab: Lab) -> None:
             assert lab.commit("HEAD", lab.run_code) == old
             gate.open()
             assert command.wait(20) == 0
-        eventually(lambda: lab.status()["applied"] == new)
+        follows(lab, new)
         lab.wtwatch("queue", "wait", code=0)
     assert version_of(lab.root / "by-hand.svg") == "v1"
     assert version_of(lab.root / "next.svg") == "v2"
@@ -61,7 +61,7 @@ def test_a_batch_started_by_hand_holds_the_tree_and_is_named(lab: Lab) -> None:
             assert f"--ignore-pid {batch.pid}" in refused.err
             lab.wtwatch("status", code=0)
             gate.open()
-        eventually(lambda: lab.status()["applied"] == new)
+        follows(lab, new)
         said = lab.status()
         assert (said["freshness"], said["busy"], said["reason"]) == ("fresh", None, None)
     assert version_of(lab.root / "by-hand.svg") == "v1"

@@ -6,6 +6,8 @@ from tests.building import SUBJECTS
 from tests.lab import Lab, eventually
 from tests.stories.findings import (
     assert_results_name_what_ran,
+    ends,
+    follows,
     is_clean,
     queue_plain,
     set_settings,
@@ -69,7 +71,7 @@ def test_a_commit_that_results_name_outlives_rewrites_and_garbage_collection(any
         lab.wtwatch("queue", "wait", code=0)
         rewritten = lab.amend_code("v3")
         lab.move_bookmark()
-        eventually(lambda: lab.status()["applied"] == rewritten)
+        follows(lab, rewritten)
     if lab.driver == "jj":
         lab.jj("op", "abandon", "..@-")
         lab.jj("util", "gc", "--expire", "now")
@@ -101,7 +103,7 @@ def test_a_move_while_no_daemon_ran_is_followed_at_its_start(any_lab: Lab) -> No
     said = lab.status()
     assert (said["freshness"], said["tip"]) == ("behind", new)
     with lab.daemon():
-        eventually(lambda: lab.status()["applied"] == new)
+        follows(lab, new)
         lab.wtwatch("queue", "wait", code=0)
     assert version_of(drawn) == "v2"
 
@@ -113,21 +115,21 @@ def test_release_starts_what_waits_at_once_and_an_on_move_batch_only_once(any_la
         drawn = queue_plain(lab, "--on-move")
         lab.change_code("v2", "a second version")
         moved = lab.move_bookmark()
-        eventually(lambda: lab.status()["applied"] == moved)
+        follows(lab, moved)
         assert lab.status()["settling"] > 0
         assert states(lab) == ["waiting"]
 
         released = lab.change_code("v3", "a third version")
         lab.edit_version("v4, not committed")
-        said = lab.wtwatch("release").out
-        assert f"runs now points to {released[:10]} a third version" in said
-        assert "commit" in said.splitlines()[0], "it says that there are edits which are not in it"
+        said = lab.wtwatch("release")
+        assert f"runs now points to {released[:10]} a third version" in said.out
+        assert "edit" in said.out + said.err, "it says that there are edits which are not in it"
         assert lab.commit("runs") == released
-        eventually(lambda: states(lab) == ["succeeded"])
+        ends(lab, "succeeded")
         assert version_of(drawn) == "v3"
 
         last = lab.change_code("v5", "one more")
         lab.wtwatch("release")
-        eventually(lambda: lab.status()["applied"] == last)
+        follows(lab, last)
         lab.wtwatch("queue", "wait", code=0)
         assert states(lab) == ["succeeded"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.building import SUBJECTS
 from tests.lab import Lab, eventually
-from tests.stories.findings import pointer, results, set_settings
+from tests.stories.findings import follows, pointer, results, set_settings
 
 BRAVE = "L5b-brave"
 
@@ -41,7 +41,7 @@ def test_batches_run_in_two_run_trees_at_once_each_on_its_own_code(any_lab: Lab)
         new = lab.change_code("v2", "a second version")
         lab.move_bookmark()
         gate.open()
-        eventually(lambda: status(lab, "L5b")["applied"] == new)
+        follows(lab, new)
         assert status(lab, BRAVE)["applied"] == status(lab, BRAVE)["tip"] == brave
         assert status(lab, BRAVE)["queue"]["running"] == 1
         other.open()
