@@ -9,8 +9,9 @@ from pathlib import Path
 
 from wtwatch import config, maintree
 from wtwatch.config import Project
+from wtwatch.dotgit import is_linked
 from wtwatch.errors import UsageError
-from wtwatch.maintree import quoted
+from wtwatch.quoting import quoted
 from wtwatch.repo import Repo
 
 
@@ -40,7 +41,7 @@ def choose(start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Projec
         if any(one.main_tree.resolve() == tree for one in projects):
             return _of(tree, start, wish, projects)
     tree = maintree.find(start, wish.code or "code").resolve()
-    if maintree.is_linked(tree):
+    if is_linked(tree):
         main = next(iter(Repo(tree).worktrees()))
         raise UsageError(
             f"{tree} is a linked worktree of {main}, and a project starts from that.",
@@ -61,7 +62,7 @@ def _of(main: Path, start: Path, wish: Wish, projects: Sequence[Project]) -> tup
     config.check_name(name)
     state = Repo(main).common_dir() / "wtwatch" / name
     _check_name_is_new(name, state, projects)
-    run_tree = _run_tree(main, start, wish, bookmark)
+    run_tree = _run_tree(main, start, wish, bookmark, before)
     for other in projects:
         if any(run_tree.is_relative_to(tree.resolve()) for tree in (other.run_tree, other.main_tree)):
             raise UsageError(
@@ -106,9 +107,11 @@ def _environment(wish: Wish, default: str) -> str:
     return wish.env or default
 
 
-def _run_tree(main: Path, start: Path, wish: Wish, bookmark: str) -> Path:
+def _run_tree(main: Path, start: Path, wish: Wish, bookmark: str, before: Project | None) -> Path:
     if wish.run_tree is not None:
         return (start / wish.run_tree).resolve()
+    if before is not None and (before.run_tree / ".git").exists():
+        return before.run_tree.resolve()
     # beside the outermost dataset: inside of one, it would show there as untracked
     return maintree.outermost(main).parent.resolve() / f"{main.name}-{bookmark.replace('/', '-')}"
 

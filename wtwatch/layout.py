@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from wtwatch import maintree
+from wtwatch.dotgit import check_absorbed, check_links, shares_annex
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
-from wtwatch.maintree import is_annexed, quoted
 from wtwatch.model import Sha
+from wtwatch.quoting import quoted
 from wtwatch.repo import Repo, parse_tree
 
 
@@ -58,7 +59,8 @@ def survey(main: Path, run_tree: Path, code: str, bookmark: str, tip: Sha) -> La
     commit = existing or repo.resolve("HEAD")
     assert commit is not None, "a main tree without a commit was refused"
     below = list(_subdatasets(main, commit))
-    _check_absorbed([main, *(source for _, _, source in below)])
+    check_absorbed([main, *(source for _, _, source in below)])
+    check_links([(main, run_tree), *((source, run_tree / path) for path, _, source in below)])
     present, missing, empty = [], [], []
     if _is_to_be_adopted(main, run_tree, bookmark):
         present.append(run_tree)
@@ -118,11 +120,6 @@ def _is_to_be_adopted(main: Path, run_tree: Path, bookmark: str) -> bool:
             f"{run_tree} exists and is something else, not a worktree.",
             "Move it away, or give another place: --run-tree PATH.",
         )
-    if not Repo(run_tree).git_dir().is_dir():
-        raise UsageError(
-            f"{run_tree} is a worktree, but what its .git points to is gone: was a superdataset moved?",
-            f"If it belongs to {main}: git -C {quoted(main)} worktree repair {quoted(run_tree)}",
-        )
     if _common_dir(run_tree) != Repo(main).common_dir():
         raise UsageError(
             f"{run_tree} is a repository, but not a worktree of {main}.",
@@ -173,13 +170,19 @@ def _check_not_taken(repo: Repo, branch: str, by: Path) -> None:
         if field.startswith("worktree "):
             tree = field.removeprefix("worktree ")
         elif field == f"branch refs/heads/{branch}" and Path(tree).resolve() != by.resolve():
-            other = next((name for name in ("main", "master") if repo.resolve(f"refs/heads/{name}")), None)
-            switch = f"switch {other}" if other else "switch -c main"
             raise UsageError(
                 f"The branch {branch} is checked out in {tree}, and git allows that once.",
-                f"Take it off there: git -C {quoted(tree)} {switch}\n"
-                f"Or choose another name (--bookmark), or adopt that tree (--run-tree {quoted(tree)}).",
+                _way_out(repo, Path(tree)),
             )
+
+
+def _way_out(repo: Repo, tree: Path) -> str:
+    """Return how to get a branch for the run tree that is checked out in ``tree``."""
+    if tree.resolve() != repo.path.resolve():
+        return f"Adopt that tree: --run-tree {quoted(tree)}\nOr choose another name: --bookmark NAME."
+    other = next((name for name in ("main", "master") if repo.resolve(f"refs/heads/{name}")), None)
+    switch = f"switch {other}" if other else "switch -c main"
+    return f"Take it off there: git -C {quoted(tree)} {switch}\nOr choose another name: --bookmark NAME."
 
 
 def _check_same(source: Path, ours: Path) -> None:
@@ -194,38 +197,6 @@ def _check_same(source: Path, ours: Path) -> None:
             f"Bring its content home (git -C {quoted(ours)} annex copy --all --to …), move it away, and run "
             "`wtwatch init` again.",
         )
-
-
-def _check_absorbed(trees: Sequence[Path]) -> None:
-    absorbed = [tree for tree in trees if (tree / ".git").exists() and maintree.is_absorbed(tree)]
-    trapped = [tree for tree in absorbed if is_annexed(tree)]
-    if not trapped:
-        return
-    # inner ones first: they lie in the git directories of outer ones
-    steps = [step for tree in reversed(absorbed) for step in _brought_back(tree)]
-    raise WtwatchError(
-        f"The git directory of {trapped[0]} is absorbed into its superdataset, so a worktree of it would "
-        "have an annex of its own.",
-        "Bring it back in place:\n" + "\n".join(f"  {step}" for step in steps),
-    )
-
-
-def _brought_back(tree: Path) -> Iterator[str]:
-    """Yield the commands that put an absorbed git directory back where it came from."""
-    place, link = Repo(tree).git_dir(), quoted(tree / ".git")
-    yield f"rm {link}"
-    yield f"mv {quoted(place)} {link}"
-    if Repo(tree).git("config", "-f", str(place / "config"), "core.worktree", ok=(0, 1)):
-        yield f"git config -f {link}/config --unset-all core.worktree"
-
-
-def shares_annex(main: Path, worktree: Path) -> bool:
-    """Return whether content that arrives in ``worktree`` is seen from ``main``: one annex for both."""
-    if not is_annexed(main):
-        return True
-    ours = Repo(worktree).git_dir() / "annex"
-    # git-annex links it when it first works in a worktree
-    return not os.path.lexists(ours) or ours.resolve() == (Repo(main).common_dir() / "annex").resolve()
 
 
 def check_vacant(path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from wtwatch.dotgit import is_annexed
 from wtwatch.errors import CommandFailed, UsageError
 from wtwatch.model import Sha
+from wtwatch.quoting import quoted
 from wtwatch.repo import GITLINK, Repo
 
 
@@ -55,18 +56,6 @@ def has_subdataset(tree: Path, path: str) -> bool:
 def outermost(main: Path) -> Path:
     """Return the topmost superdataset that holds ``main`` (often itself)."""
     return list(trees_around(main))[-1]
-
-
-def is_linked(tree: Path) -> bool:
-    """Return whether ``tree`` is a linked worktree of another one (git-worktree(1))."""
-    repo = Repo(tree)
-    return repo.git_dir() != repo.common_dir()
-
-
-def quoted(path: Path | str) -> str:
-    """Return a path as a shell takes it, safe from being read as an option."""
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def code_path(text: str) -> str:
@@ -183,19 +172,3 @@ def _conversion(main: Path, code: str) -> str:
         f"datalad save -d . -m 'Code is a subdataset' {folder}",
     ]
     return "\n".join(f"  {step}" for step in steps)
-
-
-def is_annexed(tree: Path) -> bool:
-    """Return whether the repository at ``tree`` has an annex."""
-    return bool(Repo(tree).git("config", "annex.uuid", ok=(0, 1)))
-
-
-def is_absorbed(tree: Path) -> bool:
-    """Return whether the git directory of ``tree`` lies in the ``.git/modules`` of its superdataset.
-
-    A worktree of such a repository gets an annex of its own: content made there is invisible to the main
-    tree, and lost with the worktree.
-    """
-    link = tree / ".git"
-    # git-annex turns git's file into a symlink
-    return (link.is_file() or link.is_symlink()) and "/.git/modules/" in str(Repo(tree).git_dir())

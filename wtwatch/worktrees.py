@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from wtwatch.dotgit import is_annexed, shares_annex
 from wtwatch.errors import CommandFailed, WtwatchError
-from wtwatch.layout import Layout, Wanted, check_vacant, shares_annex
-from wtwatch.maintree import is_annexed
+from wtwatch.layout import Layout, Wanted, check_vacant
 from wtwatch.repo import Repo
 
 

@@ -11,7 +11,7 @@ from wtwatch.commands.front import here, known, ring_for, say, warn
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.intent import Wish
-from wtwatch.maintree import quoted
+from wtwatch.quoting import quoted
 
 
 @click.command("init")

@@ -13,8 +13,8 @@ from wtwatch.commands.queue_views import needs_attention
 from wtwatch.config import Project
 from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.jobs import Queue
-from wtwatch.maintree import quoted
 from wtwatch.model import JobSpec, Trigger
+from wtwatch.quoting import quoted
 from wtwatch.repo import Repo
 
 

@@ -9,8 +9,8 @@ from wtwatch.commands.front import one, project_option, ring_for, say, warn
 from wtwatch.config import Project
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.jobs import Queue
-from wtwatch.maintree import quoted
 from wtwatch.model import Sha
+from wtwatch.quoting import quoted
 from wtwatch.repo import Repo
 
 
