@@ -156,10 +156,21 @@ def test_a_half_made_tree_is_made_anew_unless_somebody_put_files_there(nest: Nes
             nest.survey()
         (deep / name).unlink() if before is None else (deep / name).write_text(before)
         (deep / ".gitignore").unlink()
-    (deep / "deep.txt").unlink()
+    (deep / "deep.txt").write_text("dee")  # git was cut off in writing it
     assert [wanted.path for wanted in nest.survey().missing] == [deep]
     nest.make()
     assert (deep / "deep.txt").read_text() == "deep.txt\n" and stands(deep)
+
+
+def test_a_tree_that_git_had_hardly_begun_is_made_anew(nest: Nest) -> None:
+    nest.make()
+    own = Repo(nest.run / "code").git_dir()
+    for file in (own / "index", nest.run / "code" / "plot.py"):
+        file.unlink()
+    (own / "HEAD").write_text("0" * 40 + "\n")  # as it is before git knows the commit
+    assert [wanted.path for wanted in nest.survey().missing] == [nest.run / "code"]
+    nest.make()
+    assert (nest.run / "code" / "plot.py").exists()
 
 
 def test_a_tree_whose_superdataset_was_moved_is_repaired_by_the_hint(nest: Nest) -> None:

@@ -219,17 +219,17 @@ def _some_files(path: Path) -> list[str]:
 def _own_files(half_made: Path) -> list[str]:
     """Return the files in a worktree that git was cut off in making which are not what git wrote there."""
     repo = Repo(half_made)
-    if not _knows_head(repo):
+    if not repo.succeeds("cat-file", "-e", "HEAD^{tree}"):
         return [name for name in _some_files(half_made) if name != ".git"]
     with tempfile.TemporaryDirectory(prefix="wtwatch-") as scratch:
         env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
         repo.git("read-tree", "HEAD", env=env)
         status = repo.git("status", "--porcelain", "-z", "--no-renames", "-uall", "--ignored", env=env)
-    return [line[3:] for line in status.split("\0") if line and line[:2] != " D"]
+    lines = [(line[:2], line[3:]) for line in status.split("\0") if line]
+    return [path for word, path in lines if word != " D" and not (word == " M" and _is_cut_off(repo, path))]
 
 
-def _knows_head(repo: Repo) -> bool:
-    try:
-        return repo.resolve("HEAD") is not None
-    except CommandFailed:
-        return False
+def _is_cut_off(repo: Repo, path: str) -> bool:
+    """Return whether a file is the start of the committed one: git was about to write it."""
+    whole = os.fsencode(repo.git("cat-file", "--filters", f"HEAD:{path}") + "\n")
+    return whole.startswith((repo.path / path).read_bytes())
