@@ -557,6 +557,14 @@ def _waits_for(file: Path) -> str:
     return f"sh -c ': > {name}.reached; until [ -e {name} ]; do sleep 0.05; done; cat'"
 
 
+def test_a_ref_lock_that_a_killed_git_left_in_our_own_namespace_is_broken(say: Say, lab: Lab) -> None:
+    lock = lab.code / ".git" / "refs" / "wtwatch" / "L5b" / "applied.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    say(lab.main, "init", "--env", "none")
+    assert lab.status()["freshness"] == "fresh" and not lock.exists()
+
+
 def test_a_moved_superdataset_is_told_from_a_stranger(say: Say, lab: Lab) -> None:
     say(lab.main, "init", "--env", "none")
     moved = lab.root / "moved"

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -234,8 +235,27 @@ class Repo:
 
     def update_ref(self, ref: str, new: Sha, old: Sha | None = None, why: str = "") -> None:
         """Point ``ref`` to ``new``; with ``old`` only if it is there now (:data:`ZERO`: if it is new)."""
-        expected = [] if old is None else [old]
-        self.git("update-ref", "--create-reflog", "-m", f"wtwatch: {why}", ref, new, *expected)
+        words = ["update-ref", "--create-reflog", "-m", f"wtwatch: {why}", ref, new, *([old] if old else [])]
+        try:
+            self.git(*words)
+        except CommandFailed:
+            if not ref.startswith("refs/wtwatch/") or not self._break_lock(ref):
+                raise
+            self.git(*words)
+
+    def _break_lock(self, ref: str) -> bool:
+        """Return whether the lock of a ref is gone now that was there: git, when killed, leaves it behind.
+
+        Git holds it for less than a millisecond; one that lasts for a second belongs to nobody.
+        """
+        lock = self.common_dir() / f"{ref}.lock"
+        if not lock.exists():
+            return False
+        deadline = time.monotonic() + 1.0
+        while lock.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        lock.unlink(missing_ok=True)
+        return True
 
     def with_gitlink(self, tree: str, path: str, commit: Sha) -> str:
         """Write ``tree`` with the gitlink at ``path`` pointing to ``commit``; return the new tree's id."""
