@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-import tomli
-
+from wtwatch import venv
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
-from wtwatch.files import write_whole
+from wtwatch.files import held, write_whole
 from wtwatch.journal import Journal
 from wtwatch.model import EnvironmentState, now
 from wtwatch.processes import tree_env
@@ -38,6 +36,7 @@ for name in sys.argv[1:]:
     spec = importlib.util.find_spec(name)
     where = spec and (spec.origin or next(iter(spec.submodule_search_locations or []), None))
     found[name] = where
+print()
 print(json.dumps(found))
 """
 
@@ -66,15 +65,24 @@ def requirements(tree: Iterable[TreeEntry]) -> str:
 
 
 def noted(project: Project, wanted: str) -> Verdict:
-    """Return what is known without starting anything: the last verdict, if it is still about this commit."""
-    if not _commands(project):
+    """Return what is known without starting anything: the last verdict, if it is still about this commit.
+
+    ``BROKEN`` means that a set-up for these very requirements failed, so trying again needs a reason.
+    """
+    if not venv.commands(project):
         return Verdict(EnvironmentState.NONE)
-    if not os.path.lexists(_folder(project)):
-        return Verdict(EnvironmentState.MISSING, f"{_folder(project)} is not there")
     note = _read_note(project)
-    if note.get("wanted") != wanted:
-        return Verdict(EnvironmentState.STALE, "set up for other requirements")
-    return Verdict(EnvironmentState(note["state"]), note.get("detail"))
+    known = note.get("wanted") == wanted and note.get("how") == project.environment
+    if known and note.get("state") == "failed":
+        return Verdict(EnvironmentState.BROKEN, note.get("detail"))
+    own_place = project.environment != "auto" and known  # a command may keep its environment elsewhere
+    if not os.path.lexists(venv.folder(project)) and not own_place:
+        return Verdict(EnvironmentState.MISSING, f"{venv.folder(project)} is not there")
+    if not known or note.get("state") != "ok":
+        return Verdict(
+            EnvironmentState.STALE, note.get("detail") if known else "set up for other requirements"
+        )
+    return Verdict(EnvironmentState.OK)
 
 
 @dataclass(frozen=True)
@@ -87,9 +95,9 @@ class Probe:
 
 def start_probe(project: Project) -> Probe:
     """Start to ask the environment where it imports the project from; the answer is due in some 15 ms."""
-    names = packages(project.run_code)
-    python = _folder(project) / "bin" / "python"
-    if not _commands(project) or not python.exists():
+    names = venv.packages(project.run_code)
+    python = venv.folder(project) / "bin" / "python"
+    if not venv.commands(project) or not python.exists():
         return Probe(names, None)
     command = [str(python), "-I", "-c", _PROBE, *names]
     try:
@@ -101,6 +109,7 @@ def start_probe(project: Project) -> Probe:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            errors="replace",
         )
     except OSError:
         return Probe(names, None)
@@ -108,53 +117,39 @@ def start_probe(project: Project) -> Probe:
 
 
 def finish_probe(project: Project, probe: Probe, wanted: str) -> Verdict:
-    """Return the verdict on the environment, and note it."""
-    verdict = _judge(project, probe, wanted)
-    if verdict.state in (EnvironmentState.OK, EnvironmentState.BROKEN):
-        _note(project, wanted, verdict)
-    return verdict
+    """Return the verdict on the environment after a move, and note it if it is bad.
+
+    After a set-up that failed it is ``STALE``: a move is a reason to try once more.
+    """
+    before, seen = noted(project, wanted), _judge(project, probe)
+    if before.state is EnvironmentState.BROKEN:
+        return Verdict(EnvironmentState.STALE, before.detail)
+    if before.state is EnvironmentState.OK and not seen.ready:
+        _note(project, wanted, "broken", seen.detail)
+        return seen
+    return before
 
 
-def _judge(project: Project, probe: Probe, wanted: str) -> Verdict:
-    before = noted(project, wanted)
-    if before.state not in (EnvironmentState.OK, EnvironmentState.BROKEN):
-        if probe.process:
-            probe.process.communicate()
-        return before
+def _judge(project: Project, probe: Probe) -> Verdict:
+    """Return what a probe says, whatever the environment was set up for."""
+    lenient = project.environment != "auto"
     if probe.process is None:
-        return Verdict(EnvironmentState.BROKEN, f"{_folder(project)} has no python that starts")
+        if lenient and not os.path.lexists(venv.folder(project)):
+            return Verdict(EnvironmentState.OK)
+        return Verdict(EnvironmentState.BROKEN, f"{venv.folder(project)} has no python that starts")
     out, err = probe.process.communicate()
     if probe.process.returncode:
         last = (err.strip().splitlines() or ["no word"])[-1]
         return Verdict(EnvironmentState.BROKEN, f"its python fails: {last}")
-    found = json.loads(out)
+    found = json.loads(out.splitlines()[-1])
     home = project.run_code.resolve()
     for name in probe.names:
         where = found[name]
-        if where is None:
+        if where is None and not lenient:
             return Verdict(EnvironmentState.BROKEN, f"it has no {name}")
-        if not Path(where).resolve().is_relative_to(home):
+        if where is not None and not Path(where).resolve().is_relative_to(home):
             return Verdict(EnvironmentState.BROKEN, f"it imports {name} from {where}, which is another tree")
     return Verdict(EnvironmentState.OK)
-
-
-def packages(code: Path) -> tuple[str, ...]:
-    """Return the top-level packages that the environment has to import from ``code``.
-
-    None where the project is not installed at all: no build system, or ``tool.uv.package = false``.
-    """
-    table = _pyproject(code)
-    uv = table.get("tool", {}).get("uv", {})
-    if "project" not in table or not uv.get("package", "build-system" in table):
-        return ()
-    source = code / "src"
-    if source.is_dir():
-        folders = [path for path in source.iterdir() if path.is_dir() and any(path.glob("*.py"))]
-        modules = list(source.glob("*.py"))
-        return tuple(sorted(path.stem for path in (*folders, *modules) if path.stem.isidentifier()))
-    name = re.sub(r"[-.]+", "_", str(table["project"].get("name", "")))
-    there = (code / name / "__init__.py").exists() or (code / f"{name}.py").exists()
-    return (name,) if name and there else ()
 
 
 def set_up(
@@ -162,131 +157,90 @@ def set_up(
 ) -> Verdict:
     """Bring the environment up to date after ``verdict`` said that it is not right; return the new verdict.
 
-    Other requirements are met in place. A broken one is set aside, and put back if the new one cannot be
-    made. ``stop`` is asked several times a second; when it says so, the set-up is given up. With the tree
-    lock held by the caller. Takes as long as the set-up command does.
+    Other requirements are met in place. A broken one, and a symlink to one elsewhere, is set aside, and put
+    back if the new one cannot be made. ``stop`` is asked several times a second; when it says so, the set-up
+    is given up. With the tree lock held by the caller. Takes as long as the set-up command does. Raises
+    :class:`Busy` while an earlier set-up is still at work.
     """
-    aside = verdict.state is EnvironmentState.BROKEN
-    if aside:
-        _set_aside(project)
-    problem = _run_set_up(project, stop)
+    with _lock(project) as lock:
+        in_place = verdict.state is not EnvironmentState.BROKEN and not _leads_elsewhere(project)
+        problem = venv.set_up(project, stop, lock) if in_place else None
+        there = os.path.lexists(venv.folder(project))
+        if not in_place or ((problem is None or there) and not _judge(project, start_probe(project)).ready):
+            problem = None if stop() else _rebuild(project, stop, lock)
+    if stop():
+        return Verdict(EnvironmentState.STALE, "its set-up was stopped")
     if problem is None:
-        after = _judged_anew(project, wanted)
-        if after.ready:
+        _note(project, wanted, "ok", None)
+        return Verdict(EnvironmentState.OK)
+    _note(project, wanted, "failed", problem)
+    return Verdict(EnvironmentState.BROKEN, problem)
+
+
+def _leads_elsewhere(project: Project) -> bool:
+    """Return whether the environment is a symlink out of code: in place, another tree's would change."""
+    place = venv.folder(project)
+    return place.is_symlink() and not place.resolve().is_relative_to(project.run_code.resolve())
+
+
+def _rebuild(project: Project, stop: Callable[[], bool], lock: int) -> str | None:
+    """Set the environment aside and make a new one; return ``None``, or what went wrong."""
+    moved = os.path.lexists(venv.folder(project))
+    if moved:
+        _set_aside(project)
+    problem = venv.set_up(project, stop, lock)
+    if problem is None:
+        seen = _judge(project, start_probe(project))
+        if seen.ready:
             _journal(project).close()
-            return after
-        if not aside:
-            return set_up(project, wanted, after, stop)
-        problem = f"the new one is not right either: {after.detail}"
-    if aside:
-        recover(project)
+            return None
+        problem = f"the new one is not right either: {seen.detail}"
+    if moved:
+        _put_back(project)
         problem += "; the old one is back in its place"
-    failed = Verdict(EnvironmentState.BROKEN, problem)
-    _note(project, wanted, failed)
-    return failed
+    return problem
 
 
-def _judged_anew(project: Project, wanted: str) -> Verdict:
-    _note(project, wanted, Verdict(EnvironmentState.OK))
-    return finish_probe(project, start_probe(project), wanted)
-
-
-def _set_aside(project: Project) -> Path:
+def _set_aside(project: Project) -> None:
     target = project.beside / "environments" / f"{now():%Y%m%dT%H%M%S%f}"
     target.parent.mkdir(parents=True, exist_ok=True)
     _journal(project).open({"aside": str(target)})
-    _folder(project).rename(target)
-    return target
+    venv.folder(project).rename(target)
 
 
 def recover(project: Project) -> None:
-    """Put an environment back that was set aside for a rebuild which did not end well."""
-    journal = _journal(project)
-    cut_off = journal.read()
+    """Put an environment back that was set aside for a rebuild which was cut off; it is then tried anew.
+
+    Raises :class:`Busy` while the set-up that was cut off is still at work.
+    """
+    if _journal(project).read() is None:
+        return
+    with _lock(project):
+        _put_back(project)
+        _note_file(project).unlink(missing_ok=True)
+
+
+def _put_back(project: Project) -> None:
+    cut_off = _journal(project).read()
     if cut_off is None:
         return
-    aside, place = Path(cut_off["aside"]), _folder(project)
-    if aside.exists():
-        if place.is_symlink():
-            place.unlink()
-        elif place.exists():  # half-made by us
+    aside, place = Path(cut_off["aside"]), venv.folder(project)
+    if os.path.lexists(aside):
+        if place.is_dir() and not place.is_symlink():  # half-made by us
             shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
         aside.rename(place)
-    journal.close()
+    _journal(project).close()
 
 
 def _journal(project: Project) -> Journal:
     return Journal(project.state / "journal.environment")
 
 
-def _run_set_up(project: Project, stop: Callable[[], bool]) -> str | None:
-    """Run the set-up; return ``None``, or what went wrong with the tail of its log."""
-    log = project.state / "logs" / f"environment-{now():%Y%m%dT%H%M%S}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    for command in _commands(project):
-        shown = command if isinstance(command, str) else " ".join(command)
-        with log.open("a", encoding="utf-8") as out:
-            out.write(f"$ {shown}\n")
-            out.flush()
-            try:
-                process = subprocess.Popen(
-                    command,
-                    shell=isinstance(command, str),
-                    cwd=project.run_code,
-                    env=tree_env(project),
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except FileNotFoundError:
-                return f"{command[0]} is not on PATH (install it, or choose another --env at `wtwatch init`)"
-            code = _wait(process, stop)
-        if code:
-            tail = " / ".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:])
-            return f"`{shown}` ended with {code}: {tail} (log: {log})"
-    return None
-
-
-def _wait(process: subprocess.Popen[bytes], stop: Callable[[], bool]) -> int:
-    while True:
-        try:
-            return process.wait(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            if stop():
-                os.killpg(process.pid, signal.SIGTERM)
-                return process.wait()
-
-
-def _commands(project: Project) -> list[list[str] | str]:
-    """Return what sets the environment up here; nothing where wtwatch does not look after one."""
-    if project.environment == "none":
-        return []
-    if project.environment != "auto":
-        return [project.environment]
-    code = project.run_code
-    if "project" in _pyproject(code):
-        if (code / "uv.lock").exists():  # never rewrite a tracked lock: it is code
-            return [["uv", "sync", "--locked"]]
-        return [_new_venv(), ["uv", "pip", "install", "-p", ".venv", "-e", "."]]
-    if (code / "requirements.txt").exists():
-        return [_new_venv(), ["uv", "pip", "install", "-p", ".venv", "-r", "requirements.txt"]]
-    return []
-
-
-def _new_venv() -> list[str]:
-    return ["uv", "venv", "--allow-existing", ".venv"]
-
-
-def _pyproject(code: Path) -> dict[str, dict[str, dict[str, object]]]:
-    try:
-        return tomli.loads((code / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError):
-        return {}
-
-
-def _folder(project: Project) -> Path:
-    return project.run_code / ".venv"
+def _lock(project: Project) -> AbstractContextManager[int]:
+    """Return the lock that a set-up holds, and its commands with it."""
+    return held(project.state / "environment.lock", what="the environment of the run tree")
 
 
 def _note_file(project: Project) -> Path:
@@ -301,21 +255,22 @@ def _read_note(project: Project) -> dict[str, str]:
     return note if isinstance(note, dict) else {}
 
 
-def _note(project: Project, wanted: str, verdict: Verdict) -> None:
-    text = json.dumps({"wanted": wanted, "state": verdict.state.value, "detail": verdict.detail})
-    if _read_note(project) != json.loads(text):
-        write_whole(_note_file(project), text)
+def _note(project: Project, wanted: str, state: str, detail: str | None) -> None:
+    """Note how it went: "ok", "broken" (found so, not yet mended) or "failed" (it cannot be set up)."""
+    note = {"wanted": wanted, "how": project.environment, "state": state, "detail": detail}
+    if _read_note(project) != note:
+        write_whole(_note_file(project), json.dumps(note))
 
 
 def forget_failure(project: Project) -> None:
     """Let the next reconcile try again to set up an environment whose set-up failed."""
-    if _read_note(project).get("state") == EnvironmentState.BROKEN.value:
+    if _read_note(project).get("state") == "failed":
         _note_file(project).unlink(missing_ok=True)
 
 
 def require_uv(project: Project) -> None:
     """Raise :class:`WtwatchError` if the set-up needs uv and there is none."""
-    needs = any(isinstance(command, list) and command[0] == "uv" for command in _commands(project))
+    needs = any(isinstance(command, list) and command[0] == "uv" for command in venv.commands(project))
     if needs and shutil.which("uv", path=tree_env(project)["PATH"]) is None:
         raise WtwatchError(
             "The code has Python requirements, but uv is not on PATH to set them up.",
