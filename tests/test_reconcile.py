@@ -1,0 +1,197 @@
+"""One tick: it does what is needed, once, and otherwise touches nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Say
+from tests.lab import Lab, eventually
+from wtwatch import reconcile, run, save
+from wtwatch.attempt import Folder, Order
+from wtwatch.config import Project, read_project
+from wtwatch.errors import WtwatchError
+from wtwatch.jobs import Queue
+from wtwatch.model import Job, JobSpec, Outcome, Running, Trigger, moment, now
+from wtwatch.processes import identity
+from wtwatch.reconcile import Done, Wish, tick
+
+LOOK = Wish()
+WORK = Wish(start_jobs=True)
+
+
+@pytest.fixture
+def project(lab: Lab, say: Say) -> Project:
+    """A project that was set up a moment ago, whose batches start as soon as the bookmark moved."""
+    say(lab.main, "init")
+    return replace(read_project(lab.project().state / "config.toml"), settle=0.0)
+
+
+def plain(project: Project, *commands: str, trigger: Trigger = Trigger.NOW) -> list[Job]:
+    tip = save.look(project).recorded
+    assert tip
+    return Queue(project.state).add([JobSpec(command, plain=True) for command in commands], trigger, tip)
+
+
+def ran(project: Project, job: Job) -> bool:
+    return Folder.of(project.state, job.id, job.attempt).result() is not None
+
+
+def traces(*trees: Path) -> dict[str, tuple[int, int]]:
+    """Return which file is where, and when each was written, of all files below these folders."""
+    files = [file for tree in trees for file in tree.rglob("*") if "objects" not in file.parts]
+    return {str(file): (file.lstat().st_ino, file.lstat().st_mtime_ns) for file in files}
+
+
+def test_a_tick_with_nothing_to_do_touches_nothing(lab: Lab, project: Project) -> None:
+    tick(project, WORK)
+    before = traces(lab.main / ".git", lab.code / ".git", lab.run_code)
+    assert tick(project, WORK) == Done()
+    assert traces(lab.main / ".git", lab.code / ".git", lab.run_code) == before
+
+
+def test_a_move_is_followed_once(lab: Lab, project: Project) -> None:
+    old = lab.commit("runs")
+    lab.change_code("v2", "a second version")
+    new = lab.move_bookmark()
+    done = tick(project, LOOK)
+    assert done.moved and (done.moved.old, done.moved.new) == (old, new)
+    assert done.pointer == lab.commit("HEAD", lab.run)
+    assert tick(project, LOOK) == Done()
+
+
+def test_what_waits_for_a_move_starts_once_the_bookmark_is_still(lab: Lab, project: Project) -> None:
+    patient = replace(project, settle=30.0)
+    plain(project, "true", trigger=Trigger.ON_MOVE)
+    lab.change_code("v2", "a second version")
+    lab.move_bookmark()
+    done = tick(patient, WORK)
+    assert done.moved and not done.fired and not done.started
+    assert done.again_in and 29 < done.again_in <= 30
+    assert tick(patient, replace(LOOK, hurry=True)).fired == (1,)
+
+
+def test_a_move_of_documentation_alone_starts_nothing(lab: Lab, project: Project) -> None:
+    plain(project, "true", trigger=Trigger.ON_MOVE)
+    (lab.code / "README.md").write_text("read me\n")
+    (lab.code / "docs").mkdir()
+    (lab.code / "docs" / "figure.py").write_text("print()\n")
+    lab.git("add", ".", cwd=lab.code)
+    lab.git("commit", "-qm", "explain", cwd=lab.code)
+    lab.move_bookmark()
+    done = tick(project, WORK)
+    assert done.moved and not done.fired
+    lab.change_code("v2", "a second version")
+    lab.move_bookmark()
+    assert tick(project, LOOK).fired == (1,)
+
+
+def test_the_bookmark_counts_as_still_since_it_moved_also_during_a_batch(lab: Lab, project: Project) -> None:
+    [job] = plain(project, "true")
+    begin_here(lab, project, job)
+    lab.change_code("v2", "a second version")
+    new = lab.move_bookmark()
+    assert tick(project, WORK).again_in
+    queue = Queue(project.state)
+    noted = queue.get("tip_at")
+    assert queue.get("tip") == new
+    assert noted and (now() - moment(noted)).total_seconds() < 5
+    tick(project, WORK)
+    assert queue.get("tip_at") == noted
+
+
+def begin_here(lab: Lab, project: Project, job: Job) -> Job:
+    """Let this very process pass for the one that does the job."""
+    code, base = lab.commit("HEAD", lab.run_code), lab.commit("HEAD", lab.run)
+    bell = lab.root / "bell"
+    order = Order(1, 1, job.queued, "uuid", now(), lab.run, lab.run_code, code, base, bell, job.spec)
+    folder = Folder.of(project.state, job.id, job.attempt)
+    folder.write_order(order)
+    myself = identity(os.getpid())
+    assert myself
+    folder.write_started(myself, order.uuid, order.at)
+    Queue(project.state).begin(job.id, Running(order.at, code, base, order.uuid))
+    return Queue(project.state).job(job.id)
+
+
+def test_two_ticks_at_once_end_a_job_once(lab: Lab, project: Project) -> None:
+    first, _ = plain(project, "exit 3", "true")
+    assert (started := tick(project, WORK).started) and started.id == first.id
+    eventually(lambda: ran(project, first))
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: tick(project, LOOK), range(2)))
+    ended = [done.ended for done in both if done.ended]
+    assert [(job.id, job.word) for job in ended] == [(first.id, "failed")]
+
+
+def test_an_end_that_was_told_already_is_passed_over(lab: Lab, project: Project) -> None:
+    [job] = plain(project, "true")
+    tick(project, WORK)
+    eventually(lambda: ran(project, job))
+    running = Queue(project.state).running()
+    assert running
+    over = run.look(project, running, cancelled=False)
+    assert over and over.outcome is Outcome.SUCCEEDED
+    tick(project, LOOK)
+    assert reconcile._finish(project, Queue(project.state), replace(running, state=over)) is None
+
+
+def test_a_batch_keeps_its_code_though_a_job_commits_into_it(lab: Lab, project: Project) -> None:
+    """A job that commits into code, and saves that in the superdataset, does not move its successors."""
+    code = lab.commit("HEAD", lab.run_code)
+    meddle = "git -C code commit -q --allow-empty -m mine && git add code && git commit -qm 'other code'"
+    first, second = plain(project, meddle, "true")
+    tick(project, WORK)
+    eventually(lambda: ran(project, first))
+    strange = lab.commit("HEAD", lab.run_code)
+    done = tick(project, WORK)
+    assert done.ended and done.ended.word == "succeeded"
+    assert strange in str(Queue(project.state).job(first.id).state)
+    assert lab.git("rev-parse", "HEAD:code", cwd=lab.run) == code == lab.commit("HEAD", lab.run_code)
+    assert done.started and done.started.id == second.id
+    assert lab.commit(f"refs/wtwatch/keep/{strange}") == strange
+    eventually(lambda: ran(project, second))
+
+
+def test_while_a_batch_is_under_way_a_tree_that_somebody_changed_is_said(lab: Lab, project: Project) -> None:
+    first, _ = plain(project, "true", "true")
+    tick(project, WORK)
+    eventually(lambda: ran(project, first))
+    lab.edit_version("mine", lab.run_code)
+    done = tick(project, WORK)
+    assert done.ended and not done.started
+    assert done.waits and "src/process2p/version.py" in done.waits
+    lab.git("checkout", "--quiet", "--", ".", cwd=lab.run_code)
+    lab.git("commit", "--quiet", "--allow-empty", "-m", "mine", cwd=lab.run_code)
+    done = tick(project, WORK)
+    assert done.waits and "took the run tree's code elsewhere" in done.waits
+    assert Queue(project.state).get("waits")
+
+
+def test_a_pointer_is_not_saved_while_somebody_works_in_the_tree(lab: Lab, project: Project) -> None:
+    other = lab.change_code("v2", "a second version")
+    lab.git("update-index", "--cacheinfo", f"160000,{other},code", cwd=lab.run)
+    lab.git("commit", "--quiet", "-m", "by hand", cwd=lab.run)
+    by_hand = lab.commit("HEAD", lab.run)
+    with subprocess.Popen(["cat"], cwd=lab.run, stdin=subprocess.PIPE) as process:
+        done = tick(project, WORK)
+        assert [one.pid for one in done.busy] == [process.pid]
+        assert lab.commit("HEAD", lab.run) == by_hand
+        assert tick(project, replace(LOOK, ignore=(process.pid,))).pointer
+        process.communicate()
+    assert lab.git("rev-parse", "HEAD:code", cwd=lab.run) == lab.commit("runs")
+
+
+def test_a_run_tree_without_its_code_is_said(lab: Lab, project: Project) -> None:
+    lab.run_code.rename(lab.root / "elsewhere")
+    with pytest.raises(WtwatchError, match="not whole") as caught:
+        tick(project, WORK)
+    assert "init" in (caught.value.hint or "")
+    lab.run.rename(lab.root / "all")
+    with pytest.raises(WtwatchError, match="is gone"):
+        tick(project, WORK)
