@@ -174,7 +174,6 @@ def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
     done = Done()
     if moves or step != sync.Fresh():
         done = Done(backup=sync.apply(project, step))
-    probe = environment.start_probe(project) if moves else None
     done = replace(done, pointer=_save_pointer(project, queue, facts.tip))
     if moves and facts.parked is not None:
         old = facts.applied or facts.parked
@@ -182,10 +181,10 @@ def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
         moved = SyncDone(now(), old, facts.tip, time.monotonic() - began, backup)
         queue.record_sync(moved)
         done = replace(done, moved=moved)
-    verdict = (
-        environment.finish_probe(project, probe, wanted) if probe else environment.noted(project, wanted)
-    )
+    verdict = environment.noted(project, wanted)
     known_broken = verdict.state is EnvironmentState.BROKEN and not moves
+    if moves or (verdict.ready and wish.start_jobs and queue.next_job() is not None):
+        verdict = environment.finish_probe(project, environment.start_probe(project), wanted)
     if not verdict.ready and not (known_broken and not wish.hurry):
         verdict = environment.set_up(project, wanted, verdict, wish.stop)
     if not verdict.ready:
@@ -234,7 +233,7 @@ def _save_pointer(project: Project, queue: Queue, tip: Sha) -> Sha | None:
     pointer = save.look(project)
     if pointer.recorded == tip and not save.cut_off(project):
         return None
-    return save.record(project, tip, foldable=queue.get("used") != pointer.head)
+    return save.record(project, tip, queue.get("used") != pointer.head, pointer)
 
 
 def _note_tip(queue: Queue, tip: Sha | None, wish: Wish) -> None:

@@ -221,6 +221,17 @@ class Repo:
                 found[path] = Sha(value)
         return found
 
+    def detached_heads(self) -> set[Sha]:
+        """Return where those work trees of the repository stand that are on no branch."""
+        heads: set[Sha] = set()
+        head = ""
+        for field in self.git("worktree", "list", "--porcelain", "-z").split("\0"):
+            if field.startswith("HEAD "):
+                head = field.removeprefix("HEAD ")
+            elif field == "detached" and head.strip("0"):
+                heads.add(Sha(head))
+        return heads
+
     def tree(self, commit: str, *paths: str) -> dict[str, TreeEntry]:
         """Return the entries of a commit's top folder, or those at ``paths``, by path."""
         listing = self.git("ls-tree", "-z", "--full-tree", commit, *(["--", *paths] if paths else []))

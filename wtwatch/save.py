@@ -31,15 +31,16 @@ def look(project: Project) -> Pointer:
     """Return what the superdataset of the run tree records as its code."""
     tree = Repo(project.run_tree)
     listing = tree.start("ls-tree", "-z", "--full-tree", "HEAD", "--", project.code)
-    branch = tree.start("symbolic-ref", "-q", "--short", "HEAD")
     head = tree.resolve("HEAD")
-    recorded = tree.answer(listing).removesuffix("\0")
+    recorded = _gitlink(tree.answer(listing, ok=(0, 128)))
     if head is None:
         raise WtwatchError(f"{project.run_tree} has no commit.", "Look at `git status` there.")
-    is_gitlink = recorded.startswith(GITLINK)
-    return Pointer(
-        head, tree.answer(branch, ok=(0, 1)) or None, Sha(recorded.split()[2]) if is_gitlink else None
-    )
+    return Pointer(head, tree.branch(), recorded)
+
+
+def _gitlink(listing: str) -> Sha | None:
+    """Read the gitlink off the one entry that `git ls-tree` listed."""
+    return Sha(listing.split()[2]) if listing.startswith(GITLINK) else None
 
 
 def keep(project: Project, commits: set[Sha]) -> None:
@@ -68,18 +69,24 @@ def cut_off(project: Project) -> bool:
     return Journal(project.state / "journal.pointer").read() is not None
 
 
-def record(project: Project, new: Sha, foldable: bool) -> Sha | None:
+def record(project: Project, new: Sha, foldable: bool, known: Pointer | None = None) -> Sha | None:
     """Save ``new`` as the pointer of ``code``; return the commit made, or ``None`` if it was saved already.
 
     The keep ref comes first. With ``foldable`` (no job or ``exec`` started on the last commit), a pointer
     commit that only wtwatch and this branch know is replaced instead of piled upon. The branch moves by
-    compare and swap: raises :class:`CommandFailed` if somebody else moved it meanwhile.
+    compare and swap: raises :class:`CommandFailed` if somebody else moved it meanwhile, since ``known`` was
+    looked at.
     """
     keep(project, {new})
-    tree, pointer = Repo(project.run_tree), look(project)
+    tree, pointer = Repo(project.run_tree), known or look(project)
     if pointer.branch is None:
         raise WtwatchError(
             f"The superdataset in {project.run_tree} is on no branch, so results would belong nowhere.",
+            f"git -C {project.run_tree} checkout {project.bookmark}",
+        )
+    if pointer.branch != project.bookmark:
+        raise WtwatchError(
+            f"The superdataset in {project.run_tree} is on the branch {pointer.branch}, not {project.bookmark}.",
             f"git -C {project.run_tree} checkout {project.bookmark}",
         )
     journal = Journal(project.state / "journal.pointer")
@@ -88,10 +95,8 @@ def record(project: Project, new: Sha, foldable: bool) -> Sha | None:
             _tell_index(tree, project.code, new)
             journal.close()
         return None
-    base, old = pointer.head, pointer.recorded
-    if foldable and old is not None and _is_ours_alone(tree, pointer.head, pointer.branch):
-        base = Sha(tree.git("rev-parse", f"{pointer.head}^"))
-        old = _gitlink(tree, base, project.code)
+    before = _fold(project, tree, pointer, pointer.branch) if foldable and pointer.recorded else None
+    base, old = before or (pointer.head, pointer.recorded)
     made = base
     if old != new:
         made = _commit(project, tree, base, old, new)
@@ -103,8 +108,10 @@ def record(project: Project, new: Sha, foldable: bool) -> Sha | None:
 
 
 def _commit(project: Project, tree: Repo, base: Sha, old: Sha | None, new: Sha) -> Sha:
+    code = Repo(project.main_code)
+    asked = code.start("log", "-1", "--format=%s", "--end-of-options", new)
     files = tree.with_gitlink(base, project.code, new)
-    subject = Repo(project.main_code).subject(new)
+    subject = code.answer(asked, ok=(0, 128))
     was = old[:10] if old else "nothing"
     message = (
         f"{project.code}: {was} → {new[:10]} {subject}\n\n"
@@ -118,23 +125,21 @@ def _tell_index(tree: Repo, path: str, commit: Sha) -> None:
     tree.git("update-index", "--add", "--cacheinfo", f"{GITLINK},{commit},{path}")
 
 
-def _gitlink(tree: Repo, commit: Sha, path: str) -> Sha | None:
-    entry = tree.tree(commit, path).get(path)
-    return entry.sha if entry and entry.mode == GITLINK else None
+def _fold(project: Project, tree: Repo, pointer: Pointer, branch: str) -> tuple[Sha, Sha | None] | None:
+    """Return the parent of the last commit and the pointer in it, if that commit may be replaced.
 
-
-def _is_ours_alone(tree: Repo, commit: Sha, branch: str) -> bool:
-    """Say whether a commit is a pointer commit of wtwatch that nothing but ``branch`` reaches."""
-    shown = tree.git("log", "-1", "--format=%P%n%B", commit).strip().splitlines()
-    if len(shown[0].split()) != 1 or shown[-1] != SIGN:
-        return False
-    if set(tree.git("for-each-ref", "--contains", commit, "--format=%(refname)").splitlines()) != {
-        f"refs/heads/{branch}"
-    }:
-        return False
-    here = tree.path.resolve()
-    return not any(
-        tree.is_ancestor(commit, head)
-        for path, head in tree.worktrees().items()
-        if head and head != ZERO and path.resolve() != here
-    )
+    That is a pointer commit of wtwatch which nothing reaches but ``branch`` (git asks itself side by side).
+    """
+    commit = pointer.head
+    shown = tree.start("log", "-1", "--format=%P%n%B", commit)
+    refs = tree.start("for-each-ref", "--contains", commit, "--format=%(refname)")
+    listing = tree.start("ls-tree", "-z", "--full-tree", f"{commit}^", "--", project.code)
+    others = tree.detached_heads()
+    parents, *message = tree.answer(shown).strip().splitlines()
+    reached_by = tree.answer(refs).splitlines()
+    before = _gitlink(tree.answer(listing, ok=(0, 128)))
+    if len(parents.split()) != 1 or message[-1:] != [SIGN] or reached_by != [f"refs/heads/{branch}"]:
+        return None
+    if any(tree.is_ancestor(commit, head) for head in others):
+        return None
+    return Sha(parents), before
