@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -128,6 +130,23 @@ def test_at_the_tip_nothing_at_all_is_touched(house: House) -> None:
     before = snapshot(house)
     assert house.sync() is None
     assert snapshot(house) == before
+
+
+def test_bytecode_of_the_code_before_never_runs_in_the_name_of_the_code_after(house: House) -> None:
+    def printed() -> str:
+        run = [sys.executable, "-c", "import a; print(a.a)"]
+        return subprocess.run(run, cwd=house.code, text=True, capture_output=True, check=True, env={}).stdout
+
+    def at_one_moment() -> None:
+        os.utime(house.code / "a.py", (1_800_000_000, 1_800_000_000))
+
+    at_one_moment()
+    before = printed()
+    value = (house.code / "a.py").read_text()
+    house.commit({"a.py": value.replace("1", "2")})
+    house.sync()
+    at_one_moment()
+    assert (before, printed()) == ("1\n", "2\n")
 
 
 def test_a_move_there_and_back_is_harmless(house: House) -> None:
