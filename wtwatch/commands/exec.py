@@ -12,6 +12,7 @@ import click
 from wtwatch import processes, save
 from wtwatch.commands.front import here, need_run_tree, one, project_option, ring_for
 from wtwatch.errors import UsageError
+from wtwatch.excludes import excludes_env
 from wtwatch.files import held
 from wtwatch.jobs import Queue
 from wtwatch.model import now, stamp
@@ -30,13 +31,14 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     folder = here()
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
+    env = processes.tree_env(chosen) | excludes_env(chosen)
     with held(chosen.tree_lock, wait=1.0):
         base = save.look(chosen).head
         queue.set("used", base)
         queue.set("exec", json.dumps({"pid": os.getpid(), "name": words[0], "since": stamp(now())}))
         before = signal.signal(signal.SIGINT, _leave_it_to_the_command)
         try:
-            code = subprocess.run(words, cwd=folder, env=processes.tree_env(chosen), check=False).returncode
+            code = subprocess.run(words, cwd=folder, env=env, check=False).returncode
         except OSError as error:
             raise UsageError(
                 f"Cannot run {words[0]!r}: {error.strerror}.",
