@@ -86,7 +86,8 @@ def record(project: Project, new: Sha, foldable: bool, known: Pointer | None = N
         )
     if pointer.branch != project.bookmark:
         raise WtwatchError(
-            f"The superdataset in {project.run_tree} is on the branch {pointer.branch}, not {project.bookmark}.",
+            f"The superdataset in {project.run_tree} is on the branch {pointer.branch}, "
+            f"not {project.bookmark}.",
             f"git -C {project.run_tree} checkout {project.bookmark}",
         )
     journal = Journal(project.state / "journal.pointer")
