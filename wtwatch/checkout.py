@@ -5,6 +5,7 @@ git writes the files first, then the index, then HEAD; killed in between it leav
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import tempfile
@@ -204,3 +205,16 @@ def _drop_empty_folders(root: Path, path: str) -> None:
             if parent == root:
                 return
             parent.rmdir()
+
+
+def drop_bytecode(code: Repo, old: Sha, new: Sha) -> None:
+    """Delete the bytecode of Python files that differ between two commits; Python makes it anew.
+
+    It takes a file for unchanged whose size and time in whole seconds are as noted (PEP 3147), so two quick
+    moves could have the code of one run under the name of the other.
+    """
+    listing = code.git("diff-tree", "-r", "--no-renames", "--name-only", "-z", old, new, "--", "*.py")
+    for path in filter(None, listing.split("\0")):
+        file = code.path / path
+        for made in (file.parent / "__pycache__").glob(f"{glob.escape(file.stem)}.*.pyc"):
+            made.unlink(missing_ok=True)

@@ -141,8 +141,8 @@ def _finish(project: Project, queue: Queue, job: Job) -> Job | None:
     head = Repo(project.run_code).resolve("HEAD")
     if head is not None and head != began.code:
         save.keep(project, {head})
-        step = sync.Move(parked=head, to=began.code, backup=False)
-        sync.apply(project, step)
+        edited = codetree.look(project).edited
+        sync.apply(project, sync.Move(head, began.code, backup=bool(edited), edited=edited))
         details.append(f"it committed into {project.code}: {head} is kept")
     state = replace(job.state, detail="; ".join(filter(None, details)) or None)
     queue.end(job.id, state)

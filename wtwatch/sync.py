@@ -6,7 +6,6 @@ files, since older jj and ``git update-ref`` move a branch under a worktree's fe
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -215,27 +214,12 @@ def _move(project: Project, code: Repo, step: Move) -> Backup | None:
             f"{said}",
             "Mend what is named, then `wtwatch sync`.",
         ) from error
-    _drop_bytecode(code, step)
+    checkout.drop_bytecode(code, step.parked, step.to)
     code.update_ref(project.applied_ref, step.to, why="sync")
     _journal(project).close()
     if (code.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
         code.git("annex", "smudge", "--update", hooks=True)
     return backup
-
-
-def _drop_bytecode(code: Repo, step: Move) -> None:
-    """Delete the bytecode of Python files that moved, which Python makes anew.
-
-    It takes a file for unchanged whose size and time in whole seconds are as noted (PEP 3147), so two quick
-    moves could have the code of one run under the name of the other.
-    """
-    listing = code.git(
-        "diff-tree", "-r", "--no-renames", "--name-only", "-z", step.parked, step.to, "--", "*.py"
-    )
-    for path in filter(None, listing.split("\0")):
-        file = code.path / path
-        for made in (file.parent / "__pycache__").glob(f"{glob.escape(file.stem)}.*.pyc"):
-            made.unlink(missing_ok=True)
 
 
 def _back_up_and_clear(project: Project, code: Repo, step: Move) -> Backup:
