@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -35,11 +34,9 @@ def test_a_plot_depends_on_inputs_and_version(lab: Lab) -> None:
     assert len(figures) == 2 * len(SUBJECTS) * len(DRUGS)
 
 
-def test_a_copy_is_fast_and_does_not_lean_on_its_template(make_lab: MakeLab) -> None:
+def test_a_copy_does_not_lean_on_its_template(make_lab: MakeLab) -> None:
     make_lab("git", "first")
-    start = time.monotonic()
     lab = make_lab("git", "it's a  földer")
-    assert time.monotonic() - start < 1
     assert lab.say("grep", "-rlI", "template-git", ".", code=(0, 1)).out.split() == []
 
 

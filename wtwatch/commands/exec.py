@@ -48,7 +48,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
             signal.signal(signal.SIGINT, before)
             queue.set("exec", None)
             save.keep_named(chosen, base)
-            ring_for(chosen)
+    ring_for(chosen)  # now that the tree is free
     return code if code >= 0 else 128 - code
 
 
