@@ -26,6 +26,11 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things for people: "1 job", "2 jobs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class Freshness(Enum):
     """How the run tree's code stands to the bookmark."""
 

@@ -19,7 +19,7 @@ from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.files import holder
 from wtwatch.jobs import Queue
-from wtwatch.model import EnvironmentState, Freshness, Process, Running, moment, now, stamp
+from wtwatch.model import EnvironmentState, Freshness, Process, Running, counted, moment, now, stamp
 from wtwatch.processes import identity
 from wtwatch.repo import Repo
 
@@ -239,15 +239,17 @@ def attention(document: Document, service_installed: bool) -> list[str]:
         if project["freshness"] in (Freshness.BLOCKED.value, Freshness.MISSING.value):
             reasons.append(f"{name} is {project['freshness']}.")
         if project["unseen"]:
-            reasons.append(f"{name}: {project['unseen']} failed jobs (seen? `wtwatch ack --all`).")
+            reasons.append(f"{name}: {counted(project['unseen'], 'failed job')} (seen? `wtwatch ack --all`).")
         if project["backups_unseen"]:
-            reasons.append(f"{name}: {project['backups_unseen']} new backups (`wtwatch backups list`).")
+            new = counted(project["backups_unseen"], "new backup")
+            reasons.append(f"{name}: {new} (`wtwatch backups list`, `wtwatch ack --all`).")
         alarm = [one for one in project["busy"] or [] if _age(one["since"]) > 1800]
         if alarm and project["freshness"] == Freshness.BEHIND.value:
             one = alarm[0]
             reasons.append(f"{name}: {one['name']} (pid {one['pid']}) has held the run tree for 30 minutes.")
         if project["queue"]["waiting"] and not document["daemon"]["running"]:
-            reasons.append(f"{name}: {project['queue']['waiting']} jobs wait, but no daemon runs.")
+            waiting = counted(project["queue"]["waiting"], "waiting job")
+            reasons.append(f"{name}: {waiting}, but no daemon runs.")
     if service_installed and not document["daemon"]["running"]:
         reasons.append("The service is installed, but the daemon is down (`wtwatch service status`).")
     return reasons

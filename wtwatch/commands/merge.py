@@ -9,6 +9,7 @@ import click
 from wtwatch import merge
 from wtwatch.commands.front import one, project_option, say
 from wtwatch.config import Project
+from wtwatch.model import counted
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -33,7 +34,8 @@ def command(project: str | None, dry_run: bool, pointer: str | None) -> None:
 
 def _tell(project: Project, report: merge.Report, verb: str) -> None:
     how = "fast-forward" if report.steps[-1].fast_forward else "merge commit"
-    say(f"{verb} home {report.jobs} jobs: {report.files} files, {size(report.size)} ({how}).")
+    jobs, files = counted(report.jobs, "job"), counted(report.files, "file")
+    say(f"{verb} home {jobs}: {files}, {size(report.size)} ({how}).")
     for step in report.steps:
         if step.path:
             say(f"  in {step.path}: {step.ours[:10]} → {step.theirs[:10]}")

@@ -13,7 +13,7 @@ from wtwatch.commands.queue_views import needs_attention
 from wtwatch.config import Project
 from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.jobs import Queue
-from wtwatch.model import JobSpec, Trigger
+from wtwatch.model import JobSpec, Trigger, counted
 from wtwatch.quoting import quoted
 from wtwatch.repo import Repo
 
@@ -89,7 +89,9 @@ def _queue(project: Project, specs: list[JobSpec], trigger: Trigger) -> None:
         raise WtwatchError(f"The bookmark {project.bookmark} is gone.", "wtwatch release REV sets it anew.")
     if trigger is Trigger.EVERY_MOVE:
         made = queue.add_standing(specs, tip)
-        say(f"Standing s{made.id}: {len(specs)} jobs, a new batch at every move of {project.bookmark}.")
+        say(
+            f"Standing s{made.id}: {counted(len(specs), 'job')}, a new batch at every move of {project.bookmark}."
+        )
     else:
         jobs = queue.add(specs, trigger, tip)
         first, last = jobs[0].id, jobs[-1].id
@@ -130,7 +132,7 @@ def retry(jobs: tuple[str, ...], failed: bool, project: str | None) -> None:
         raise UsageError("Which jobs?", "wtwatch queue retry JOB…, or --failed (there are none that failed).")
     made = queue.retry(wanted)
     ring_for(chosen)
-    say(f"{len(made)} jobs again, in batch {made[0].batch}.")
+    say(f"{counted(len(made), 'job')} again, in batch {made[0].batch}.")
 
 
 @command.command("pause")

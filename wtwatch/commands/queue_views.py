@@ -17,7 +17,7 @@ from wtwatch.commands.front import one, plain, project_option, say, warn
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.jobs import Queue
-from wtwatch.model import Ended, Job, Outcome, Running, Standing, stamp
+from wtwatch.model import Ended, Job, Outcome, Running, Standing, counted, stamp
 from wtwatch.repo import Repo
 
 _POLL = 0.2
@@ -69,7 +69,9 @@ def _table(jobs: list[Job], standing: list[Standing], later: set[int]) -> None:
             str(job.id), str(job.batch), f"[{style}]{word}[/]" if style else word, _time(job), _unmarked(what)
         )
     for template in standing:
-        table.add_row(f"s{template.id}", "", "standing", "", f"{len(template.specs)} jobs at every move")
+        table.add_row(
+            f"s{template.id}", "", "standing", "", f"{counted(len(template.specs), 'job')} at every move"
+        )
     width = None if sys.stdout.isatty() else 200
     console = Console(width=width, no_color=plain() or None)
     with console.capture() as drawn:  # rich would end the process where a reader went away

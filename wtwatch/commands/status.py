@@ -9,6 +9,7 @@ import click
 
 from wtwatch import service, status
 from wtwatch.commands.front import meant, on_terminal, project_argument, say
+from wtwatch.model import counted
 from wtwatch.status import Document, since
 
 _COLOURS = {
@@ -132,7 +133,7 @@ def _queue(entry: Document) -> Iterator[str]:
 def _results(results: Document) -> str:
     if not results["ahead"]:
         return "✓ all in the main tree"
-    text = f"{results['ahead']} commits to bring home  (wtwatch merge)"
+    text = f"{counted(results['ahead'], 'commit')} to bring home  (wtwatch merge)"
     return _styled(f"{text}; they conflict", "red") if results["conflict"] else text
 
 
