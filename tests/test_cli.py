@@ -615,7 +615,7 @@ def test_ack_stops_asking_for_attention(say: Say, home: Lab) -> None:
         end(home, job, Outcome.FAILED)
     assert "2 failed jobs" in say(home.main, "status", code=1).out
     say(home.main, "ack", "1")
-    assert "1 failed jobs" in say(home.main, "status", code=1).out
+    assert "1 failed job " in say(home.main, "status", code=1).out
     say(home.main, "ack", "--all")
     say(home.main, "status")
 
@@ -630,7 +630,7 @@ def test_backups_are_listed_shown_and_restored_into_a_folder_of_their_own(say: S
     assert star == "*"
     assert '+VERSION = "edited in the run tree"' in say(home.main, "backups", "show", name).out
     assert "is not an empty folder" in say(home.main, "backups", "restore", name, "--to", ".", code=2).err
-    assert "1 files are in" in say(home.main, "backups", "restore", name, "--to", "../back").out
+    assert "Wrote 1 file into" in say(home.main, "backups", "restore", name, "--to", "../back").out
     assert "edited in" in (home.root / "back" / "src" / "process2p" / "version.py").read_text()
 
 

@@ -89,9 +89,8 @@ def _queue(project: Project, specs: list[JobSpec], trigger: Trigger) -> None:
         raise WtwatchError(f"The bookmark {project.bookmark} is gone.", "wtwatch release REV sets it anew.")
     if trigger is Trigger.EVERY_MOVE:
         made = queue.add_standing(specs, tip)
-        say(
-            f"Standing s{made.id}: {counted(len(specs), 'job')}, a new batch at every move of {project.bookmark}."
-        )
+        each_time = counted(len(specs), "job")
+        say(f"Standing s{made.id}: {each_time}, a new batch at every move of {project.bookmark}.")
     else:
         jobs = queue.add(specs, trigger, tip)
         first, last = jobs[0].id, jobs[-1].id
