@@ -50,6 +50,6 @@ def restore(name: str, to: Path | None, project: str | None) -> None:
     backup = backups.find(chosen, name)
     target = to or chosen.run_tree.parent / f"{chosen.run_tree.name}-backup-{backup.id}"
     files = backups.restore(chosen, backup, target)
-    say(f"{counted(len(files), 'file')} in {target}.")
+    say(f"Wrote {counted(len(files), 'file')} into {target}.")
     code = shlex.quote(str(chosen.main_code))
     say(f"As changes to your code instead: git -C {code} cherry-pick -n -m 1 {backup.commit[:12]}")
