@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def pytest_sessionstart() -> None:
             f"the tests need {', '.join(missing)} on PATH or beside this Python. `make test` brings all.",
             returncode=1,
         )
+    # A shell starts what it puts into the background with Ctrl-C ignored, which all children would inherit.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
