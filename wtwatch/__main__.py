@@ -1,10 +1,12 @@
 """``python -m wtwatch`` and the ``wtwatch`` command."""
 
+import gc
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with the code of the contract."""
+    gc.disable()  # a tenth of the time to load goes into looking for garbage, and there is none yet
     try:
         from wtwatch.cli import run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -51,6 +52,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"wtwatch.commands.{cmd_name}")
+        gc.enable()  # see __main__
         command = module.command
         assert isinstance(command, click.Command)
         return _with_version(command)

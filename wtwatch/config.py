@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -193,7 +193,7 @@ def write_project(project: Project) -> None:
 
 def host() -> str:
     """Return the name of this machine, as a project's owner host has it."""
-    return platform.node()
+    return os.uname().nodename
 
 
 def registry_file() -> Path:
