@@ -100,6 +100,7 @@ INSTANTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("word", "when", "nth"), INSTANTS)
 def test_a_move_killed_at_any_command_loses_nothing(house: House, word: str, when: str, nth: int) -> None:
     tip = house.commit({"a.py": "a = 2\n", "n.py": "n = 2\n", "d/x.py": None, "e/f.py": "f = 2\n"})

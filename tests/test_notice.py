@@ -82,6 +82,7 @@ def test_an_operation_of_jj_rings_even_if_no_ref_moves(house: House, watch: Watc
     assert watch.wait(LONG)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("driver", ["git", "jj"])
 def test_in_a_storm_the_last_move_is_always_seen(

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from wtwatch.errors import WtwatchError
 from wtwatch.files import holder
 from wtwatch.jobs import Queue
 from wtwatch.model import EnvironmentState, Freshness, Process, Running, counted, moment, now, stamp
-from wtwatch.processes import identity
+from wtwatch.processes import identity, working_in
 from wtwatch.repo import Repo
 
 Document = dict[str, Any]
@@ -57,8 +58,10 @@ def describe(project: Project) -> Document:
     """Return one project's part of the document."""
     queue = Queue(project.state)
     present = project.run_tree.is_dir()
+    # before any git of ours works in the run tree
+    busy_now = working_in(project.run_tree, project.passive) if present else []
     facts, refs, results = _side_by_side(
-        lambda: codetree.look(project, busy=present),
+        lambda: replace(codetree.look(project), busy=tuple(busy_now)),
         lambda: _refs(project),
         lambda: _results(project) if present else {},
     )
