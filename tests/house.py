@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class House:
     def at(cls, root: Path, **changes: Any) -> House:
         """Return the house that was built at ``root``."""
         project = Project("p", root / "main/.git/wtwatch/p", root / "main", root / "run", environment="none")
-        return cls(replace(project, **changes))
+        return cls(project._replace(**changes))
 
     @classmethod
     def built(cls, root: Path, **changes: Any) -> House:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -124,7 +124,7 @@ class Lab:
     def project(self, **changes: Any) -> Project:
         """Return the settings that `wtwatch init` would write; nothing is written here."""
         state = self.main / ".git" / "wtwatch" / "L5b"
-        return replace(Project("L5b", state, self.main, self.run, host=host()), **changes)
+        return Project("L5b", state, self.main, self.run, host=host())._replace(**changes)
 
     def say(
         self,

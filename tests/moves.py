@@ -6,7 +6,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from wtwatch.config import Project
@@ -56,7 +56,7 @@ class House:
         run.mkdir()
         self.git("branch", bookmark, "a")
         self.git("worktree", "add", "-q", "--detach", str(run / "code"), "a")
-        return House(self.root, replace(self.project, name="q", bookmark=bookmark, run_tree=run))
+        return House(self.root, self.project._replace(name="q", bookmark=bookmark, run_tree=run))
 
     def git(self, *args: str, cwd: Path | None = None) -> str:
         return self._say("git", *args, cwd=cwd)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,8 +35,7 @@ def project_at(folder: Path, name: str = "L5b") -> Project:
 
 def test_a_project_that_was_written_is_read_as_it_was(tmp_path: Path) -> None:
     plain = project_at(tmp_path)
-    rich = replace(
-        plain,
+    rich = plain._replace(
         bookmark="team/a",
         code="the code",
         environment='sh -c "uv sync"',
@@ -184,7 +182,7 @@ def test_a_folder_belongs_to_the_innermost_tree(tmp_path: Path) -> None:
 
 def test_a_main_tree_belongs_to_all_its_projects_and_a_run_tree_to_one(tmp_path: Path) -> None:
     first = project_at(tmp_path)
-    second = replace(first, name="L5b-alt", run_tree=tmp_path / "alt")
+    second = first._replace(name="L5b-alt", run_tree=tmp_path / "alt")
     for folder in (first.main_tree, first.run_tree, second.run_tree):
         folder.mkdir()
     assert projects_at(first.main_tree, [first, second]) == [first, second]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ WORK = Wish(start_jobs=True)
 def project(lab: Lab, say: Say) -> Project:
     """A project that was set up a moment ago, whose batches start as soon as the bookmark moved."""
     say(lab.main, "init")
-    return replace(read_project(lab.project().state / "config.toml"), settle=0.0)
+    return read_project(lab.project().state / "config.toml")._replace(settle=0.0)
 
 
 def plain(project: Project, *commands: str, trigger: Trigger = Trigger.NOW) -> list[Job]:
@@ -66,14 +65,14 @@ def test_a_move_is_followed_once(lab: Lab, project: Project) -> None:
 
 
 def test_what_waits_for_a_move_starts_once_the_bookmark_is_still(lab: Lab, project: Project) -> None:
-    patient = replace(project, settle=30.0)
+    patient = project._replace(settle=30.0)
     plain(project, "true", trigger=Trigger.ON_MOVE)
     lab.change_code("v2", "a second version")
     lab.move_bookmark()
     done = tick(patient, WORK)
     assert done.moved and not done.fired and not done.started
     assert done.again_in and 29 < done.again_in <= 30
-    assert tick(patient, replace(LOOK, hurry=True)).fired == (1,)
+    assert tick(patient, LOOK._replace(hurry=True)).fired == (1,)
 
 
 def test_a_move_of_documentation_alone_starts_nothing(lab: Lab, project: Project) -> None:
@@ -138,7 +137,7 @@ def test_an_end_that_was_told_already_is_passed_over(lab: Lab, project: Project)
     over = run.look(project, running, cancelled=False)
     assert over and over.outcome is Outcome.SUCCEEDED
     tick(project, LOOK)
-    assert reconcile._finish(project, Queue(project.state), replace(running, state=over)) is None
+    assert reconcile._finish(project, Queue(project.state), running._replace(state=over)) is None
 
 
 def test_a_batch_keeps_its_code_though_a_job_commits_into_it(lab: Lab, project: Project) -> None:
@@ -182,7 +181,7 @@ def test_a_pointer_is_not_saved_while_somebody_works_in_the_tree(lab: Lab, proje
         done = tick(project, WORK)
         assert [one.pid for one in done.busy] == [process.pid]
         assert lab.commit("HEAD", lab.run) == by_hand
-        assert tick(project, replace(LOOK, ignore=(process.pid,))).pointer
+        assert tick(project, LOOK._replace(ignore=(process.pid,))).pointer
         process.communicate()
     assert lab.git("rev-parse", "HEAD:code", cwd=lab.run) == lab.commit("runs")
 

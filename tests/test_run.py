@@ -9,7 +9,7 @@ import shlex
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,12 @@ class Bench:
         code, base = self.lab.commit("HEAD", self.project.run_code), self.head()
         with held(self.project.tree_lock) as lock:
             running = run.start(self.project, job, code, base, lock)
-        return replace(job, state=running)
+        return job._replace(state=running)
 
     def wait(self, job: Job, cancelled: bool = False) -> Job:
         ended = eventually(lambda: run.look(self.project, job, cancelled), within=60)
         assert ended is not None
-        return replace(job, state=ended)
+        return job._replace(state=ended)
 
     def do(self, command: str, **spec: Any) -> Job:
         return self.wait(self.start(self.job(command, **spec)))
@@ -287,7 +287,7 @@ def test_a_job_does_not_run_on_other_code_than_its_own(bench: Bench) -> None:
     with held(bench.project.tree_lock) as lock:
         job = bench.job("echo 1 > out")
         running = run.start(bench.project, job, other, bench.head(), lock)
-    state = over(bench.wait(replace(job, state=running)))
+    state = over(bench.wait(job._replace(state=running)))
     assert state.outcome is Outcome.FAILED
     assert "code moved" in (state.detail or "")
     assert not (bench.tree / "out").exists()
@@ -419,7 +419,7 @@ def test_an_unlocked_annexed_file_has_its_content_back(bench: Bench) -> None:
 
 
 def test_a_repository_that_a_failed_job_made_is_kept_for_good(bench: Bench) -> None:
-    bench.project = replace(bench.project, keep_failed=1)
+    bench.project = bench.project._replace(keep_failed=1)
     first = bench.tidy(bench.do("git init -q made; git -C made commit -q --allow-empty -m x; false"))
     second = bench.tidy(bench.do("echo 1 > left; false"))
     third = bench.tidy(bench.do("echo 2 > left; false"))
@@ -430,7 +430,7 @@ def test_a_repository_that_a_failed_job_made_is_kept_for_good(bench: Bench) -> N
 
 
 def test_only_the_newest_leftovers_are_kept(bench: Bench) -> None:
-    bench.project = replace(bench.project, keep_failed=2)
+    bench.project = bench.project._replace(keep_failed=2)
     kept = [bench.tidy(bench.do(f"mkdir -p d; echo {n} > d/f; chmod 555 d; false")) for n in range(3)]
     assert [folder.exists() for folder in kept if folder] == [False, True, True]
 
@@ -539,7 +539,7 @@ def test_a_process_that_only_has_the_pid_of_a_job_is_neither_believed_nor_stoppe
     (folder.path / "outcome").unlink()
     me = identity(os.getpid())
     assert me is not None
-    folder.write_started(replace(me, started=me.started - 1000), uuid(job), now())
+    folder.write_started(me._replace(started=me.started - 1000), uuid(job), now())
     assert run.look(bench.project, job, False) is not None
     run.stop(bench.project, job)  # would end this test
 
@@ -571,7 +571,7 @@ def test_a_start_that_the_queue_never_heard_of_is_not_done_twice(bench: Bench) -
 def test_a_job_of_a_queue_that_started_anew_is_not_taken_for_an_old_one(bench: Bench) -> None:
     first = bench.do("echo old", plain=True)
     log = bench.log(first)
-    again = replace(bench.job("echo new; exit 3", plain=True), id=first.id)
+    again = bench.job("echo new; exit 3", plain=True)._replace(id=first.id)
     ended = bench.wait(bench.start(again))
     assert (over(ended).exit, bench.log(ended)) == (3, "new\n")
     assert run.log_file(bench.project, first).parent.with_name("1.1~1").joinpath("log").read_text() == log

@@ -54,15 +54,15 @@ def manager(home: Path) -> Iterator[UserManager]:
 def call(manager: UserManager, function: str, program: Path | str = sys.executable) -> Any:
     """Call a function of the service module beside the manager, in a Python at ``program``."""
     script = (
-        "import dataclasses, json, sys\n"
+        "import json, sys\n"
         "from wtwatch import errors, service\n"
         f"sys.executable = {str(program)!r}\n"
         "try:\n"
         f"    answer = service.{function}()\n"
         "except errors.WtwatchError as error:\n"
         "    answer = {'error': error.message, 'hint': error.hint}\n"
-        "if dataclasses.is_dataclass(answer):\n"
-        "    answer = dataclasses.asdict(answer)\n"
+        "if isinstance(answer, tuple):\n"
+        "    answer = answer._asdict()\n"
         "print(json.dumps(answer, default=str))\n"
     )
     return json.loads(manager.run(sys.executable, "-c", script).stdout)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from wtwatch.repo import Repo
 A, B, C = (Sha(letter * 40) for letter in "abc")
 PROJECT = Project("p", Path("/s"), Path("/m"), Path("/r"))
 FRESH = Facts(head=A, parked=A, applied=A, tip=A)
-BEHIND = replace(FRESH, tip=B)
+BEHIND = FRESH._replace(tip=B)
 
 
 @pytest.fixture
@@ -35,22 +35,22 @@ def house(tmp_path: Path) -> House:
     ("facts", "planned"),
     [
         (FRESH, sync.Fresh()),
-        (replace(FRESH, edited=("a.py",)), sync.Fresh()),
-        (replace(FRESH, applied=None), sync.Fresh(record=True, at=A)),
-        (replace(FRESH, applied=B), sync.Fresh(record=True, at=A)),
-        (replace(FRESH, branch="runs"), sync.Fresh(detach=True, at=A)),
-        (replace(FRESH, protected=(".venv",), conflicted=True, submodules=True), sync.Fresh()),
+        (FRESH._replace(edited=("a.py",)), sync.Fresh()),
+        (FRESH._replace(applied=None), sync.Fresh(record=True, at=A)),
+        (FRESH._replace(applied=B), sync.Fresh(record=True, at=A)),
+        (FRESH._replace(branch="runs"), sync.Fresh(detach=True, at=A)),
+        (FRESH._replace(protected=(".venv",), conflicted=True, submodules=True), sync.Fresh()),
         (BEHIND, sync.Move(A, B, backup=False)),
-        (replace(BEHIND, applied=None), sync.Move(A, B, backup=False)),
-        (replace(BEHIND, edited=("a.py",)), sync.Move(A, B, backup=True, edited=("a.py",))),
-        (replace(BEHIND, in_the_way=("n",)), sync.Move(A, B, backup=True, in_the_way=("n",))),
-        (replace(BEHIND, branch="runs", head=B), sync.Move(A, B, backup=False)),
-        (replace(BEHIND, applied=None, alone=True), sync.Move(A, B, backup=True, stray=A)),
+        (BEHIND._replace(applied=None), sync.Move(A, B, backup=False)),
+        (BEHIND._replace(edited=("a.py",)), sync.Move(A, B, backup=True, edited=("a.py",))),
+        (BEHIND._replace(in_the_way=("n",)), sync.Move(A, B, backup=True, in_the_way=("n",))),
+        (BEHIND._replace(branch="runs", head=B), sync.Move(A, B, backup=False)),
+        (BEHIND._replace(applied=None, alone=True), sync.Move(A, B, backup=True, stray=A)),
         (
-            replace(BEHIND, head=C, parked=C, stray=True, alone=True),
+            BEHIND._replace(head=C, parked=C, stray=True, alone=True),
             sync.Move(C, B, backup=True, stray=C),
         ),
-        (replace(BEHIND, head=C, parked=C, stray=True), sync.Move(C, B, backup=False)),
+        (BEHIND._replace(head=C, parked=C, stray=True), sync.Move(C, B, backup=False)),
     ],
 )
 def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Plan) -> None:
@@ -62,33 +62,33 @@ def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Plan) -> No
 @pytest.mark.parametrize(
     ("facts", "reason", "hint", "forced"),
     [
-        (replace(FRESH, tip=None), "was deleted", "wtwatch release REV", False),
-        (replace(FRESH, tip=None, tip_missing="conflicted"), "is conflicted", "jj bookmark set runs", False),
+        (FRESH._replace(tip=None), "was deleted", "wtwatch release REV", False),
+        (FRESH._replace(tip=None, tip_missing="conflicted"), "is conflicted", "jj bookmark set runs", False),
         (
-            replace(FRESH, tip=None, tip_missing="jj has not exported it"),
+            FRESH._replace(tip=None, tip_missing="jj has not exported it"),
             "not in git",
             "jj git export",
             False,
         ),
-        (replace(BEHIND, locked=Path("/r/index.lock")), "Another git", "remove /r/index.lock", False),
-        (replace(FRESH, locked=Path("/r/index.lock")), "Another git", "remove /r/index.lock", False),
-        (replace(BEHIND, submodules=True), "has submodules", "vendor it", False),
+        (BEHIND._replace(locked=Path("/r/index.lock")), "Another git", "remove /r/index.lock", False),
+        (FRESH._replace(locked=Path("/r/index.lock")), "Another git", "remove /r/index.lock", False),
+        (BEHIND._replace(submodules=True), "has submodules", "vendor it", False),
         (
-            replace(BEHIND, in_the_way=("n/",), nested=("n/",)),
+            BEHIND._replace(in_the_way=("n/",), nested=("n/",)),
             "repository of its own",
             "Move /r/code/n",
             False,
         ),
-        (replace(BEHIND, operation_above="rebase"), "rebase in the superdataset", "rebase --abort", False),
-        (replace(FRESH, operation_above="bisect"), "bisect in the superdataset", "bisect reset", False),
-        (replace(BEHIND, operation="merge"), "merge in the run tree's code", "Finish or abort", True),
-        (replace(FRESH, operation="merge"), "merge in the run tree's code", "Finish or abort", True),
-        (replace(BEHIND, conflicted=True), "unresolved conflicts", "Resolve it with jj in /m/code", True),
-        (replace(BEHIND, protected=(".venv",)), "tracks .venv", "git rm -r --cached .venv", True),
-        (replace(BEHIND, branch="mine"), "on the branch mine", "checkout --detach", True),
-        (replace(FRESH, branch="mine"), "on the branch mine", "checkout --detach", True),
-        (replace(BEHIND, head=C, parked=C), "taken to another commit", f"wtwatch release {C}", True),
-        (replace(FRESH, head=C, parked=C, stray=True), "commits of its own", f"wtwatch release {C}", True),
+        (BEHIND._replace(operation_above="rebase"), "rebase in the superdataset", "rebase --abort", False),
+        (FRESH._replace(operation_above="bisect"), "bisect in the superdataset", "bisect reset", False),
+        (BEHIND._replace(operation="merge"), "merge in the run tree's code", "Finish or abort", True),
+        (FRESH._replace(operation="merge"), "merge in the run tree's code", "Finish or abort", True),
+        (BEHIND._replace(conflicted=True), "unresolved conflicts", "Resolve it with jj in /m/code", True),
+        (BEHIND._replace(protected=(".venv",)), "tracks .venv", "git rm -r --cached .venv", True),
+        (BEHIND._replace(branch="mine"), "on the branch mine", "checkout --detach", True),
+        (FRESH._replace(branch="mine"), "on the branch mine", "checkout --detach", True),
+        (BEHIND._replace(head=C, parked=C), "taken to another commit", f"wtwatch release {C}", True),
+        (FRESH._replace(head=C, parked=C, stray=True), "commits of its own", f"wtwatch release {C}", True),
     ],
 )
 def test_each_refusal_says_why_and_the_way_out(facts: Facts, reason: str, hint: str, forced: bool) -> None:
@@ -101,7 +101,7 @@ def test_each_refusal_says_why_and_the_way_out(facts: Facts, reason: str, hint: 
 
 
 def test_force_does_not_reach_past_the_first_refusal_to_a_final_one() -> None:
-    facts = replace(BEHIND, operation="merge", submodules=True)
+    facts = BEHIND._replace(operation="merge", submodules=True)
     assert isinstance(sync.plan(PROJECT, facts, force=True), sync.Blocked)
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wtwatch.files import sync_folder, write_whole
 from wtwatch.model import JobSpec, Sha, moment, stamp
@@ -29,8 +28,7 @@ RESERVED = 256 * 1024
 """Bytes reserved for an outcome, in which some 5,000 commits find room."""
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What an attempt is to do, where, and on what: all that its process needs.
 
     ``code`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's.
@@ -49,8 +47,7 @@ class Order:
     spec: JobSpec
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What an attempt came to. ``stopped``: it was told to end before it was done."""
 
     exit: int | None
@@ -60,11 +57,11 @@ class Result:
     stopped: bool = False
 
 
-@dataclass(frozen=True)
 class Folder:
     """The folder of one attempt; anything in it is whole or not there."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @classmethod
     def of(cls, state: Path, job: int, attempt: int) -> Folder:
@@ -78,7 +75,7 @@ class Folder:
 
     def write_order(self, order: Order) -> None:
         """Say what is to be done, before anything is."""
-        facts = asdict(order) | {
+        facts = order._asdict() | {
             "queued": stamp(order.queued),
             "at": stamp(order.at),
             "run_tree": str(order.run_tree),
@@ -115,7 +112,7 @@ class Folder:
     def write_started(self, who: Identity, uuid: str, at: datetime) -> None:
         """Say which process does it."""
         write_whole(
-            self.path / "started", json.dumps({**asdict(who), "uuid": uuid, "at": stamp(at)}, indent=1)
+            self.path / "started", json.dumps({**who._asdict(), "uuid": uuid, "at": stamp(at)}, indent=1)
         )
 
     def started(self) -> Identity | None:
@@ -157,7 +154,7 @@ class Draft:
 
     def publish(self, result: Result) -> None:
         """Make the outcome known, whole, by a rename."""
-        text = json.dumps(asdict(result) | {"ended": stamp(result.ended)})
+        text = json.dumps(result._asdict() | {"ended": stamp(result.ended)})
         content = text.encode("ascii")
         os.pwrite(self._handle, content, 0)
         os.ftruncate(self._handle, len(content))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import jj
 from wtwatch.checkout import in_the_way, index_is_at, index_lock
@@ -15,8 +15,7 @@ from wtwatch.processes import working_in
 from wtwatch.repo import Repo, TreeEntry, parse_status, parse_tree
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """All that the decision rests on, read in one look.
 
     ``parked`` is the commit at which the files stand; it differs from HEAD where a branch was moved from

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_type_hints
 
 import platformdirs
 import tomli
@@ -28,8 +27,7 @@ PASSIVE = (
 MAIN_SETTINGS = ("main_tree", "run_tree", "bookmark", "code", "environment", "host")
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(NamedTuple):
     """One superdataset, one bookmark, one run tree, and how to treat them.
 
     ``state`` is the folder where wtwatch keeps what it knows of the project; it is not written into the file,
@@ -101,12 +99,12 @@ def check_name(name: str) -> str:
     return name
 
 
-_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
-    "str": (str, "a text in quotes"),
-    "Path": (str, "an absolute path in quotes"),
-    "float": ((int, float), "a number of seconds"),
-    "int": (int, "a whole number"),
-    "tuple[str, ...]": (list, "a list of texts in quotes"),
+_KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
+    str: (str, "a text in quotes"),
+    Path: (str, "an absolute path in quotes"),
+    float: ((int, float), "a number of seconds"),
+    int: (int, "a whole number"),
+    tuple[str, ...]: (list, "a list of texts in quotes"),
 }
 _CHOICES = {"merge_pointer": ("ask", "main", "run")}
 
@@ -127,7 +125,7 @@ def read_project(file: Path) -> Project:
         raise UsageError(
             f"{file} is not valid TOML: {error}.", "Mend that line; see https://toml.io."
         ) from error
-    allowed = {field.name: str(field.type) for field in fields(Project) if field.name != "state"}
+    allowed = {key: kind for key, kind in get_type_hints(Project).items() if key != "state"}
     values = {key: _checked(file, text, key, value, allowed) for key, value in table.items()}
     for key in ("name", "main_tree", "run_tree"):
         if key not in values:
@@ -137,7 +135,7 @@ def read_project(file: Path) -> Project:
     return Project(state=file.parent, **values)
 
 
-def _checked(file: Path, text: str, key: str, value: object, allowed: dict[str, str]) -> Any:
+def _checked(file: Path, text: str, key: str, value: object, allowed: dict[str, object]) -> Any:
     place = f"{file}, line {_line_of(text, key)}"
     if key not in allowed:
         raise UsageError(
@@ -155,11 +153,11 @@ def _checked(file: Path, text: str, key: str, value: object, allowed: dict[str, 
         raise UsageError(f"{place}: {key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.")
     if key == "name":
         return _checked_name(place, str(value))
-    if allowed[key] == "Path":
+    if allowed[key] is Path:
         if not Path(str(value)).is_absolute():
             raise UsageError(f"{place}: {key} must be an absolute path, not {value!r}.")
         return Path(str(value))
-    if allowed[key] == "float":
+    if allowed[key] is float:
         return float(value)  # type: ignore[arg-type]
     return tuple(value) if isinstance(value, list) else value
 
@@ -181,11 +179,11 @@ def write_project(project: Project) -> None:
     import tomli_w
 
     values: dict[str, object] = {}
-    for field in fields(Project):
-        value = getattr(project, field.name)
-        if field.name == "state" or (field.name not in ("name", *MAIN_SETTINGS) and value == field.default):
+    for key, value in project._asdict().items():
+        always = key in ("name", *MAIN_SETTINGS)
+        if key == "state" or (not always and value == Project._field_defaults[key]):
             continue
-        values[field.name] = (
+        values[key] = (
             list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
         )
     write_whole(project.state / "config.toml", tomli_w.dumps(values))

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from wtwatch import config, notify, places, reconcile, status
@@ -35,18 +34,18 @@ GRACE = 20.0
 _log = logging.getLogger("wtwatch")
 
 
-@dataclass
 class Lane:
     """One project's thread: it ticks when poked, and when a time has come that a tick named."""
 
-    project: Project
-    stopping: threading.Event = field(default_factory=threading.Event)
-    poked: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
-    at: Places | None = None
-    seen: Fingerprint | None = None
-    trouble: str | None = None
-    in_vain: int = 0
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.stopping = threading.Event()
+        self.poked = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.at: Places | None = None
+        self.seen: Fingerprint | None = None
+        self.trouble: str | None = None
+        self.in_vain = 0
 
     def start(self) -> None:
         """Start the thread."""

@@ -9,9 +9,8 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wtwatch.errors import WtwatchError
 from wtwatch.model import JobSpec, Sha
@@ -21,8 +20,7 @@ OUR_KEY = "wtwatch"
 """The key in a run record under which wtwatch notes what DataLad does not."""
 
 
-@dataclass(frozen=True)
-class RunResult:
+class RunResult(NamedTuple):
     """How a run ended: the command's exit code, or 1 where ``error`` says what else went wrong."""
 
     exit: int

@@ -12,9 +12,9 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import venv
 from wtwatch.config import Project
@@ -41,8 +41,7 @@ print(json.dumps(found))
 """
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How the environment stands, and why."""
 
     state: EnvironmentState
@@ -85,8 +84,7 @@ def noted(project: Project, wanted: str) -> Verdict:
     return Verdict(EnvironmentState.OK)
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     """A look into the environment that is under way; see :func:`start_probe`."""
 
     names: tuple[str, ...]

@@ -13,9 +13,9 @@ import re
 import secrets
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import jj
 from wtwatch.files import bell_in, sync_folder
@@ -45,8 +45,7 @@ class Fitting(Enum):
     REFUSED = "refused"  # the folder is not this repository's own, or cannot be written
 
 
-@dataclass(frozen=True)
-class HookState:
+class HookState(NamedTuple):
     """One hook: where it is or would be, how it stands, and what the user can do about that."""
 
     name: str
@@ -55,8 +54,7 @@ class HookState:
     advice: str | None = None
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """A hook's file, the text that wtwatch would write there, and why it must not (``None``: it may)."""
 
     name: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch.model import Sha
 from wtwatch.repo import Repo, history
@@ -11,8 +11,7 @@ from wtwatch.repo import Repo, history
 _MARK = "[DATALAD RUNCMD]"
 
 
-@dataclass(frozen=True)
-class Harvest:
+class Harvest(NamedTuple):
     """Jobs, files and bytes that a range of commits brings, and the commits' subjects, oldest first."""
 
     jobs: int = 0

@@ -6,8 +6,8 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import config, dataset, environment, githooks, intent, jj, maintree, runtree, worktrees
 from wtwatch.config import Project
@@ -22,8 +22,7 @@ LOCKED_FOR = "run tree of the wtwatch project"
 """What git says of the worktrees that are locked for a project, before its name."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to be made; ``tip`` is where the bookmark is or will be, ``known``: it is a project already."""
 
     project: Project
@@ -71,7 +70,7 @@ def plan(start: Path, wish: Wish, projects: Sequence[Project]) -> Plan:
     maintree.check(project.main_tree, project.code, project.bookmark)
     tip, new = _tip(project)
     layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)
-    environment.require_uv(replace(project, run_tree=project.main_tree))  # the run tree is not there yet
+    environment.require_uv(project._replace(run_tree=project.main_tree))  # the run tree is not there yet
     return Plan(project, known, tip, new, layout)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import config, maintree
 from wtwatch.config import Project
@@ -15,8 +15,7 @@ from wtwatch.quoting import quoted
 from wtwatch.repo import Repo
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """What was asked for; ``None`` leaves the choice to wtwatch, or to what the project has already."""
 
     run_tree: Path | None = None
@@ -31,12 +30,12 @@ def choose(start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Projec
 
     ``projects`` are all that can be read. Raises :class:`UsageError` if nothing can be meant.
     """
-    wish = replace(wish, code=maintree.code_path(wish.code) if wish.code is not None else None)
+    wish = wish._replace(code=maintree.code_path(wish.code) if wish.code is not None else None)
     around = [tree.resolve() for tree in maintree.trees_around(start)]
     for tree in around:
         stood_in = next((one for one in projects if one.run_tree.resolve() == tree), None)
         if stood_in is not None:
-            wish = replace(wish, bookmark=stood_in.bookmark if wish.bookmark is None else wish.bookmark)
+            wish = wish._replace(bookmark=stood_in.bookmark if wish.bookmark is None else wish.bookmark)
             return _of(stood_in.main_tree, start, wish, projects)
         if any(one.main_tree.resolve() == tree for one in projects):
             return _of(tree, start, wish, projects)
@@ -82,7 +81,7 @@ def _of(main: Path, start: Path, wish: Wish, projects: Sequence[Project]) -> tup
     if before is None:
         return chosen, False
     changes = {key: getattr(chosen, key) for key in ("name", "state", *config.MAIN_SETTINGS)}
-    return replace(before, **changes), False
+    return before._replace(**changes), False
 
 
 def _again(project: Project, start: Path, wish: Wish) -> Project:
@@ -98,7 +97,7 @@ def _again(project: Project, start: Path, wish: Wish) -> Project:
         )
     if wish.code not in (None, project.code):
         raise UsageError(f"The code of {project.name} is in {project.code!r}.", "Leave --code out.")
-    return replace(project, environment=_environment(wish, project.environment), host=config.host())
+    return project._replace(environment=_environment(wish, project.environment), host=config.host())
 
 
 def _environment(wish: Wish, default: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch.errors import CommandFailed, WtwatchError
 from wtwatch.model import Sha
@@ -19,8 +19,7 @@ CONFLICT_PREFIX = ".jjconflict-"
 """Top folders of this name are in the git tree of a commit that jj holds conflicts for."""
 
 
-@dataclass(frozen=True)
-class Bookmark:
+class Bookmark(NamedTuple):
     """A bookmark as jj has it.
 
     ``targets`` are the commits it points to (more than one: conflicted; none: deleted); ``git`` is where

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from wtwatch.files import sync_folder, write_whole
 
 
-@dataclass(frozen=True)
 class Journal:
     """One step that was announced and has not ended. Who opens it holds the lock of what it changes."""
 
-    file: Path
+    def __init__(self, file: Path) -> None:
+        self.file = file
 
     def open(self, facts: dict[str, str]) -> None:
         """Announce a step, with the facts that its recovery needs."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import maintree
 from wtwatch.dotgit import check_absorbed, check_links, shares_annex
@@ -16,8 +16,7 @@ from wtwatch.quoting import quoted
 from wtwatch.repo import Repo, parse_tree
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One worktree that the run tree needs: of the repository ``main``, at ``path``.
 
     ``branch`` is the branch it goes on (``None``: detached), ``new_branch`` that it has to be made.
@@ -34,8 +33,7 @@ class Wanted:
         return f"{self.path}, of {self.main} at {self.commit[:10]}, {where}"
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What a run tree consists of: worktrees to make, worktrees that are there, subdatasets left empty."""
 
     missing: tuple[Wanted, ...]

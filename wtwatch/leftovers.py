@@ -56,8 +56,8 @@ def _clear_one(project: Project, path: str, place: Path, env: Mapping[str, str],
     found = changes(tree, env)
     contents = unlocked(tree, found)
     for change in found:
-        gone = change.files == "D" or change.gitlink
-        same = change.files == "." and _has_content(tree / change.path, contents.get(change.path), since)
+        gone = change.unstaged == "D" or change.gitlink
+        same = change.unstaged == "." and _has_content(tree / change.path, contents.get(change.path), since)
         if not gone and not same:
             _move_out(tree, change.path, place / path)
     back = [change for change in found if not change.untracked]

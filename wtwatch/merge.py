@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import checkout, harvest
 from wtwatch.config import Project
@@ -17,8 +17,7 @@ from wtwatch.processes import datalad_runs_in, working_in
 from wtwatch.repo import GITLINK, Repo
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What one dataset of the main tree needs: its branch goes from ``ours`` to ``target``.
 
     ``path`` is relative to the main tree, empty for the superdataset itself. ``target`` is ``theirs`` where
@@ -37,8 +36,7 @@ class Step:
         return self.target == self.theirs
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What came (or would come) home."""
 
     steps: tuple[Step, ...] = ()
@@ -47,11 +45,10 @@ class Report:
     size: int = 0
     pointer_differs: bool = False
     above: Path | None = None
-    commits: tuple[str, ...] = field(default=())
+    commits: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """How the main branch and the run branch stand to each other; ``conflicts`` are paths."""
 
     ahead: int
@@ -123,13 +120,13 @@ def _check_main(project: Project, main: Repo) -> None:
         )
 
 
-@dataclass(frozen=True)
 class _Planner:
     """Works out the steps of a merge. ``commits``: merge commits are made, else only their files' trees."""
 
-    project: Project
-    pointer: str
-    commits: bool = True
+    def __init__(self, project: Project, pointer: str, commits: bool = True) -> None:
+        self.project = project
+        self.pointer = pointer
+        self.commits = commits
 
     def steps_to_bookmark(self) -> list[Step]:
         """Return all steps, deepest first."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 Sha = NewType("Sha", str)
 """A full commit id of git, in hexadecimal."""
@@ -50,8 +49,7 @@ class EnvironmentState(Enum):
     NONE = "none"  # this code has no environment that wtwatch looks after
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """A process that works in the run tree."""
 
     pid: int
@@ -77,13 +75,11 @@ class Outcome(Enum):
     INTERRUPTED = "interrupted"  # cut off by a crash or a power cut
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Not started yet."""
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """Started on ``code``, with the superdataset at ``base``."""
 
     started: datetime
@@ -92,8 +88,7 @@ class Running:
     uuid: str
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """Over. ``started`` and ``code`` are ``None`` only for a job that was cancelled while it waited."""
 
     started: datetime | None
@@ -108,8 +103,7 @@ class Ended:
 JobState = Waiting | Running | Ended
 
 
-@dataclass(frozen=True)
-class JobSpec:
+class JobSpec(NamedTuple):
     """What a job is to do.
 
     ``command`` is one shell line, as DataLad records it. ``plain`` runs it as it is, else it goes through
@@ -125,8 +119,7 @@ class JobSpec:
     rerun_of: Sha | None = None
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One command of a batch, and how far it is."""
 
     id: int
@@ -134,7 +127,7 @@ class Job:
     attempt: int
     spec: JobSpec
     queued: datetime
-    state: JobState = field(default_factory=Waiting)
+    state: JobState = Waiting()
     acknowledged: bool = False
     cancel_requested: bool = False
 
@@ -150,8 +143,7 @@ class Job:
                 return outcome.value
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """Jobs that become a new batch at every move (``--every-move``).
 
     ``base`` is the code commit they last started from, or the tip when they were queued.
@@ -163,8 +155,7 @@ class Standing:
     queued: datetime
 
 
-@dataclass(frozen=True)
-class Backup:
+class Backup(NamedTuple):
     """What a sync took out of the run tree: a commit under a ref of its own in the code repository."""
 
     id: str
@@ -173,8 +164,7 @@ class Backup:
     summary: str
 
 
-@dataclass(frozen=True)
-class SyncDone:
+class SyncDone(NamedTuple):
     """One finished sync. ``seconds`` is wall time from looking to pointer saved."""
 
     at: datetime

@@ -12,10 +12,9 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeVar
 
 from watchdog import events
 
@@ -86,8 +85,7 @@ class Bell:
         return True
 
 
-@dataclass(frozen=True)
-class _Armed:
+class _Armed(NamedTuple):
     """A folder under watch, and which folder that was when the watch began (device and inode)."""
 
     observer: BaseObserver

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import jj
 from wtwatch.config import Project
@@ -23,8 +23,7 @@ RACY = 20_000_000
 """Nanoseconds within which two changes of a file may bear the same time: two ticks of a 100 Hz kernel."""
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """What must be watched for one project, and what a move can change.
 
     ``folders`` are to be watched, outer ones first; those that do not exist are waited for. ``bell`` is the

@@ -6,9 +6,9 @@ import os
 import signal
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch.config import Project
 from wtwatch.model import Process
@@ -21,8 +21,7 @@ _SHELLS = frozenset(("ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", 
 _TAKE_A_WORD = frozenset(("--init-file", "--rcfile", "--init-command", "-C", "-o", "+o", "-O", "+O"))
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """A process beyond its pid, which the kernel gives out again: pid, start time and boot."""
 
     pid: int

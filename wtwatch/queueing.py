@@ -6,10 +6,10 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch.config import Project
 from wtwatch.errors import UsageError
@@ -25,8 +25,7 @@ _SAFE = r"[\w@%+=:,./-]*"
 _OPEN = re.compile(_SAFE + r"(?:\{(?:inputs|outputs)(?:\[\w+\])?\}" + _SAFE + ")+", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What was asked of `queue add`.
 
     ``words`` is the command; a single word is a shell line as it is, as `datalad run` has it. ``each`` are

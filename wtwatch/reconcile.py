@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from typing import NamedTuple
 
 from wtwatch import codetree, environment, processes, run, save, sync
 from wtwatch.codetree import Facts
@@ -43,8 +43,7 @@ ASIDE = (":(top)", ":(exclude,top)docs/**", ":(exclude,top)*.md", ":(exclude,top
 """What a move may change without concerning a job: pathspecs (gitglossary(7)) for all but documentation."""
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """How a tick is to be done.
 
     ``start_jobs``: the daemon's; ``force``: back up, then move; ``hurry``: do not wait for the bookmark to be
@@ -55,11 +54,10 @@ class Wish:
     force: bool = False
     hurry: bool = False
     ignore: tuple[int, ...] = ()
-    stop: Callable[[], bool] = field(default=lambda: False)
+    stop: Callable[[], bool] = lambda: False
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """What a tick did, and what it waits for.
 
     ``again_in`` is when the next tick is due without any event, in seconds.
@@ -98,7 +96,7 @@ def tick(project: Project, wish: Wish) -> Done:
         if ended is not None:
             ended = _finish(project, queue, ended)
         done = _bring_up_to_date(project, queue, wish)
-        done = replace(done, ended=ended)
+        done = done._replace(ended=ended)
         if wish.start_jobs and done.waits is None:
             done = _start_next(project, queue, done, lock)
     _note_waiting(queue, done)
@@ -122,7 +120,7 @@ def _look_at(project: Project, job: Job) -> Job | None:
         if job.cancel_requested:
             run.stop(project, job)
         return None
-    return replace(job, state=over)
+    return job._replace(state=over)
 
 
 def _finish(project: Project, queue: Queue, job: Job) -> Job | None:
@@ -144,9 +142,9 @@ def _finish(project: Project, queue: Queue, job: Job) -> Job | None:
         edited = codetree.look(project).edited
         sync.apply(project, sync.Move(head, began.code, backup=bool(edited), edited=edited))
         details.append(f"it committed into {project.code}: {head} is kept")
-    state = replace(job.state, detail="; ".join(filter(None, details)) or None)
+    state = job.state._replace(detail="; ".join(filter(None, details)) or None)
     queue.end(job.id, state)
-    return replace(job, state=state)
+    return job._replace(state=state)
 
 
 def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
@@ -174,13 +172,13 @@ def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
     done = Done()
     if moves or step != sync.Fresh():
         done = Done(backup=sync.apply(project, step))
-    done = replace(done, pointer=_save_pointer(project, queue, facts.tip))
+    done = done._replace(pointer=_save_pointer(project, queue, facts.tip))
     if moves and facts.parked is not None:
         old = facts.applied or facts.parked
         backup = done.backup.id if done.backup else None
         moved = SyncDone(now(), old, facts.tip, time.monotonic() - began, backup)
         queue.record_sync(moved)
-        done = replace(done, moved=moved)
+        done = done._replace(moved=moved)
     verdict = environment.noted(project, wanted)
     known_broken = verdict.state is EnvironmentState.BROKEN and not moves
     if moves or (verdict.ready and wish.start_jobs and queue.next_job() is not None):
@@ -188,8 +186,7 @@ def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
     if not verdict.ready and not (known_broken and not wish.hurry):
         verdict = environment.set_up(project, wanted, verdict, wish.stop)
     if not verdict.ready:
-        return replace(
-            done,
+        return done._replace(
             waits=f"The environment of the run tree is {verdict.state.value}: {verdict.detail}.",
             hint="Mend it, then `wtwatch sync`.",
         )
@@ -254,8 +251,8 @@ def _fire(project: Project, queue: Queue, done: Done, tip: Sha) -> Done:
     since = queue.get("tip_at")
     still = (now() - moment(since)).total_seconds() if since else project.settle
     if still < project.settle and queue.get("hurry") != tip:
-        return replace(done, again_in=project.settle - still)
-    return replace(done, fired=tuple(queue.fire(tip, lambda old, new: concerns_jobs(project, old, new))))
+        return done._replace(again_in=project.settle - still)
+    return done._replace(fired=tuple(queue.fire(tip, lambda old, new: concerns_jobs(project, old, new))))
 
 
 def concerns_jobs(project: Project, old: Sha, new: Sha) -> bool:
@@ -269,7 +266,7 @@ def _start_next(project: Project, queue: Queue, done: Done, lock: int) -> Done:
         return done
     busy = processes.working_in(project.run_tree, project.passive)
     if busy:
-        return replace(_busy(busy), moved=done.moved, fired=done.fired, ended=done.ended)
+        return _busy(busy)._replace(moved=done.moved, fired=done.fired, ended=done.ended)
     code = Repo(project.run_code).resolve("HEAD")
     assert code is not None
     pointer = save.look(project)
@@ -278,20 +275,19 @@ def _start_next(project: Project, queue: Queue, done: Done, lock: int) -> Done:
         base = save.record(project, code, foldable=False) or base
     problems = [*_code_is_not_clean(project), *run.ready(project, job)]
     if problems:
-        return replace(
-            done,
+        return done._replace(
             waits=f"The run tree is not clean, so job {job.id} cannot start: {problems[0]}",
             hint="\n".join([*problems[1:], "Then it goes on by itself."]),
         )
     queue.set("used", base)
-    job = replace(job, state=run.start(project, job, code, base, lock))
+    job = job._replace(state=run.start(project, job, code, base, lock))
     assert isinstance(job.state, Running)
     try:
         queue.begin(job.id, job.state)
     except WtwatchError:  # it was removed from the queue this very moment
         run.stop(project, job)
         raise
-    return replace(done, started=job)
+    return done._replace(started=job)
 
 
 def _code_is_not_clean(project: Project) -> list[str]:

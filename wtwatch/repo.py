@@ -14,10 +14,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wtwatch.errors import CommandFailed, WtwatchError
 from wtwatch.model import Sha
@@ -78,11 +77,11 @@ def _complete(path: str) -> bool:
     return all(shutil.which(tool, path=path) for tool in ("git-annex", "datalad"))
 
 
-@dataclass(frozen=True)
 class Repo:
     """A work tree of a git repository, by its path. Cheap: holds nothing open."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def start(
         self, *args: str, env: Mapping[str, str] | None = None, hooks: bool = False, feed: bool = False
@@ -318,8 +317,7 @@ class HistoryReader:
         return int(blob.size), None
 
 
-@dataclass(frozen=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One line of git-ls-tree(1)."""
 
     mode: str
@@ -338,8 +336,7 @@ def parse_tree(listing: str) -> tuple[TreeEntry, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(NamedTuple):
     """What ``git status`` says: where HEAD is, and the paths that differ from it.
 
     ``edited`` are tracked paths with staged or unstaged changes, ``unmerged`` those in conflict,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from wtwatch.model import Ended, Job, JobSpec, JobState, Outcome, Running, Sha, Standing, Waiting, moment
@@ -13,7 +12,7 @@ from wtwatch.model import Ended, Job, JobSpec, JobState, Outcome, Running, Sha, 
 
 def spec_text(spec: JobSpec) -> str:
     """Return what a job is to do, as the column `spec` has it."""
-    return json.dumps(asdict(spec))
+    return json.dumps(spec._asdict())
 
 
 def spec_of(text: str) -> JobSpec:
@@ -23,7 +22,7 @@ def spec_of(text: str) -> JobSpec:
 
 def specs_text(specs: Sequence[JobSpec]) -> str:
     """Return what standing jobs are to do, as the column `specs` has it."""
-    return json.dumps([asdict(spec) for spec in specs])
+    return json.dumps([spec._asdict() for spec in specs])
 
 
 def job_of(row: sqlite3.Row) -> Job:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
+from typing import NamedTuple
 
 from wtwatch.model import Sha
 from wtwatch.repo import GITLINK, Repo
@@ -15,8 +15,7 @@ from wtwatch.repo import GITLINK, Repo
 _FIELDS = {"1": 8, "u": 10}
 
 
-@dataclass(frozen=True)
-class Subdataset:
+class Subdataset(NamedTuple):
     """A subdataset that a tree's HEAD names: its path from the top, and whether it is installed there."""
 
     path: str
@@ -49,25 +48,24 @@ def commits_since(tree: Path, base: Sha) -> tuple[Sha, ...]:
     return tuple(Sha(commit) for commit in listing.split())
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One path that differs from HEAD, as git-status(1) has it in porcelain version 2.
 
-    ``index`` and ``files`` are its letters for "differs from HEAD" and "differs from the index", ``.`` for
-    neither; both are ``?`` for a file that git does not track (then the rest is empty). A path that ends
+    ``staged`` and ``unstaged`` are its letters for "differs from HEAD" and "differs from the index", ``.``
+    for neither; both are ``?`` for a file that git does not track (then the rest is empty). A path that ends
     with a slash is an untracked repository of its own.
     """
 
     path: str
-    index: str
-    files: str
+    staged: str
+    unstaged: str
     in_head: tuple[str, Sha] = ("", Sha(""))
     in_index: tuple[str, Sha] = ("", Sha(""))
 
     @property
     def untracked(self) -> bool:
         """Git does not know the file."""
-        return self.index == "?"
+        return self.staged == "?"
 
     @property
     def gitlink(self) -> bool:
@@ -123,7 +121,7 @@ def unlocked(tree: Path, changed: list[Change]) -> dict[str, Path]:
     ``git annex unlock`` puts a pointer to the key into the index where HEAD has a symlink to it
     (https://git-annex.branchable.com/internals/pointer_file/).
     """
-    found = [change for change in changed if change.index == "T" and change.in_head[0] == "120000"]
+    found = [change for change in changed if change.staged == "T" and change.in_head[0] == "120000"]
     targets = _targets(Repo(tree), [change.in_head[1] for change in found])
     keys = [_KEY.match(target) for target in targets]
     return {

@@ -6,7 +6,7 @@ the same with a hundred thousand files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
@@ -18,8 +18,7 @@ SIGN = "Saved-by: wtwatch"
 """The last line of each pointer commit: only commits that wtwatch made are ever folded."""
 
 
-@dataclass(frozen=True)
-class Pointer:
+class Pointer(NamedTuple):
     """The gitlink of ``code`` in the commit ``head`` of the run tree's superdataset."""
 
     head: Sha

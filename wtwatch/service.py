@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch.config import daemon_file
 from wtwatch.errors import WtwatchError
@@ -21,8 +21,7 @@ _BY_HAND = "Run `wtwatch watch` in a terminal that stays, such as tmux or screen
 _CARRIED = ("XDG_CONFIG_HOME", "XDG_STATE_HOME")  # where the registry and the daemon's lock are
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(NamedTuple):
     """What :func:`install` did. ``lingers``: goes on after log-out, as logind says; ``None``: unknown."""
 
     unit: Path
@@ -30,8 +29,7 @@ class Installed:
     lingers: bool | None
 
 
-@dataclass(frozen=True)
-class ServiceState:
+class ServiceState(NamedTuple):
     """How the service stands: is its file there, does it start at log-in, does it run, and in words."""
 
     unit: Path

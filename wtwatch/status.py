@@ -9,7 +9,6 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ def describe(project: Project) -> Document:
     # before any git of ours works in the run tree
     busy_now = working_in(project.run_tree, project.passive) if present else []
     facts, refs, results = _side_by_side(
-        lambda: replace(codetree.look(project), busy=tuple(busy_now)),
+        lambda: codetree.look(project)._replace(busy=tuple(busy_now)),
         lambda: _refs(project),
         lambda: _results(project) if present else {},
     )

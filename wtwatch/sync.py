@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch import backups, checkout
 from wtwatch.codetree import Facts
@@ -21,8 +21,7 @@ from wtwatch.processes import working_in
 from wtwatch.repo import Repo
 
 
-@dataclass(frozen=True)
-class Fresh:
+class Fresh(NamedTuple):
     """The tree is at the tip.
 
     ``record``: the applied ref has to be told so; ``detach``: HEAD is on the branch; then ``at`` is the tip.
@@ -33,8 +32,7 @@ class Fresh:
     at: Sha | None = None
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """The tree has to go from ``parked`` to ``to``.
 
     ``backup`` says that there is something to keep first: ``edited`` files, untracked ones ``in_the_way``,
@@ -52,8 +50,7 @@ class Move:
     quit: bool = False
 
 
-@dataclass(frozen=True)
-class Blocked:
+class Blocked(NamedTuple):
     """Nothing moves until the user acts: ``reason`` and ``hint``."""
 
     reason: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -77,7 +77,7 @@ def is_clean(lab: Lab, tree: Path) -> bool:
 def set_settings(lab: Lab, name: str = "L5b", **settings: Any) -> None:
     """Change settings in the ``config.toml`` of a project."""
     file = lab.main / ".git" / "wtwatch" / name / "config.toml"
-    write_project(replace(read_project(file), **settings))
+    write_project(read_project(file)._replace(**settings))
 
 
 def states(lab: Lab, ids: Collection[int] = ()) -> list[str]:

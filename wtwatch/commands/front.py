@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
@@ -19,8 +18,7 @@ from wtwatch.files import bell_in, ring
 from wtwatch.repo import Repo
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(NamedTuple):
     """A registered project that cannot be used, and why; ``trees`` is where it is or was."""
 
     name: str
@@ -28,8 +26,7 @@ class Broken:
     error: WtwatchError
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """All registered projects: those that can be read, and those that cannot."""
 
     projects: tuple[Project, ...]
