@@ -39,6 +39,9 @@ LOOK = 2.0
 STOPPING = 0.5
 """Seconds until the next look at a job that was told to end."""
 
+PATIENCE = 5.0
+"""Seconds that a command waits for the daemon's tick, and a tick for the last process of a job that ended."""
+
 ASIDE = (":(top)", ":(exclude,top)docs/**", ":(exclude,top)*.md", ":(exclude,top)README*")
 """What a move may change without concerning a job: pathspecs (gitglossary(7)) for all but documentation."""
 
@@ -47,13 +50,15 @@ class Wish(NamedTuple):
     """How a tick is to be done.
 
     ``start_jobs``: the daemon's; ``force``: back up, then move; ``hurry``: do not wait for the bookmark to be
-    still; ``ignore``: pids that do not count as busy; ``stop`` is asked during a long set-up.
+    still; ``ignore``: pids that do not count as busy; ``patience``: seconds to wait for another command or
+    tick that works on the run tree; ``stop`` is asked during a long set-up.
     """
 
     start_jobs: bool = False
     force: bool = False
     hurry: bool = False
     ignore: tuple[int, ...] = ()
+    patience: float = 0.0
     stop: Callable[[], bool] = lambda: False
 
 
@@ -90,7 +95,7 @@ def tick(project: Project, wish: Wish) -> Done:
             f"The run tree {project.run_tree} is gone.",
             "Mount its disk, or make it anew with `wtwatch init` in the main tree.",
         )
-    with held(project.tree_lock, wait=5.0 if ended else 0.0) as lock:
+    with held(project.tree_lock, wait=PATIENCE if ended else wish.patience) as lock:
         sync.recover(project)
         environment.recover(project)
         if ended is not None:

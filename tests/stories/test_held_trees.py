@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import psutil
 
 from tests.building import SUBJECTS
 from tests.lab import Gate, Lab, eventually, plot
 from tests.stories.findings import follows, queue_plain, version_of
+from wtwatch.files import held
 
 SOURCE = f"inputs/L5b_2p/{SUBJECTS[0]}/LSD/data.bin"
 
@@ -65,6 +69,19 @@ def test_a_batch_started_by_hand_holds_the_tree_and_is_named(lab: Lab) -> None:
         said = lab.status()
         assert (said["freshness"], said["busy"], said["reason"]) == ("fresh", None, None)
     assert version_of(lab.root / "by-hand.svg") == "v1"
+
+
+def test_sync_waits_for_whoever_works_on_the_run_tree_just_now(lab: Lab) -> None:
+    lab.wtwatch("init")
+    lab.change_code("v2", "a second version")
+    new = lab.move_bookmark()
+    lock = lab.project().tree_lock
+    with held(lock):  # as the daemon does for a moment at each move
+        waiting = subprocess.Popen([sys.executable, "-P", "-m", "wtwatch", "sync"], cwd=lab.main)
+        eventually(lambda: lock in {Path(file.path) for file in psutil.Process(waiting.pid).open_files()})
+        assert lab.commit("HEAD", lab.run_code) != new
+    assert waiting.wait(20) == 0
+    assert lab.commit("HEAD", lab.run_code) == new
 
 
 def test_whoever_waits_for_the_queue_in_the_run_tree_does_not_hold_it_up(lab: Lab) -> None:

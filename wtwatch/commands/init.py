@@ -65,7 +65,7 @@ def _install_hooks(project: Project) -> None:
 
 def _first_sync(project: Project) -> None:
     try:
-        done = reconcile.tick(project, reconcile.Wish())
+        done = reconcile.tick(project, reconcile.Wish(patience=reconcile.PATIENCE))
     except WtwatchError as error:
         hint = error.hint or "Mend that, then: wtwatch sync"
         raise WtwatchError(f"{project.name} is set up, but not in step yet: {error.message}", hint) from error

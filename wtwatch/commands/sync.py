@@ -55,7 +55,9 @@ def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     if running is not None:
         say(f"{project.name}: job {running.id} runs, so nothing moves; the move follows after its batch.")
     environment.forget_failure(project)
-    done = reconcile.tick(project, reconcile.Wish(force=force, hurry=True, ignore=ignore))
+    done = reconcile.tick(
+        project, reconcile.Wish(force=force, hurry=True, ignore=ignore, patience=reconcile.PATIENCE)
+    )
     ring_for(project)
     if done.backup:
         warn(f"{project.name}: kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
