@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 
 from tests.conftest import Say
 from tests.lab import Lab, eventually
-from wtwatch import __version__, cli, config, status
+from wtwatch import __version__, cli, config, group, status
 from wtwatch.attempt import Folder
 from wtwatch.jobs import Queue
 from wtwatch.model import Ended, Outcome, Running, Sha, Trigger, now
@@ -64,7 +65,7 @@ def everything(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tupl
 
 
 def test_every_command_has_help_and_version(say: Say, tmp_path: Path) -> None:
-    commands = [(), *everything(cli.cli)]
+    commands = [(), *everything(group.cli)]
     assert {("queue", "add"), ("backups", "restore"), ("service", "install"), ("demo",)} <= set(commands)
     for words in commands:
         for flag in ("-h", "--help"):
@@ -75,7 +76,7 @@ def test_every_command_has_help_and_version(say: Say, tmp_path: Path) -> None:
 
 def test_the_help_names_what_each_command_of_the_list_is_for(say: Say, tmp_path: Path) -> None:
     shown = say(tmp_path, "-h").out
-    for name, text in cli.COMMANDS.items():
+    for name, text in group.COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(text[:30])}", shown, re.MULTILINE)
 
 
@@ -294,6 +295,28 @@ def test_status_is_about_where_one_stands(say: Say, home: Lab, tmp_path: Path) -
     ):
         said = say(tmp_path, *words, code=2)
         assert "There is no project 'nobody'" in said.err and "L5b, L5b-alt" in said.err
+
+
+STATUSES = (
+    "", "--json", "--short", "L5b", "--short L5b", "L5b --json --short", "nobody", "--project L5b",
+    "--project=L5b --short", "''", "-- L5b", "-h", "L5b L5b", "--jason",
+)  # fmt: skip
+
+
+def test_a_plain_status_that_click_does_not_read_is_answered_as_if_it_did(
+    home: Lab, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(home.main)
+
+    def answers() -> Iterator[tuple[int, str, str]]:
+        for words in STATUSES:
+            code = cli.run(["status", *shlex.split(words)])
+            out, err = capfd.readouterr()
+            yield code, re.sub(r"\d+ (s|min) ", "", out), err
+
+    quick = list(answers())
+    monkeypatch.setattr(cli, "plain_status", lambda words: None)
+    assert quick == list(answers())
 
 
 def test_where_nothing_is_registered_the_first_step_is_named(say: Say, tmp_path: Path) -> None:
@@ -651,5 +674,5 @@ def test_waiting_jobs_start_only_after_a_move_or_at_each(say: Say, home: Lab) ->
 
 
 def test_each_command_is_a_file_of_its_name() -> None:
-    for name in cli.COMMANDS:
+    for name in group.COMMANDS:
         assert importlib.import_module(f"wtwatch.commands.{name}").command.name == name

@@ -16,12 +16,12 @@ import pytest
 from tests.conftest import MakeLab, Say
 from tests.lab import Lab, eventually
 from wtwatch import config, init
-from wtwatch.commands.front import known
 from wtwatch.dotgit import shares_annex
 from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.files import write_whole
 from wtwatch.intent import Wish
 from wtwatch.layout import stands
+from wtwatch.projects import known
 from wtwatch.repo import Repo
 
 

@@ -1,112 +1,15 @@
-"""Words in, words and exit codes out. Each command is a file in ``commands/``, imported when it is called."""
+"""Words in, words and exit codes out: which command is meant, and what is said of trouble."""
 
 from __future__ import annotations
 
 import gc
-import importlib
 import io
-import os
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import click
-import platformdirs
-from click.shell_completion import CompletionItem
+from collections.abc import Sequence
 
 from wtwatch import __version__
-from wtwatch.commands.front import complain, warn
+from wtwatch.commands.terminal import abandon_stdout, complain, warn
 from wtwatch.errors import WtwatchError
-from wtwatch.files import write_whole
-
-COMMANDS = {
-    "init": "make or adopt a run tree, and watch it",
-    "watch": "the daemon, in the foreground",
-    "status": "say where things stand",
-    "sync": "bring the run tree to the bookmark now",
-    "release": "move the bookmark, so that the run tree follows",
-    "queue": "queue jobs, and look after them",
-    "exec": "run a command by hand in the run tree",
-    "merge": "bring results into the main tree",
-    "backups": "what a sync took out of the way",
-    "ack": "say that failed jobs and backups were seen",
-    "hooks": "the git hooks that ring the bell",
-    "service": "the daemon as a systemd user service",
-    "demo": "the whole story on a small project",
-    "forget": "stop watching a project; data stays",
-}
-
-
-class LazyGroup(click.Group):
-    """A group that knows its commands by name alone: ``status`` must not wait for what it does not use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of the story."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; ``None`` if there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"wtwatch.commands.{cmd_name}")
-        gc.enable()  # see __main__
-        command = module.command
-        assert isinstance(command, click.Command)
-        return _with_version(command)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands for ``--help`` without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete the names of commands without importing them."""
-        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items()]
-        options = click.Command.shell_complete(self, ctx, incomplete)
-        return [item for item in found if item.value.startswith(incomplete)] + options
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Read the words; that prints help and version too."""
-        with _readers_may_leave():
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command."""
-        with _readers_may_leave():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _readers_may_leave() -> Iterator[None]:
-    """Take it as no trouble that a reader has enough, as in `wtwatch queue list | head`."""
-    try:
-        yield
-    except BrokenPipeError:
-        _abandon_stdout()
-        raise click.exceptions.Exit(0) from None
-
-
-def _abandon_stdout() -> None:
-    """Have what could not be printed vanish; else python complains of it at its exit, with code 120."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _with_version(command: click.Command) -> click.Command:
-    """Give a command, and those in it, the option ``--version``."""
-    if not any("--version" in parameter.opts for parameter in command.params):
-        click.version_option(__version__, prog_name="wtwatch")(command)
-        for inner in command.commands.values() if isinstance(command, click.Group) else ():
-            _with_version(inner)
-    return command
-
-
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="wtwatch")
-def cli() -> None:
-    """Keep a DataLad run tree at the bookmark: notice, sync, save, run, merge."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -115,20 +18,20 @@ def run(words: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # file names may be any bytes, terminals may be poor
             stream.reconfigure(errors="backslashreplace")
     try:
-        result = cli.main(args=list(words), prog_name="wtwatch", standalone_mode=False)
+        return _answer(words)
     except WtwatchError as error:
         complain(error)
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # the reader has enough, as in `wtwatch queue list | head`
+        abandon_stdout()
+        return 0
     except OSError as error:  # a full disk, a folder that may not be written
         try:
             sys.stdout.flush()
         except OSError:
-            _abandon_stdout()
+            abandon_stdout()
         where = f"{error.filename}: " if error.filename else ""
         complain(
             WtwatchError(
@@ -138,11 +41,39 @@ def run(words: Sequence[str]) -> int:
         return 1
     except Exception as error:
         return _own_failure(error)
-    return result if isinstance(result, int) else 0
+
+
+def _answer(words: Sequence[str]) -> int:
+    asked = plain_status(words)
+    if asked is None:
+        from wtwatch import group
+
+        gc.enable()  # see __main__
+        return group.read(words)
+    from wtwatch.commands import status_views
+
+    return status_views.show(*asked)
+
+
+def plain_status(words: Sequence[str]) -> tuple[str | None, bool, bool] | None:
+    """Return project, ``--json`` and ``--short`` of a plain ``status``; ``None`` for what click has to read.
+
+    Shells ask for a status at each prompt, and a third of the time that it took went into loading click.
+    """
+    flags = {word for word in words[1:] if word in ("--json", "--short")}
+    names = [word for word in words[1:] if word not in flags]
+    if list(words[:1]) != ["status"] or len(names) > 1 or any(not name or name[0] == "-" for name in names):
+        return None
+    return names[0] if names else None, "--json" in flags, "--short" in flags
 
 
 def _own_failure(error: Exception) -> int:
-    report = Path(platformdirs.user_state_dir("wtwatch")) / "failure.txt"
+    import traceback
+
+    from wtwatch import config
+    from wtwatch.files import write_whole
+
+    report = config.failure_file()
     facts = f"wtwatch {__version__}, Python {sys.version}\n{sys.argv}\n\n{traceback.format_exc()}"
     try:
         write_whole(report, facts)

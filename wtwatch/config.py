@@ -204,6 +204,11 @@ def daemon_file() -> Path:
     return Path(platformdirs.user_state_dir("wtwatch")) / f"daemon-{host()}.json"
 
 
+def failure_file() -> Path:
+    """Return the file that tells of the last fault of wtwatch itself."""
+    return Path(platformdirs.user_state_dir("wtwatch")) / "failure.txt"
+
+
 def registered() -> dict[str, Path]:
     """Return the names of all registered projects and the folder of each one's state."""
     file = registry_file()

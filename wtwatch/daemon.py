@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wtwatch import config, notify, places, reconcile, status
+from wtwatch import config, notify, places, projects, reconcile, status
 from wtwatch.config import Project
 from wtwatch.errors import Busy, WtwatchError
 from wtwatch.files import claim
@@ -209,7 +209,7 @@ class Daemon:
             return {name: lane.project for name, lane in self._lanes.items()}
         for name, state in listed.items():
             try:
-                project = status.load(state)
+                project = projects.load(state)
             except WtwatchError as error:
                 self._skip(name, error.message)
                 continue

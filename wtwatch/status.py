@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from wtwatch import backups, codetree, config, environment, merge, save, sync
@@ -268,13 +267,3 @@ def since(text: str, at: datetime | None = None) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {word}"
     return f"{max(seconds, 0)} s"
-
-
-def load(state: Path) -> Project:
-    """Return the project whose state lies in ``state``; raises :class:`WtwatchError`."""
-    if not (state / "config.toml").exists():
-        raise WtwatchError(
-            f"The registered project {state.name} is gone: {state} has no config.toml.",
-            f"If it was deleted: wtwatch forget {state.name}",
-        )
-    return config.read_project(state / "config.toml")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from wtwatch import backups
-from wtwatch.commands.front import one, project_option, say
+from wtwatch.commands.front import project_option
+from wtwatch.commands.terminal import say
 from wtwatch.errors import UsageError
 from wtwatch.jobs import Queue
+from wtwatch.projects import one
 
 
 @click.command("ack")

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from wtwatch import backups
-from wtwatch.commands.front import one, project_option, say
+from wtwatch.commands.front import project_option
+from wtwatch.commands.terminal import say
 from wtwatch.jobs import Queue
 from wtwatch.model import counted
+from wtwatch.projects import one
 
 
 @click.group("backups")

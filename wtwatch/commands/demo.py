@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from wtwatch import demo
-from wtwatch.commands.front import on_terminal, say
+from wtwatch.commands.terminal import say, styled
 from wtwatch.demo import Stage
 from wtwatch.errors import UsageError
 
@@ -41,10 +41,10 @@ def _play(folder: Path) -> int:
     seconds = time.monotonic() - began
     if broken:
         for promise in broken:
-            say(_coloured(f"✗ {promise}", "red"))
+            say(styled(f"✗ {promise}", "red"))
         say(f"Not as promised, after {seconds:.0f} s. The daemon's log:\n{stage.log()}")
         return 1
-    say(_coloured(f"All as promised, in {seconds:.0f} s.", "green"))
+    say(styled(f"All as promised, in {seconds:.0f} s.", "green"))
     return 0
 
 
@@ -53,14 +53,10 @@ def _narrate(kind: str, text: str) -> None:
     match kind:
         case "chapter":
             say()
-            say(_coloured(f"━━ {text}", "cyan", bold=True))
+            say(styled(f"━━ {text}", "cyan", bold=True))
         case "command":
-            say(_coloured(f"  $ {text}", None, bold=True))
+            say(styled(f"  $ {text}", bold=True))
         case "said":
             say("\n".join(f"    {line}" for line in text.splitlines()))
         case _:
             say(f"  {text}")
-
-
-def _coloured(text: str, colour: str | None, bold: bool = False) -> str:
-    return click.style(text, fg=colour, bold=bold or None) if on_terminal() else text

@@ -10,12 +10,13 @@ import subprocess
 import click
 
 from wtwatch import processes, save
-from wtwatch.commands.front import here, need_run_tree, one, project_option, ring_for
+from wtwatch.commands.front import project_option, ring_for
 from wtwatch.errors import UsageError
 from wtwatch.excludes import excludes_env
 from wtwatch.files import held
 from wtwatch.jobs import Queue
 from wtwatch.model import now, stamp
+from wtwatch.projects import here, need_run_tree, one
 
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})

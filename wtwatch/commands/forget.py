@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from wtwatch import config, init
-from wtwatch.commands.front import by_name, known, one, project_argument, ring_for, say
+from wtwatch.commands.front import project_argument, ring_for
+from wtwatch.commands.terminal import say
 from wtwatch.errors import WtwatchError
 from wtwatch.files import held
 from wtwatch.jobs import Queue
+from wtwatch.projects import by_name, known, one
 
 
 @click.command("forget")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from wtwatch import githooks
-from wtwatch.commands.front import one, project_option, say
+from wtwatch.commands.front import project_option
+from wtwatch.commands.terminal import say
+from wtwatch.projects import one
 
 
 @click.group("hooks")

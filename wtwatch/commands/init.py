@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from wtwatch import githooks, init, reconcile, status
-from wtwatch.commands.front import here, known, ring_for, say, warn
+from wtwatch.commands.front import ring_for
+from wtwatch.commands.terminal import say, warn
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.intent import Wish
+from wtwatch.projects import here, known
 from wtwatch.quoting import quoted
 
 

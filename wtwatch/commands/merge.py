@@ -7,9 +7,11 @@ import shlex
 import click
 
 from wtwatch import merge
-from wtwatch.commands.front import one, project_option, say
+from wtwatch.commands.front import project_option
+from wtwatch.commands.terminal import say
 from wtwatch.config import Project
 from wtwatch.model import counted
+from wtwatch.projects import one
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 

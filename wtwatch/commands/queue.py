@@ -8,12 +8,14 @@ import click
 
 from wtwatch import dataset, queueing, run, status
 from wtwatch.commands import queue_views
-from wtwatch.commands.front import need_run_tree, one, project_option, ring_for, say, warn
+from wtwatch.commands.front import project_option, ring_for
 from wtwatch.commands.queue_views import needs_attention
+from wtwatch.commands.terminal import say, warn
 from wtwatch.config import Project
 from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.jobs import Queue
 from wtwatch.model import JobSpec, Trigger, counted
+from wtwatch.projects import need_run_tree, one
 from wtwatch.quoting import quoted
 from wtwatch.repo import Repo
 

@@ -13,11 +13,13 @@ import click
 
 from wtwatch import status
 from wtwatch.attempt import Folder
-from wtwatch.commands.front import one, plain, project_option, say, warn
+from wtwatch.commands.front import project_option
+from wtwatch.commands.terminal import plain, say, warn
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.jobs import Queue
 from wtwatch.model import Ended, Job, Outcome, Running, Standing, counted, stamp
+from wtwatch.projects import one
 from wtwatch.repo import Repo
 
 _POLL = 0.2

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from wtwatch import jj
-from wtwatch.commands.front import one, project_option, ring_for, say, warn
+from wtwatch.commands.front import project_option, ring_for
+from wtwatch.commands.terminal import say, warn
 from wtwatch.config import Project
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.jobs import Queue
 from wtwatch.model import Sha
+from wtwatch.projects import one
 from wtwatch.quoting import quoted
 from wtwatch.repo import Repo
 

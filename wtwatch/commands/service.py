@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch import service
-from wtwatch.commands.front import say
+from wtwatch.commands.terminal import say
 
 
 @click.group("service")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from wtwatch import codetree, environment, processes, reconcile, sync
-from wtwatch.commands.front import complain, of_this_place, project_argument, ring_for, say, warn
+from wtwatch.commands.front import project_argument, ring_for
+from wtwatch.commands.terminal import complain, say, warn
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.jobs import Queue
+from wtwatch.projects import of_this_place
 
 
 @click.command("sync")
