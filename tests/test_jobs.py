@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from wtwatch import database
 from wtwatch.database import MIGRATIONS
 from wtwatch.errors import UsageError, WtwatchError
 from wtwatch.jobs import Queue
@@ -278,6 +279,22 @@ def test_a_removed_job_is_gone_and_its_id_is_not_given_out_again(queue: Queue) -
     queue.begin(other.id, running())
     with pytest.raises(UsageError, match="running"):
         queue.remove([other.id])
+
+
+def test_what_is_asked_at_one_moment_belongs_together(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WAIT", 0.0)
+    with queue.at_one_moment():
+        assert queue.jobs() == []  # of a queue that was never used
+    queue.add(specs("one"), Trigger.NOW, A)
+    with queue.at_one_moment():
+        assert queue.counts()["waiting"] == 1
+        with pytest.raises(WtwatchError, match="locked"):
+            Queue(tmp_path / "state").add(specs("two"), Trigger.NOW, A)
+        assert len(queue.jobs()) == 1 and queue.get("fact") is None
+    queue.add(specs("two"), Trigger.NOW, A)
+    assert queue.counts()["waiting"] == 2
 
 
 def test_a_paused_queue_offers_no_job(queue: Queue) -> None:

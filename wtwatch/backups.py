@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from wtwatch.config import Project
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
+from wtwatch.files import scratch_folder
 from wtwatch.model import Backup, Sha, now
 from wtwatch.repo import ZERO, Repo
 
@@ -43,9 +42,11 @@ def create(
     byte; its second parent, where it differs, the state of the index. Raises :class:`CommandFailed` when a
     file cannot be read; then nothing may move.
     """
+    import shutil
+
     code = Repo(project.run_code)
-    with tempfile.TemporaryDirectory(dir=project.state, prefix="backup-") as scratch:
-        index = Path(scratch) / "index"
+    with scratch_folder("backup-", project.state) as scratch:
+        index = scratch / "index"
         # with its time: git distrusts what changed as late as that (racy-git of git's technical notes)
         shutil.copy2(code.git_dir() / "index", index)
         env = {"GIT_INDEX_FILE": str(index), "GIT_LITERAL_PATHSPECS": "1"}
@@ -201,8 +202,8 @@ def _write(project: Project, commit: Sha, base: str, to: Path, only: set[str] | 
     code = Repo(project.main_code)
     shape = ("diff-tree", "-r", "--name-only", "--no-renames", "--diff-filter=d", "-z", base, commit)
     wanted = [path for path in code.git(*shape).split("\0") if path and (only is None or path in only)]
-    with tempfile.TemporaryDirectory(dir=project.state, prefix="restore-") as scratch:
-        env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+    with scratch_folder("restore-", project.state) as scratch:
+        env = {"GIT_INDEX_FILE": str(scratch / "index")}
         code.git("read-tree", commit, env=env)
         target = f"--prefix={to.resolve()}{os.sep}"
         words = (*_without_filters(code), "checkout-index", "-z", "--stdin", target)

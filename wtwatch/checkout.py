@@ -8,11 +8,11 @@ from __future__ import annotations
 import glob
 import os
 import stat
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from wtwatch.files import scratch_folder
 from wtwatch.model import Sha
 from wtwatch.repo import GITLINK, Repo
 
@@ -177,8 +177,8 @@ def _written(repo: Repo, goal: dict[str, list[str]]) -> list[str]:
     here = {path: line for path, line in here.items() if not _is_folder(repo.path / path)}
     if not here:
         return []
-    with tempfile.TemporaryDirectory(prefix="wtwatch-") as scratch:
-        env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+    with scratch_folder("wtwatch-") as scratch:
+        env = {"GIT_INDEX_FILE": str(scratch / "index")}
         entries = "".join(f"{line[1]} {line[3]}\t{path}\0" for path, line in here.items())
         repo.git("update-index", "-z", "--index-info", stdin=entries, env=env)
         repo.git("update-index", "-q", "--refresh", ok=(0, 1, 128), env=env)

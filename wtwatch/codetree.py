@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,15 +52,15 @@ def look(project: Project, busy: bool = False, ignore: Iterable[int] = ()) -> Fa
     code = Repo(project.run_code)
     if not (project.run_code / ".git").exists() or not (project.run_tree / ".git").exists():
         return Facts(present=False)
+    asking = _ask_jj(project)  # first, as it takes longest
     refs = code.start(
         "for-each-ref", "--format=%(refname) %(objectname)", project.bookmark_ref, project.applied_ref
     )
     status = code.start("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
-    asked = _ask_jj(project)
     known = dict(line.split(" ") for line in code.answer(refs).splitlines())
     applied = Sha(known[project.applied_ref]) if project.applied_ref in known else None
     git_tip = Sha(known[project.bookmark_ref]) if project.bookmark_ref in known else None
-    tip, missing = _tip(git_tip, asked)
+    tip, missing = _tip(git_tip, asking())
     listing = code.start("ls-tree", "-z", "--full-tree", tip) if tip else None
     changes = parse_status(code.answer(status))
     parked = changes.head
@@ -115,15 +115,22 @@ def _tracks(code: Repo, tip: Sha | None, path: str, tops: set[str]) -> bool:
 _seen: dict[tuple[Path, str], tuple[tuple[str, ...], jj.Bookmark]] = {}
 
 
-def _ask_jj(project: Project) -> jj.Bookmark | None:
-    """Return jj's word on the bookmark, asked again only after jj did something."""
+def _ask_jj(project: Project) -> Callable[[], jj.Bookmark | None]:
+    """Start to ask jj about the bookmark, if it did anything since; return what waits for its word."""
     code = project.main_code
     if not jj.drives(code):
-        return None
+        return lambda: None
     key, operation = (code, project.bookmark), jj.operation(code)
-    if key not in _seen or _seen[key][0] != operation:
-        _seen[key] = (operation, jj.bookmark(code, project.bookmark))
-    return _seen[key][1]
+    known = _seen.get(key)
+    if known and known[0] == operation:
+        return lambda: known[1]
+    started = jj.start_bookmark(code, project.bookmark)
+
+    def answer() -> jj.Bookmark:
+        _seen[key] = (operation, jj.bookmark(code, project.bookmark, started))
+        return _seen[key][1]
+
+    return answer
 
 
 def _tip(in_git: Sha | None, in_jj: jj.Bookmark | None) -> tuple[Sha | None, str | None]:

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
-import platformdirs
 import tomli
 
 from wtwatch.errors import UsageError
-from wtwatch.files import write_whole
+from wtwatch.files import user_folder, write_whole
 
 PASSIVE = (
     "ash", "bash", "csh", "dash", "fish", "ksh", "nu", "sh", "tcsh", "zsh",
@@ -136,37 +135,35 @@ def read_project(file: Path) -> Project:
 
 
 def _checked(file: Path, text: str, key: str, value: object, allowed: dict[str, object]) -> Any:
-    place = f"{file}, line {_line_of(text, key)}"
+    try:
+        return _sound(key, value, allowed)
+    except UsageError as error:
+        where = f"{file}, line {_line_of(text, key)}"
+        raise UsageError(f"{where}: {error.message}", error.hint) from None
+
+
+def _sound(key: str, value: object, allowed: dict[str, object]) -> Any:
     if key not in allowed:
-        raise UsageError(
-            f"{place}: there is no setting {key!r}.", f"Allowed are: {', '.join(sorted(allowed))}."
-        )
+        raise UsageError(f"there is no setting {key!r}.", f"Allowed are: {', '.join(sorted(allowed))}.")
     kind, words = _KINDS[allowed[key]]
     sound = isinstance(value, kind) and not isinstance(value, bool)
     if isinstance(value, list):
         sound = sound and all(isinstance(item, str) for item in value)
     if not sound:
-        raise UsageError(f"{place}: {key} must be {words}, not {value!r}.")
+        raise UsageError(f"{key} must be {words}, not {value!r}.")
     if isinstance(value, int | float) and not value >= 0:  # nan is not
-        raise UsageError(f"{place}: {key} must be 0 or more, not {value!r}.")
+        raise UsageError(f"{key} must be 0 or more, not {value!r}.")
     if key in _CHOICES and value not in _CHOICES[key]:
-        raise UsageError(f"{place}: {key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.")
+        raise UsageError(f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.")
     if key == "name":
-        return _checked_name(place, str(value))
+        return check_name(str(value))
     if allowed[key] is Path:
         if not Path(str(value)).is_absolute():
-            raise UsageError(f"{place}: {key} must be an absolute path, not {value!r}.")
+            raise UsageError(f"{key} must be an absolute path, not {value!r}.")
         return Path(str(value))
     if allowed[key] is float:
         return float(value)  # type: ignore[arg-type]
     return tuple(value) if isinstance(value, list) else value
-
-
-def _checked_name(place: str, name: str) -> str:
-    try:
-        return check_name(name)
-    except UsageError as error:
-        raise UsageError(f"{place}: {error.message}") from None
 
 
 def _line_of(text: str, key: str) -> int:
@@ -194,19 +191,27 @@ def host() -> str:
     return os.uname().nodename
 
 
+def _settings() -> Path:
+    return user_folder("XDG_CONFIG_HOME", ".config") / "wtwatch"
+
+
+def _state() -> Path:
+    return user_folder("XDG_STATE_HOME", ".local/state") / "wtwatch"
+
+
 def registry_file() -> Path:
     """Return the file that lists all projects of this user."""
-    return Path(platformdirs.user_config_dir("wtwatch")) / "projects.toml"
+    return _settings() / "projects.toml"
 
 
 def daemon_file() -> Path:
     """Return the file that this host's daemon holds locked while it runs (its facts are in it, as JSON)."""
-    return Path(platformdirs.user_state_dir("wtwatch")) / f"daemon-{host()}.json"
+    return _state() / f"daemon-{host()}.json"
 
 
 def failure_file() -> Path:
     """Return the file that tells of the last fault of wtwatch itself."""
-    return Path(platformdirs.user_state_dir("wtwatch")) / "failure.txt"
+    return _state() / "failure.txt"
 
 
 def registered() -> dict[str, Path]:

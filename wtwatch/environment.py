@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -219,6 +218,8 @@ def recover(project: Project) -> None:
 
 
 def _put_back(project: Project) -> None:
+    import shutil
+
     cut_off = _journal(project).read()
     if cut_off is None:
         return
@@ -268,6 +269,8 @@ def forget_failure(project: Project) -> None:
 
 def require_uv(project: Project) -> None:
     """Raise :class:`WtwatchError` if the set-up needs uv and there is none."""
+    import shutil
+
     needs = any(isinstance(command, list) and command[0] == "uv" for command in venv.commands(project))
     if needs and shutil.which("uv", path=tree_env(project)["PATH"]) is None:
         raise WtwatchError(

@@ -6,7 +6,6 @@ It is run in the main code tree alone: inside a linked git worktree it can act o
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -129,4 +128,6 @@ def _answer(process: subprocess.Popen[str], code: Path) -> str:
 
 def installed() -> bool:
     """Return whether jj is on PATH."""
+    import shutil
+
     return shutil.which("jj", path=clean_env()["PATH"]) is not None

@@ -81,7 +81,7 @@ class Queue(Ledger):
 
     def pending(self, tip: Sha) -> bool:
         """Return whether anything waits for a move to ``tip``, so that :meth:`fire` has to look."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             found = db.execute(
                 f"SELECT EXISTS (SELECT 1 FROM batches WHERE due IS NULL AND base != ? AND {_UNFINISHED})"
                 " OR EXISTS (SELECT 1 FROM standing WHERE base != ?)",
@@ -91,7 +91,7 @@ class Queue(Ledger):
 
     def under_way(self) -> int | None:
         """Return the batch that has started and has jobs left: it keeps its code."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             row = db.execute(
                 f"SELECT id FROM batches WHERE code IS NOT NULL AND {_UNFINISHED} ORDER BY due LIMIT 1"
             ).fetchone()
@@ -99,7 +99,7 @@ class Queue(Ledger):
 
     def batch_code(self, batch: int) -> Sha | None:
         """Return the code commit that a batch runs on, from its first start."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             row = db.execute("SELECT code FROM batches WHERE id = ?", (batch,)).fetchone()
             return Sha(row["code"]) if row and row["code"] else None
 
@@ -108,7 +108,7 @@ class Queue(Ledger):
 
         ``None`` when paused (unless ``though_paused``), while a job runs, or when nothing is due.
         """
-        with reading(self.file) as db:
+        with self._reading() as db:
             if _paused(db) and not though_paused:
                 return None
             if db.execute("SELECT 1 FROM jobs WHERE state = 'running'").fetchone():
@@ -125,7 +125,7 @@ class Queue(Ledger):
 
         What a pause holds back is not due; without a tip there is no move.
         """
-        with reading(self.file) as db:
+        with self._reading() as db:
             found = db.execute(
                 "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running')"
                 " OR NOT EXISTS (SELECT 1 FROM meta WHERE key = 'paused') AND ("
@@ -183,54 +183,54 @@ class Queue(Ledger):
 
     def running(self) -> Job | None:
         """Return the job that runs."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             row = db.execute("SELECT * FROM jobs WHERE state = 'running' ORDER BY id LIMIT 1").fetchone()
             return job_of(row) if row else None
 
     def cancel_requested(self, job: int) -> bool:
         """Return whether somebody asked for a running job to be stopped."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             return bool(_row(db, job)["cancel_requested"])
 
     # looking
 
     def jobs(self, batch: int | None = None) -> list[Job]:
         """Return all jobs, or those of one batch, in order of batch and place."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             return _jobs(db, batch)
 
     def job(self, job: JobId) -> Job:
         """Return one job; raises :class:`UsageError` for an id that is not there."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             return job_of(_row(db, _number(job)))
 
     def attempts(self, job: JobId) -> list[Job]:
         """Return what the earlier attempts of a job came to, oldest first."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             number = _row(db, _number(job))["id"]
             rows = db.execute("SELECT *, job AS id FROM attempts WHERE job = ? ORDER BY attempt", (number,))
             return [job_of(row) for row in rows]
 
     def standing(self) -> list[Standing]:
         """Return the standing jobs; people write the id of the first as ``s1``."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             return [standing_of(row) for row in db.execute("SELECT * FROM standing ORDER BY id")]
 
     def wait_for_move(self) -> set[int]:
         """Return the batches that become due only after the next move."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             return {row["id"] for row in db.execute("SELECT id FROM batches WHERE due IS NULL")}
 
     def counts(self) -> dict[str, int | bool]:
         """Return the numbers of the contract's ``queue``: paused, and how many jobs are in each state."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             found = dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
             paused = _paused(db)
         return {"paused": paused, **{word: found.get(word, 0) for word in WORDS}, "held": 0}
 
     def unseen(self) -> int:
         """Return how many jobs failed or were interrupted without anybody having said that they saw it."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             query = "SELECT count(*) FROM jobs WHERE state IN (?, ?) AND NOT acknowledged"
             return int(db.execute(query, (Outcome.FAILED.value, Outcome.INTERRUPTED.value)).fetchone()[0])
 
@@ -326,7 +326,7 @@ class Queue(Ledger):
 
     def paused(self) -> bool:
         """Return whether the queue is paused."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             return _paused(db)
 
     def _known(self) -> AbstractContextManager[sqlite3.Connection]:

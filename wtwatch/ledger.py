@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from wtwatch.database import changing, reading
@@ -10,14 +12,35 @@ from wtwatch.model import Sha, SyncDone, moment, stamp
 
 
 class Ledger:
-    """Facts of the project whose state lies in the folder ``state``; holds nothing open."""
+    """Facts of the project whose state lies in the folder ``state``.
+
+    Nothing is held open from one call to the next, apart from :meth:`at_one_moment`.
+    """
 
     def __init__(self, state: Path) -> None:
         self.file = state / "state.db"
+        self._open: sqlite3.Connection | None = None
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Have all that this object is asked in the body be of one moment, and read through one opening.
+
+        The body must be short, as nothing can be written meanwhile, and asks in its own thread alone.
+        """
+        with reading(self.file) as db:
+            db.execute("BEGIN")
+            self._open = db
+            try:
+                yield
+            finally:
+                self._open = None
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        return nullcontext(self._open) if self._open else reading(self.file)
 
     def get(self, key: str) -> str | None:
         """Return a small fact that was kept by :meth:`set`."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
             return str(row["value"]) if row else None
 
@@ -39,7 +62,7 @@ class Ledger:
 
     def last_sync(self) -> SyncDone | None:
         """Return the newest sync."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             row = db.execute("SELECT * FROM syncs ORDER BY id DESC LIMIT 1").fetchone()
             if row is None:
                 return None
@@ -56,5 +79,5 @@ class Ledger:
 
     def acknowledged_backups(self) -> frozenset[str]:
         """Return the ids of the backups that the user saw."""
-        with reading(self.file) as db:
+        with self._reading() as db:
             return frozenset(row["id"] for row in db.execute("SELECT id FROM acknowledged_backups"))

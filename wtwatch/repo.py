@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -74,7 +73,12 @@ def clean_env(base: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @cache
 def _complete(path: str) -> bool:
-    return all(shutil.which(tool, path=path) for tool in ("git-annex", "datalad"))
+    return all(_is_on(path, tool) for tool in ("git-annex", "datalad"))
+
+
+def _is_on(path: str, tool: str) -> bool:
+    places = (os.path.join(folder, tool) for folder in path.split(os.pathsep))  # noqa: PTH118
+    return any(os.access(place, os.X_OK) for place in places)
 
 
 class Repo:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wtwatch.config import daemon_file
 from wtwatch.errors import WtwatchError
-from wtwatch.files import holder, write_whole
+from wtwatch.files import holder, user_folder, write_whole
 from wtwatch.repo import clean_env
 from wtwatch.shipped import shipped
 
@@ -42,9 +42,7 @@ class ServiceState(NamedTuple):
 
 def unit_file() -> Path:
     """Return where the unit is, or would be installed."""
-    config = os.environ.get("XDG_CONFIG_HOME", "")
-    home = Path(config) if config.startswith("/") else Path.home() / ".config"
-    return home / "systemd" / "user" / UNIT
+    return user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user" / UNIT
 
 
 def install() -> Installed:

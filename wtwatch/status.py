@@ -63,6 +63,13 @@ def describe(project: Project) -> Document:
         lambda: _refs(project),
         lambda: _results(project) if present else {},
     )
+    with queue.at_one_moment():
+        return _in_words(project, queue, facts, refs, results)
+
+
+def _in_words(
+    project: Project, queue: Queue, facts: Facts, refs: dict[str, tuple[str, str]], results: Document
+) -> Document:
     made = {
         ref.removeprefix(backups.prefix(project)) for ref in refs if ref.startswith(backups.prefix(project))
     }
