@@ -44,7 +44,7 @@ LAYERS = (
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 
-ONLY_DOOR = {"datalad": "dataset", "git": "repo", "watchdog": "notice", "psutil": "processes"}
+ONLY_DOOR = {"datalad": "dataset", "git": "repo", "watchdog": "notice"}
 LATE = ("datalad", "git", "rich", "tomli_w")
 """Imported inside functions alone, wherever they are used."""
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ import pytest
 from tests.building import DRUGS, SUBJECTS
 from tests.lab import Lab, eventually, plot_of
 from wtwatch.config import PASSIVE
+from wtwatch.model import Process
 from wtwatch.processes import datalad_runs_in, identity, is_alive, tree_env, working_in
 
 WAITS = "read -r line"
@@ -127,6 +129,29 @@ def test_a_program_that_only_stands_there_is_passive(tree: Path) -> None:
     with at_work(tree, less) as known:
         assert pids_in(tree) == [known.pid]
         assert pids_in(tree, passive=PASSIVE) == []
+
+
+def test_a_name_that_the_kernel_cuts_short_is_known_whole(tree: Path) -> None:
+    program, script = tree.parent / "jupyter-notebook", tree.parent / "pyright-langserver"
+    shutil.copy(shutil.which("cat") or "", program)
+    script.write_text(f"#!/bin/sh\n{WAITS}\n")
+    script.chmod(0o755)
+    with at_work(tree, program) as one, at_work(tree, script, name=script.name[:15]) as other:
+        assert {process.pid: process.name for process in working_in(tree)} == {
+            one.pid: program.name,
+            other.pid: script.name,
+        }
+        assert pids_in(tree, passive=PASSIVE) == []
+
+
+@pytest.mark.parametrize("name", ["a) b (c", "(", "x y", "gé"])
+def test_any_name_is_read_right(tree: Path, name: str) -> None:
+    program = tree.parent / name
+    shutil.copy(shutil.which("cat") or "", program)
+    with at_work(tree, program) as known:
+        assert working_in(tree) == [
+            Process(known.pid, name, datetime.fromtimestamp(known.create_time(), UTC))
+        ]
 
 
 @pytest.mark.parametrize("options", [[], ["-s"], ["--norc"], ["--rcfile", "/dev/null"], ["-o", "emacs"]])

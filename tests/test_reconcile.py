@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Say
 from tests.lab import Lab, eventually
-from wtwatch import reconcile, run, save
+from wtwatch import reconcile, run, save, status
 from wtwatch.attempt import Folder, Order
 from wtwatch.config import Project, read_project
 from wtwatch.errors import WtwatchError
@@ -184,6 +184,17 @@ def test_a_pointer_is_not_saved_while_somebody_works_in_the_tree(lab: Lab, proje
         assert tick(project, LOOK._replace(ignore=(process.pid,))).pointer
         process.communicate()
     assert lab.git("rev-parse", "HEAD:code", cwd=lab.run) == lab.commit("runs")
+
+
+def test_a_run_tree_that_is_back_is_not_called_gone_any_more(lab: Lab, project: Project) -> None:
+    lab.run.rename(lab.root / "unmounted")
+    with pytest.raises(WtwatchError, match="is gone") as trouble:
+        tick(project, WORK)
+    reconcile.explain_error(project, trouble.value)
+    assert status.describe(project)["freshness"] == "missing"
+    (lab.root / "unmounted").rename(lab.run)
+    told = status.describe(project)
+    assert (told["freshness"], told["reason"]) == ("fresh", None)
 
 
 def test_a_run_tree_without_its_code_is_said(lab: Lab, project: Project) -> None:

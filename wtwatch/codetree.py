@@ -47,10 +47,15 @@ class Facts(NamedTuple):
     tip_tree: tuple[TreeEntry, ...] = ()
 
 
+def is_present(project: Project) -> bool:
+    """Return whether the run tree and its code are there."""
+    return (project.run_code / ".git").exists() and (project.run_tree / ".git").exists()
+
+
 def look(project: Project, busy: bool = False, ignore: Iterable[int] = ()) -> Facts:
     """Read the facts; several git commands run side by side. ``busy`` also asks who works in the tree."""
     code = Repo(project.run_code)
-    if not (project.run_code / ".git").exists() or not (project.run_tree / ".git").exists():
+    if not is_present(project):
         return Facts(present=False)
     asking = _ask_jj(project)  # first, as it takes longest
     refs = code.start(

@@ -1,10 +1,13 @@
-"""Processes: which work in a tree, whether one is still the one we knew, and the environment ours get."""
+"""Processes: which work in a tree, whether one is still the one we knew, and the environment ours get.
+
+Straight from ``/proc`` (proc(5)): a status while a job runs would wait 25 ms for the import of psutil.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +18,8 @@ from wtwatch.model import Process
 from wtwatch.repo import clean_env
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_LONGEST = 15  # characters of a name that the kernel keeps
 
 _SHELLS = frozenset(("ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"))
 # options of a shell at its prompt that are followed by a word of their own (bash(1), zsh(1), fish(1))
@@ -31,15 +36,8 @@ class Identity(NamedTuple):
 
 def identity(pid: int) -> Identity | None:
     """Return who ``pid`` is now, or ``None`` if nobody is (a zombie counts as nobody)."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return Identity(pid, process.create_time(), _boot())
-    except psutil.Error:
-        return None
+    found = _stat(pid)
+    return Identity(pid, found.started, _boot()) if found else None
 
 
 def is_alive(known: Identity) -> bool:
@@ -55,24 +53,12 @@ def bearing(variable: str, value: str, session: Identity | None = None) -> list[
     With ``session`` also those in that session, whose leader may be dead: a process that was given a new
     environment is still in it, and one that made itself a session still has the environment.
     """
-    import psutil
-
+    mark = os.fsencode(f"{variable}={value}")
     if session is not None and (session.boot != _boot() or _is_another(session)):
         session = None
-    found = []
-    for pid in _pids():
-        try:
-            process = psutil.Process(pid)
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            ours = process.environ().get(variable) == value
-            if not ours and session is not None:
-                ours = os.getsid(pid) == session.pid
-        except (psutil.Error, OSError):
-            continue
-        if ours:
-            found.append(pid)
-    return found
+    in_session = {pid for pid in _pids() if session is not None and _session(pid) == session.pid}
+    marked = {pid for pid in _pids() if mark in _entries(pid, "environ")}
+    return sorted(pid for pid in in_session | marked if _stat(pid) is not None)
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
@@ -90,10 +76,50 @@ def _is_another(known: Identity) -> bool:
 def _boot() -> str:
     try:
         return _BOOT_ID.read_text().strip()
-    except OSError:  # not Linux
-        import psutil
+    except OSError:  # hidden, as in some containers
+        return f"{_booted():.0f}"
 
-        return str(int(psutil.boot_time()))
+
+def _booted() -> float:
+    """Return when the machine started, in seconds since the epoch; moves a little when the clock is set."""
+    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("btime "))
+
+
+class _Stat(NamedTuple):
+    """What ``/proc/PID/stat`` says, as far as it is needed here; ``started`` in seconds since the epoch."""
+
+    name: str
+    parent: int
+    started: float
+
+
+def _stat(pid: int) -> _Stat | None:
+    """Return what the kernel knows of ``pid``, or ``None`` if nobody is (a zombie counts as nobody)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    name, _, rest = text.partition("(")[2].rpartition(")")  # the name may hold brackets itself
+    words = rest.split()  # from the third field on, which is the state
+    if words[0] in ("Z", "X"):
+        return None
+    return _Stat(name, int(words[1]), _booted() + int(words[19]) / _TICKS)
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _entries(pid: int, file: str) -> list[bytes]:
+    """Return what ``/proc/PID/cmdline`` or ``environ`` holds; nothing where it may not be read."""
+    try:
+        return Path(f"/proc/{pid}/{file}").read_bytes().rstrip(b"\0").split(b"\0")
+    except OSError:
+        return []
 
 
 def tree_env(project: Project) -> dict[str, str]:
@@ -118,11 +144,9 @@ def working_in(tree: Path, passive: Collection[str] = (), ignore: Collection[int
     wanted = (found.st_dev, found.st_ino)
     ours = {os.getpid(), *ignore}
     inside = [pid for pid in _pids() if pid not in ours and _stands_in(f"/proc/{pid}/cwd", wanted)]
-    if not inside:  # as nearly always: the rest is not worth the import of psutil
+    if not inside:  # as nearly always
         return []
-    import psutil
-
-    parents = {parent.pid for parent in psutil.Process().parents()}
+    parents = set(_parents(os.getpid()))
     described = [_describe(pid) for pid in inside if pid not in parents]
     present = [process for process in described if process and not _is_passive(process, passive)]
     return sorted(present, key=lambda process: (process.since, process.pid))
@@ -150,16 +174,21 @@ def _stands_in(link: str, wanted: tuple[int, int]) -> bool:
         here += "/.."
 
 
-def _describe(pid: int) -> Process | None:
-    import psutil
+def _parents(pid: int) -> Iterator[int]:
+    while (found := _stat(pid)) is not None:
+        pid = found.parent
+        yield pid
 
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return Process(pid, process.name(), datetime.fromtimestamp(process.create_time(), UTC))
-    except psutil.Error:
+
+def _describe(pid: int) -> Process | None:
+    found = _stat(pid)
+    if found is None:
         return None
+    name = found.name
+    if len(name) == _LONGEST:
+        programs = (Path(word).name for word in _words(pid)[:2])  # of a script: its interpreter, then itself
+        name = next((program for program in programs if program.startswith(name)), name)
+    return Process(pid, name, datetime.fromtimestamp(found.started, UTC))
 
 
 def _is_passive(process: Process, passive: Collection[str]) -> bool:
@@ -181,12 +210,7 @@ def _runs_a_script(shell: int) -> bool:
 
 
 def _words(pid: int) -> list[str]:
-    import psutil
-
-    try:
-        return psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return []
+    return [os.fsdecode(word) for word in _entries(pid, "cmdline")]
 
 
 def datalad_runs_in(tree: Path) -> list[Process]:

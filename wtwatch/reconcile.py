@@ -175,6 +175,8 @@ def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
         if busy:
             return _busy(busy)
     done = Done()
+    if moves:  # what was in the way is so no more
+        _note_waiting(queue, done)
     if moves or step != sync.Fresh():
         done = Done(backup=sync.apply(project, step))
     done = done._replace(pointer=_save_pointer(project, queue, facts.tip))
@@ -320,6 +322,9 @@ def _note_waiting(queue: Queue, done: Done) -> None:
 
 
 def explain_error(project: Project, error: WtwatchError) -> None:
-    """Leave word for ``status`` of what made a tick fail (but not that the tree was held for a moment)."""
-    if not isinstance(error, Busy):
+    """Leave word for ``status`` of what made a tick fail, apart from what it sees itself.
+
+    That is a tree that is gone, and may be back before the next tick; nor is one that was held a trouble.
+    """
+    if not isinstance(error, Busy) and codetree.is_present(project):
         _note_waiting(Queue(project.state), Done(waits=error.message, hint=error.hint))

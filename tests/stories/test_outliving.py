@@ -15,6 +15,7 @@ from tests.stories.findings import (
     follows,
     is_clean,
     queue_plain,
+    set_settings,
     states,
 )
 
@@ -158,12 +159,16 @@ def test_a_failed_job_stops_no_batch_and_works_after_its_repair(lab: Lab) -> Non
 
 def test_a_run_tree_that_is_gone_is_said_and_taken_up_when_it_is_back(lab: Lab) -> None:
     lab.wtwatch("init")
+    set_settings(lab, settle=0.0)
     with lab.daemon():
+        queue_plain(lab, "--on-move")
         lab.run.rename(lab.root / "unmounted")
         lab.change_code("v2", "a second version")
         new = lab.move_bookmark()
         assert lab.status()["freshness"] == "missing"
         lab.wtwatch("status", code=1)
+        assert "is gone" in lab.wtwatch("queue", "wait", code=1).err
         (lab.root / "unmounted").rename(lab.run)
         follows(lab, new)
         lab.wtwatch("status", code=0)
+        lab.wtwatch("queue", "wait", code=0)

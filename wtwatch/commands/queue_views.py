@@ -19,7 +19,7 @@ from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.jobs import Queue
 from wtwatch.model import Ended, Job, Outcome, Running, Standing, counted, stamp
-from wtwatch.projects import one
+from wtwatch.projects import need_run_tree, one
 from wtwatch.repo import Repo
 
 _POLL = 0.2
@@ -191,6 +191,8 @@ def wait(project: str | None) -> int:
     while _unfinished(chosen, queue):
         if not status.daemon()["running"]:
             raise WtwatchError("Jobs wait, but no daemon runs.", "wtwatch service install, or wtwatch watch.")
+        if queue.running() is None:
+            need_run_tree(chosen)
         waits = json.loads(queue.get("waits") or "null")
         if waits and not waits.get("busy") and queue.running() is None:
             raise WtwatchError(f"The queue waits for you: {waits['reason']}", waits["hint"])
