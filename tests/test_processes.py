@@ -18,7 +18,7 @@ from tests.building import DRUGS, SUBJECTS
 from tests.lab import Lab, eventually, plot_of
 from wtwatch.config import PASSIVE
 from wtwatch.model import Process
-from wtwatch.processes import datalad_runs_in, identity, is_alive, tree_env, working_in
+from wtwatch.processes import datalad_runs_in, identity, is_alive, serves, tree_env, working_in
 
 WAITS = "read -r line"
 
@@ -137,10 +137,9 @@ def test_a_name_that_the_kernel_cuts_short_is_known_whole(tree: Path) -> None:
     script.write_text(f"#!/bin/sh\n{WAITS}\n")
     script.chmod(0o755)
     with at_work(tree, program) as one, at_work(tree, script, name=script.name[:15]) as other:
-        assert {process.pid: process.name for process in working_in(tree)} == {
-            one.pid: program.name,
-            other.pid: script.name,
-        }
+        whole = {one.pid: program.name, other.pid: script.name}
+        # the kernel has a new program's name before its words
+        eventually(lambda: {process.pid: process.name for process in working_in(tree)} == whole)
         assert pids_in(tree, passive=PASSIVE) == []
 
 
@@ -207,6 +206,13 @@ def test_a_pid_alone_is_never_believed() -> None:
     assert is_alive(me._replace(started=me.started + 1)), "a clock that is set moves start times a little"
     assert not is_alive(me._replace(started=me.started - 3600))
     assert not is_alive(me._replace(boot="another boot"))
+
+
+def test_a_process_serves_whom_it_descends_from_unless_it_is_in_a_session_of_its_own() -> None:
+    with at_work(Path("/"), "cat") as helper, at_work(Path("/"), "setsid", "cat", name="cat") as job:
+        assert serves(helper.pid, os.getpid()) and not serves(os.getpid(), helper.pid)
+        assert not serves(job.pid, os.getpid()) and not serves(helper.pid, job.pid)
+    assert serves(helper.pid, job.pid), "one that is over keeps nobody waiting"
 
 
 # --- what runs in a run tree

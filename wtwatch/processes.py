@@ -47,16 +47,16 @@ def is_alive(known: Identity) -> bool:
     return present is not None and present.boot == known.boot and abs(present.started - known.started) < 2
 
 
-def bearing(variable: str, value: str, session: Identity | None = None) -> list[int]:
+def bearing(variable: str, value: str, leader: Identity | None = None) -> list[int]:
     """Return the pids of processes that were started with ``variable=value`` in their environment.
 
-    With ``session`` also those in that session, whose leader may be dead: a process that was given a new
+    With ``leader`` also those in the session that it leads or led: a process that was given a new
     environment is still in it, and one that made itself a session still has the environment.
     """
     mark = os.fsencode(f"{variable}={value}")
-    if session is not None and (session.boot != _boot() or _is_another(session)):
-        session = None
-    in_session = {pid for pid in _pids() if session is not None and _session(pid) == session.pid}
+    if leader is not None and (leader.boot != _boot() or _is_another(leader)):
+        leader = None
+    in_session = {pid for pid in _pids() if leader is not None and session(pid) == leader.pid}
     marked = {pid for pid in _pids() if mark in _entries(pid, "environ")}
     return sorted(pid for pid in in_session | marked if _stat(pid) is not None)
 
@@ -107,7 +107,8 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(name, int(words[1]), _booted() + int(words[19]) / _TICKS)
 
 
-def _session(pid: int) -> int | None:
+def session(pid: int) -> int | None:
+    """Return the session that ``pid`` is in, as the pid of its leader; ``None`` if nobody is there."""
     try:
         return os.getsid(pid)
     except OSError:
@@ -120,6 +121,11 @@ def _entries(pid: int, file: str) -> list[bytes]:
         return Path(f"/proc/{pid}/{file}").read_bytes().rstrip(b"\0").split(b"\0")
     except OSError:
         return []
+
+
+def serves(pid: int, master: int) -> bool:
+    """Return whether ``pid`` works for ``master``, from whom it descends within its session, or is over."""
+    return _stat(pid) is None or (master in _parents(pid) and session(pid) == session(master))
 
 
 def tree_env(project: Project) -> dict[str, str]:

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wtwatch import backups, codetree, config, environment, merge, save, sync
+from wtwatch.attempt import Folder
 from wtwatch.codetree import Facts
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.files import holder
 from wtwatch.jobs import Queue
 from wtwatch.model import EnvironmentState, Freshness, Process, Running, counted, moment, now, stamp
-from wtwatch.processes import identity, working_in
+from wtwatch.processes import identity, serves, session, working_in
 from wtwatch.repo import Repo
 
 Document = dict[str, Any]
@@ -31,14 +32,14 @@ def collect(projects: Iterable[Project], broken: Iterable[tuple[str, WtwatchErro
 
     A project that cannot be described joins those, so that it does not hide the others.
     """
-    described, failed = [], list(broken)
+    described, failed, watch = [], list(broken), daemon()
     for project in projects:
         try:
-            described.append(describe(project))
+            described.append(describe(project, watch["pid"]))
         except WtwatchError as error:
             failed.append((project.name, error))
     listed = [{"name": name, "reason": error.message, "hint": error.hint} for name, error in failed]
-    return {"version": 1, "daemon": daemon(), "projects": described, "broken": listed}
+    return {"version": 1, "daemon": watch, "projects": described, "broken": listed}
 
 
 def daemon() -> Document:
@@ -52,12 +53,14 @@ def daemon() -> Document:
     return facts | {"running": pid is not None, "pid": pid}
 
 
-def describe(project: Project) -> Document:
-    """Return one project's part of the document."""
+def describe(project: Project, watch: int | None = None) -> Document:
+    """Return one project's part of the document; ``watch`` is the pid of the daemon, if one runs."""
     queue = Queue(project.state)
     present = project.run_tree.is_dir()
     # before any git of ours works in the run tree
     busy_now = working_in(project.run_tree, project.passive) if present else []
+    if watch is not None:  # its git at this moment keeps nobody waiting
+        busy_now = [process for process in busy_now if not serves(process.pid, watch)]
     facts, refs, results = _side_by_side(
         lambda: codetree.look(project)._replace(busy=tuple(busy_now)),
         lambda: _refs(project),
@@ -73,7 +76,8 @@ def _in_words(
     made = {
         ref.removeprefix(backups.prefix(project)) for ref in refs if ref.startswith(backups.prefix(project))
     }
-    busy = [_process(process) for process in facts.busy] + _by_hand(queue)
+    running = _running(project, queue)
+    busy = [_process(process, running) for process in facts.busy] + _by_hand(queue)
     return {
         "name": project.name,
         "path": str(project.main_tree),
@@ -88,7 +92,7 @@ def _in_words(
         "pointer": _pointer(facts, results),
         "environment": _environment(project, facts),
         "queue": queue.counts() | {"standing": sum(len(template.specs) for template in queue.standing())},
-        "running": _running(queue),
+        "running": running,
         "settling": _settling(project, queue, facts),
         "unseen": queue.unseen(),
         "results": results.get("results", {"ahead": 0, "behind": 0, "conflict": False}),
@@ -145,7 +149,7 @@ def _by_hand(queue: Queue) -> list[Document]:
     process = identity(noted["pid"])
     began = moment(noted["since"]).timestamp()
     alive = process is not None and process.started <= began + 2
-    return [noted] if alive else []
+    return [noted | {"job": None}] if alive else []
 
 
 def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
@@ -210,14 +214,18 @@ def _tree_at(project: Project, facts: Facts) -> tuple[Any, ...]:
     return tuple(Repo(project.main_code).tree(facts.applied).values())
 
 
-def _process(process: Process) -> Document:
-    return {"pid": process.pid, "name": process.name, "since": stamp(process.since)}
+def _process(process: Process, running: Document | None) -> Document:
+    """Return a process that works in the run tree, and of which job it is, if of any: by its session."""
+    ours = running is not None and session(process.pid) == running["pid"]
+    job = running["id"] if running and ours else None
+    return {"pid": process.pid, "name": process.name, "since": stamp(process.since), "job": job}
 
 
-def _running(queue: Queue) -> Document | None:
+def _running(project: Project, queue: Queue) -> Document | None:
     job = queue.running()
     if job is None or not isinstance(job.state, Running):
         return None
+    started = Folder.of(project.state, job.id, job.attempt).started()
     return {
         "id": job.id,
         "batch": job.batch,
@@ -225,6 +233,7 @@ def _running(queue: Queue) -> Document | None:
         "message": job.spec.message,
         "started_at": stamp(job.state.started),
         "code": job.state.code,
+        "pid": started.pid if started else None,
     }
 
 

@@ -91,6 +91,9 @@ def test_whoever_waits_for_the_queue_in_the_run_tree_does_not_hold_it_up(lab: La
         queue_plain(lab, "--now", options=gate.words)
         queue_plain(lab, "--now", name="next")
         eventually(gate.reached)
+        assert {process["job"] for process in lab.status()["busy"]} == {1}
+        told = lab.wtwatch("status").out
+        assert "▶ job 1" in told and "busy" not in told
         words = [sys.executable, "-P", "-m", "wtwatch", "queue"]
         with (
             subprocess.Popen([*words, "wait"], cwd=lab.run) as waits,

@@ -73,7 +73,8 @@ def _project(entry: Document) -> Iterator[str]:
         yield _line("", f"→ {line}")
     if entry["edited"]:
         yield _line("", styled("its code has edits; they are backed up before a move", "yellow"))
-    for process in entry["busy"] or []:
+    foreign = [process for process in entry["busy"] or [] if not process.get("job")]  # the job has its line
+    for process in foreign:
         yield _line("busy", f"{process['name']} (pid {process['pid']}) for {since(process['since'])}")
     yield _line("environment", _environment(entry["environment"]))
     yield _line("pointer", _pointer(entry))
