@@ -89,5 +89,5 @@ def test_making_one_touches_neither_tree_nor_index(house: House) -> None:
 
 
 def test_a_strangers_ref_among_the_backups_does_no_harm(house: House) -> None:
-    house.git("update-ref", backups.prefix(house.project) + "mine", "HEAD")
+    house.git("update-ref", house.project.backup_prefix + "mine", "HEAD")
     assert backups.listing(house.project) == []

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "wtwatch"
 
 LAYERS = (
     ("errors", "model"),
-    ("files", "shipped", "database", "rows", "quoting"),
+    ("files", "shipped", "database", "rows", "quoting", "porcelain"),
     ("config", "repo", "journal", "ledger"),
     ("processes", "checkout", "harvest", "dataset", "dotgit", "jj", "notify", "runtree", "excludes"),
     (

@@ -12,10 +12,11 @@ import pytest
 
 from tests.house import House, write
 from tests.lab import Lab, eventually
-from wtwatch import merge
+from wtwatch import harvest, merge
 from wtwatch.config import Project
 from wtwatch.errors import Busy, WtwatchError
 from wtwatch.model import Sha
+from wtwatch.repo import Repo
 
 ROOT = Path(__file__).parents[1]
 
@@ -105,7 +106,7 @@ def test_results_come_home_by_fast_forward(site: Site) -> None:
 def test_both_sides_become_a_merge_commit(site: Site) -> None:
     ours = site.commit(site.main, {"ours": "1"})
     theirs = site.commit(site.run, {"theirs": "1"})
-    assert merge.standing(site.project) == merge.Standing(1, 1)
+    assert harvest.apart(Repo(site.main), "HEAD", "runs") == (1, 1) and merge.conflicts(site.project) == ()
     report = site.merge()
     assert not report.steps[-1].fast_forward
     assert site.house.git("rev-parse", "HEAD^1", "HEAD^2", cwd=site.main).split() == [ours, theirs]
@@ -121,7 +122,7 @@ def test_a_conflict_changes_nothing(site: Site) -> None:
         site.merge()
     assert said.value.hint and "merge runs" in said.value.hint and said.value.exit_code == 1
     assert site.facts() == before
-    assert merge.standing(site.project).conflicts == ("same",)
+    assert merge.conflicts(site.project) == ("same",)
 
 
 def pointers_conflict(site: Site) -> tuple[Sha, Sha]:
@@ -205,7 +206,7 @@ def test_a_subdataset_that_both_sides_moved_is_merged_and_recorded(site: Site) -
     site.with_subdatasets()
     site.record(site.main, "inputs/deep", {"ours.csv": "1"})
     site.record(site.run, "inputs/deep", {"theirs.csv": "1"})
-    assert merge.standing(site.project).conflicts == ()
+    assert merge.conflicts(site.project) == ()
     report = site.merge()
     assert [step.fast_forward for step in report.steps] == [False, False, False]
     for path in ("", "inputs", "inputs/deep"):
@@ -222,7 +223,7 @@ def test_a_conflict_deep_inside_changes_nothing_anywhere(site: Site) -> None:
     with pytest.raises(merge.Conflict, match="same"):
         site.merge()
     assert site.facts() == before
-    assert merge.standing(site.project).conflicts == ("inputs/deep/same",)
+    assert merge.conflicts(site.project) == ("inputs/deep/same",)
 
 
 @pytest.mark.parametrize("where", ["", "inputs"])

@@ -16,7 +16,7 @@ import pytest
 from tests.lab import Lab, eventually
 from tests.user_manager import UserManager, user_manager
 from wtwatch import service
-from wtwatch.config import daemon_file
+from wtwatch.config import UNIT, daemon_file, unit_file
 from wtwatch.errors import WtwatchError
 from wtwatch.files import holder
 
@@ -80,7 +80,7 @@ def stand_in(tmp_path: Path, folder: str = "bin") -> Path:
 def write_unit(program: Path) -> None:
     """Write a unit that runs the stand-in, as install would write it."""
     environment = {"PATH": f"/usr/bin:{program.parent}", "XDG_STATE_HOME": str(program.parent)}
-    unit = service.unit_file()
+    unit = unit_file()
     unit.parent.mkdir(parents=True, exist_ok=True)
     unit.write_text(service.unit_text(str(program), environment, 0o027))
 
@@ -88,7 +88,7 @@ def write_unit(program: Path) -> None:
 @pytest.mark.parametrize("folder", ODD_FOLDERS)
 def test_systemd_has_no_word_to_say_against_the_unit(folder: str, home: Path, tmp_path: Path) -> None:
     write_unit(stand_in(tmp_path, folder))
-    verify = ["systemd-analyze", "--user", "verify", str(service.unit_file())]
+    verify = ["systemd-analyze", "--user", "verify", str(unit_file())]
     checked = subprocess.run(verify, capture_output=True, text=True, check=False)
     # it exits 0 on a bad value
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
@@ -102,7 +102,7 @@ def test_odd_paths_reach_the_daemon_letter_by_letter(
     program = stand_in(tmp_path, folder)
     write_unit(program)
     manager.systemctl("daemon-reload")
-    manager.systemctl("start", service.UNIT)
+    manager.systemctl("start", UNIT)
     said = json.loads((Path.home() / "said.json").read_text())
     assert said["argv"] == [str(program), "-P", "-m", "wtwatch", "watch"]
     assert said["env"]["PATH"] == f"/usr/bin:{program.parent}"
@@ -113,10 +113,10 @@ def test_odd_paths_reach_the_daemon_letter_by_letter(
 @pytest.mark.slow
 def test_a_stop_ends_the_daemon_and_leaves_its_children(manager: UserManager, tmp_path: Path) -> None:
     write_unit(stand_in(tmp_path))
-    manager.systemctl("start", service.UNIT)
-    daemon = int(manager.show(service.UNIT, "MainPID"))
+    manager.systemctl("start", UNIT)
+    daemon = int(manager.show(UNIT, "MainPID"))
     job = json.loads((Path.home() / "said.json").read_text())["job"]
-    manager.systemctl("stop", service.UNIT)
+    manager.systemctl("stop", UNIT)
     assert psutil.pid_exists(job)
     assert not psutil.pid_exists(daemon)
 
@@ -124,7 +124,7 @@ def test_a_stop_ends_the_daemon_and_leaves_its_children(manager: UserManager, tm
 @pytest.mark.slow
 def test_installing_starts_the_daemon_now_and_at_each_login(manager: UserManager, tmp_path: Path) -> None:
     done = call(manager, "install", stand_in(tmp_path))
-    unit = service.unit_file()
+    unit = unit_file()
     assert done == {"unit": str(unit), "changed": True, "lingers": None}
     state = call(manager, "state")
     assert state == {
@@ -132,19 +132,19 @@ def test_installing_starts_the_daemon_now_and_at_each_login(manager: UserManager
         "installed": True,
         "enabled": True,
         "active": True,
-        "pid": int(manager.show(service.UNIT, "MainPID")),
+        "pid": int(manager.show(UNIT, "MainPID")),
         "detail": "running",
     }
-    assert manager.systemctl("show", "default.target", "--property=Wants", "--value") == service.UNIT
+    assert manager.systemctl("show", "default.target", "--property=Wants", "--value") == UNIT
 
 
 @pytest.mark.slow
 def test_installing_twice_changes_nothing_and_restarts_nothing(manager: UserManager, tmp_path: Path) -> None:
     program = stand_in(tmp_path)
     call(manager, "install", program)
-    before = service.unit_file().stat(), call(manager, "state")
+    before = unit_file().stat(), call(manager, "state")
     assert call(manager, "install", program)["changed"] is False
-    assert (service.unit_file().stat(), call(manager, "state")) == before
+    assert (unit_file().stat(), call(manager, "state")) == before
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def test_uninstalling_leaves_no_trace(manager: UserManager, tmp_path: Path) -> N
     daemon = call(manager, "state")["pid"]
     assert call(manager, "uninstall") is True
     assert not psutil.pid_exists(daemon)
-    config = service.unit_file().parent
+    config = unit_file().parent
     assert [path for path in config.rglob("*") if not path.is_dir()] == []
     assert call(manager, "state")["detail"] == "not running"
     assert call(manager, "uninstall") is False
@@ -172,7 +172,7 @@ def test_uninstalling_leaves_no_trace(manager: UserManager, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_an_edited_unit_is_neither_replaced_nor_removed(manager: UserManager, tmp_path: Path) -> None:
     call(manager, "install", stand_in(tmp_path))
-    unit = service.unit_file()
+    unit = unit_file()
     edited = unit.read_text().replace("RestartSec=2", "RestartSec=9")
     unit.write_text(edited)
     for verb in ("install", "uninstall"):
@@ -190,12 +190,12 @@ def test_a_manager_that_looks_for_units_elsewhere_still_finds_ours(
     with user_manager(home, **os.environ) as manager:
         manager.env["XDG_CONFIG_HOME"] = str(tmp_path / "shell's own")  # as a shell's start-up file may do
         done = call(manager, "install", stand_in(tmp_path))
-        assert done["unit"] == str(tmp_path / "shell's own" / "systemd" / "user" / service.UNIT)
+        assert done["unit"] == str(tmp_path / "shell's own" / "systemd" / "user" / UNIT)
         said = json.loads((Path.home() / "said.json").read_text())
         assert said["env"]["XDG_CONFIG_HOME"] == str(tmp_path / "shell's own")
         assert call(manager, "state")["enabled"] is True
         assert call(manager, "uninstall") is True
-        assert manager.show(service.UNIT, "LoadState") == "not-found"
+        assert manager.show(UNIT, "LoadState") == "not-found"
 
 
 @pytest.mark.slow
@@ -215,7 +215,7 @@ def test_a_killed_daemon_is_started_again(manager: UserManager, tmp_path: Path) 
     call(manager, "install", stand_in(tmp_path))
     killed = call(manager, "state")["pid"]
     psutil.Process(killed).kill()
-    eventually(lambda: manager.show(service.UNIT, "MainPID") not in ("0", str(killed)))
+    eventually(lambda: manager.show(UNIT, "MainPID") not in ("0", str(killed)))
 
 
 def test_without_systemctl_the_way_out_is_named_and_nothing_is_written(
@@ -225,7 +225,7 @@ def test_without_systemctl_the_way_out_is_named_and_nothing_is_written(
     with pytest.raises(WtwatchError, match="systemctl is not on PATH") as caught:
         service.install()
     assert caught.value.hint is not None and "tmux" in caught.value.hint
-    assert not service.unit_file().exists()
+    assert not unit_file().exists()
 
 
 def test_without_a_user_manager_the_way_out_is_named_and_nothing_is_written(home: Path) -> None:
@@ -233,7 +233,7 @@ def test_without_a_user_manager_the_way_out_is_named_and_nothing_is_written(home
         service.install()
     assert caught.value.hint is not None
     assert "loginctl enable-linger" in caught.value.hint and "wtwatch watch" in caught.value.hint
-    assert not service.unit_file().exists()
+    assert not unit_file().exists()
 
 
 def test_the_state_can_be_asked_where_there_is_no_user_manager(home: Path) -> None:
@@ -244,7 +244,7 @@ def test_the_state_can_be_asked_where_there_is_no_user_manager(home: Path) -> No
 
 @pytest.mark.parametrize("verb", [service.install, service.uninstall])
 def test_a_unit_that_somebody_else_wrote_is_left_alone(verb: Any, home: Path) -> None:
-    unit = service.unit_file()
+    unit = unit_file()
     unit.parent.mkdir(parents=True)
     unit.write_text("[Service]\nExecStart=/bin/true\n")
     with pytest.raises(WtwatchError, match="was not written by wtwatch"):
@@ -254,7 +254,7 @@ def test_a_unit_that_somebody_else_wrote_is_left_alone(verb: Any, home: Path) ->
 
 @pytest.mark.parametrize("verb", [service.install, service.uninstall])
 def test_a_unit_that_is_a_link_is_left_alone(verb: Any, home: Path) -> None:
-    unit = service.unit_file()
+    unit = unit_file()
     unit.parent.mkdir(parents=True)
     unit.symlink_to("/dev/null")  # masked
     with pytest.raises(WtwatchError, match="is not a file of wtwatch"):
@@ -278,24 +278,24 @@ def wtwatch(manager: UserManager, *words: str) -> str:
 
 @pytest.mark.slow
 def test_the_real_daemon_is_active_once_it_is_installed(manager: UserManager) -> None:
-    assert str(service.unit_file()) in wtwatch(manager, "service", "install")
+    assert str(unit_file()) in wtwatch(manager, "service", "install")
     state = call(manager, "state")
     assert state["active"] and state["detail"].startswith("0 projects")
     assert state["pid"] == holder(daemon_file())
-    assert manager.show(service.UNIT, "WatchdogUSec") == "1min"
+    assert manager.show(UNIT, "WatchdogUSec") == "1min"
     wtwatch(manager, "service", "uninstall")
     assert holder(daemon_file()) is None
-    assert manager.show(service.UNIT, "Result") == "success"
+    assert manager.show(UNIT, "Result") == "success"
 
 
 @pytest.mark.slow
 def test_a_daemon_that_is_stuck_is_replaced(manager: UserManager) -> None:
     wtwatch(manager, "service", "install")
-    drop_in = service.unit_file().with_name(service.UNIT + ".d") / "short.conf"
+    drop_in = unit_file().with_name(UNIT + ".d") / "short.conf"
     drop_in.parent.mkdir()
     drop_in.write_text("[Service]\nWatchdogSec=2\n")
     manager.systemctl("daemon-reload")
-    manager.systemctl("restart", service.UNIT)
+    manager.systemctl("restart", UNIT)
     stuck = call(manager, "state")["pid"]
     psutil.Process(stuck).suspend()
     eventually(lambda: call(manager, "state")["pid"] not in (None, stuck))
@@ -308,7 +308,7 @@ def test_a_second_daemon_beside_one_started_by_hand_is_refused(manager: UserMana
         eventually(lambda: holder(daemon_file()) == by_hand.pid)
         answer = call(manager, "install")
         assert f"(pid {by_hand.pid})" in answer["error"]
-        assert not service.unit_file().exists()
+        assert not unit_file().exists()
     finally:
         by_hand.terminate()
         assert by_hand.wait(20) == 0
@@ -325,7 +325,7 @@ def test_a_job_outlives_a_restart_of_the_service_and_is_taken_up_again(
     lab.queue_plots("--now", subjects=["240226I"], drugs=["LSD"], options=gate.words)
     eventually(gate.reached)
     before = call(manager, "state")["pid"]
-    manager.systemctl("restart", service.UNIT)
+    manager.systemctl("restart", UNIT)
     after = call(manager, "state")["pid"]
     assert after != before
     assert [job["state"] for job in lab.jobs()] == ["running"]
@@ -345,9 +345,9 @@ def test_a_job_that_ended_while_the_service_was_stopped_is_not_run_again(
     lab.queue_plots("--now", subjects=["240226I"], drugs=["LSD"], options=gate.words)
     eventually(gate.reached)
     before = lab.commit("HEAD", lab.run)
-    manager.systemctl("stop", service.UNIT)
+    manager.systemctl("stop", UNIT)
     gate.open()
     eventually(lambda: lab.commit("HEAD", lab.run) != before, 60)
-    manager.systemctl("start", service.UNIT)
+    manager.systemctl("start", UNIT)
     eventually(lambda: [job["state"] for job in lab.jobs()] == ["succeeded"], 60)
     assert lab.jobs()[0]["attempt"] == 1

@@ -4,14 +4,12 @@ The daemon writes ``job.json`` and starts the process; that writes ``started``, 
 on another machine could do the same over a shared file system.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from wtwatch.files import sync_folder, write_whole
 from wtwatch.model import JobSpec, Sha, moment, stamp
@@ -64,7 +62,7 @@ class Folder:
         self.path = path
 
     @classmethod
-    def of(cls, state: Path, job: int, attempt: int) -> Folder:
+    def of(cls, state: Path, job: int, attempt: int) -> Self:
         """Return the folder of an attempt in the project's state, which need not exist."""
         return cls(state / "jobs" / f"{job}.{attempt}")
 

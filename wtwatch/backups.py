@@ -22,11 +22,6 @@ _STAGED_COMMIT = "wtwatch: what was staged"
 _ASIDE = "Set aside in: "
 
 
-def prefix(project: Project) -> str:
-    """Return the start of the refs that hold the project's backups."""
-    return f"{project.ref_prefix}/backup/"
-
-
 def create(
     project: Project,
     base: Sha,
@@ -65,7 +60,7 @@ def create(
         commit = _commit(code, tree, parents, message + (f"\n\n{_ASIDE}{aside}" if aside else ""))
     made = now()
     name = f"{made.strftime(_TIME)}-{os.urandom(3).hex()}"
-    code.update_ref(prefix(project) + name, commit, ZERO, "backup")
+    code.update_ref(project.backup_prefix + name, commit, ZERO, "backup")
     return Backup(name, commit, made, _summary(code, commit))
 
 
@@ -140,8 +135,8 @@ def listing(project: Project) -> list[Backup]:
     """Return the project's backups, oldest first."""
     code = Repo(project.main_code)
     found = []
-    for ref, commit in sorted(code.refs(prefix(project)).items()):
-        name = ref.removeprefix(prefix(project))
+    for ref, commit in sorted(code.refs(project.backup_prefix).items()):
+        name = ref.removeprefix(project.backup_prefix)
         with suppress(ValueError):  # a ref that somebody else put there
             made = datetime.strptime(name.split("-")[0], _TIME).replace(tzinfo=UTC)
             found.append(Backup(name, commit, made, _summary(code, commit)))

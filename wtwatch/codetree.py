@@ -1,7 +1,5 @@
 """Look at the run tree's code: everything that a decision about it rests on, in one read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +9,11 @@ from wtwatch.checkout import in_the_way, index_is_at, index_lock
 from wtwatch.config import Project
 from wtwatch.errors import CommandFailed
 from wtwatch.model import Process, Sha
+from wtwatch.porcelain import TreeEntry, parse_status, parse_tree
 from wtwatch.processes import working_in
-from wtwatch.repo import Repo, TreeEntry, parse_status, parse_tree
+from wtwatch.repo import Repo
+
+_REFS = "--format=%(refname)%00%(objectname)%00%(subject)"
 
 
 class Facts(NamedTuple):
@@ -22,7 +23,8 @@ class Facts(NamedTuple):
     outside. ``in_the_way`` are files that git does not track, where the tip or a restored file wants to be;
     ``nested`` those of them that are repositories of their own. ``stray``: HEAD holds commits made in the
     run tree on top of applied; ``alone``: no ref at all reaches ``parked``. ``operation`` is one like
-    "merge", in code, that waits for the user, ``operation_above`` one in the superdataset.
+    "merge", in code, that waits for the user, ``operation_above`` one in the superdataset. ``subject`` is
+    the tip's; ``backups`` are their ids.
     """
 
     present: bool = True
@@ -45,6 +47,8 @@ class Facts(NamedTuple):
     submodules: bool = False
     busy: tuple[Process, ...] = ()
     tip_tree: tuple[TreeEntry, ...] = ()
+    subject: str | None = None
+    backups: frozenset[str] = frozenset()
 
 
 def is_present(project: Project) -> bool:
@@ -58,14 +62,15 @@ def look(project: Project, busy: bool = False, ignore: Iterable[int] = ()) -> Fa
     if not is_present(project):
         return Facts(present=False)
     asking = _ask_jj(project)  # first, as it takes longest
-    refs = code.start(
-        "for-each-ref", "--format=%(refname) %(objectname)", project.bookmark_ref, project.applied_ref
-    )
+    refs = code.start("for-each-ref", _REFS, project.bookmark_ref, project.applied_ref, project.backup_prefix)
     status = code.start("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
-    known = dict(line.split(" ") for line in code.answer(refs).splitlines())
-    applied = Sha(known[project.applied_ref]) if project.applied_ref in known else None
-    git_tip = Sha(known[project.bookmark_ref]) if project.bookmark_ref in known else None
+    lines = (line.split("\0", 2) for line in code.answer(refs).splitlines())
+    known = {ref: (Sha(commit), subject) for ref, commit, subject in lines}
+    applied = known[project.applied_ref][0] if project.applied_ref in known else None
+    git_tip, subject = known.get(project.bookmark_ref, (None, None))
     tip, missing = _tip(git_tip, asking())
+    if tip != git_tip:
+        subject = code.subject(tip) if tip else None
     listing = code.start("ls-tree", "-z", "--full-tree", tip) if tip else None
     changes = parse_status(code.answer(status))
     parked = changes.head
@@ -77,6 +82,7 @@ def look(project: Project, busy: bool = False, ignore: Iterable[int] = ()) -> Fa
         tree = parse_tree(code.answer(listing)) if listing else ()
     except CommandFailed:
         tip, missing, tree = None, "jj has not exported it", ()
+    kept = project.backup_prefix
     tops = {entry.path for entry in tree}
     ways: list[str] = []
     if tip and parked and (tip != parked or edited):
@@ -102,6 +108,8 @@ def look(project: Project, busy: bool = False, ignore: Iterable[int] = ()) -> Fa
         submodules=".gitmodules" in tops,
         busy=tuple(working_in(project.run_tree, project.passive, tuple(ignore))) if busy else (),
         tip_tree=tree,
+        subject=subject,
+        backups=frozenset(ref.removeprefix(kept) for ref in known if ref.startswith(kept)),
     )
 
 

@@ -1,7 +1,5 @@
 """The settings of a project: TOML on disk, a frozen Project in memory; and the list of all projects."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence
@@ -22,6 +20,9 @@ PASSIVE = (
     "jupyter", "jupyter-lab", "jupyter-notebook", "jupyter-server", "lazygit", "tig",
 )  # fmt: skip
 """Programs that stand in a folder without using its files for a computation."""
+
+UNIT = "wtwatch.service"
+"""The name of the systemd user unit."""
 
 MAIN_SETTINGS = ("main_tree", "run_tree", "bookmark", "code", "environment", "host")
 
@@ -78,6 +79,11 @@ class Project(NamedTuple):
     def applied_ref(self) -> str:
         """The ref that records at which commit the run tree's code is parked."""
         return f"{self.ref_prefix}/applied"
+
+    @property
+    def backup_prefix(self) -> str:
+        """Where the refs start that hold the project's backups."""
+        return f"{self.ref_prefix}/backup/"
 
     @property
     def bookmark_ref(self) -> str:
@@ -207,6 +213,11 @@ def registry_file() -> Path:
 def daemon_file() -> Path:
     """Return the file that this host's daemon holds locked while it runs (its facts are in it, as JSON)."""
     return _state() / f"daemon-{host()}.json"
+
+
+def unit_file() -> Path:
+    """Return where the systemd user unit of the daemon is, or would be installed."""
+    return user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user" / UNIT
 
 
 def failure_file() -> Path:

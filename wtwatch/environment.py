@@ -4,8 +4,6 @@ Right means: set up for the requirements of this commit, able to start, and impo
 tree. An environment that cannot be made right is put back as it was, and the queue waits.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -21,8 +19,8 @@ from wtwatch.errors import WtwatchError
 from wtwatch.files import held, write_whole
 from wtwatch.journal import Journal
 from wtwatch.model import EnvironmentState, now
+from wtwatch.porcelain import TreeEntry
 from wtwatch.processes import tree_env
-from wtwatch.repo import TreeEntry
 
 REQUIREMENTS = ("pyproject.toml", "uv.lock", "requirements*.txt", ".python-version")
 """Files of the top folder of code that say what the environment has to hold."""

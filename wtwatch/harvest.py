@@ -1,7 +1,5 @@
 """What commits bring: jobs, files and bytes, counted in one repository."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +16,12 @@ class Harvest(NamedTuple):
     files: int = 0
     size: int = 0
     commits: tuple[str, ...] = ()
+
+
+def apart(repo: Repo, ours: str, theirs: str) -> tuple[int, int]:
+    """Return how many commits of ``theirs`` are lacking in ``ours``, and the other way round."""
+    counts = repo.git("rev-list", "--left-right", "--count", f"{ours}...{theirs}", ok=(0, 128)).split()
+    return (int(counts[1]), int(counts[0])) if counts else (0, 0)  # nothing: one of them does not exist
 
 
 def count(repo: Repo, ours: Sha, theirs: Sha) -> Harvest:

@@ -3,8 +3,6 @@
 It is run in the main code tree alone: inside a linked git worktree it can act on the main checkout instead.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 from pathlib import Path

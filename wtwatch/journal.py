@@ -1,7 +1,5 @@
 """What is under way, on disk before it starts: the next start finishes or undoes it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -12,8 +12,9 @@ from wtwatch import maintree
 from wtwatch.dotgit import check_absorbed, check_links, shares_annex
 from wtwatch.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.model import Sha
+from wtwatch.porcelain import parse_tree
 from wtwatch.quoting import quoted
-from wtwatch.repo import Repo, parse_tree
+from wtwatch.repo import Repo
 
 
 class Wanted(NamedTuple):

@@ -1,7 +1,5 @@
 """Bring results home: from the run tree's branch into the main tree, never half, never over open edits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -48,14 +46,6 @@ class Report(NamedTuple):
     commits: tuple[str, ...] = ()
 
 
-class Standing(NamedTuple):
-    """How the main branch and the run branch stand to each other; ``conflicts`` are paths."""
-
-    ahead: int
-    behind: int
-    conflicts: tuple[str, ...] = ()
-
-
 class Conflict(WtwatchError):
     """Both sides changed the same places; ``paths`` are relative to the main tree."""
 
@@ -64,22 +54,15 @@ class Conflict(WtwatchError):
         self.paths = paths
 
 
-def standing(project: Project) -> Standing:
-    """Return how many commits the run tree is ahead and behind, and which paths would conflict."""
-    repo = Repo(project.main_tree)
-    counts = repo.git("rev-list", "--left-right", "--count", f"HEAD...{project.bookmark_ref}", ok=(0, 128))
-    if not counts:
-        return Standing(0, 0)
-    behind, ahead = (int(word) for word in counts.split())
-    conflicts: tuple[str, ...] = ()
-    if ahead and behind:
-        try:
-            _Planner(project, project.merge_pointer, commits=False).steps_to_bookmark()
-        except Conflict as conflict:
-            conflicts = conflict.paths
-        except WtwatchError:  # what else would stop a merge is for `merge` to say
-            pass
-    return Standing(ahead, behind, conflicts)
+def conflicts(project: Project) -> tuple[str, ...]:
+    """Return the paths, relative to the main tree, that would conflict in a merge; nothing is changed."""
+    try:
+        _Planner(project, project.merge_pointer, commits=False).steps_to_bookmark()
+    except Conflict as conflict:
+        return conflict.paths
+    except WtwatchError:  # what else would stop a merge is for `merge` to say
+        pass
+    return ()
 
 
 def plan(project: Project, pointer: str | None = None) -> Report:

@@ -3,8 +3,6 @@
 Straight from ``/proc`` (proc(5)): a status while a job runs would wait 25 ms for the import of psutil.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Collection, Iterable, Iterator

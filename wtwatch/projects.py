@@ -1,7 +1,5 @@
 """Which projects there are, and which of them a command means: those of this place, or by name."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Plumbing only: the commit changes the gitlink of ``code`` alone, whatever else i
 the same with a hundred thousand files.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from wtwatch.config import Project
@@ -16,6 +14,9 @@ from wtwatch.repo import GITLINK, ZERO, Repo
 
 SIGN = "Saved-by: wtwatch"
 """The last line of each pointer commit: only commits that wtwatch made are ever folded."""
+
+
+_LISTING = ("ls-tree", "-z", "--full-tree", "HEAD", "--")
 
 
 class Pointer(NamedTuple):
@@ -29,12 +30,17 @@ class Pointer(NamedTuple):
 def look(project: Project) -> Pointer:
     """Return what the superdataset of the run tree records as its code."""
     tree = Repo(project.run_tree)
-    listing = tree.start("ls-tree", "-z", "--full-tree", "HEAD", "--", project.code)
+    listing = tree.start(*_LISTING, project.code)
     head = tree.resolve("HEAD")
     recorded = _gitlink(tree.answer(listing, ok=(0, 128)))
     if head is None:
         raise WtwatchError(f"{project.run_tree} has no commit.", "Look at `git status` there.")
     return Pointer(head, tree.branch(), recorded)
+
+
+def recorded(project: Project) -> Sha | None:
+    """Return which code commit the superdataset of the run tree names."""
+    return _gitlink(Repo(project.run_tree).git(*_LISTING, project.code, ok=(0, 128)))
 
 
 def _gitlink(listing: str) -> Sha | None:

@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.config import daemon_file
+from wtwatch.config import UNIT, daemon_file, unit_file
 from wtwatch.errors import WtwatchError
-from wtwatch.files import holder, user_folder, write_whole
+from wtwatch.files import holder, write_whole
 from wtwatch.repo import clean_env
 from wtwatch.shipped import shipped
-
-UNIT = "wtwatch.service"
 
 _SEAL = "# Written by `wtwatch service install`. Seal: "
 _BY_HAND = "Run `wtwatch watch` in a terminal that stays, such as tmux or screen: it needs no service."
@@ -38,11 +36,6 @@ class ServiceState(NamedTuple):
     active: bool
     pid: int | None
     detail: str
-
-
-def unit_file() -> Path:
-    """Return where the unit is, or would be installed."""
-    return user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user" / UNIT
 
 
 def install() -> Installed:

@@ -12,14 +12,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from wtwatch import backups, codetree, config, environment, merge, save, sync
+from wtwatch import codetree, config, environment, harvest, save, sync
 from wtwatch.attempt import Folder
 from wtwatch.codetree import Facts
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.files import holder
 from wtwatch.jobs import Queue
-from wtwatch.model import EnvironmentState, Freshness, Process, Running, counted, moment, now, stamp
+from wtwatch.model import EnvironmentState, Freshness, Process, Running, Sha, counted, moment, now, stamp
 from wtwatch.processes import identity, serves, session, working_in
 from wtwatch.repo import Repo
 
@@ -61,21 +61,18 @@ def describe(project: Project, watch: int | None = None) -> Document:
     busy_now = working_in(project.run_tree, project.passive) if present else []
     if watch is not None:  # its git at this moment keeps nobody waiting
         busy_now = [process for process in busy_now if not serves(process.pid, watch)]
-    facts, refs, results = _side_by_side(
+    facts, recorded, results = _side_by_side(
         lambda: codetree.look(project)._replace(busy=tuple(busy_now)),
-        lambda: _refs(project),
-        lambda: _results(project) if present else {},
+        lambda: save.recorded(project) if present else None,
+        lambda: _results(project) if present else {"ahead": 0, "behind": 0, "conflict": False},
     )
     with queue.at_one_moment():
-        return _in_words(project, queue, facts, refs, results)
+        return _in_words(project, queue, facts, recorded, results)
 
 
 def _in_words(
-    project: Project, queue: Queue, facts: Facts, refs: dict[str, tuple[str, str]], results: Document
+    project: Project, queue: Queue, facts: Facts, recorded: Sha | None, results: Document
 ) -> Document:
-    made = {
-        ref.removeprefix(backups.prefix(project)) for ref in refs if ref.startswith(backups.prefix(project))
-    }
     running = _running(project, queue)
     busy = [_process(process, running) for process in facts.busy] + _by_hand(queue)
     return {
@@ -84,21 +81,21 @@ def _in_words(
         "run_tree": str(project.run_tree),
         "bookmark": project.bookmark,
         "tip": facts.tip,
-        "subject": _subject(project, facts, refs),
+        "subject": facts.subject,
         "applied": facts.applied,
         **_freshness(project, queue, facts),
         "edited": bool(facts.edited),
         "busy": busy or None,
-        "pointer": _pointer(facts, results),
+        "pointer": {"recorded": recorded, "saved": recorded is not None and recorded == facts.applied},
         "environment": _environment(project, facts),
         "queue": queue.counts() | {"standing": sum(len(template.specs) for template in queue.standing())},
         "running": running,
         "settling": _settling(project, queue, facts),
         "unseen": queue.unseen(),
-        "results": results.get("results", {"ahead": 0, "behind": 0, "conflict": False}),
+        "results": results,
         "stale": None,
-        "backups": len(made),
-        "backups_unseen": len(made - queue.acknowledged_backups()),
+        "backups": len(facts.backups),
+        "backups_unseen": len(facts.backups - queue.acknowledged_backups()),
         "last_sync": _last_sync(queue),
         "host": project.host,
     }
@@ -124,21 +121,6 @@ def _side_by_side(*calls: Callable[[], Any]) -> list[Any]:
     if trouble:
         raise trouble[0]
     return found
-
-
-def _refs(project: Project) -> dict[str, tuple[str, str]]:
-    """Return commit and subject of the bookmark and of each backup, by ref."""
-    wanted = (project.bookmark_ref, backups.prefix(project))
-    shape = "--format=%(refname)%00%(objectname)%00%(subject)"
-    lines = Repo(project.main_code).git("for-each-ref", shape, *wanted).splitlines()
-    return {ref: (commit, subject) for ref, commit, subject in (line.split("\0", 2) for line in lines)}
-
-
-def _subject(project: Project, facts: Facts, refs: dict[str, tuple[str, str]]) -> str | None:
-    commit, subject = refs.get(project.bookmark_ref, ("", ""))
-    if facts.tip in (None, commit):
-        return subject if facts.tip else None
-    return Repo(project.main_code).subject(str(facts.tip))
 
 
 def _by_hand(queue: Queue) -> list[Document]:
@@ -187,17 +169,14 @@ def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
 
 
 def _results(project: Project) -> Document:
-    standing = merge.standing(project)
-    ahead, behind = standing.ahead, standing.behind
-    return {
-        "recorded": save.look(project).recorded,
-        "results": {"ahead": ahead, "behind": behind, "conflict": bool(standing.conflicts)},
-    }
+    main = Repo(project.main_tree)
+    ahead, behind = harvest.apart(main, "HEAD", project.bookmark_ref)
+    conflict = False
+    if ahead and behind:
+        from wtwatch import merge
 
-
-def _pointer(facts: Facts, results: Document) -> Document:
-    recorded = results.get("recorded")
-    return {"recorded": recorded, "saved": recorded is not None and recorded == facts.applied}
+        conflict = bool(merge.conflicts(project))
+    return {"ahead": ahead, "behind": behind, "conflict": conflict}
 
 
 def _environment(project: Project, facts: Facts) -> Document:

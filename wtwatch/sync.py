@@ -4,8 +4,6 @@ The tree stays detached at *applied*, which a ref of ours records: HEAD alone ca
 files, since older jj and ``git update-ref`` move a branch under a worktree's feet.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

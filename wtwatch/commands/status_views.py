@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from wtwatch import service, status
+from wtwatch import config, status
 from wtwatch.commands.terminal import say, styled
 from wtwatch.model import counted
 from wtwatch.projects import meant
@@ -29,7 +29,7 @@ def show(project: str | None = None, as_json: bool = False, short: bool = False)
     """
     found = meant(project)
     document = status.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
-    reasons = status.attention(document, service.unit_file().exists())
+    reasons = status.attention(document, config.unit_file().exists())
     if as_json:
         say(json.dumps(document, ensure_ascii=False, indent=1))
     elif short:
