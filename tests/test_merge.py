@@ -106,7 +106,11 @@ def test_results_come_home_by_fast_forward(site: Site) -> None:
 def test_both_sides_become_a_merge_commit(site: Site) -> None:
     ours = site.commit(site.main, {"ours": "1"})
     theirs = site.commit(site.run, {"theirs": "1"})
-    assert harvest.apart(Repo(site.main), "HEAD", "runs") == (1, 1) and merge.conflicts(site.project) == ()
+    main = Repo(site.main)
+    assert (
+        harvest.apart(main, harvest.start_apart(main, "HEAD", "runs")) == (1, 1)
+        and merge.conflicts(site.project) == ()
+    )
     report = site.merge()
     assert not report.steps[-1].fast_forward
     assert site.house.git("rev-parse", "HEAD^1", "HEAD^2", cwd=site.main).split() == [ours, theirs]

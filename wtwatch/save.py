@@ -4,6 +4,7 @@ Plumbing only: the commit changes the gitlink of ``code`` alone, whatever else i
 the same with a hundred thousand files.
 """
 
+from subprocess import Popen
 from typing import NamedTuple
 
 from wtwatch.config import Project
@@ -30,17 +31,22 @@ class Pointer(NamedTuple):
 def look(project: Project) -> Pointer:
     """Return what the superdataset of the run tree records as its code."""
     tree = Repo(project.run_tree)
-    listing = tree.start(*_LISTING, project.code)
+    started = start_recorded(project)
     head = tree.resolve("HEAD")
-    recorded = _gitlink(tree.answer(listing, ok=(0, 128)))
+    pointer = recorded(project, started)
     if head is None:
         raise WtwatchError(f"{project.run_tree} has no commit.", "Look at `git status` there.")
-    return Pointer(head, tree.branch(), recorded)
+    return Pointer(head, tree.branch(), pointer)
 
 
-def recorded(project: Project) -> Sha | None:
+def start_recorded(project: Project) -> Popen[str]:
+    """Start to ask which code commit the run tree's superdataset names; pass it to :func:`recorded`."""
+    return Repo(project.run_tree).start(*_LISTING, project.code)
+
+
+def recorded(project: Project, started: Popen[str]) -> Sha | None:
     """Return which code commit the superdataset of the run tree names."""
-    return _gitlink(Repo(project.run_tree).git(*_LISTING, project.code, ok=(0, 128)))
+    return _gitlink(Repo(project.run_tree).answer(started, ok=(0, 128)))
 
 
 def _gitlink(listing: str) -> Sha | None:

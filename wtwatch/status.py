@@ -6,8 +6,7 @@ The cost does not grow with the number of files: only the code tree, which is sm
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -56,16 +55,19 @@ def daemon() -> Document:
 def describe(project: Project, watch: int | None = None) -> Document:
     """Return one project's part of the document; ``watch`` is the pid of the daemon, if one runs."""
     queue = Queue(project.state)
-    present = project.run_tree.is_dir()
-    # before any git of ours works in the run tree
-    busy_now = working_in(project.run_tree, project.passive) if present else []
-    if watch is not None:  # its git at this moment keeps nobody waiting
-        busy_now = [process for process in busy_now if not serves(process.pid, watch)]
-    facts, recorded, results = _side_by_side(
-        lambda: codetree.look(project)._replace(busy=tuple(busy_now)),
-        lambda: save.recorded(project) if present else None,
-        lambda: _results(project) if present else {"ahead": 0, "behind": 0, "conflict": False},
-    )
+    facts, recorded, results = Facts(present=False), None, {"ahead": 0, "behind": 0, "conflict": False}
+    if codetree.is_present(project):
+        busy = working_in(project.run_tree, project.passive)  # before any git of ours works there
+        if watch is not None:  # what the daemon does at this moment keeps nobody waiting
+            busy = [process for process in busy if not serves(process.pid, watch)]
+        main = Repo(project.main_tree)
+        with (
+            harvest.start_apart(main, "HEAD", project.bookmark_ref) as counting,
+            save.start_recorded(project) as naming,
+        ):
+            facts = codetree.look(project)._replace(busy=tuple(busy))
+            recorded = save.recorded(project, naming)
+            results = _results(project, *harvest.apart(main, counting))
     with queue.at_one_moment():
         return _in_words(project, queue, facts, recorded, results)
 
@@ -99,28 +101,6 @@ def _in_words(
         "last_sync": _last_sync(queue),
         "host": project.host,
     }
-
-
-def _side_by_side(*calls: Callable[[], Any]) -> list[Any]:
-    """Return what each of the calls returns; they run at the same time, as each waits for git."""
-    found: list[Any] = [None] * len(calls)
-    trouble: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            found[number] = calls[number]()
-        except WtwatchError as error:
-            trouble.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(1, len(calls))]
-    for thread in threads:
-        thread.start()
-    run(0)
-    for thread in threads:
-        thread.join()
-    if trouble:
-        raise trouble[0]
-    return found
 
 
 def _by_hand(queue: Queue) -> list[Document]:
@@ -168,9 +148,7 @@ def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
     return round(left, 1) if left > 0 else None
 
 
-def _results(project: Project) -> Document:
-    main = Repo(project.main_tree)
-    ahead, behind = harvest.apart(main, "HEAD", project.bookmark_ref)
+def _results(project: Project, ahead: int, behind: int) -> Document:
     conflict = False
     if ahead and behind:
         from wtwatch import merge
