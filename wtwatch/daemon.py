@@ -266,6 +266,7 @@ def watch() -> None:
             f"A daemon runs already (pid {status.daemon()['pid']}).",
             "`wtwatch service status` tells whether it is the service's; one is enough for all projects.",
         )
+    os.ftruncate(lock, 0)  # what the last daemon said of itself
     logging.basicConfig(format=_log_format(), level=logging.INFO)
     with suppress(OSError):
         config.registry_file().parent.mkdir(parents=True, exist_ok=True)  # so that it can be watched
