@@ -12,7 +12,7 @@ from pathlib import Path
 TOOLS = ("git", "git-annex", "datalad", "uv", "jj")
 JJ_OF_MAKE = Path(__file__).parents[1] / ".cache" / "jj" / "bin"
 
-_KEPT = re.compile(r"CI|LOGNAME|USER|TMPDIR|PYTEST_.*|COVERAGE_.*")
+_KEPT = re.compile(r"CI|LOGNAME|USER|PYTEST_.*|COVERAGE_.*")
 
 
 def missing_tools(base: Mapping[str, str]) -> list[str]:
@@ -30,7 +30,7 @@ def sealed_env(home: Path, uv_cache: Path, base: Mapping[str, str]) -> dict[str,
 
     Who commits stands in files of that home, since wtwatch strips GIT_AUTHOR_NAME and its like.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Lab Author\n\temail = lab@example.org\n[init]\n\tdefaultBranch = main\n"
     )
@@ -39,6 +39,7 @@ def sealed_env(home: Path, uv_cache: Path, base: Mapping[str, str]) -> dict[str,
     )
     return {key: value for key, value in base.items() if _KEPT.fullmatch(key)} | {
         "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),  # uv leaves a lock there for each environment
         "XDG_CONFIG_HOME": str(home / ".config"),
         "XDG_STATE_HOME": str(home / ".local" / "state"),
         "XDG_CACHE_HOME": str(home / ".cache"),
