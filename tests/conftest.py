@@ -18,6 +18,12 @@ MakeLab = Callable[..., Lab]
 Say = Callable[..., Said]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores, since tests wait for daemons and jobs as often as they work."""
+    cores = len(os.sched_getaffinity(0))
+    return max(2, cores + cores // 2)
+
+
 def pytest_sessionstart() -> None:
     if missing := missing_tools(os.environ):
         pytest.exit(

@@ -13,6 +13,7 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # while it was still loading
         code = 130
+    gc.freeze()  # the other tenth would go into looking for garbage in what ends anyway
     sys.exit(code)
 
 

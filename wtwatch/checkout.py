@@ -5,7 +5,6 @@ git writes the files first, then the index, then HEAD; killed in between it leav
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -216,5 +215,6 @@ def drop_bytecode(code: Repo, old: Sha, new: Sha) -> None:
     listing = code.git("diff-tree", "-r", "--no-renames", "--name-only", "-z", old, new, "--", "*.py")
     for path in filter(None, listing.split("\0")):
         file = code.path / path
-        for made in (file.parent / "__pycache__").glob(f"{glob.escape(file.stem)}.*.pyc"):
-            made.unlink(missing_ok=True)
+        for made in (file.parent / "__pycache__").glob("*.pyc"):
+            if made.name.startswith(f"{file.stem}."):
+                made.unlink(missing_ok=True)

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wtwatch import codetree, config, environment, harvest, save, sync
-from wtwatch.attempt import Folder
 from wtwatch.codetree import Facts
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
@@ -182,6 +181,8 @@ def _running(project: Project, queue: Queue) -> Document | None:
     job = queue.running()
     if job is None or not isinstance(job.state, Running):
         return None
+    from wtwatch.attempt import Folder
+
     started = Folder.of(project.state, job.id, job.attempt).started()
     return {
         "id": job.id,
