@@ -421,6 +421,15 @@ def test_ctrl_c_ends_what_waits_with_130(say: Say, home: Lab) -> None:
     assert follow.returncode == 130 and "Traceback" not in err
 
 
+def test_logs_end_with_why_a_job_failed_where_it_could_not_say_so_itself(say: Say, home: Lab) -> None:
+    say(home.main, "queue", "add", "--", "true")
+    code = home.commit("refs/heads/runs")
+    queue_of(home).begin(1, Running(now(), code, code, "uuid"))
+    queue_of(home).end(1, Ended(now(), now(), code, Outcome.FAILED, 1, detail="Its outputs are a folder."))
+    said = say(home.main, "queue", "logs", "1")
+    assert "Job 1 failed: Its outputs are a folder." in said.err
+
+
 def test_a_fault_of_wtwatch_itself_is_no_traceback_but_a_report(
     say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_looking_at_a_queue_that_was_never_used_makes_nothing(queue: Queue) -> N
 def test_the_file_is_for_the_user_alone_and_has_a_rollback_journal(queue: Queue) -> None:
     queue.add(specs("one"), Trigger.NOW, A)
     assert stat.S_IMODE(queue.file.stat().st_mode) == 0o600
-    with sqlite3.connect(queue.file) as db:
+    with closing(sqlite3.connect(queue.file)) as db, db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     db.close()
@@ -368,7 +369,7 @@ def test_syncs_backups_seen_and_small_facts_are_kept(queue: Queue) -> None:
 
 def test_a_file_of_a_newer_wtwatch_is_left_alone(queue: Queue) -> None:
     queue.add(specs("one"), Trigger.NOW, A)
-    with sqlite3.connect(queue.file) as db:
+    with closing(sqlite3.connect(queue.file)) as db, db:
         db.execute("PRAGMA user_version = 99")
     db.close()
     with pytest.raises(WtwatchError, match="newer wtwatch"):

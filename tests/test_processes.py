@@ -18,7 +18,7 @@ from tests.building import DRUGS, SUBJECTS
 from tests.lab import Lab, eventually, plot_of
 from wtwatch.config import PASSIVE
 from wtwatch.model import Process
-from wtwatch.processes import datalad_runs_in, identity, is_alive, serves, tree_env, working_in
+from wtwatch.processes import bears, datalad_runs_in, identity, is_alive, serves, tree_env, working_in
 
 WAITS = "read -r line"
 
@@ -156,7 +156,7 @@ def test_any_name_is_read_right(tree: Path, name: str) -> None:
 @pytest.mark.parametrize("options", [[], ["-s"], ["--norc"], ["--rcfile", "/dev/null"], ["-o", "emacs"]])
 def test_a_shell_at_its_prompt_is_passive(tree: Path, options: list[str]) -> None:
     with at_work(tree, "bash", *options):
-        assert pids_in(tree, passive=PASSIVE) == []
+        eventually(lambda: pids_in(tree, passive=PASSIVE) == [])
 
 
 @pytest.mark.parametrize(
@@ -172,6 +172,21 @@ def test_a_shell_at_its_prompt_is_passive(tree: Path, options: list[str]) -> Non
 def test_a_shell_that_runs_a_script_is_at_work(tree: Path, words: list[str]) -> None:
     (tree / "batch.sh").write_text(f"{WAITS}\n")
     with at_work(tree, "bash", *words) as known:
+        assert pids_in(tree, passive=PASSIVE) == [known.pid]
+
+
+NAMELESS = """
+import ctypes
+ctypes.CDLL(None).prctl(15, b"bash")  # PR_SET_NAME
+stat = open("/proc/self/stat").read().rpartition(")")[2].split()
+ctypes.memset(int(stat[45]), 0, int(stat[46]) - int(stat[45]))  # from arg_start to arg_end
+input()
+"""
+
+
+def test_a_shell_whose_words_are_not_there_yet_is_at_work(tree: Path) -> None:
+    with at_work(tree, sys.executable, "-c", NAMELESS, name="bash") as known:
+        eventually(lambda: not any(known.cmdline()))
         assert pids_in(tree, passive=PASSIVE) == [known.pid]
 
 
@@ -213,6 +228,12 @@ def test_a_process_serves_whom_it_descends_from_unless_it_is_in_a_session_of_its
         assert serves(helper.pid, os.getpid()) and not serves(os.getpid(), helper.pid)
         assert not serves(job.pid, os.getpid()) and not serves(helper.pid, job.pid)
     assert serves(helper.pid, job.pid), "one that is over keeps nobody waiting"
+
+
+def test_a_process_bears_what_it_was_given_in_its_environment() -> None:
+    with at_work(Path("/"), "env", "MARK=größe", "setsid", "cat", name="cat") as known:
+        assert bears(known.pid, "MARK", "größe") and not bears(known.pid, "MARK", "gr")
+    assert not bears(known.pid, "MARK", "größe")
 
 
 # --- what runs in a run tree

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.lab import FIGURE, Gate, Lab, eventually, plot_of
-from wtwatch import run
+from wtwatch import dataset, run
 from wtwatch.attempt import MARK, RESERVED, Draft, Folder, Result
 from wtwatch.config import Project
 from wtwatch.dataset import record_of, results_of, spec_of
@@ -663,6 +663,13 @@ def test_the_record_of_a_merge_commit_is_run_on_head_and_drops_nothing(bench: Be
     assert state.outcome is Outcome.SUCCEEDED, bench.log(job)
     assert bench.lab.git("merge-base", "--is-ancestor", later, "HEAD", cwd=bench.tree) == ""
     assert bench.dirt() == ""
+
+
+def test_a_rerun_in_a_tree_that_was_just_changed_says_what_was(bench: Bench) -> None:
+    bench.do("echo 1 > out", outputs=("out",))
+    (bench.tree / "mine").touch()
+    result = dataset.rerun(bench.tree, JobSpec("x", rerun_of=bench.head()), {})
+    assert result.exit == 1 and "mine" in (result.error or "")
 
 
 def test_a_rerun_that_reproduces_its_results_is_unchanged(bench: Bench) -> None:

@@ -96,8 +96,12 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
         f"{file.absolute().as_uri()}?mode={mode}", timeout=WAIT, isolation_level=None, uri=True
     )
     db.row_factory = sqlite3.Row
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:  # the file is locked or damaged
+        db.close()
+        raise
     return db
 
 

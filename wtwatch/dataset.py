@@ -77,7 +77,10 @@ def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunRes
     if info.get("dsid") not in (None, ds.id):
         raise WtwatchError(f"The record of {commit} is one of another dataset ({info['dsid']}).")
     if ds.repo.dirty:
-        return RunResult(1, "The dataset has unsaved changes; see `datalad status`.")
+        found = Repo(dataset).changes("--untracked-files=all")
+        paths = [*found.edited, *found.unmerged, *found.untracked]
+        shown = ", ".join(paths[:3]) or "see `datalad status`"
+        return RunResult(1, f"The run tree has changes that are not saved: {shown}.")
     info["chain"] = [*info.get("chain", []), commit]
     return _drive(
         run_command(

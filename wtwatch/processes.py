@@ -45,17 +45,21 @@ def is_alive(known: Identity) -> bool:
     return present is not None and present.boot == known.boot and abs(present.started - known.started) < 2
 
 
+def bears(pid: int, variable: str, value: str) -> bool:
+    """Return whether ``pid`` was started with ``variable=value`` in the environment that it was given."""
+    return os.fsencode(f"{variable}={value}") in _entries(pid, "environ")
+
+
 def bearing(variable: str, value: str, leader: Identity | None = None) -> list[int]:
     """Return the pids of processes that were started with ``variable=value`` in their environment.
 
     With ``leader`` also those in the session that it leads or led: a process that was given a new
     environment is still in it, and one that made itself a session still has the environment.
     """
-    mark = os.fsencode(f"{variable}={value}")
     if leader is not None and (leader.boot != _boot() or _is_another(leader)):
         leader = None
     in_session = {pid for pid in _pids() if leader is not None and session(pid) == leader.pid}
-    marked = {pid for pid in _pids() if mark in _entries(pid, "environ")}
+    marked = {pid for pid in _pids() if bears(pid, variable, value)}
     return sorted(pid for pid in in_session | marked if _stat(pid) is not None)
 
 
@@ -116,9 +120,10 @@ def session(pid: int) -> int | None:
 def _entries(pid: int, file: str) -> list[bytes]:
     """Return what ``/proc/PID/cmdline`` or ``environ`` holds; nothing where it may not be read."""
     try:
-        return Path(f"/proc/{pid}/{file}").read_bytes().rstrip(b"\0").split(b"\0")
+        text = Path(f"/proc/{pid}/{file}").read_bytes().rstrip(b"\0")
     except OSError:
         return []
+    return text.split(b"\0") if text else []
 
 
 def serves(pid: int, master: int) -> bool:
@@ -201,7 +206,10 @@ def _is_passive(process: Process, passive: Collection[str]) -> bool:
 
 
 def _runs_a_script(shell: int) -> bool:
-    words = iter(_words(shell)[1:])
+    said = _words(shell)
+    if not said:  # it has only just become a shell: the kernel has its name before its words
+        return True
+    words = iter(said[1:])
     for word in words:
         if word in _TAKE_A_WORD:
             next(words, None)

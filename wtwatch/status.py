@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wtwatch import codetree, config, environment, harvest, save, sync
+from wtwatch.attempt import MARK, Folder
 from wtwatch.codetree import Facts
 from wtwatch.config import Project
 from wtwatch.errors import WtwatchError
 from wtwatch.files import holder
 from wtwatch.jobs import Queue
-from wtwatch.model import EnvironmentState, Freshness, Process, Running, Sha, counted, moment, now, stamp
-from wtwatch.processes import identity, serves, session, working_in
+from wtwatch.model import EnvironmentState, Freshness, Job, Process, Running, Sha, counted, moment, now, stamp
+from wtwatch.processes import bears, identity, serves, session, working_in
 from wtwatch.repo import Repo
 
 Document = dict[str, Any]
@@ -74,8 +75,10 @@ def describe(project: Project, watch: int | None = None) -> Document:
 def _in_words(
     project: Project, queue: Queue, facts: Facts, recorded: Sha | None, results: Document
 ) -> Document:
-    running = _running(project, queue)
-    busy = [_process(process, running) for process in facts.busy] + _by_hand(queue)
+    job = queue.running()
+    started = Folder.of(project.state, job.id, job.attempt).started() if job else None
+    leader = started.pid if started else None
+    busy = [_process(process, job, leader) for process in facts.busy] + _by_hand(queue)
     return {
         "name": project.name,
         "path": str(project.main_tree),
@@ -90,7 +93,7 @@ def _in_words(
         "pointer": {"recorded": recorded, "saved": recorded is not None and recorded == facts.applied},
         "environment": _environment(project, facts),
         "queue": queue.counts() | {"standing": sum(len(template.specs) for template in queue.standing())},
-        "running": running,
+        "running": _running(job, leader),
         "settling": _settling(project, queue, facts),
         "unseen": queue.unseen(),
         "results": results,
@@ -170,20 +173,26 @@ def _tree_at(project: Project, facts: Facts) -> tuple[Any, ...]:
     return tuple(Repo(project.main_code).tree(facts.applied).values())
 
 
-def _process(process: Process, running: Document | None) -> Document:
-    """Return a process that works in the run tree, and of which job it is, if of any: by its session."""
-    ours = running is not None and session(process.pid) == running["pid"]
-    job = running["id"] if running and ours else None
-    return {"pid": process.pid, "name": process.name, "since": stamp(process.since), "job": job}
+def _process(process: Process, running: Job | None, leader: int | None) -> Document:
+    """Return a process that works in the run tree, and of which job it is, if of any."""
+    return {
+        "pid": process.pid,
+        "name": process.name,
+        "since": stamp(process.since),
+        "job": running.id if running and _is_of(process, running, leader) else None,
+    }
 
 
-def _running(project: Project, queue: Queue) -> Document | None:
-    job = queue.running()
+def _is_of(process: Process, job: Job, leader: int | None) -> bool:
+    """Return whether a process is of a job: by its session, or by its environment if it left that."""
+    if leader is not None and session(process.pid) == leader:
+        return True
+    return isinstance(job.state, Running) and bears(process.pid, MARK, job.state.uuid)
+
+
+def _running(job: Job | None, leader: int | None) -> Document | None:
     if job is None or not isinstance(job.state, Running):
         return None
-    from wtwatch.attempt import Folder
-
-    started = Folder.of(project.state, job.id, job.attempt).started()
     return {
         "id": job.id,
         "batch": job.batch,
@@ -191,7 +200,7 @@ def _running(project: Project, queue: Queue) -> Document | None:
         "message": job.spec.message,
         "started_at": stamp(job.state.started),
         "code": job.state.code,
-        "pid": started.pid if started else None,
+        "pid": leader,
     }
 
 

@@ -168,6 +168,9 @@ def logs(follow: bool, job: str, project: str | None) -> None:
         time.sleep(_POLL)
         at = _print_from(file, at)
     _print_from(file, at)
+    ended = queue.job(job)
+    if isinstance(ended.state, Ended) and ended.state.detail:  # what was not for the job itself to print
+        warn(f"Job {job} {ended.word}: {ended.state.detail}")
 
 
 def _print_from(file: Path, at: int) -> int:

@@ -64,7 +64,7 @@ def _screen(document: Document, reasons: list[str]) -> Iterator[str]:
 
 def _project(entry: Document) -> Iterator[str]:
     yield f"{styled(entry['name'], bold=True)}  {entry['path']}"
-    tip = f"{entry['tip'][:10]} {entry['subject']}" if entry["tip"] else "gone"
+    tip = f"{entry['tip'][:10]} {entry['subject'] or '(no description)'}" if entry["tip"] else "gone"
     yield _line("bookmark", f"{entry['bookmark']} → {tip}")
     yield _line("run tree", f"{_freshness(entry)}  {entry['run_tree']}")
     if entry["reason"]:
