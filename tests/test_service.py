@@ -90,8 +90,9 @@ def test_systemd_has_no_word_to_say_against_the_unit(folder: str, home: Path, tm
     write_unit(stand_in(tmp_path, folder))
     verify = ["systemd-analyze", "--user", "verify", str(unit_file())]
     checked = subprocess.run(verify, capture_output=True, text=True, check=False)
-    # it exits 0 on a bad value
-    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    # it exits 0 on a bad value, and speaks of this machine's other units too
+    said = [line for line in (checked.stdout + checked.stderr).splitlines() if UNIT in line]
+    assert (checked.returncode, said) == (0, [])
 
 
 @pytest.mark.slow
