@@ -18,6 +18,7 @@ MakeLab = Callable[..., Lab]
 Say = Callable[..., Said]
 
 
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is no such question
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are cores, since tests wait for daemons and jobs as often as they work."""
     cores = len(os.sched_getaffinity(0))
