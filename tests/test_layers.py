@@ -17,7 +17,7 @@ LAYERS = (
     ("errors", "model"),
     ("files", "shipped", "database", "rows", "quoting", "porcelain"),
     ("config", "repo", "journal", "ledger"),
-    ("processes", "checkout", "harvest", "dataset", "dotgit", "jj", "notify", "runtree", "excludes"),
+    ("processes", "checkout", "harvest", "dataset", "dotgit", "jj", "notify", "runtree", "excludes", "env"),
     (
         "jobs",
         "queueing",
@@ -28,7 +28,6 @@ LAYERS = (
         "venv",
         "places",
         "maintree",
-        "projects",
     ),
     ("projects", "notice", "sync", "environment", "save", "run", "wrapper", "merge", "githooks", "service"),
     ("status", "reconcile", "layout", "intent"),

@@ -17,8 +17,9 @@ import pytest
 from tests.building import DRUGS, SUBJECTS
 from tests.lab import Lab, eventually, plot_of
 from wtwatch.config import PASSIVE
+from wtwatch.env import tree_env
 from wtwatch.model import Process
-from wtwatch.processes import bears, datalad_runs_in, identity, is_alive, serves, tree_env, working_in
+from wtwatch.processes import bears, datalad_runs_in, identity, is_alive, serves, working_in
 
 WAITS = "read -r line"
 

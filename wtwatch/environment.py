@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from wtwatch import venv
 from wtwatch.config import Project
+from wtwatch.env import tree_env
 from wtwatch.errors import WtwatchError
 from wtwatch.files import held, write_whole
 from wtwatch.journal import Journal
 from wtwatch.model import EnvironmentState, now
 from wtwatch.porcelain import TreeEntry
-from wtwatch.processes import tree_env
 
 REQUIREMENTS = ("pyproject.toml", "uv.lock", "requirements*.txt", ".python-version")
 """Files of the top folder of code that say what the environment has to hold."""

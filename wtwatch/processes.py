@@ -1,4 +1,4 @@
-"""Processes: which work in a tree, whether one is still the one we knew, and the environment ours get.
+"""Processes: which work in a tree, and whether one is still the one we knew.
 
 Straight from ``/proc`` (proc(5)): a status while a job runs would wait 25 ms for the import of psutil.
 """
@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.config import Project
 from wtwatch.model import Process
-from wtwatch.repo import clean_env
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -129,13 +127,6 @@ def _entries(pid: int, file: str) -> list[bytes]:
 def serves(pid: int, master: int) -> bool:
     """Return whether ``pid`` works for ``master``, from whom it descends within its session, or is over."""
     return _stat(pid) is None or (master in _parents(pid) and session(pid) == session(master))
-
-
-def tree_env(project: Project) -> dict[str, str]:
-    """Return the environment for what runs in the run tree: clean, its own ``.venv`` first on PATH."""
-    env = clean_env()
-    env["PATH"] = os.pathsep.join([str(project.run_code / ".venv" / "bin"), env["PATH"]])
-    return env
 
 
 def working_in(tree: Path, passive: Collection[str] = (), ignore: Collection[int] = ()) -> list[Process]:

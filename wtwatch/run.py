@@ -17,11 +17,12 @@ from wtwatch import leftovers
 from wtwatch.attempt import LOCK, MARK, Folder, Order, Result
 from wtwatch.config import Project
 from wtwatch.dataset import results_of, spec_of
+from wtwatch.env import tree_env
 from wtwatch.errors import WtwatchError
 from wtwatch.excludes import excludes_env
 from wtwatch.files import bell_in
 from wtwatch.model import Ended, Job, JobSpec, Outcome, Running, Sha, now
-from wtwatch.processes import bearing, is_alive, send, tree_env
+from wtwatch.processes import bearing, is_alive, send
 from wtwatch.repo import Repo
 from wtwatch.runtree import Subdataset, commits_since, read_changes, start_changes, subdatasets
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import tomli
 
 from wtwatch.config import Project
+from wtwatch.env import tree_env
 from wtwatch.model import now
-from wtwatch.processes import tree_env
 
 PATIENCE = 10.0
 """Seconds that a set-up which was told to end may take for that."""

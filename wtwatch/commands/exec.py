@@ -9,8 +9,9 @@ import subprocess
 
 import click
 
-from wtwatch import processes, save
+from wtwatch import save
 from wtwatch.commands.front import project_option, ring_for
+from wtwatch.env import tree_env
 from wtwatch.errors import UsageError
 from wtwatch.excludes import excludes_env
 from wtwatch.files import held
@@ -32,7 +33,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     folder = here()
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
-    env = processes.tree_env(chosen) | excludes_env(chosen)
+    env = tree_env(chosen) | excludes_env(chosen)
     with held(chosen.tree_lock, wait=1.0):
         base = save.look(chosen).head
         queue.set("used", base)
