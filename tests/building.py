@@ -19,7 +19,7 @@ from pathlib import Path
 SUBJECTS = ("240226I", "240227J")
 DRUGS = ("Ketamine", "LSD", "Saline")
 
-PACKAGE = Path(__file__).parent / "project" / "process2p"
+PACKAGE = Path(__file__).parent / "sample" / "process2p"
 PYPROJECT = """\
 [project]
 name = "process2p"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wtwatch import codetree, sync
-from wtwatch.config import Project
-from wtwatch.model import Backup, Sha
+from wtwatch.project.config import Project
+from wtwatch.tree import codetree, sync
+from wtwatch.words.model import Backup, Sha
 
 FILES = {
     "a.py": "a = 1\n",

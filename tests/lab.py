@@ -23,9 +23,9 @@ import pytest
 
 from tests import building
 from tests.building import DRUGS, SUBJECTS
-from wtwatch.config import Project, daemon_file, host
-from wtwatch.files import holder
-from wtwatch.model import Sha
+from wtwatch.doors.files import holder
+from wtwatch.project.config import Project, daemon_file, host
+from wtwatch.words.model import Sha
 
 T = TypeVar("T")
 Driver = Literal["git", "jj"]
@@ -48,7 +48,7 @@ def eventually(holds: Callable[[], T], within: float = 20.0) -> T:
 
 
 def plot(files: str, figure: str, options: str = "") -> str:
-    """Return the command that makes ``figure``; for ``options`` see ``project/process2p/plot.py``."""
+    """Return the command that makes ``figure``; for ``options`` see ``sample/process2p/plot.py``."""
     return " ".join(filter(None, ("python code/src/process2p/plot.py", options, files, figure)))
 
 

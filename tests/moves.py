@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wtwatch.config import Project
-from wtwatch.files import bell_in, ring
+from wtwatch.doors.files import bell_in, ring
+from wtwatch.project.config import Project
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,14 @@ import pytest
 
 from tests.conftest import Say
 from tests.lab import Lab, eventually
-from wtwatch import __version__, cli, config, group, status
-from wtwatch.attempt import Folder
-from wtwatch.jobs import Queue
-from wtwatch.model import Ended, Outcome, Running, Sha, Trigger, now
-from wtwatch.repo import Repo
+from wtwatch import __version__, cli
+from wtwatch.commands import group
+from wtwatch.doors.repo import Repo
+from wtwatch.job.attempt import Folder
+from wtwatch.project import config
+from wtwatch.queue.jobs import Queue
+from wtwatch.views import status
+from wtwatch.words.model import Ended, Outcome, Running, Sha, Trigger, now
 
 WTWATCH = [sys.executable, "-P", "-m", "wtwatch"]
 STATES = ("waiting", "running", "succeeded", "unchanged", "failed", "cancelled", "interrupted", "held")

@@ -1,4 +1,4 @@
-"""The house's walls: imports point down only, and heavy libraries have one door each."""
+"""The house's walls: imports point down only, rooms side by side stay apart, libraries have one door each."""
 
 from __future__ import annotations
 
@@ -7,43 +7,30 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "wtwatch"
 
-LAYERS = (
-    ("errors", "model"),
-    ("files", "shipped", "database", "rows", "quoting", "porcelain"),
-    ("config", "repo", "journal", "ledger"),
-    ("processes", "checkout", "harvest", "dataset", "dotgit", "jj", "notify", "runtree", "excludes", "env"),
-    (
-        "jobs",
-        "queueing",
-        "attempt",
-        "leftovers",
-        "backups",
-        "codetree",
-        "venv",
-        "places",
-        "maintree",
-    ),
-    ("projects", "notice", "sync", "environment", "save", "run", "wrapper", "merge", "githooks", "service"),
-    ("status", "reconcile", "layout", "intent"),
-    ("daemon", "demo", "worktrees"),
-    ("init",),
-    ("commands.terminal",),
-    ("commands.front",),  # what the commands share
-    ("commands.queue_views", "commands.status_views"),
+FLOORS = (
+    ("words",),
+    ("doors",),
+    ("project",),
+    ("queue", "tree"),
+    ("job", "home", "setup"),
+    ("reconcile", "views"),
+    ("daemon",),
     ("commands",),
-    ("group",),
     ("cli",),
     ("__main__",),
 )
-LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
+"""The rooms, bottom up. Those of one floor never import each other."""
 
-ONLY_DOOR = {"datalad": "dataset", "git": "repo", "watchdog": "notice"}
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+ONLY_DOOR = {"datalad": "doors.dataset", "git": "doors.repo", "watchdog": "daemon.notice"}
 LATE = ("datalad", "git", "rich", "tomli_w")
 """Imported inside functions alone, wherever they are used."""
 
@@ -53,7 +40,7 @@ SLOW = (*LATE, "watchdog", "click", "dataclasses", "inspect", "traceback")
 
 @cache
 def modules() -> dict[str, Path]:
-    """Return all modules of the package, as `sync` or `commands.queue`, and their files."""
+    """Return all modules of the package, as `cli` or `tree.sync`, and their files; rooms by their name."""
     found = {}
     for file in PACKAGE.rglob("*.py"):
         parts = file.relative_to(PACKAGE).with_suffix("").parts
@@ -73,30 +60,43 @@ def imports(file: Path) -> Iterator[tuple[str, bool]]:
             yield from ((f"{node.module}.{alias.name}", id(node) in top) for alias in node.names)
 
 
-def wall(module: str) -> int:
-    """Return the layer of a module of wtwatch; the package itself (its version) is below all."""
-    if not module:
-        return -1
-    name = module if module in LAYER else module.split(".", maxsplit=1)[0]
-    assert name in LAYER, f"{module} has no layer yet: add it to tests/test_layers.py"
-    return LAYER[name]
+def room(module: str) -> str:
+    """Return the room that a module is in: `tree` for `tree.sync`; a module at the top is one of its own."""
+    name = module.split(".", maxsplit=1)[0]
+    assert name in FLOOR, f"{module} is in no room: add it to tests/test_layers.py"
+    return name
 
 
 def own(name: str) -> str | None:
-    """Return which module of wtwatch `wtwatch.sync.plan` or `wtwatch.sync` is, or `None` if it is foreign."""
+    """Return which module of wtwatch `wtwatch.tree.sync.plan` is; `None` if foreign, or its version alone."""
     head, *rest = name.split(".")
     if head != "wtwatch":
         return None
-    return next(
-        (tried for end in range(len(rest), 0, -1) if (tried := ".".join(rest[:end])) in modules()), ""
-    )
+    tried = (".".join(rest[:end]) for end in range(len(rest), 0, -1))
+    return next((module for module in tried if module in modules()), None)
 
 
-@pytest.mark.parametrize("module", sorted(modules()))
+def used_by(module: str) -> set[str]:
+    """Return which other modules of wtwatch a module imports."""
+    return {other for name, _ in imports(modules()[module]) if (other := own(name))} - {module}
+
+
+@pytest.mark.parametrize("module", sorted(filter(None, modules())))
 def test_imports_point_down(module: str) -> None:
-    for name, _ in imports(modules()[module]):
-        if (other := own(name)) is not None:
-            assert wall(other) < wall(module), f"{module} must not import {other}"
+    for other in used_by(module):
+        if room(other) != room(module):
+            assert FLOOR[room(other)] < FLOOR[room(module)], f"{module} must not import {other}"
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    TopologicalSorter({module: used_by(module) for module in modules()}).prepare()
+
+
+def test_the_house_has_few_modules_outside_of_its_rooms() -> None:
+    rooms = {file.parent.name for file in PACKAGE.glob("*/__init__.py")}
+    outside = {module for module in modules() if module and "." not in module} - rooms
+    assert rooms | outside == set(FLOOR)
+    assert len(outside) <= 6 and 8 <= len(rooms) <= 16
 
 
 @pytest.mark.parametrize("library", sorted(ONLY_DOOR))
@@ -131,4 +131,4 @@ def test_only_the_command_line_prints() -> None:
     for module, file in modules().items():
         calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
         prints = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
-        assert not prints or wall(module) >= LAYER["commands.terminal"], f"{module} prints"
+        assert not prints or FLOOR[room(module)] >= FLOOR["views"], f"{module} prints"

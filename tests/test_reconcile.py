@@ -11,14 +11,17 @@ import pytest
 
 from tests.conftest import Say
 from tests.lab import Lab, eventually
-from wtwatch import reconcile, run, save, status
-from wtwatch.attempt import Folder, Order
-from wtwatch.config import Project, read_project
-from wtwatch.errors import WtwatchError
-from wtwatch.jobs import Queue
-from wtwatch.model import Job, JobSpec, Outcome, Running, Trigger, moment, now
-from wtwatch.processes import identity
+from wtwatch import reconcile
+from wtwatch.doors.processes import identity
+from wtwatch.job import run
+from wtwatch.job.attempt import Folder, Order
+from wtwatch.project.config import Project, read_project
+from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import Done, Wish, tick
+from wtwatch.tree import save
+from wtwatch.views import status
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Job, JobSpec, Outcome, Running, Trigger, moment, now
 
 LOOK = Wish()
 WORK = Wish(start_jobs=True)

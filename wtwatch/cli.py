@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from wtwatch import __version__
-from wtwatch.commands.terminal import abandon_stdout, complain, warn
-from wtwatch.errors import WtwatchError
+from wtwatch.views.terminal import abandon_stdout, complain, warn
+from wtwatch.words.errors import WtwatchError
 
 
 def run(words: Sequence[str]) -> int:
@@ -46,11 +46,11 @@ def run(words: Sequence[str]) -> int:
 def _answer(words: Sequence[str]) -> int:
     asked = plain_status(words)
     if asked is None:
-        from wtwatch import group
+        from wtwatch.commands import group
 
         gc.enable()  # see __main__
         return group.read(words)
-    from wtwatch.commands import status_views
+    from wtwatch.views import status_views
 
     return status_views.show(*asked)
 
@@ -70,8 +70,8 @@ def plain_status(words: Sequence[str]) -> tuple[str | None, bool, bool] | None:
 def _own_failure(error: Exception) -> int:
     import traceback
 
-    from wtwatch import config
-    from wtwatch.files import write_whole
+    from wtwatch.doors.files import write_whole
+    from wtwatch.project import config
 
     report = config.failure_file()
     facts = f"wtwatch {__version__}, Python {sys.version}\n{sys.argv}\n\n{traceback.format_exc()}"

@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from typing import NamedTuple
 
-from wtwatch import codetree, environment, processes, run, save, sync
-from wtwatch.codetree import Facts
-from wtwatch.config import Project
-from wtwatch.errors import Busy, WtwatchError
-from wtwatch.files import held
-from wtwatch.jobs import Queue
-from wtwatch.model import (
+from wtwatch.doors import processes
+from wtwatch.doors.files import held
+from wtwatch.doors.repo import Repo
+from wtwatch.job import run
+from wtwatch.project.config import Project
+from wtwatch.queue.jobs import Queue
+from wtwatch.tree import codetree, environment, save, sync
+from wtwatch.tree.codetree import Facts
+from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.model import (
     Backup,
     Ended,
     EnvironmentState,
@@ -31,7 +34,6 @@ from wtwatch.model import (
     now,
     stamp,
 )
-from wtwatch.repo import Repo
 
 LOOK = 2.0
 """Seconds until the next look at a job that runs: one that was killed cannot say that it ended."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.benchmarks.grounds import Grounds
 from tests.benchmarks.measure import Section, Way, command, compared, goal, interleaved, median
 from tests.lab import Lab
-from wtwatch.model import Sha
+from wtwatch.words.model import Sha
 
 PATIENCE = 30.0
 LOOK = 0.001

@@ -8,9 +8,9 @@ from itertools import count
 from tests.benchmarks.grounds import Grounds
 from tests.benchmarks.measure import Section, Way, command, compared, goal, interleaved, median
 from tests.lab import Lab
-from wtwatch import save
-from wtwatch.config import projects_at, read_project, registered
-from wtwatch.model import Sha
+from wtwatch.project.config import projects_at, read_project, registered
+from wtwatch.tree import save
+from wtwatch.words.model import Sha
 
 OURS = "wtwatch"
 DATALAD = "`datalad save -d . code`"

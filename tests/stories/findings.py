@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.building import SUBJECTS
 from tests.lab import FIGURE, Lab, eventually, plot
-from wtwatch.config import read_project, write_project
-from wtwatch.jobs import Queue
-from wtwatch.model import Sha
+from wtwatch.project.config import read_project, write_project
+from wtwatch.queue.jobs import Queue
+from wtwatch.words.model import Sha
 
 RECORD = ("=== Do not change lines below ===\n", "\n^^^ Do not change lines above ^^^")
 

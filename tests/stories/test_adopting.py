@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.lab import Lab
 from tests.stories.findings import follows, is_clean, pointer, set_settings
-from wtwatch.model import Sha
+from wtwatch.words.model import Sha
 
 
 def leave_work_in(lab: Lab) -> None:

@@ -12,7 +12,7 @@ import psutil
 from tests.building import SUBJECTS
 from tests.lab import Gate, Lab, eventually, plot
 from tests.stories.findings import follows, queue_plain, version_of
-from wtwatch.files import held
+from wtwatch.doors.files import held
 
 SOURCE = f"inputs/L5b_2p/{SUBJECTS[0]}/LSD/data.bin"
 

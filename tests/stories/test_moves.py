@@ -14,7 +14,7 @@ from tests.stories.findings import (
     states,
     version_of,
 )
-from wtwatch.model import Sha
+from wtwatch.words.model import Sha
 
 
 def test_moves_during_a_batch_coalesce_to_the_last_one(lab: Lab) -> None:

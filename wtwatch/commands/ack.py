@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from wtwatch import backups
 from wtwatch.commands.front import project_option
-from wtwatch.commands.terminal import say
-from wtwatch.errors import UsageError
-from wtwatch.jobs import Queue
-from wtwatch.projects import one
+from wtwatch.project.projects import one
+from wtwatch.queue.jobs import Queue
+from wtwatch.tree import backups
+from wtwatch.views.terminal import say
+from wtwatch.words.errors import UsageError
 
 
 @click.command("ack")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from wtwatch import backups
 from wtwatch.commands.front import project_option
-from wtwatch.commands.terminal import say
-from wtwatch.jobs import Queue
-from wtwatch.model import counted
-from wtwatch.projects import one
+from wtwatch.project.projects import one
+from wtwatch.queue.jobs import Queue
+from wtwatch.tree import backups
+from wtwatch.views.terminal import say
+from wtwatch.words.model import counted
 
 
 @click.group("backups")

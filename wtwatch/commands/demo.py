@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from wtwatch import demo
-from wtwatch.commands.terminal import say, styled
-from wtwatch.demo import Stage
-from wtwatch.errors import UsageError
+from wtwatch.setup import demo
+from wtwatch.setup.demo import Stage
+from wtwatch.views.terminal import say, styled
+from wtwatch.words.errors import UsageError
 
 
 @click.command("demo")

@@ -9,15 +9,15 @@ import subprocess
 
 import click
 
-from wtwatch import save
 from wtwatch.commands.front import project_option, ring_for
-from wtwatch.env import tree_env
-from wtwatch.errors import UsageError
-from wtwatch.excludes import excludes_env
-from wtwatch.files import held
-from wtwatch.jobs import Queue
-from wtwatch.model import now, stamp
-from wtwatch.projects import here, need_run_tree, one
+from wtwatch.doors.files import held
+from wtwatch.project.env import tree_env
+from wtwatch.project.excludes import excludes_env
+from wtwatch.project.projects import here, need_run_tree, one
+from wtwatch.queue.jobs import Queue
+from wtwatch.tree import save
+from wtwatch.words.errors import UsageError
+from wtwatch.words.model import now, stamp
 
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})

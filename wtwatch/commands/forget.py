@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from wtwatch import config, init
 from wtwatch.commands.front import project_argument, ring_for
-from wtwatch.commands.terminal import say
-from wtwatch.errors import WtwatchError
-from wtwatch.files import held
-from wtwatch.jobs import Queue
-from wtwatch.projects import by_name, known, one
+from wtwatch.doors.files import held
+from wtwatch.project import config
+from wtwatch.project.projects import by_name, known, one
+from wtwatch.queue.jobs import Queue
+from wtwatch.setup import init
+from wtwatch.views.terminal import say
+from wtwatch.words.errors import WtwatchError
 
 
 @click.command("forget")

@@ -8,11 +8,11 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from wtwatch import config
-from wtwatch.config import Project
-from wtwatch.errors import WtwatchError
-from wtwatch.files import bell_in, ring
-from wtwatch.repo import Repo
+from wtwatch.doors.files import bell_in, ring
+from wtwatch.doors.repo import Repo
+from wtwatch.project import config
+from wtwatch.project.config import Project
+from wtwatch.words.errors import WtwatchError
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from wtwatch import githooks
 from wtwatch.commands.front import project_option
-from wtwatch.commands.terminal import say
-from wtwatch.projects import one
+from wtwatch.project.projects import one
+from wtwatch.setup import githooks
+from wtwatch.views.terminal import say
 
 
 @click.group("hooks")

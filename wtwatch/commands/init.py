@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from wtwatch import githooks, init, reconcile, status
+from wtwatch import reconcile
 from wtwatch.commands.front import ring_for
-from wtwatch.commands.terminal import say, warn
-from wtwatch.config import Project
-from wtwatch.errors import WtwatchError
-from wtwatch.intent import Wish
-from wtwatch.projects import here, known
-from wtwatch.quoting import quoted
+from wtwatch.project.config import Project
+from wtwatch.project.projects import here, known
+from wtwatch.setup import githooks, init
+from wtwatch.setup.intent import Wish
+from wtwatch.views import status
+from wtwatch.views.terminal import say, warn
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.quoting import quoted
 
 
 @click.command("init")

@@ -6,12 +6,12 @@ import shlex
 
 import click
 
-from wtwatch import merge
 from wtwatch.commands.front import project_option
-from wtwatch.commands.terminal import say
-from wtwatch.config import Project
-from wtwatch.model import counted
-from wtwatch.projects import one
+from wtwatch.home import merge
+from wtwatch.project.config import Project
+from wtwatch.project.projects import one
+from wtwatch.views.terminal import say
+from wtwatch.words.model import counted
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 

@@ -6,18 +6,21 @@ from typing import Any
 
 import click
 
-from wtwatch import dataset, queueing, run, status
 from wtwatch.commands import queue_views
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.commands.queue_views import needs_attention
-from wtwatch.commands.terminal import say, warn
-from wtwatch.config import Project
-from wtwatch.errors import UsageError, WtwatchError
-from wtwatch.jobs import Queue
-from wtwatch.model import JobSpec, Trigger, counted
-from wtwatch.projects import need_run_tree, one
-from wtwatch.quoting import quoted
-from wtwatch.repo import Repo
+from wtwatch.doors import dataset
+from wtwatch.doors.repo import Repo
+from wtwatch.job import run
+from wtwatch.project.config import Project
+from wtwatch.project.projects import need_run_tree, one
+from wtwatch.queue import queueing
+from wtwatch.queue.jobs import Queue
+from wtwatch.views import status
+from wtwatch.views.terminal import say, warn
+from wtwatch.words.errors import UsageError, WtwatchError
+from wtwatch.words.model import JobSpec, Trigger, counted
+from wtwatch.words.quoting import quoted
 
 
 @click.group("queue")

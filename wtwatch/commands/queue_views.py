@@ -11,16 +11,16 @@ from typing import Any
 
 import click
 
-from wtwatch import status
-from wtwatch.attempt import Folder
 from wtwatch.commands.front import project_option
-from wtwatch.commands.terminal import plain, say, warn
-from wtwatch.config import Project
-from wtwatch.errors import WtwatchError
-from wtwatch.jobs import Queue
-from wtwatch.model import Ended, Job, Outcome, Running, Standing, counted, stamp
-from wtwatch.projects import need_run_tree, one
-from wtwatch.repo import Repo
+from wtwatch.doors.repo import Repo
+from wtwatch.job.attempt import Folder
+from wtwatch.project.config import Project
+from wtwatch.project.projects import need_run_tree, one
+from wtwatch.queue.jobs import Queue
+from wtwatch.views import status
+from wtwatch.views.terminal import plain, say, warn
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Ended, Job, Outcome, Running, Standing, counted, stamp
 
 _POLL = 0.2
 """Seconds between two looks of commands that wait."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from wtwatch import jj
 from wtwatch.commands.front import project_option, ring_for
-from wtwatch.commands.terminal import say, warn
-from wtwatch.config import Project
-from wtwatch.errors import CommandFailed, UsageError, WtwatchError
-from wtwatch.jobs import Queue
-from wtwatch.model import Sha
-from wtwatch.projects import one
-from wtwatch.quoting import quoted
-from wtwatch.repo import Repo
+from wtwatch.doors import jj
+from wtwatch.doors.repo import Repo
+from wtwatch.project.config import Project
+from wtwatch.project.projects import one
+from wtwatch.queue.jobs import Queue
+from wtwatch.views.terminal import say, warn
+from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
+from wtwatch.words.model import Sha
+from wtwatch.words.quoting import quoted
 
 
 @click.command("release")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from wtwatch import service
-from wtwatch.commands.terminal import say
+from wtwatch.setup import service
+from wtwatch.views.terminal import say
 
 
 @click.group("service")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from wtwatch.commands import status_views
 from wtwatch.commands.front import project_argument
+from wtwatch.views import status_views
 
 
 @click.command("status")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
-from wtwatch import codetree, environment, processes, reconcile, sync
+from wtwatch import reconcile
 from wtwatch.commands.front import project_argument, ring_for
-from wtwatch.commands.terminal import complain, say, warn
-from wtwatch.config import Project
-from wtwatch.errors import WtwatchError
-from wtwatch.jobs import Queue
-from wtwatch.projects import of_this_place
+from wtwatch.doors import processes
+from wtwatch.project.config import Project
+from wtwatch.project.projects import of_this_place
+from wtwatch.queue.jobs import Queue
+from wtwatch.tree import codetree, environment, sync
+from wtwatch.views.terminal import complain, say, warn
+from wtwatch.words.errors import WtwatchError
 
 
 @click.command("sync")

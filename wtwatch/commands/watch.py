@@ -2,7 +2,7 @@
 
 import click
 
-from wtwatch import daemon
+from wtwatch.daemon import daemon
 
 
 @click.command("watch")

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab import eventually
+from tests.moves import GIT_MOVES, JJ_MOVES, House, by_rung_bell, by_update_ref
+from wtwatch.daemon.places import Fingerprint, Places, fingerprint, places
+
+Move = Callable[[House], None]
+
+
+def settled(at: Places) -> Fingerprint:
+    """Return a fingerprint that stays until something moves."""
+    eventually(lambda: fingerprint(at) == fingerprint(at))
+    return fingerprint(at)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House.built(tmp_path / "house")
+
+
+def test_nothing_moved_means_equal_fingerprints(house: House) -> None:
+    at = places(house.project)
+    before = settled(at)
+    house.git("status")
+    house.git("log", "--all")
+    house.git("branch", "elsewhere")
+    assert fingerprint(at) == before
+
+
+@pytest.mark.parametrize("move", [*GIT_MOVES, by_rung_bell], ids=lambda move: move.__name__)
+@pytest.mark.parametrize("bookmark", ["runs", "team/a/runs"])
+def test_every_move_changes_the_fingerprint(tmp_path: Path, bookmark: str, move: Move) -> None:
+    house = House.built(tmp_path / "house", bookmark)
+    at = places(house.project)
+    before = settled(at)
+    move(house)
+    assert fingerprint(at) != before
+
+
+@pytest.mark.parametrize("move", JJ_MOVES, ids=lambda move: move.__name__)
+def test_every_move_by_jj_changes_the_fingerprint(house: House, move: Move) -> None:
+    house.let_jj_drive()
+    at = places(house.project)
+    before = settled(at)
+    move(house)
+    assert fingerprint(at) != before
+
+
+def test_a_change_at_the_same_moment_as_the_last_one_shows(house: House) -> None:
+    at = places(house.project)
+    packed = house.common / "packed-refs"
+    settled(at)
+    packed.write_text("one")
+    time = packed.stat().st_mtime_ns
+    found = fingerprint(at)
+    packed.write_text("two")
+    os.utime(packed, ns=(time, time))  # as a clock that ticks slowly would have it
+    assert fingerprint(at) != found
+
+
+@pytest.mark.parametrize("file", ["state.db", "config.toml"])
+def test_a_change_of_the_queue_or_the_settings_changes_the_fingerprint(house: House, file: str) -> None:
+    at = places(house.project)
+    before = settled(at)
+    (house.project.state / file).write_text("new")
+    assert fingerprint(at) != before
+
+
+def test_a_run_tree_that_is_taken_elsewhere_or_away_changes_the_fingerprint(house: House) -> None:
+    at = places(house.project)
+    before = settled(at)
+    house.git("checkout", "-q", "--detach", "b", cwd=house.project.run_code)
+    elsewhere = settled(at)
+    assert elsewhere != before
+    shutil.rmtree(house.project.run_code)
+    assert settled(at) != elsewhere
+
+
+def test_taking_a_fingerprint_leaves_locks_on_the_queue_alone(house: House) -> None:
+    database = house.project.state / "state.db"
+    writes = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('create table b (x)')"
+    ours = sqlite3.connect(database, isolation_level=None)
+    ours.execute("begin exclusive")
+    fingerprint(places(house.project))
+    other = subprocess.run(
+        [sys.executable, "-c", writes, str(database)], check=False, capture_output=True, text=True
+    )
+    assert "database is locked" in other.stderr
+    ours.close()
+
+
+def test_a_run_tree_that_is_missing_or_not_set_up_is_left_out(house: House) -> None:
+    own = house.common / "worktrees" / "code"
+    assert own in places(house.project).folders
+    shutil.rmtree(house.project.run_code)
+    assert own not in places(house.project).folders
+    house.git("init", "-q", cwd=house.project.run_tree)
+    house.project.run_code.mkdir()  # as a submodule that is not checked out
+    assert own not in places(house.project).folders
+
+
+def test_the_chain_goes_from_the_git_directory_down_to_the_bookmark(tmp_path: Path) -> None:
+    house = House.built(tmp_path / "house", "team/a/runs")
+    chain = [
+        house.common / below for below in ("", "refs", "refs/heads", "refs/heads/team", "refs/heads/team/a")
+    ]
+    assert list(places(house.project).folders[:5]) == chain
+
+
+def test_the_operations_of_jj_are_found_from_a_secondary_workspace(tmp_path: Path) -> None:
+    house = House.built(tmp_path / "house")
+    shutil.rmtree(house.common)  # jj makes workspaces in empty folders only
+    store = tmp_path / "store"
+    store.mkdir()
+    subprocess.run(["jj", "--quiet", "git", "init", "--no-colocate", "."], cwd=store, check=True)
+    subprocess.run(["jj", "--quiet", "workspace", "add", str(house.code)], cwd=store, check=True)
+    house.git("init", "-q")
+    at = places(house.project)
+    assert store / ".jj" / "repo" / "op_heads" / "heads" in at.folders
+    before = settled(at)
+    subprocess.run(["jj", "--quiet", "new"], cwd=house.code, check=True)
+    assert fingerprint(at) != before
+
+
+def test_a_move_in_a_repository_with_reftables_changes_the_fingerprint(house: House) -> None:
+    tables = house.common / "reftable"  # git 2.45 and later write these files, by rename
+    tables.mkdir()
+    (tables / "tables.list").write_text("one.ref\n")
+    at = places(house.project)
+    before = settled(at)
+    (tables / "tables.list.lock").write_text("two.ref\n")
+    (tables / "tables.list.lock").rename(tables / "tables.list")
+    assert fingerprint(at) != before
+
+
+def test_bookmarks_beneath_the_bookmarks_name_are_no_trouble(house: House) -> None:
+    at = places(house.project)
+    house.git("update-ref", "-d", house.ref)
+    house.git("branch", "runs/alt", "a")
+    before = settled(at)
+    house.git("branch", "-D", "runs/alt")
+    by_update_ref(house)
+    assert fingerprint(at) != before

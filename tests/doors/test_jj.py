@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Lab
+from wtwatch.doors import jj
+from wtwatch.tree import codetree, sync
+from wtwatch.words.errors import WtwatchError
+
+
+def run_tree(lab: Lab) -> None:
+    """Put code's work tree of a run tree at the bookmark; the superdataset is beside the point."""
+    lab.move_bookmark()
+    lab.git("worktree", "add", "-q", "--detach", str(lab.run))
+    lab.git("worktree", "add", "-q", "--detach", str(lab.run_code), "runs", cwd=lab.code)
+    lab.git("update-ref", lab.project().applied_ref, "runs", cwd=lab.code)
+    lab.project().state.mkdir(parents=True)
+
+
+def test_a_bookmark_is_read_set_and_named(jj_lab: Lab) -> None:
+    code = jj_lab.code
+    tip = jj_lab.move_bookmark()
+    assert jj.drives(code) and jj.installed()
+    assert jj.bookmark(code, "runs") == jj.Bookmark((tip,), tip)
+    assert jj.bookmark(code, 'odd "name"*') == jj.Bookmark((), None)
+    new = jj_lab.change_code("2", "two")
+    before = jj.operation(code)
+    jj.set_bookmark(code, "runs", "@-")
+    assert jj.operation(code) != before
+    assert jj.bookmark(code, "runs").targets == (new,) == (jj.commit_of(code, "runs"),)
+    jj.set_bookmark(code, "runs", tip)
+    assert jj.bookmark(code, "runs").targets == (tip,)
+    with pytest.raises(WtwatchError, match="names 2 commits"):
+        jj.commit_of(code, f"{tip} | {new}")
+
+
+def test_an_open_edit_is_seen(jj_lab: Lab) -> None:
+    assert jj.working_copy_is_empty(jj_lab.code)
+    jj_lab.edit_version("9")
+    assert not jj.working_copy_is_empty(jj_lab.code)
+
+
+def test_every_move_of_jj_brings_the_tree_to_the_tip(jj_lab: Lab) -> None:
+    run_tree(jj_lab)
+    project = jj_lab.project()
+    first = jj_lab.commit("runs")
+    for way in ("commit", "amend", "back"):
+        new = {"commit": jj_lab.change_code, "amend": lambda *_: jj_lab.amend_code("3")}.get(way)
+        tip = jj_lab.move_bookmark(new("2", "two") if new else first)
+        step = sync.plan(project, codetree.look(project))
+        assert isinstance(step, sync.Move)
+        assert sync.apply(project, step) is None
+        assert jj_lab.commit("HEAD", jj_lab.run_code) == tip
+        assert jj_lab.git("status", "--porcelain", cwd=jj_lab.run_code) == ""
+        assert sync.plan(project, codetree.look(project)) == sync.Fresh()
+
+
+def test_conflicted_and_deleted_bookmarks_block(jj_lab: Lab) -> None:
+    run_tree(jj_lab)
+    project = jj_lab.project()
+    first, two = jj_lab.commit("runs"), jj_lab.change_code("2", "two")
+    jj_lab.jj("new", "--quiet", first)
+    three = jj_lab.change_code("3", "three")
+    base = jj_lab.jj("op", "log", "--no-graph", "--limit", "1", "-T", "id")
+    for target in (two, three):  # at once, as from two machines
+        jj_lab.jj("bookmark", "set", "--quiet", "runs", "-r", target, "--at-operation", base)
+    jj_lab.jj("status")
+    assert len(jj.bookmark(jj_lab.code, "runs").targets) > 1
+    for force in (False, True):
+        refused = sync.plan(project, codetree.look(project), force)
+        assert isinstance(refused, sync.Blocked) and "conflicted" in refused.reason
+    jj_lab.jj("bookmark", "delete", "--quiet", "runs")
+    refused = sync.plan(project, codetree.look(project))
+    assert isinstance(refused, sync.Blocked) and "deleted" in refused.reason
+
+
+def test_no_jj_on_the_path_is_said_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WtwatchError, match="jj is not on PATH") as said:
+        jj.bookmark(tmp_path, "runs")
+    assert said.value.hint

@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.house import House, write
+from tests.lab import Lab, eventually
+from wtwatch.doors.repo import Repo
+from wtwatch.home import harvest, merge
+from wtwatch.project.config import Project
+from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.model import Sha
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A house, and commits made in either of its trees; ``inputs`` and ``inputs/deep`` are subdatasets."""
+
+    house: House
+
+    @property
+    def project(self) -> Project:
+        return self.house.project
+
+    @property
+    def main(self) -> Path:
+        return self.project.main_tree
+
+    @property
+    def run(self) -> Path:
+        return self.project.run_tree
+
+    def commit(self, tree: Path, files: dict[str, str | None], message: str = "more") -> Sha:
+        for path, text in files.items():
+            write(tree, path, text)
+        self.house.git("add", "-A", "-f", ".", ":(exclude)code", cwd=tree)
+        self.house.git("commit", "-q", "--allow-empty", "-m", message, cwd=tree)
+        return self.house.head(tree)
+
+    def with_subdatasets(self) -> Site:
+        """Add subdatasets to main and run tree, with one commit each that both record."""
+        for path in ("inputs", "inputs/deep"):
+            (self.main / path).mkdir()
+            self.house.git("init", "-q", "-b", "main", cwd=self.main / path)
+            self.commit(self.main / path, {f"{Path(path).name}.csv": "1\n"})
+        for path in ("inputs", ""):
+            self.commit(self.main / path, {}, "record")
+        self.house.git("reset", "-q", "--hard", "main", cwd=self.run)
+        for path in ("inputs", "inputs/deep"):
+            shutil.rmtree(self.run / path, ignore_errors=True)
+            self.house.git("worktree", "add", "-q", "-b", "runs", str(self.run / path), cwd=self.main / path)
+        return self
+
+    def record(self, tree: Path, path: str, files: dict[str, str | None]) -> Sha:
+        """Commit in a subdataset, and record that in all above it; return the subdataset's commit."""
+        made = self.commit(tree / path, files)
+        parts = path.split("/")[:-1]
+        for depth in range(len(parts), -1, -1):
+            self.commit(tree / "/".join(parts[:depth]), {}, f"record {path}")
+        return made
+
+    def merge(self, pointer: str | None = None) -> merge.Report:
+        report = merge.plan(self.project, pointer)
+        merge.act(self.project, report)
+        return report
+
+    def facts(self) -> dict[str, tuple[str, str, str]]:
+        """Return HEAD, index and status of the main tree and its subdatasets."""
+        found = {}
+        for path in ("", "inputs", "inputs/deep"):
+            tree = self.main / path
+            if (tree / ".git").exists():
+                found[path] = tuple(
+                    self.house.git(*words, cwd=tree)
+                    for words in (("rev-parse", "HEAD"), ("write-tree",), ("status", "--porcelain", "-uall"))
+                )
+        return found  # type: ignore[return-value]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(House.built(tmp_path / "p"))
+
+
+def test_results_come_home_by_fast_forward(site: Site) -> None:
+    done = site.commit(site.run, {"out/a.svg": "<svg/>\n"}, "[DATALAD RUNCMD] plot")
+    write(site.main, "notes", "open")
+    report = site.merge()
+    assert report.steps[-1].fast_forward and (report.jobs, report.files, report.size) == (1, 1, 7)
+    assert report.commits == ("[DATALAD RUNCMD] plot",)
+    assert site.house.head(site.main) == done
+    assert site.house.git("symbolic-ref", "--short", "HEAD", cwd=site.main) == "main"
+    assert (site.main / "notes").read_text() == "open" and (site.main / "out/a.svg").exists()
+    assert site.merge() == merge.Report()
+
+
+def test_both_sides_become_a_merge_commit(site: Site) -> None:
+    ours = site.commit(site.main, {"ours": "1"})
+    theirs = site.commit(site.run, {"theirs": "1"})
+    main = Repo(site.main)
+    assert (
+        harvest.apart(main, harvest.start_apart(main, "HEAD", "runs")) == (1, 1)
+        and merge.conflicts(site.project) == ()
+    )
+    report = site.merge()
+    assert not report.steps[-1].fast_forward
+    assert site.house.git("rev-parse", "HEAD^1", "HEAD^2", cwd=site.main).split() == [ours, theirs]
+    assert site.house.git("status", "--porcelain", cwd=site.main) == ""
+    assert (site.main / "ours").exists() and (site.main / "theirs").exists()
+
+
+def test_a_conflict_changes_nothing(site: Site) -> None:
+    site.commit(site.main, {"same": "ours"})
+    site.commit(site.run, {"same": "theirs"})
+    before = site.facts()
+    with pytest.raises(merge.Conflict, match="same") as said:
+        site.merge()
+    assert said.value.hint and "merge runs" in said.value.hint and said.value.exit_code == 1
+    assert site.facts() == before
+    assert merge.conflicts(site.project) == ("same",)
+
+
+def pointers_conflict(site: Site) -> tuple[Sha, Sha]:
+    ours = site.house.commit({"a.py": "2"}, bookmark=False)
+    site.house.git("update-index", "--cacheinfo", f"160000,{ours},code", cwd=site.main)
+    site.house.git("commit", "-q", "-m", "ours", cwd=site.main)
+    site.house.git("checkout", "-q", "--detach", "HEAD~1")
+    theirs = site.house.commit({"a.py": "3"}, bookmark=False)
+    site.house.git("update-index", "--cacheinfo", f"160000,{theirs},code", cwd=site.run)
+    site.house.git("commit", "-q", "-m", "theirs", cwd=site.run)
+    return ours, theirs
+
+
+@pytest.mark.parametrize("choice", ["main", "run"])
+def test_a_conflict_of_the_pointer_alone_is_the_users_to_decide(site: Site, choice: str) -> None:
+    ours, theirs = pointers_conflict(site)
+    before = site.facts()
+    with pytest.raises(merge.Conflict) as said:
+        site.merge()
+    assert said.value.hint and "--pointer main" in said.value.hint
+    assert site.facts() == before
+    stood = site.house.head(site.project.main_code)
+    report = site.merge(choice)
+    recorded = site.house.git("rev-parse", "HEAD:code", cwd=site.main)
+    assert recorded == (ours if choice == "main" else theirs)
+    assert site.house.head(site.project.main_code) == stood, "the main tree's code never moves"
+    assert report.pointer_differs == (recorded != stood)
+
+
+@pytest.mark.parametrize("hindrance", ["edit", "staged", "untracked", "ignored", "folder", "lock"])
+def test_what_lies_open_in_the_main_tree_is_not_touched(site: Site, hindrance: str) -> None:
+    site.commit(site.main, {"f": "1", ".gitignore": "*.log\n"})
+    site.house.git("merge", "-q", "main", cwd=site.run)
+    site.commit(site.run, {"f": "2", "n": "2", "n.log": "2", "k/l": "2"})
+    if hindrance in ("edit", "staged"):
+        write(site.main, "f", "mine")
+    if hindrance == "staged":
+        site.house.git("add", "f", cwd=site.main)
+        write(site.main, "f", "1")
+    paths = {"untracked": "n", "ignored": "n.log", "folder": "k", "lock": ".git/index.lock"}
+    if hindrance in paths:
+        write(site.main, paths[hindrance], "mine")
+    lock = site.main / ".git/index.lock"
+    held = lock.exists()
+    lock.unlink(missing_ok=True)
+    before = site.facts()
+    if held:
+        lock.touch()
+    with pytest.raises(WtwatchError) as said:
+        site.merge()
+    assert said.value.hint
+    assert lock.exists() == held
+    lock.unlink(missing_ok=True)
+    assert site.facts() == before
+
+
+def test_open_edits_elsewhere_do_not_hinder(site: Site) -> None:
+    site.commit(site.main, {"f": "1", "g": "1"})
+    site.house.git("merge", "-q", "main", cwd=site.run)
+    site.commit(site.run, {"new": "2"})
+    write(site.main, "f", "mine")
+    write(site.main, "g", "mine")
+    site.house.git("add", "g", cwd=site.main)
+    site.house.git("config", "merge.autoStash", "true", cwd=site.main)
+    site.merge()
+    assert site.house.git("status", "--porcelain", cwd=site.main) == " M f\nM  g"
+    assert site.house.git("stash", "list", cwd=site.main) == ""
+
+
+def test_subdatasets_come_first_and_deepest_first(site: Site) -> None:
+    site.with_subdatasets()
+    deep = site.record(site.run, "inputs/deep", {"more.csv": "2\n"})
+    report = site.merge()
+    assert [step.path for step in report.steps] == ["inputs/deep", "inputs", ""]
+    assert site.house.head(site.main / "inputs/deep") == deep
+    assert site.house.git("status", "--porcelain", cwd=site.main) == ""
+    assert report.files == 1
+
+
+def test_a_subdataset_that_both_sides_moved_is_merged_and_recorded(site: Site) -> None:
+    site.with_subdatasets()
+    site.record(site.main, "inputs/deep", {"ours.csv": "1"})
+    site.record(site.run, "inputs/deep", {"theirs.csv": "1"})
+    assert merge.conflicts(site.project) == ()
+    report = site.merge()
+    assert [step.fast_forward for step in report.steps] == [False, False, False]
+    for path in ("", "inputs", "inputs/deep"):
+        assert site.house.git("status", "--porcelain", cwd=site.main / path) == ""
+    assert (site.main / "inputs/deep/ours.csv").exists() and (site.main / "inputs/deep/theirs.csv").exists()
+
+
+def test_a_conflict_deep_inside_changes_nothing_anywhere(site: Site) -> None:
+    site.with_subdatasets()
+    site.record(site.main, "inputs/deep", {"same": "ours"})
+    site.record(site.run, "inputs/deep", {"same": "theirs"})
+    site.commit(site.run / "inputs", {"fine": "1"})
+    before = site.facts()
+    with pytest.raises(merge.Conflict, match="same"):
+        site.merge()
+    assert site.facts() == before
+    assert merge.conflicts(site.project) == ("inputs/deep/same",)
+
+
+@pytest.mark.parametrize("where", ["", "inputs"])
+def test_a_hindrance_anywhere_changes_nothing_anywhere(site: Site, where: str) -> None:
+    site.with_subdatasets()
+    site.record(site.run, "inputs/deep", {"new": "theirs"})
+    site.record(site.run, "inputs", {"n": "theirs"})
+    site.commit(site.run, {"n": "theirs"})
+    write(site.main / where, "n", "mine")
+    before = site.facts()
+    with pytest.raises(WtwatchError, match="n in "):
+        site.merge()
+    assert site.facts() == before
+
+
+def test_a_subdataset_on_no_branch_is_named_before_anything_moves(site: Site) -> None:
+    site.with_subdatasets()
+    site.record(site.run, "inputs/deep", {"new": "theirs"})
+    site.house.git("checkout", "-q", "--detach", cwd=site.main / "inputs/deep")
+    before = site.facts()
+    with pytest.raises(WtwatchError, match="inputs/deep has results to take"):
+        site.merge()
+    assert site.facts() == before
+
+
+def test_a_subdataset_that_is_not_installed_here_is_passed_over(site: Site) -> None:
+    site.with_subdatasets()
+    site.record(site.run, "inputs/deep", {"new": "theirs"})
+    (site.main / "inputs/deep/.git").rename(site.main.parent / "deep.git")
+    shutil.rmtree(site.main / "inputs/deep")
+    report = site.merge()
+    assert [step.path for step in report.steps] == ["inputs", ""]
+
+
+def test_a_main_tree_without_a_branch_is_refused(site: Site) -> None:
+    site.commit(site.run, {"new": "1"})
+    site.house.git("checkout", "-q", "--detach", cwd=site.main)
+    with pytest.raises(WtwatchError, match="on no branch"):
+        site.merge()
+    shutil.rmtree(site.run)
+    site.house.git("worktree", "prune", cwd=site.main)
+    site.house.git("checkout", "-q", "runs", cwd=site.main)
+    with pytest.raises(WtwatchError, match="itself on the branch runs"):
+        site.merge()
+
+
+def test_an_operation_in_the_main_tree_is_refused(site: Site) -> None:
+    site.commit(site.run, {"new": "1"})
+    site.house.git("bisect", "start", cwd=site.main)
+    with pytest.raises(WtwatchError, match="bisect"):
+        site.merge()
+
+
+def test_a_datalad_run_under_way_is_refused(site: Site) -> None:
+    site.commit(site.run, {"new": "1"})
+    datalad = site.main.parent / "datalad"
+    datalad.write_text("import time\ntime.sleep(60)\n")
+    process = subprocess.Popen([sys.executable, str(datalad), "run", "true"], cwd=site.main)
+    try:
+        with pytest.raises(WtwatchError, match=str(process.pid)):
+            site.merge()
+    finally:
+        process.kill()
+        process.wait()
+
+
+GIT = """\
+#!/bin/sh
+case " $* " in
+*" merge "*)
+    case "$WHEN" in
+    before) kill -9 -$PGID ;;
+    between) {git} read-tree -m -u HEAD "$TIP"; kill -9 -$PGID ;;
+    half)
+        mkdir -p out
+        {git} show "$TIP:out/one" > out/one
+        touch .git/index.lock
+        kill -9 -$PGID ;;
+    after) {git} "$@"; kill -9 -$PGID ;;
+    esac ;;
+esac
+exec {git} "$@"
+"""
+
+MERGE = """\
+import os, sys
+from pathlib import Path
+from tests.house import House
+from wtwatch.home import merge
+os.environ["PGID"] = str(os.getpid())
+project = House.at(Path(sys.argv[1])).project
+merge.act(project, merge.plan(project))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "half", "between", "after"])
+def test_a_merge_killed_at_any_instant_is_ended_by_the_next(site: Site, when: str) -> None:
+    tip = site.commit(site.run, {"out/one": "1\n", "out/two": "2\n"})
+    write(site.main, "open", "mine")
+    wrapper = site.main.parent / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(GIT.replace("{git}", str(shutil.which("git"))))
+    wrapper.chmod(0o755)
+    env = {
+        "WHEN": when,
+        "TIP": tip,
+        "PATH": f"{wrapper.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-c", MERGE, str(site.main.parent)]
+    done = subprocess.run(command, env=os.environ | env, start_new_session=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+    def merged() -> bool:
+        try:
+            site.merge()
+        except Busy:  # what was killed is not gone yet
+            return False
+        return True
+
+    eventually(merged)
+    assert site.house.head(site.main) == tip
+    assert site.house.git("status", "--porcelain", cwd=site.main) == "?? open"
+
+
+def test_the_report_counts_annexed_content_and_names_the_dataset_above(lab: Lab) -> None:
+    lab.move_bookmark()
+    lab.git("worktree", "add", "-q", "-b", "runs", str(lab.run))
+    (lab.run / "locked.bin").write_text("x" * 5000)
+    (lab.run / "unlocked.bin").write_text("y" * 3000)
+    lab.git("annex", "add", "-q", "locked.bin", "unlocked.bin", cwd=lab.run)
+    lab.git("annex", "unlock", "-q", "unlocked.bin", cwd=lab.run)
+    lab.git("commit", "-q", "-m", "[DATALAD RUNCMD] two", cwd=lab.run)
+    lab.git("init", "-q", cwd=lab.root)
+    lab.git(
+        "update-index", "--add", "--cacheinfo", f"160000,{lab.commit('HEAD', lab.main)},L5b", cwd=lab.root
+    )
+    report = merge.plan(lab.project())
+    assert report.above == lab.root
+    assert (report.jobs, report.files, report.size) == (1, 2, 8000)
+    merge.act(lab.project(), report)
+    assert (lab.main / "locked.bin").read_text() == "x" * 5000
+    assert (lab.main / "unlocked.bin").read_text() == "y" * 3000
+    assert lab.git("status", "--porcelain") == ""

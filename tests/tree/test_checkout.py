@@ -1,0 +1,235 @@
+"""A move that is cut off at any instant is finished or undone, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house import FILES, House
+from tests.lab import eventually
+from wtwatch.doors.repo import Repo
+from wtwatch.tree import backups, checkout, sync
+from wtwatch.words.errors import Busy, WtwatchError
+
+ROOT = Path(__file__).parents[2]
+
+GIT = """\
+#!/bin/sh
+# the real git, but for the NTH call whose words hold WORD: there its caller is killed WHEN is said
+case " $* " in
+*" $WORD "*)
+    echo x >> "$COUNT"
+    if [ "$(wc -l < "$COUNT")" -eq "$NTH" ]; then
+        case "$WHEN" in
+        before) kill -9 -$PGID ;;
+        after) {git} "$@"; kill -9 -$PGID ;;
+        between) {git} read-tree -m -u HEAD "$TIP"; kill -9 -$PGID ;;
+        outlived) kill -9 $PGID; while [ ! -e "$COUNT.go" ]; do sleep 0.02; done; exec {git} "$@" ;;
+        esac
+    fi ;;
+esac
+exec {git} "$@"
+"""
+
+SYNC = """\
+import os, sys
+from pathlib import Path
+from tests.house import House
+os.environ["PGID"] = str(os.getpid())
+House.at(Path(sys.argv[1])).sync()
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House.built(tmp_path / "p")
+
+
+def killed(house: House, word: str, when: str, nth: int = 1, tip: str = "") -> None:
+    """Run a sync in a process group of its own that is killed at one of its git commands."""
+    root = house.project.main_tree.parent
+    wrapper = root / "bin" / "git"
+    wrapper.parent.mkdir(exist_ok=True)
+    wrapper.write_text(GIT.replace("{git}", str(shutil.which("git"))))
+    wrapper.chmod(0o755)
+    count = root / "count"
+    count.unlink(missing_ok=True)
+    env = os.environ | {"WORD": word, "WHEN": when, "NTH": str(nth), "TIP": tip, "COUNT": str(count)}
+    env |= {"PATH": f"{wrapper.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", SYNC, str(root)],
+        env=env, start_new_session=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL
+
+
+def recovered(house: House) -> bool:
+    """Recover, once the commands that were killed are gone."""
+    try:
+        sync.recover(house.project)
+    except Busy:
+        return False
+    return True
+
+
+def all_kept(house: House, path: str) -> list[str]:
+    """Return what the backups hold at a path, files and staged."""
+    found = []
+    for backup in backups.listing(house.project):
+        for commit in (backup.commit, f"{backup.commit}^2"):
+            shown = subprocess.run(
+                ["git", "show", f"{commit}:{path}"],
+                cwd=house.code, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if shown.returncode == 0:
+                found.append(shown.stdout)
+    return found
+
+
+INSTANTS = [
+    *[("add", when, nth) for when in ("before", "after") for nth in (1, 2)],
+    *[(word, when, 1) for word in ("commit-tree", "restore", "update-ref") for when in ("before", "after")],
+    *[("checkout", when, 1) for when in ("before", "between", "after")],
+    *[("update-ref", when, 2) for when in ("before", "after")],
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("word", "when", "nth"), INSTANTS)
+def test_a_move_killed_at_any_command_loses_nothing(house: House, word: str, when: str, nth: int) -> None:
+    tip = house.commit({"a.py": "a = 2\n", "n.py": "n = 2\n", "d/x.py": None, "e/f.py": "f = 2\n"})
+    house.edit("a.py", "staged\n")
+    house.here("add", "a.py")
+    house.edit("a.py", "edited\n")
+    house.edit("b.py", "b edited\n")
+    house.edit("n.py", "mine\n")
+    house.edit(".venv/bin/python", "env")
+    house.edit("u", "untracked")
+    killed(house, word, when, nth, tip)
+    eventually(lambda: recovered(house))
+    house.sync()
+    house.assert_exactly_at(tip)
+    assert house.here("status", "--porcelain") == "?? u"
+    assert (house.code / ".venv/bin/python").read_text() == "env"
+    assert {"staged\n", "edited\n"} <= set(all_kept(house, "a.py"))
+    assert "b edited\n" in all_kept(house, "b.py") and "mine\n" in all_kept(house, "n.py")
+
+
+@pytest.mark.parametrize("killed_again", [False, True])
+def test_a_checkout_killed_among_its_files_is_undone(house: House, killed_again: bool) -> None:
+    """A filter that kills its own git, with some of the files written and some not."""
+    trap = house.project.main_tree.parent / "trap"
+    script = f"sh -c 'if [ -e {trap} ]; then kill -9 -$PGID; fi; cat'"
+    house.git("config", "filter.trap.smudge", script)
+    house.commit({".gitattributes": "*.trap filter=trap\n", "m.trap": "1\n"})
+    house.sync()
+    first = house.head()
+    (house.project.main_code / "b.py").unlink()
+    changed = {"a.py": "2\n", "aa/deep/new.py": "2\n", "b.py/inside": "2\n", "m.trap": "2\n", "z.py": "2\n"}
+    tip = house.commit(changed)
+    house.edit("z-mine.py", "untracked")
+    trap.touch()
+    for _ in range(1 + killed_again):  # the second time before it gets as far
+        killed(house, "nothing", "never")
+    trap.unlink()
+    assert house.head() == first
+    assert (house.code / "aa/deep/new.py").exists() != killed_again
+    eventually(lambda: recovered(house))
+    assert house.here("status", "--porcelain") == "?? z-mine.py"
+    assert (house.code / "b.py").read_text() == FILES["b.py"]
+    house.git("update-ref", "refs/heads/runs", tip)
+    assert house.sync() is None
+    house.assert_exactly_at(tip)
+    assert backups.listing(house.project) == []
+
+
+def test_a_checkout_that_was_killed_between_index_and_head_is_finished(house: House) -> None:
+    tip = house.commit({"a.py": "a = 2\n", "n.py": "n = 2\n"})
+    killed(house, "checkout", "between", 1, tip)
+    eventually(lambda: recovered(house))
+    house.assert_exactly_at(tip)
+
+
+def test_what_was_edited_meanwhile_outlives_the_recovery(house: House) -> None:
+    first = house.head()
+    tip = house.commit({"a.py": "a = 2\n", "b.py": "b = 2\n", "n.py": "n = 2 and more\n"})
+    killed(house, "checkout", "before")
+    house.edit("a.py", "a = 2\n")  # as the checkout writes it
+    house.edit("b.py", "mine\n")
+    house.edit("n.py", "n = 2")  # as a checkout that is killed while it writes
+    (Path(house.here("rev-parse", "--git-dir")) / "index.lock").touch()
+    sync.recover(house.project)
+    assert house.head() == first
+    assert house.here("status", "--porcelain") == " M b.py"
+    assert house.kept(house.sync(), "b.py") == "mine"
+    house.assert_exactly_at(tip)
+
+
+def test_a_git_that_outlives_its_caller_is_waited_for(house: House) -> None:
+    tip = house.commit({"a.py": "a = 2\n"})
+    killed(house, "checkout", "outlived")
+    with pytest.raises(Busy, match="git"):
+        sync.recover(house.project)
+    (house.project.main_tree.parent / "count.go").touch()
+    eventually(lambda: house.head() == tip)
+
+    eventually(lambda: recovered(house))
+    house.assert_exactly_at(tip)
+
+
+def test_a_filter_that_fails_leaves_the_tree_where_it_was(house: House) -> None:
+    first = house.head()
+    tip = house.commit({".gitattributes": "*.bad filter=bad\n", "a.py": "2\n", "m.bad": "2\n", "z.py": "2\n"})
+    house.git("config", "filter.bad.smudge", "false")
+    house.git("config", "filter.bad.clean", "cat")
+    house.git("config", "filter.bad.required", "true")
+    house.edit("b.py", "mine\n")
+    with pytest.raises(WtwatchError, match=r"m\.bad") as said:
+        house.sync()
+    assert "is in the backup" in said.value.message and said.value.hint
+    assert house.head() == first and house.here("status", "--porcelain", "-uall") == ""
+    assert all_kept(house, "b.py") == ["mine\n"]
+    house.git("config", "filter.bad.smudge", "cat")
+    house.sync()
+    house.assert_exactly_at(tip)
+
+
+def test_force_that_is_cut_off_puts_the_environment_back(house: House) -> None:
+    first = house.head()
+    tip = house.commit({".venv": "theirs"})
+    house.edit(".venv/bin/python", "mine")
+    step = house.plan(force=True)
+    assert isinstance(step, sync.Move)
+    house.git("config", "filter.bad.clean", "false")
+    house.here("update-index", "--refresh")
+    lock = Path(house.here("rev-parse", "--git-dir")) / "index.lock"
+    lock.touch()  # the restore or the checkout that follows cannot work
+    with pytest.raises(WtwatchError):
+        sync.apply(house.project, step)
+    assert house.head() == first
+    assert (house.code / ".venv/bin/python").read_text() == "mine"
+    house.sync(force=True)
+    house.assert_exactly_at(tip)
+
+
+def test_what_lies_behind_a_symlink_is_not_in_the_tree(house: House, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "f").touch()
+    (house.code / "link").symlink_to(tmp_path / "outside")
+    assert not checkout.is_here(house.code, "link/f")
+    assert checkout.is_here(house.code, "link") and checkout.is_here(house.code, "d/x.py")
+
+
+def test_tracked_files_and_protected_paths_are_not_in_the_way(house: House) -> None:
+    first = house.head()
+    tip = house.commit({"d/x.py": None, "sub/.venv/x": "2", ".venv": "2", "n": "2"})
+    for path in ("sub/.venv/x", ".venv", "n"):
+        house.edit(path, "mine")
+    found = checkout.in_the_way(Repo(house.code), first, tip, own=("sub/.venv", ".venv/"))
+    assert found == ["n"]

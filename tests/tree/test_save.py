@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.house import House
+from tests.lab import Lab
+from wtwatch.doors.repo import Repo
+from wtwatch.tree import save
+from wtwatch.words.errors import CommandFailed, WtwatchError
+from wtwatch.words.model import Sha
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House.built(tmp_path / "p")
+
+
+def at(house: House, *args: str) -> str:
+    """Run git in the run tree's superdataset."""
+    return house.git(*args, cwd=house.project.run_tree)
+
+
+def moved(house: House, text: str) -> Sha:
+    """Move code and the run tree to a new commit; return it."""
+    tip = house.commit({"a.py": text})
+    house.sync()
+    return tip
+
+
+def test_the_commit_changes_the_gitlink_alone(house: House) -> None:
+    old = house.head()
+    run = house.project.run_tree
+    (run / "staged").write_text("s")
+    at(house, "add", "staged")
+    (run / "untracked").write_text("u")
+    (run / ".gitmodules").write_text((run / ".gitmodules").read_text() + "# open edit\n")
+    before = at(house, "status", "--porcelain", "-uall")
+    new = moved(house, "2")
+    made = save.record(house.project, new, foldable=False)
+    assert made == house.head(run)
+    raw = at(house, "diff-tree", "-r", "--name-status", "HEAD~1", "HEAD")
+    assert raw == "M\tcode" and at(house, "rev-parse", "HEAD:code") == new
+    assert at(house, "status", "--porcelain", "-uall") == before
+    message = at(house, "log", "-1", "--format=%B")
+    assert old in message and new in message and "more" in message.splitlines()[0]
+    assert house.git("rev-parse", f"refs/wtwatch/keep/{new}") == new
+    assert save.record(house.project, new, foldable=True) is None
+
+
+def test_code_may_lie_deeper(tmp_path: Path) -> None:
+    house = House.built(tmp_path / "p", code="sub/code")
+    new = moved(house, "2")
+    save.record(house.project, new, foldable=False)
+    assert at(house, "rev-parse", "HEAD:sub/code") == new
+    assert at(house, "status", "--porcelain") == ""
+
+
+def test_one_fix_in_several_moves_is_one_commit(house: House) -> None:
+    base, run = house.head(house.project.run_tree), house.project.run_tree
+    first = house.head()
+    for text in ("2", "3", "4"):
+        save.record(house.project, moved(house, text), foldable=True)
+    assert at(house, "rev-parse", "HEAD~1") == base
+    assert at(house, "rev-parse", "HEAD:code") == house.head()
+    house.git("update-ref", "refs/heads/runs", first)
+    house.sync()
+    assert save.record(house.project, first, foldable=True) == base == house.head(run)
+    assert at(house, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    "known", ["used", "branch", "tag", "remote", "worktree", "not ours", "edited message"]
+)
+def test_a_pointer_commit_that_somebody_knows_is_not_replaced(
+    house: House, tmp_path: Path, known: str
+) -> None:
+    save.record(house.project, moved(house, "2"), foldable=True)
+    refs = {"branch": "refs/heads/other", "tag": "refs/tags/v1", "remote": "refs/remotes/origin/runs"}
+    if known in refs:
+        at(house, "update-ref", refs[known], "HEAD")
+    elif known == "worktree":
+        at(house, "worktree", "add", "-q", "--detach", str(tmp_path / "another"))
+    elif known == "not ours":
+        at(house, "commit", "-q", "--allow-empty", "-m", "by hand")
+    elif known == "edited message":
+        at(house, "commit", "-q", "--amend", "-m", "by hand")
+    before = house.head(house.project.run_tree)
+    save.record(house.project, moved(house, "3"), foldable=known != "used")
+    assert at(house, "rev-parse", "HEAD~1") == before
+
+
+def test_a_branch_that_moves_meanwhile_is_not_overwritten(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = moved(house, "2")
+    made = save._commit
+
+    def slow(*args: object) -> Sha:
+        at(house, "commit", "-q", "--allow-empty", "-m", "meanwhile")
+        return made(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(save, "_commit", slow)
+    with pytest.raises(CommandFailed):
+        save.record(house.project, new, foldable=False)
+    monkeypatch.undo()
+    assert at(house, "log", "-1", "--format=%s") == "meanwhile"
+    save.record(house.project, new, foldable=False)
+    assert at(house, "log", "-1", "--format=%s", "HEAD~1") == "meanwhile"
+    assert at(house, "status", "--porcelain") == ""
+
+
+def test_a_crash_between_branch_and_index_is_made_good(house: House) -> None:
+    new = moved(house, "2")
+    lock = Path(at(house, "rev-parse", "--absolute-git-dir")) / "index.lock"
+    lock.touch()
+    with pytest.raises(CommandFailed):
+        save.record(house.project, new, foldable=False)
+    lock.unlink()
+    assert at(house, "rev-parse", "HEAD:code") == new and at(house, "status", "--porcelain") != ""
+    assert save.cut_off(house.project)
+    assert save.record(house.project, new, foldable=False) is None
+    assert at(house, "status", "--porcelain") == "" and not save.cut_off(house.project)
+
+
+@pytest.mark.parametrize("branch", [("--detach",), ("-b", "mine")])
+def test_a_superdataset_that_is_not_on_its_branch_is_refused(house: House, branch: tuple[str, ...]) -> None:
+    new = moved(house, "2")
+    at(house, "checkout", "-q", *branch)
+    before = house.head(house.project.run_tree)
+    with pytest.raises(WtwatchError) as said:
+        save.record(house.project, new, foldable=False)
+    assert said.value.hint and said.value.hint.endswith("checkout runs")
+    assert house.head(house.project.run_tree) == before
+
+
+def test_commits_that_results_name_outlive_a_squash_and_gc(house: House) -> None:
+    start = house.head(house.project.run_tree)
+    named = house.commit({"a.py": "2"})
+    at(house, "update-index", "--cacheinfo", f"160000,{named},code")
+    at(house, "commit", "-qm", "by hand")
+    at(house, "update-index", "--cacheinfo", f"160000,{house.head()},code")
+    at(house, "commit", "-qm", "back")
+    save.keep_named(house.project, start)
+    house.git("reset", "-q", "--hard", "HEAD~1")
+    house.git("update-ref", "refs/heads/runs", "HEAD")
+    house.git("reflog", "expire", "--expire=now", "--all")
+    house.git("gc", "-q", "--prune=now")
+    assert house.git("cat-file", "-t", named) == "commit"
+
+
+def test_the_commit_is_what_datalad_would_have_saved(lab: Lab) -> None:
+    lab.handmade_run_tree()
+    project = lab.project()
+    project.state.mkdir(parents=True)
+    new = lab.change_code("2", "another version")
+    lab.git("checkout", "-q", "--detach", new, cwd=lab.run_code)
+    start = lab.git("rev-parse", "HEAD", cwd=lab.run)
+    save.record(project, new, foldable=False)
+    ours = lab.git("rev-parse", "HEAD^{tree}", cwd=lab.run)
+    said = lab.datalad("-f", "json", "status", "-e", "commit", cwd=lab.run).splitlines()
+    assert {json.loads(line)["state"] for line in said} <= {"clean"}
+    lab.git("reset", "-q", "--mixed", start, cwd=lab.run)
+    lab.datalad("save", "-d", ".", "code", cwd=lab.run)
+    assert lab.git("rev-parse", "HEAD^{tree}", cwd=lab.run) == ours
+    assert Repo(lab.run).subject("HEAD")

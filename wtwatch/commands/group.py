@@ -1,0 +1,106 @@
+"""All commands as one group of click. Each is a file in ``commands/``, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from wtwatch import __version__
+from wtwatch.views.terminal import abandon_stdout
+
+COMMANDS = {
+    "init": "make or adopt a run tree, and watch it",
+    "watch": "the daemon, in the foreground",
+    "status": "say where things stand",
+    "sync": "bring the run tree to the bookmark now",
+    "release": "move the bookmark, so that the run tree follows",
+    "queue": "queue jobs, and look after them",
+    "exec": "run a command by hand in the run tree",
+    "merge": "bring results into the main tree",
+    "backups": "what a sync took out of the way",
+    "ack": "say that failed jobs and backups were seen",
+    "hooks": "the git hooks that ring the bell",
+    "service": "the daemon as a systemd user service",
+    "demo": "the whole story on a small project",
+    "forget": "stop watching a project; data stays",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name alone: ``status`` must not wait for what it does not use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of the story."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; ``None`` if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"wtwatch.commands.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return _with_version(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands for ``--help`` without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands without importing them."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [item for item in found if item.value.startswith(incomplete)] + options
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the words; that prints help and version too."""
+        with _readers_may_leave():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        with _readers_may_leave():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """Take it as no trouble that a reader has enough, as in `wtwatch queue list | head`."""
+    try:
+        yield
+    except BrokenPipeError:
+        abandon_stdout()
+        raise click.exceptions.Exit(0) from None
+
+
+def _with_version(command: click.Command) -> click.Command:
+    """Give a command, and those in it, the option ``--version``."""
+    if not any("--version" in parameter.opts for parameter in command.params):
+        click.version_option(__version__, prog_name="wtwatch")(command)
+        for inner in command.commands.values() if isinstance(command, click.Group) else ():
+            _with_version(inner)
+    return command
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="wtwatch")
+def cli() -> None:
+    """Keep a DataLad run tree at the bookmark: notice, sync, save, run, merge."""
+
+
+def read(words: Sequence[str]) -> int:
+    """Read one command line and run it; return its exit code. Raises what the command raises."""
+    try:
+        result = cli.main(args=list(words), prog_name="wtwatch", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except click.exceptions.Abort:
+        return 130
+    return result if isinstance(result, int) else 0

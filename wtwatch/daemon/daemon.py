@@ -1,0 +1,283 @@
+"""The loop: wait, reconcile, stop cleanly. One daemon a host and user, one thread a project.
+
+A thread of its own lets a slow project (an environment that is being built) hold up no other, nor the word
+to systemd that all is well.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from wtwatch import reconcile
+from wtwatch.daemon import places
+from wtwatch.daemon.notice import Bell, Watch
+from wtwatch.daemon.places import Fingerprint, Places
+from wtwatch.doors import notify
+from wtwatch.doors.files import claim
+from wtwatch.project import config, projects
+from wtwatch.project.config import Project
+from wtwatch.views import status
+from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.model import now, stamp
+
+SWEEP = 10.0
+"""Seconds after which everything is looked at without any event."""
+
+GRACE = 20.0
+"""Seconds that a tick may still take when the daemon has to stop."""
+
+_log = logging.getLogger("wtwatch")
+
+
+class Lane:
+    """One project's thread: it ticks when poked, and when a time has come that a tick named."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.stopping = threading.Event()
+        self.poked = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.at: Places | None = None
+        self.seen: Fingerprint | None = None
+        self.trouble: str | None = None
+        self.in_vain = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.thread = threading.Thread(target=self._live, name=self.project.name, daemon=True)
+        self.thread.start()
+
+    def poke_if_changed(self) -> None:
+        """Have it tick if something changed since its last tick began; takes some 50 µs."""
+        if self.at is None or places.fingerprint(self.at) != self.seen:
+            self.poked.set()
+
+    def stop(self) -> None:
+        """Have it end after the tick that is under way."""
+        self.stopping.set()
+        self.poked.set()
+
+    def _live(self) -> None:
+        while not self.stopping.is_set():
+            again = self._tick()
+            self.poked.wait(again)
+            self.poked.clear()  # before the look, so that no later poke is lost
+
+    def _tick(self) -> float | None:
+        """Tick once; return after how many seconds to do so again though nobody pokes."""
+        try:
+            self.at = places.places(self.project)
+            self.seen = places.fingerprint(self.at)
+            return self._say(reconcile.tick(self.project, self._wish()))
+        except Busy as error:
+            _log.debug("%s: %s", self.project.name, error.message)
+            return self._patience()
+        except WtwatchError as error:
+            return self._complain(error)
+        except Exception as error:
+            _log.exception("%s: wtwatch itself failed", self.project.name)
+            return self._complain(WtwatchError(f"wtwatch itself failed: {error!r}.", "See the daemon's log."))
+
+    def _patience(self) -> float:
+        """Return when to look again for something that gives no sign when it ends: soon, then seldom."""
+        self.in_vain = min(self.in_vain + 1, 6)
+        return min(SWEEP, 0.25 * 2.0**self.in_vain)
+
+    def _wish(self) -> reconcile.Wish:
+        return reconcile.Wish(start_jobs=True, stop=self.stopping.is_set)
+
+    def _complain(self, error: WtwatchError) -> float:
+        if self.trouble != error.message:
+            _log.error("%s: %s", self.project.name, error.message.replace("\n", " / "))
+            self.trouble = error.message
+        with suppress(WtwatchError, OSError):  # if even that cannot be written, the log has it
+            if self.project.state.is_dir():
+                reconcile.explain_error(self.project, error)
+        return SWEEP
+
+    def _say(self, done: reconcile.Done) -> float | None:
+        """Log what a tick did; return after how many seconds the next is due without an event."""
+        name = self.project.name
+        if done.moved:
+            _log.info(
+                "%s: run tree at %s after %.0f ms", name, done.moved.new[:10], done.moved.seconds * 1000
+            )
+        if done.backup:
+            _log.info("%s: kept %s in backup %s", name, done.backup.summary, done.backup.id)
+        if done.ended:
+            _log.info("%s: job %d %s", name, done.ended.id, done.ended.word)
+        if done.fired:
+            _log.info("%s: the move starts batch %s", name, ", ".join(map(str, done.fired)))
+        if done.started:
+            _log.info("%s: job %d started: %s", name, done.started.id, done.started.spec.command)
+        if done.waits and done.waits != self.trouble:
+            _log.warning("%s: %s", name, done.waits)
+        self.trouble = done.waits
+        if done.ended or not done.busy:
+            self.in_vain = 0
+        if done.busy:
+            return self._patience()
+        return SWEEP if done.waits else done.again_in
+
+
+class Daemon:
+    """All registered projects of this user that this host owns."""
+
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
+        self._lanes: dict[str, Lane] = {}
+        self._stopping = threading.Event()
+        self._bell = Bell()
+        self._told: tuple[object, ...] = ()
+        self._since = stamp(now())
+        self._skipped: set[str] = set()
+
+    def run(self) -> None:
+        """Watch until told to stop by SIGTERM or SIGINT."""
+        pause = min(SWEEP, (notify.watchdog_interval() or 2 * SWEEP) / 2)
+        with self._signals(), Watch(self._bell) as watch:
+            self._reload(watch)
+            notify.ready()
+            _log.info("watching %d projects (%s)", len(self._lanes), watch.mode)
+            while not self._stopping.is_set():
+                watch.wait(pause)
+                if self._stopping.is_set():
+                    break
+                self._reload(watch)
+                for lane in self._lanes.values():
+                    lane.poke_if_changed()
+                notify.watchdog()
+        notify.stopping()
+        self._stop()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Stop at SIGTERM or SIGINT, whatever the main thread does just then.
+
+        A handler runs once that thread gets round to it, and a signal that comes right before it begins to
+        wait does not end the wait; the byte that signal.set_wakeup_fd has written at once does.
+        """
+        hear, say = socket.socketpair()
+        say.setblocking(False)
+
+        def listen() -> None:
+            if hear.recv(1):
+                self._stopping.set()
+                self._bell.ring()
+
+        before = {number: signal.signal(number, _pass) for number in (signal.SIGTERM, signal.SIGINT)}
+        signal.set_wakeup_fd(say.fileno())
+        listener = threading.Thread(target=listen, name="signals", daemon=True)
+        listener.start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(-1)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            say.close()
+            listener.join()
+            hear.close()
+
+    def _reload(self, watch: Watch) -> None:
+        """Take up what was registered, drop what was forgotten, and see to the watches."""
+        wanted = self._projects()
+        for name in list(self._lanes):
+            if wanted.get(name) != self._lanes[name].project:
+                self._lanes.pop(name).stop()
+        fresh = [project for name, project in wanted.items() if name not in self._lanes]
+        for project in fresh:
+            self._lanes[project.name] = Lane(project)
+        aimed = [lane.at or _places(lane.project) for lane in self._lanes.values()]
+        folders = [config.registry_file().parent]
+        watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])
+        for project in fresh:  # after the watches are up, so that no move falls in between
+            self._lanes[project.name].start()
+        self._publish(watch)
+
+    def _projects(self) -> dict[str, Project]:
+        found = {}
+        try:
+            listed = config.registered()
+        except WtwatchError as error:
+            self._skip("projects.toml", error.message)
+            return {name: lane.project for name, lane in self._lanes.items()}
+        for name, state in listed.items():
+            try:
+                project = projects.load(state)
+            except WtwatchError as error:
+                self._skip(name, error.message)
+                continue
+            if project.host and project.host != config.host():
+                self._skip(name, f"it belongs to the host {project.host}")
+                continue
+            self._skipped.discard(name)
+            found[name] = project
+        return found
+
+    def _skip(self, name: str, why: str) -> None:
+        if name not in self._skipped:
+            _log.warning("%s is left alone: %s", name, why)
+            self._skipped.add(name)
+
+    def _publish(self, watch: Watch) -> None:
+        """Write what ``status`` tells of the daemon into the file that it holds locked."""
+        facts = (watch.mode, watch.watches, tuple(self._lanes))
+        if facts == self._told:
+            return
+        self._told = facts
+        text = json.dumps({"since": self._since, "mode": watch.mode, "watches": watch.watches})
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, text.encode(), 0)
+        notify.status(f"{len(self._lanes)} projects, {watch.mode}, {watch.watches} watches")
+
+    def _stop(self) -> None:
+        for lane in self._lanes.values():
+            lane.stop()
+        deadline = time.monotonic() + GRACE
+        for lane in self._lanes.values():
+            if lane.thread:
+                lane.thread.join(max(0.0, deadline - time.monotonic()))
+        _log.info("stopped; jobs that run go on")
+
+
+def _pass(*_: object) -> None:
+    """Be told of a signal, rather than killed by it."""
+
+
+def _places(project: Project) -> Places | None:
+    try:
+        return places.places(project)
+    except WtwatchError:
+        return None
+
+
+def watch() -> None:
+    """Be this host's daemon until SIGTERM. Raises :class:`WtwatchError` if there is one already."""
+    file: Path = config.daemon_file()
+    lock = claim(file)
+    if lock is None:
+        raise WtwatchError(
+            f"A daemon runs already (pid {status.daemon()['pid']}).",
+            "`wtwatch service status` tells whether it is the service's; one is enough for all projects.",
+        )
+    os.ftruncate(lock, 0)  # what the last daemon said of itself
+    logging.basicConfig(format=_log_format(), level=logging.INFO)
+    with suppress(OSError):
+        config.registry_file().parent.mkdir(parents=True, exist_ok=True)  # so that it can be watched
+    os.chdir("/")  # stand in nobody's way: a folder in use cannot be unmounted
+    Daemon(lock).run()
+
+
+def _log_format() -> str:
+    plain = "level=%(levelname)s %(message)s"
+    return plain if os.environ.get("JOURNAL_STREAM") else f"%(asctime)s {plain}"

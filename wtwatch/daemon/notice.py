@@ -1,0 +1,276 @@
+"""Notice that something may have moved: every event only rings one bell.
+
+Events carry no facts, so none can mislead: who is woken reads the truth from the repository. That makes
+lost, doubled and early events harmless, as long as each change leads to a look *after* it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeVar
+
+from watchdog import events
+
+from wtwatch.daemon.places import Places, identity
+
+if TYPE_CHECKING:
+    from watchdog.observers.api import BaseObserver, ObservedWatch
+
+DEBOUNCE = 0.05
+"""Seconds from the first ring to the visit that answers it and all that come in between."""
+
+POLL = 1.0
+"""Seconds between two looks at a folder where no events are to be had."""
+
+Mode = Literal["inotify", "polling"]
+
+_log = logging.getLogger(__name__)
+_WATCHDOG = logging.getLogger("watchdog.observers")
+_EMITTERS = logging.getLogger("watchdog.observers.inotify")
+
+# not opens and reads: our own look would ring, and be answered by a look, for ever
+_CHANGES: list[type[events.FileSystemEvent]] = [
+    events.FileCreatedEvent,
+    events.FileModifiedEvent,
+    events.FileMovedEvent,
+    events.FileDeletedEvent,
+    events.FileClosedEvent,
+    events.DirCreatedEvent,
+    events.DirMovedEvent,
+    events.DirDeletedEvent,
+]
+# Where another host can change files without an event here, or where inotify is not supported at all.
+_REMOTE = {
+    "9p", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.juicefs", "fuse.rclone",
+    "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "orangefs", "panfs",
+    "pvfs2", "smb3", "smbfs", "vboxsf", "virtiofs",
+}  # fmt: skip
+_LIMITS = "fs.inotify.max_user_watches or max_user_instances (sysctl), or LimitNOFILE"
+_NO_MORE_WATCHES = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOSYS}
+
+
+T = TypeVar("T")
+
+
+class Bell:
+    """Ten rings are one visit. May be rung from any thread, and from a signal handler."""
+
+    def __init__(self) -> None:
+        self._rings: SimpleQueue[None] = SimpleQueue()  # re-entrant, as a signal handler needs it
+
+    def ring(self) -> None:
+        """Ask for a visit."""
+        if self._rings.empty():  # else one is asked for already
+            self._rings.put(None)
+
+    def wait(self, at_most: float) -> bool:
+        """Wait for a ring, but no longer than ``at_most`` seconds; return whether there was one.
+
+        Returns :data:`DEBOUNCE` seconds after the first ring, however many follow, so that a busy
+        repository can neither delay the visit nor ask for more than twenty a second.
+        """
+        try:
+            self._rings.get(timeout=max(0.0, at_most))
+        except Empty:
+            return False
+        time.sleep(DEBOUNCE)
+        _drain(self._rings)  # before the caller looks, so that no later ring is lost
+        return True
+
+
+class _Armed(NamedTuple):
+    """A folder under watch, and which folder that was when the watch began (device and inode)."""
+
+    observer: BaseObserver
+    watch: ObservedWatch
+    mode: Mode
+    which: tuple[int, int]
+
+
+class Watch:
+    """Rings ``bell`` at every change in the folders it is aimed at.
+
+    Used in one thread, as ``with Watch(bell) as watch: watch.aim(…)``. Folders that vanish and come back,
+    as git and jj have them do, are armed anew by :meth:`wait` *before* it returns: whatever happened to
+    them meanwhile is seen by the look that follows, and whatever comes later rings. With ``polling`` no
+    events are used even where they are to be had.
+    """
+
+    def __init__(self, bell: Bell, polling: bool = False) -> None:
+        self._bell = bell
+        self._polling = polling
+        self._folders: tuple[str, ...] = ()
+        self._armed: dict[str, _Armed] = {}
+        self._observers: dict[Mode, BaseObserver] = {}
+        self._shaken: SimpleQueue[str | None] = SimpleQueue()
+        self._listener = _Listener(bell, self._shaken)
+        self._overflow = _Overflow(bell, self._shaken)
+        self._complained = False
+
+    def __enter__(self) -> Self:
+        _WATCHDOG.addHandler(self._overflow)
+        _EMITTERS.addFilter(_is_news)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _WATCHDOG.removeHandler(self._overflow)
+        for observer in self._observers.values():
+            observer.stop()
+            observer.join()
+        self._observers.clear()
+        self._armed.clear()
+
+    @property
+    def mode(self) -> Mode:
+        """How changes are noticed; ``polling`` as soon as one folder has to be polled."""
+        return "polling" if any(armed.mode == "polling" for armed in self._armed.values()) else "inotify"
+
+    @property
+    def watches(self) -> int:
+        """The number of folders under watch."""
+        return len(self._armed)
+
+    def aim(self, at: Iterable[Places], also: Iterable[Path] = ()) -> None:
+        """Watch the places of these projects, and the folders ``also``, and nothing else from now on.
+
+        May be called at any time; folders that are watched already stay so. Makes the folders that the
+        bells lie in. Look at the repositories after it, not before.
+        """
+        wanted = list(at)
+        for place in wanted:
+            with suppress(OSError):  # read-only, or gone: events and the sweep still serve
+                place.bell.parent.mkdir(exist_ok=True)
+        folders = [folder for place in wanted for folder in place.folders]
+        self._folders = tuple(dict.fromkeys(str(folder) for folder in (*folders, *also)))
+        self._arm()
+
+    def wait(self, at_most: float) -> bool:
+        """Wait as :meth:`Bell.wait` does, then mend the watches; look after it returns."""
+        rung = self._bell.wait(at_most)
+        self._arm()
+        return rung
+
+    def _arm(self) -> None:
+        shaken = _drain(self._shaken)
+        for folder, armed in list(self._armed.items()):
+            swapped = identity(folder) != armed.which  # an inode number may come back, hence `shaken`
+            if swapped or folder in shaken or None in shaken or folder not in self._folders:
+                del self._armed[folder]
+                armed.observer.unschedule(armed.watch)
+        for folder in self._folders:
+            if folder not in self._armed:
+                self._arm_folder(folder)
+
+    def _arm_folder(self, folder: str) -> None:
+        which = identity(folder)
+        if which is None or not os.access(folder, os.R_OK):  # watchdog keeps silent about EACCES
+            return
+        mode = self._mode_for(folder, device=which[0])
+        try:
+            observer = self._observer(mode)
+            watch = observer.schedule(self._listener, folder, event_filter=_CHANGES)
+        except OSError as error:
+            if mode == "polling" or error.errno not in _NO_MORE_WATCHES:
+                return  # it vanished just now; its parent rings when it is back
+            self._polling = True
+            self._complain(f"inotify refuses ({error.strerror}); raise {_LIMITS} and start anew")
+            self._arm_folder(folder)
+        else:
+            self._armed[folder] = _Armed(observer, watch, mode, which)
+
+    def _mode_for(self, folder: str, device: int) -> Mode:
+        if self._polling:
+            return "polling"
+        kind = filesystem(device)
+        if kind not in _REMOTE:
+            return "inotify"
+        self._complain(f"{folder} lies on a network file system ({kind})")
+        return "polling"
+
+    def _complain(self, why: str) -> None:
+        if not self._complained:
+            _log.warning("Moves are looked for every %g s instead of at once: %s.", POLL, why)
+        self._complained = True
+
+    def _observer(self, mode: Mode) -> BaseObserver:
+        if mode not in self._observers:
+            observer = _new_observer(mode)
+            observer.start()
+            self._observers[mode] = observer
+        return self._observers[mode]
+
+
+def _new_observer(mode: Mode) -> BaseObserver:
+    if mode == "polling":
+        from watchdog.observers.polling import PollingObserver
+
+        return PollingObserver(timeout=POLL)
+    from watchdog.observers import Observer
+
+    return Observer()
+
+
+class _Listener(events.FileSystemEventHandler):
+    """Rings at every event; notes the folders that came or went."""
+
+    def __init__(self, bell: Bell, shaken: SimpleQueue[str | None]) -> None:
+        self._bell = bell
+        self._shaken = shaken
+
+    def dispatch(self, event: events.FileSystemEvent) -> None:
+        if event.is_directory:
+            self._shaken.put(os.fsdecode(event.src_path))
+            self._shaken.put(os.fsdecode(event.dest_path))
+        self._bell.ring()
+
+
+class _Overflow(logging.Handler):
+    """Rings when events were lost: watchdog tells that to its log alone (gorakhargosh/watchdog#654)."""
+
+    def __init__(self, bell: Bell, shaken: SimpleQueue[str | None]) -> None:
+        super().__init__(logging.WARNING)
+        self._bell = bell
+        self._shaken = shaken
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "overflow" in record.getMessage():
+            self._shaken.put(None)  # whichever it was
+            self._bell.ring()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # watchdog logs as an error that a thread which was told to stop noticed it late
+    return "thread is inactive" not in record.getMessage()
+
+
+def _drain(queue: SimpleQueue[T]) -> set[T]:
+    found: set[T] = set()
+    with suppress(Empty):
+        while True:
+            found.add(queue.get_nowait())
+    return found
+
+
+def filesystem(device: int, mounts: str | None = None) -> str | None:
+    """Return the type of the file system on ``device`` (``st_dev`` of stat(2)), or ``None`` if unknown.
+
+    ``mounts`` is in the form of ``/proc/self/mountinfo`` (proc(5)), which is read where it is not given.
+    """
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:  # not Linux
+            return None
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in mounts.splitlines():
+        mount, _, kind = line.partition(" - ")
+        if mount.split()[2] == number:
+            return kind.split()[0]
+    return None

@@ -1,0 +1,197 @@
+"""The only door to DataLad, imported inside its functions: run, rerun, and read the records of both."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wtwatch.doors.repo import Repo
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import JobSpec, Sha
+
+OUR_KEY = "wtwatch"
+"""The key in a run record under which wtwatch notes what DataLad does not."""
+
+
+class RunResult(NamedTuple):
+    """How a run ended: the command's exit code, or 1 where ``error`` says what else went wrong."""
+
+    exit: int
+    error: str | None = None
+
+
+def load() -> None:
+    """Import all that a run needs (0.3 s), so that an upgrade of DataLad meanwhile does no harm."""
+    import datalad.core.local.diff
+    import datalad.core.local.run
+    import datalad.local.rerun
+    import datalad.support.annexrepo  # noqa: F401
+    from datalad.ui import ui
+
+    ui.set_backend("no-progress")  # which asks no questions either
+
+
+def run(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResult:
+    """Run a job's command as `datalad run` does; ``extra_info`` becomes part of the record.
+
+    What DataLad raises where it should report is passed on.
+    """
+    from datalad.core.local.run import run_command
+    from datalad.distribution.dataset import Dataset
+
+    return _drive(
+        run_command(
+            spec.command,
+            dataset=Dataset(str(dataset)),
+            inputs=list(spec.inputs),
+            outputs=list(spec.outputs),
+            message=spec.message,
+            extra_info=dict(extra_info),
+        )
+    )
+
+
+def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResult:
+    """Run the record of the commit ``spec.rerun_of`` again, on HEAD; the rest of ``spec`` does not matter.
+
+    The commit that comes of it is what `datalad rerun` makes, but nothing is ever checked out: for a record
+    that is a merge commit, that checks out its parent and moves the branch there. A record of another
+    dataset, or none, raises :class:`WtwatchError`.
+    """
+    from datalad.core.local.run import run_command
+    from datalad.distribution.dataset import Dataset
+    from datalad.local.rerun import get_run_info
+
+    ds = Dataset(str(dataset))
+    commit = ds.repo.get_hexsha(spec.rerun_of)
+    message, info = get_run_info(ds, ds.repo.format_commit("%B", commit))
+    if info is None:
+        raise WtwatchError(f"The commit {commit} holds no run record.")
+    if info.get("dsid") not in (None, ds.id):
+        raise WtwatchError(f"The record of {commit} is one of another dataset ({info['dsid']}).")
+    if ds.repo.dirty:
+        found = Repo(dataset).changes("--untracked-files=all")
+        paths = [*found.edited, *found.unmerged, *found.untracked]
+        shown = ", ".join(paths[:3]) or "see `datalad status`"
+        return RunResult(1, f"The run tree has changes that are not saved: {shown}.")
+    info["chain"] = [*info.get("chain", []), commit]
+    return _drive(
+        run_command(
+            info["cmd"],
+            dataset=ds,
+            inputs=info.get("inputs", []),
+            extra_inputs=info.get("extra_inputs", []),
+            outputs=info.get("outputs", []),
+            rerun_outputs=_written_then(ds, commit, info),
+            message=message,
+            rerun_info=info,
+            extra_info=dict(extra_info),
+        )
+    )
+
+
+def _written_then(ds: Any, commit: str, info: Mapping[str, Any]) -> list[str]:
+    """Return the files that the recorded run wrote beyond its declared outputs, as `datalad rerun` has it."""
+    from datalad.local.rerun import diff_revision, new_or_modified
+
+    declared = info.get("outputs", [])
+    base = Path(ds.path, info["pwd"])
+    written = [found["path"] for found in new_or_modified(diff_revision(ds, commit))]
+    return [path for path in written if os.path.relpath(path, base) not in declared]
+
+
+def _drive(results: Iterator[dict[str, Any]]) -> RunResult:
+    """Draw DataLad's results up to the first that is not good, as `datalad run` does (on_failure=stop)."""
+    from datalad.interface.utils import generic_result_renderer
+    from datalad.support.exceptions import CommandError, IncompleteResultsError
+
+    try:
+        with closing(results):  # type: ignore[type-var]
+            for result in results:
+                generic_result_renderer(result)
+                if result["status"] not in ("ok", "notneeded"):
+                    return _failure(result)
+    except IncompleteResultsError as error:
+        return _failure(error.failed[0]) if error.failed else RunResult(1, str(error))
+    except CommandError as error:
+        return RunResult(1, str(error))
+    return RunResult(0)
+
+
+def _failure(result: Mapping[str, Any]) -> RunResult:
+    if result.get("action") == "run" and result.get("exit_code"):
+        return RunResult(int(result["exit_code"]))
+    message = result.get("message") or "DataLad gave no reason"
+    if isinstance(message, tuple):
+        message = message[0] % message[1:]
+    return RunResult(1, f"{result['action']} of {result.get('path', 'the dataset')}: {message}")
+
+
+_MESSAGE = re.compile(
+    r"\[DATALAD RUNCMD\] (?P<message>.*?)\s*^=== Do not change lines below ===$\n"
+    r"(?P<record>.*)\n^\^\^\^ Do not change lines above \^\^\^$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def record_of(dataset: Path, revision: str) -> dict[str, Any] | None:
+    """Return the run record of a commit, or ``None`` if it has none; DataLad is not needed for that."""
+    repo = Repo(dataset)
+    text = repo.git("log", "-1", "--format=%B", "--end-of-options", revision)
+    return _record(repo, revision, text)
+
+
+def spec_of(dataset: Path, revision: str) -> JobSpec | None:
+    """Return the job that runs the record of a commit again, or ``None`` if it has no record."""
+    repo = Repo(dataset)
+    commit, text = repo.git("log", "-1", "--format=%H%n%B", "--end-of-options", revision).split("\n", 1)
+    record, found = _record(repo, commit, text), _MESSAGE.match(text)
+    if record is None or found is None:
+        return None
+    command = record["cmd"]
+    return JobSpec(
+        command=command if isinstance(command, str) else shlex.join(command),
+        message=found["message"],
+        inputs=tuple(record.get("inputs") or ()),
+        outputs=tuple(record.get("outputs") or ()),
+        rerun_of=Sha(commit),
+    )
+
+
+def results_of(dataset: Path, attempt: str, since: Sha) -> list[Sha]:
+    """Return the commits of HEAD after ``since`` whose record says that they are of this attempt."""
+    repo = Repo(dataset)
+    found = []
+    for entry in filter(None, repo.git("log", "-z", "--format=%H%n%B", f"{since}..HEAD").split("\0")):
+        commit, text = entry.split("\n", 1)
+        ours = (_record(repo, commit, text) or {}).get(OUR_KEY)
+        if isinstance(ours, dict) and ours.get("attempt") == attempt:
+            found.append(Sha(commit))
+    return found
+
+
+def _record(repo: Repo, commit: str, text: str) -> dict[str, Any] | None:
+    found = _MESSAGE.match(text)
+    if not found:
+        return None
+    try:
+        record = json.loads(found["record"])
+        if isinstance(record, str):
+            record = _from_sidecar(repo, record)
+    except (ValueError, OSError, lzma.LZMAError) as error:
+        raise WtwatchError(f"The run record of {commit} cannot be read: {error}.") from error
+    return record if isinstance(record, dict) and "cmd" in record else None
+
+
+def _from_sidecar(repo: Repo, name: str) -> Any:
+    """Read a record that stands in a file, where the message has its name (datalad.run.record-sidecar)."""
+    folder = repo.git("config", "--get", "datalad.run.record-directory", ok=(0, 1)) or ".datalad/runinfo"
+    with lzma.open(repo.path / folder / name, "rt", encoding="utf-8") as lines:
+        return json.loads(lines.readline())

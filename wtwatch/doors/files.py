@@ -1,0 +1,136 @@
+"""Files that are whole or not there, and locks that the kernel drops when their holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from wtwatch.words.errors import Busy
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Leave either the old file or the new one at ``path``, even after a power cut."""
+    import tempfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(draft).unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` outlive a power cut (fsync(2): the entry needs a sync of its own)."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def scratch_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
+    """Make a folder below ``within`` (default: the system's place for such), gone when the body ends."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=within, prefix=prefix) as name:
+        yield Path(name)
+
+
+def user_folder(variable: str, default: str) -> Path:
+    """Return a folder of the user's, ``default`` below home unless ``variable`` names another.
+
+    As the XDG Base Directory Specification has it: a path that is not absolute counts as none. In our own
+    words, since platformdirs takes a tenth of the time that a status has.
+    """
+    named = os.environ.get(variable, "")
+    return Path(named) if named.startswith("/") else Path.home() / default
+
+
+def bell_in(common: Path) -> Path:
+    """Return the file that hooks and commands touch so that the daemon looks at a code repository.
+
+    ``common`` is the git directory that all work trees of the repository share.
+    """
+    return common / "wtwatch" / "bell"
+
+
+def ring(bell: Path) -> None:
+    """Touch ``bell`` so that a daemon that watches its folder looks; no folder, no daemon, no error."""
+    with suppress(OSError), bell.open("w"):
+        pass
+
+
+@contextmanager
+def held(lock: Path, wait: float = 0.0, what: str = "the run tree") -> Iterator[int]:
+    """Hold ``lock`` (flock(2)) while the body runs; yield its descriptor, which a child may inherit.
+
+    A child that inherits the descriptor goes on holding the lock after the body ended. Raises
+    :class:`Busy` if somebody else still holds it after ``wait`` seconds.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _flock(handle, wait, what)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _flock(handle: int, wait: float, what: str) -> None:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Busy(
+                    f"Another command of wtwatch works on {what} right now.",
+                    "Wait for it to end; `wtwatch status` names it.",
+                ) from None
+            time.sleep(0.01)
+
+
+def claim(path: Path) -> int | None:
+    """Become the single holder of ``path`` for the life of this process; ``None`` if another holds it.
+
+    A record lock (fcntl(2)), so :func:`holder` can ask for its owner without taking it. The descriptor
+    that is returned must stay open, and the file must not be opened and closed elsewhere in this process.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def holder(path: Path) -> int | None:
+    """Return the pid that holds ``path`` by :func:`claim`, or ``None``; takes nothing itself."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # struct flock of Linux on 64-bit machines: type, whence, start, length, pid
+        question = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        answer = struct.unpack("hhqqi4x", fcntl.fcntl(handle, fcntl.F_GETLK, question))
+    finally:
+        os.close(handle)
+    return None if answer[0] == fcntl.F_UNLCK else int(answer[4])

@@ -1,0 +1,131 @@
+"""The only door to jj.
+
+It is run in the main code tree alone: inside a linked git worktree it can act on the main checkout instead.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.doors.repo import clean_env
+from wtwatch.words.errors import CommandFailed, WtwatchError
+from wtwatch.words.model import Sha
+
+CONFLICT_PREFIX = ".jjconflict-"
+"""Top folders of this name are in the git tree of a commit that jj holds conflicts for."""
+
+
+class Bookmark(NamedTuple):
+    """A bookmark as jj has it.
+
+    ``targets`` are the commits it points to (more than one: conflicted; none: deleted); ``git`` is where
+    git's branch stood when jj last looked.
+    """
+
+    targets: tuple[Sha, ...]
+    git: Sha | None
+
+
+def drives(code: Path) -> bool:
+    """Return whether the repository at ``code`` is also a jj workspace."""
+    return (code / ".jj").is_dir()
+
+
+def store(code: Path) -> Path:
+    """Return the folder of jj's own store; ``.jj/repo`` of a secondary workspace is a file that names it."""
+    repo = code / ".jj" / "repo"
+    if repo.is_file():
+        return (repo.parent / repo.read_text(encoding="utf-8").strip()).resolve()
+    return repo
+
+
+def operation(code: Path) -> tuple[str, ...]:
+    """Return the ids of jj's present operations; they change with everything that jj does."""
+    try:
+        return tuple(sorted(entry.name for entry in (store(code) / "op_heads" / "heads").iterdir()))
+    except OSError:
+        return ()
+
+
+def _exact(name: str) -> str:
+    return f"exact:{json.dumps(name, ensure_ascii=False)}"
+
+
+def start_bookmark(code: Path, name: str) -> subprocess.Popen[str]:
+    """Start to read a bookmark (21 ms, so other work may go on); pass the process to :func:`bookmark`."""
+    template = 'json(self) ++ "\\n"'
+    return _start(
+        code, "--ignore-working-copy", "bookmark", "list", "--all-remotes", _exact(name), "-T", template
+    )
+
+
+def bookmark(code: Path, name: str, started: subprocess.Popen[str] | None = None) -> Bookmark:
+    """Return where jj has the bookmark; the working copy is neither looked at nor snapshot."""
+    process = started or start_bookmark(code, name)
+    targets: tuple[Sha, ...] = ()
+    git: Sha | None = None
+    for line in filter(None, _answer(process, code).splitlines()):
+        entry = json.loads(line)
+        commits = tuple(Sha(target) for target in entry["target"] if target)
+        if "remote" not in entry:
+            targets = commits
+        elif entry["remote"] == "git" and len(commits) == 1:
+            git = commits[0]
+    return Bookmark(targets, git)
+
+
+def set_bookmark(code: Path, name: str, revision: str) -> None:
+    """Create or move the bookmark to ``revision`` (a jj revset), sideways and backwards too."""
+    _run(code, "bookmark", "set", "--allow-backwards", "--revision", revision, "--", name)
+
+
+def commit_of(code: Path, revision: str) -> Sha:
+    """Return the one commit that ``revision`` (a jj revset) names; raises :class:`WtwatchError`."""
+    found = _run(code, "log", "--no-graph", "-r", revision, "-T", 'commit_id ++ "\\n"').split()
+    if len(found) != 1:
+        raise WtwatchError(f"{revision!r} names {len(found)} commits, and the bookmark can point to one.")
+    return Sha(found[0])
+
+
+def working_copy_is_empty(code: Path) -> bool:
+    """Return whether jj's working-copy commit ``@`` changes nothing; jj takes its snapshot first."""
+    return _run(code, "log", "--no-graph", "-r", "@", "-T", "json(empty)").strip() == "true"
+
+
+def _run(code: Path, *args: str) -> str:
+    return _answer(_start(code, *args), code)
+
+
+def _start(code: Path, *args: str) -> subprocess.Popen[str]:
+    command = ["jj", "--no-pager", "--color=never", *args]
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=code,
+            env=clean_env(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
+    except FileNotFoundError:
+        raise WtwatchError(
+            f"{code} is driven by jj, but jj is not on PATH.",
+            "Install jj, or put it on PATH; for the service: `wtwatch service install` notes the PATH anew.",
+        ) from None
+
+
+def _answer(process: subprocess.Popen[str], code: Path) -> str:
+    out, err = process.communicate()
+    if process.returncode:
+        raise CommandFailed([str(word) for word in process.args], process.returncode, err, str(code))  # type: ignore[union-attr]
+    return out
+
+
+def installed() -> bool:
+    """Return whether jj is on PATH."""
+    import shutil
+
+    return shutil.which("jj", path=clean_env()["PATH"]) is not None

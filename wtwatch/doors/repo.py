@@ -1,0 +1,333 @@
+"""The only door to git, always with a clean environment.
+
+Plumbing goes to the git program itself: it is the reference, and a status must not wait 95 ms for an
+import. GitPython (imported late) reads history where objects are wanted, see :func:`history`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
+from wtwatch.words.errors import CommandFailed, WtwatchError
+from wtwatch.words.model import Sha
+
+if TYPE_CHECKING:
+    from git import Commit
+    from git import Repo as Opened
+
+ZERO = Sha("0" * 40)
+"""The id that stands for "no object" (git-update-ref(1))."""
+
+GITLINK = "160000"
+"""The mode of a subdataset's entry in a tree."""
+
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+# Where git looks for its settings and how it reaches remotes: the user's own, and not tied to a repository.
+_KEPT = re.compile(
+    r"GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|SSH(_.*)?|ASKPASS|SSL_.*|TERMINAL_PROMPT|EXEC_PATH)$"
+)
+_FOREIGN = re.compile(
+    r"(CONDA_.*|VIRTUAL_ENV(_.*)?|PYTHON(PATH|HOME)|NOTIFY_SOCKET|WATCHDOG_.*|UV_(PROJECT.*|ACTIVE))$"
+)
+
+# what git leaves in a work tree's git directory while it waits for the user (wt-status.c of git)
+_OPERATIONS = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
+
+
+def clean_env(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for every program that wtwatch starts.
+
+    A hook exports GIT_DIR and GIT_INDEX_FILE of the repository that called it; inherited, they would make
+    us work on that one instead of the run tree. The same holds for an active virtual environment. Where
+    git-annex or datalad are not on PATH, the folder of this Python goes to its end, since pip put them there.
+    """
+    base = os.environ if base is None else base
+    env = {
+        key: value
+        for key, value in base.items()
+        if not _FOREIGN.match(key) and (not key.startswith("GIT_") or _KEPT.match(key))
+    }
+    path = env.get("PATH", os.defpath)
+    if not _complete(path):
+        path = os.pathsep.join([path, str(Path(sys.executable).parent)])
+    env["PATH"] = path
+    return env
+
+
+@cache
+def _complete(path: str) -> bool:
+    return all(_is_on(path, tool) for tool in ("git-annex", "datalad"))
+
+
+def _is_on(path: str, tool: str) -> bool:
+    places = (os.path.join(folder, tool) for folder in path.split(os.pathsep))  # noqa: PTH118
+    return any(os.access(place, os.X_OK) for place in places)
+
+
+class Repo:
+    """A work tree of a git repository, by its path. Cheap: holds nothing open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(
+        self, *args: str, env: Mapping[str, str] | None = None, hooks: bool = False, feed: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start git here; pass the process to :meth:`answer`. Several may run side by side."""
+        settings = ["-c", "submodule.recurse=false", "-c", "gc.auto=0"]
+        if not hooks:  # what wtwatch does to the run tree is not what the user's hooks are for
+            settings += ["-c", f"core.hooksPath={os.devnull}"]
+        command = ["git", "--no-optional-locks", *settings, *args]
+        try:
+            return subprocess.Popen(
+                command,
+                cwd=self.path,
+                env=clean_env() | dict(env or {}),
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="surrogateescape",
+            )
+        except FileNotFoundError:
+            if not self.path.is_dir():
+                raise WtwatchError(f"The folder {self.path} is gone.") from None
+            raise WtwatchError("git is not on PATH.", "Install git 2.38 or later.") from None
+
+    def answer(
+        self, process: subprocess.Popen[str], ok: Iterable[int] = (0,), stdin: str | None = None
+    ) -> str:
+        """Wait for :meth:`start` and return what git printed, without the last newline.
+
+        Raises :class:`CommandFailed` if the exit code is not in ``ok``.
+        """
+        out, err = process.communicate(stdin)
+        if process.returncode not in ok:
+            words = [word for word in list(process.args)[1:] if isinstance(word, str)]  # type: ignore[arg-type]
+            raise CommandFailed(["git", *_without_settings(words)], process.returncode, err, str(self.path))
+        return out.removesuffix("\n")
+
+    def git(
+        self,
+        *args: str,
+        ok: Iterable[int] = (0,),
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+        hooks: bool = False,
+    ) -> str:
+        """Run git here and return what it printed, without the last newline.
+
+        ``ok`` are the exit codes that are no error; ``hooks`` lets the repository's own hooks run. Raises
+        :class:`CommandFailed`.
+        """
+        return self.answer(self.start(*args, env=env, hooks=hooks, feed=stdin is not None), ok, stdin)
+
+    def succeeds(self, *args: str) -> bool:
+        """Return whether git exits with 0."""
+        process = self.start(*args)
+        process.communicate()
+        return process.returncode == 0
+
+    def resolve(self, revision: str) -> Sha | None:
+        """Return the commit that ``revision`` names, or ``None``."""
+        if revision == "HEAD" and (detached := _SHA.fullmatch(self._head())):
+            return Sha(detached[0])
+        found = self.git(
+            "rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}", ok=(0, 1, 128)
+        )
+        return Sha(found) if found else None
+
+    def refs(self, *patterns: str) -> dict[str, Sha]:
+        """Return full ref names and what they point to, for refs that match (git-for-each-ref(1))."""
+        lines = self.git("for-each-ref", "--format=%(objectname) %(refname)", *patterns).splitlines()
+        return {name: Sha(sha) for sha, name in (line.split(" ", 1) for line in lines)}
+
+    def subject(self, commit: str) -> str:
+        """Return the first line of a commit's message, or nothing where the commit is not here."""
+        return self.git("log", "-1", "--format=%s", "--end-of-options", commit, ok=(0, 128))
+
+    def git_dir(self) -> Path:
+        """Return this work tree's own git directory (``.git`` or ``.git/worktrees/ID``)."""
+        link = self.path / ".git"
+        if link.is_dir():  # also git-annex's symlink
+            return link.resolve()
+        try:  # gitrepository-layout(5): a file with one line
+            target = link.read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return Path(self.git("rev-parse", "--absolute-git-dir"))
+        return (self.path / target.removeprefix("gitdir: ").rstrip("\n")).resolve()
+
+    def common_dir(self) -> Path:
+        """Return the git directory that all work trees of the repository share."""
+        own = self.git_dir()
+        if not (own / "HEAD").is_file():  # let git say what is wrong
+            return Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
+        try:  # gitrepository-layout(5)
+            shared = (own / "commondir").read_text(encoding="utf-8", errors="surrogateescape")
+        except FileNotFoundError:
+            return own
+        return (own / shared.rstrip("\n")).resolve()
+
+    def operation(self) -> str | None:
+        """Return the operation that is under way here and waits for the user, as the word of its command."""
+        folder = self.git_dir()
+        return next((word for file, word in _OPERATIONS.items() if (folder / file).exists()), None)
+
+    def branch(self) -> str | None:
+        """Return the branch that HEAD is on, or ``None`` when detached."""
+        head = self._head()
+        if _SHA.fullmatch(head):
+            return None
+        name = head.removeprefix("ref: refs/heads/")
+        if name not in (head, ".invalid"):  # .invalid: the refs are in a reftable
+            return name
+        return self.git("symbolic-ref", "-q", "--short", "HEAD", ok=(0, 1)) or None
+
+    def _head(self) -> str:
+        """Return what the file HEAD of this work tree says, or nothing if that is not plain."""
+        try:
+            return (self.git_dir() / "HEAD").read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Return whether ``old`` is reachable from ``new``."""
+        return self.succeeds("merge-base", "--is-ancestor", old, new)
+
+    def worktrees(self) -> dict[Path, Sha | None]:
+        """Return all work trees of the repository with the commit at which each stands."""
+        found: dict[Path, Sha | None] = {}
+        path: Path | None = None
+        for field in self.git("worktree", "list", "--porcelain", "-z").split("\0"):
+            key, _, value = field.partition(" ")
+            if key == "worktree":
+                path = Path(value)
+                found[path] = None
+            elif key == "HEAD" and path is not None:
+                found[path] = Sha(value)
+        return found
+
+    def detached_heads(self) -> set[Sha]:
+        """Return where those work trees of the repository stand that are on no branch."""
+        heads: set[Sha] = set()
+        head = ""
+        for field in self.git("worktree", "list", "--porcelain", "-z").split("\0"):
+            if field.startswith("HEAD "):
+                head = field.removeprefix("HEAD ")
+            elif field == "detached" and head.strip("0"):
+                heads.add(Sha(head))
+        return heads
+
+    def tree(self, commit: str, *paths: str) -> dict[str, TreeEntry]:
+        """Return the entries of a commit's top folder, or those at ``paths``, by path."""
+        listing = self.git("ls-tree", "-z", "--full-tree", commit, *(["--", *paths] if paths else []))
+        return {entry.path: entry for entry in parse_tree(listing)}
+
+    def changes(self, *options: str) -> Changes:
+        """Return how the work tree differs from HEAD (git-status(1), porcelain version 2).
+
+        ``options`` are passed on, such as ``--untracked-files=all``.
+        """
+        return parse_status(self.git("status", "--porcelain=v2", "--branch", "-z", *options))
+
+    def update_ref(self, ref: str, new: Sha, old: Sha | None = None, why: str = "") -> None:
+        """Point ``ref`` to ``new``; with ``old`` only if it is there now (:data:`ZERO`: if it is new)."""
+        words = ["update-ref", "--create-reflog", "-m", f"wtwatch: {why}", ref, new, *([old] if old else [])]
+        try:
+            self.git(*words)
+        except CommandFailed:
+            if not ref.startswith("refs/wtwatch/") or not self._break_lock(ref):
+                raise
+            self.git(*words)
+
+    def _break_lock(self, ref: str) -> bool:
+        """Return whether the lock of a ref is gone now that was there: git, when killed, leaves it behind.
+
+        Git holds it for less than a millisecond; one that lasts for a second belongs to nobody.
+        """
+        lock = self.common_dir() / f"{ref}.lock"
+        if not lock.exists():
+            return False
+        deadline = time.monotonic() + 1.0
+        while lock.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        lock.unlink(missing_ok=True)
+        return True
+
+    def with_gitlink(self, tree: str, path: str, commit: Sha) -> str:
+        """Write ``tree`` with the gitlink at ``path`` pointing to ``commit``; return the new tree's id."""
+        *folders, name = path.split("/")
+        line = f"{GITLINK} commit {commit}\t{name}"
+        made = ""
+        for depth in range(len(folders), -1, -1):
+            listing = self.git("ls-tree", "-z", f"{tree}:{'/'.join(folders[:depth])}").split("\0")
+            others = [entry for entry in listing if entry and entry.split("\t", 1)[1] != name]
+            made = self.git("mktree", "--missing", "-z", stdin="\0".join([*others, line]) + "\0")
+            if depth:
+                name = folders[depth - 1]
+                line = f"040000 tree {made}\t{name}"
+        return made
+
+    def detach(self, commit: Sha) -> None:
+        """Say that this work tree stands detached at ``commit``, without a look at its files or index."""
+        self.git("update-ref", "--no-deref", "-m", "wtwatch: detach", "HEAD", commit)
+
+
+@contextmanager
+def history(path: Path) -> Iterator[HistoryReader]:
+    """Open the repository at ``path`` to read commits as objects; closes it again (GitPython leaks else)."""
+    from git import Repo as Opened
+
+    with Opened(path) as opened:
+        yield HistoryReader(opened)
+
+
+class HistoryReader:
+    """Commits as objects of GitPython; see :func:`history`."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    def commits(self, revisions: str) -> Iterator[Commit]:
+        """Yield the commits that ``revisions`` names (gitrevisions(7)), newest first."""
+        yield from self._opened.iter_commits(revisions)
+
+    def file(self, commit: Sha, path: str) -> tuple[int, str | None]:
+        """Return the size of a file in git, and where it points to: a symlink, or git-annex's pointer."""
+        blob = self._opened.commit(commit).tree[path]
+        if blob.mode == 0o120000:
+            return int(blob.size), os.fsdecode(blob.data_stream.read())
+        if blob.size < 8192:
+            text = blob.data_stream.read()
+            if text.startswith(b"/annex/objects/"):  # an unlocked annexed file
+                return int(blob.size), os.fsdecode(text.splitlines()[0])
+        return int(blob.size), None
+
+
+def _without_settings(words: list[str]) -> list[str]:
+    shown = []
+    rest = iter(words)
+    for word in rest:
+        if word == "-c":
+            next(rest)
+        elif word != "--no-optional-locks":
+            shown.append(word)
+    return shown

@@ -1,0 +1,279 @@
+"""The settings of a project: TOML on disk, a frozen Project in memory; and the list of all projects."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
+
+import tomli
+
+from wtwatch.doors.files import user_folder, write_whole
+from wtwatch.words.errors import UsageError
+
+PASSIVE = (
+    "ash", "bash", "csh", "dash", "fish", "ksh", "nu", "sh", "tcsh", "zsh",
+    "byobu", "dtach", "mosh-server", "screen", "sshd", "tmux", "tmux: server", "zellij",
+    "bat", "less", "man", "more", "most", "tail", "watch", "htop", "top", "ranger", "mc",
+    "code", "code-server", "emacs", "gvim", "helix", "hx", "kak", "micro", "nano", "nvim", "vi", "vim",
+    "basedpyright", "clangd", "gopls", "pyright", "pylsp", "pyright-langserver", "ruff", "rust-analyzer",
+    "jupyter", "jupyter-lab", "jupyter-notebook", "jupyter-server", "lazygit", "tig",
+)  # fmt: skip
+"""Programs that stand in a folder without using its files for a computation."""
+
+UNIT = "wtwatch.service"
+"""The name of the systemd user unit."""
+
+MAIN_SETTINGS = ("main_tree", "run_tree", "bookmark", "code", "environment", "host")
+
+
+class Project(NamedTuple):
+    """One superdataset, one bookmark, one run tree, and how to treat them.
+
+    ``state`` is the folder where wtwatch keeps what it knows of the project; it is not written into the file,
+    which lies there. Times are in seconds.
+    """
+
+    name: str
+    state: Path
+    main_tree: Path
+    run_tree: Path
+    bookmark: str = "runs"
+    code: str = "code"
+    environment: str = "auto"
+    host: str = ""
+    settle: float = 30.0
+    keep_failed: int = 5
+    busy_alarm: float = 1800.0
+    protected: tuple[str, ...] = (".venv",)
+    ignore_untracked: tuple[str, ...] = ("nohup.out",)
+    passive: tuple[str, ...] = PASSIVE
+    merge_pointer: str = "ask"
+
+    @property
+    def main_code(self) -> Path:
+        """The code subdataset of the main tree."""
+        return self.main_tree / self.code
+
+    @property
+    def run_code(self) -> Path:
+        """The code worktree of the run tree."""
+        return self.run_tree / self.code
+
+    @property
+    def beside(self) -> Path:
+        """The folder beside the run tree, on its file system, for what is moved out of it."""
+        return self.run_tree.parent / f".{self.run_tree.name}.wtwatch"
+
+    @property
+    def tree_lock(self) -> Path:
+        """Held by whatever moves or uses the run tree: a sync, a job, an ``exec``."""
+        return self.state / "tree.lock"
+
+    @property
+    def ref_prefix(self) -> str:
+        """Where the project's own refs in the code repository start."""
+        return f"refs/wtwatch/{self.name}"
+
+    @property
+    def applied_ref(self) -> str:
+        """The ref that records at which commit the run tree's code is parked."""
+        return f"{self.ref_prefix}/applied"
+
+    @property
+    def backup_prefix(self) -> str:
+        """Where the refs start that hold the project's backups."""
+        return f"{self.ref_prefix}/backup/"
+
+    @property
+    def bookmark_ref(self) -> str:
+        """The bookmark as git has it."""
+        return f"refs/heads/{self.bookmark}"
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\Z")
+
+
+def check_name(name: str) -> str:
+    """Return a project's name if it can be a folder and a part of a ref; raises :class:`UsageError`."""
+    if not _NAME.match(name) or ".." in name or name.endswith((".lock", ".")) or name == "keep":
+        raise UsageError(
+            f"{name!r} cannot be the name of a project: letters, digits and . _ + - only.",
+            "Give another: --name NAME.",
+        )
+    return name
+
+
+_KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
+    str: (str, "a text in quotes"),
+    Path: (str, "an absolute path in quotes"),
+    float: ((int, float), "a number of seconds"),
+    int: (int, "a whole number"),
+    tuple[str, ...]: (list, "a list of texts in quotes"),
+}
+_CHOICES = {"merge_pointer": ("ask", "main", "run")}
+
+
+def read_project(file: Path) -> Project:
+    """Read ``config.toml``. Raises :class:`UsageError` that names file, line, key and what is allowed."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"Cannot read {file}: {error.strerror}.", "Remove the file; `wtwatch init` writes it anew."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
+    try:
+        table = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise UsageError(
+            f"{file} is not valid TOML: {error}.", "Mend that line; see https://toml.io."
+        ) from error
+    allowed = {key: kind for key, kind in get_type_hints(Project).items() if key != "state"}
+    values = {key: _checked(file, text, key, value, allowed) for key, value in table.items()}
+    for key in ("name", "main_tree", "run_tree"):
+        if key not in values:
+            raise UsageError(
+                f"{file} lacks the key {key!r}.", "Remove the file; `wtwatch init` writes it anew."
+            )
+    return Project(state=file.parent, **values)
+
+
+def _checked(file: Path, text: str, key: str, value: object, allowed: dict[str, object]) -> Any:
+    try:
+        return _sound(key, value, allowed)
+    except UsageError as error:
+        where = f"{file}, line {_line_of(text, key)}"
+        raise UsageError(f"{where}: {error.message}", error.hint) from None
+
+
+def _sound(key: str, value: object, allowed: dict[str, object]) -> Any:
+    if key not in allowed:
+        raise UsageError(f"there is no setting {key!r}.", f"Allowed are: {', '.join(sorted(allowed))}.")
+    kind, words = _KINDS[allowed[key]]
+    sound = isinstance(value, kind) and not isinstance(value, bool)
+    if isinstance(value, list):
+        sound = sound and all(isinstance(item, str) for item in value)
+    if not sound:
+        raise UsageError(f"{key} must be {words}, not {value!r}.")
+    if isinstance(value, int | float) and not value >= 0:  # nan is not
+        raise UsageError(f"{key} must be 0 or more, not {value!r}.")
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise UsageError(f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.")
+    if key == "name":
+        return check_name(str(value))
+    if allowed[key] is Path:
+        if not Path(str(value)).is_absolute():
+            raise UsageError(f"{key} must be an absolute path, not {value!r}.")
+        return Path(str(value))
+    if allowed[key] is float:
+        return float(value)  # type: ignore[arg-type]
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _line_of(text: str, key: str) -> int:
+    pattern = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]|\s*\[+\s*{re.escape(key)}")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
+
+
+def write_project(project: Project) -> None:
+    """Write ``config.toml`` with all settings that differ from their defaults, and the main ones."""
+    import tomli_w
+
+    values: dict[str, object] = {}
+    for key, value in project._asdict().items():
+        always = key in ("name", *MAIN_SETTINGS)
+        if key == "state" or (not always and value == Project._field_defaults[key]):
+            continue
+        values[key] = (
+            list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+        )
+    write_whole(project.state / "config.toml", tomli_w.dumps(values))
+
+
+def host() -> str:
+    """Return the name of this machine, as a project's owner host has it."""
+    return os.uname().nodename
+
+
+def _settings() -> Path:
+    return user_folder("XDG_CONFIG_HOME", ".config") / "wtwatch"
+
+
+def _state() -> Path:
+    return user_folder("XDG_STATE_HOME", ".local/state") / "wtwatch"
+
+
+def registry_file() -> Path:
+    """Return the file that lists all projects of this user."""
+    return _settings() / "projects.toml"
+
+
+def daemon_file() -> Path:
+    """Return the file that this host's daemon holds locked while it runs (its facts are in it, as JSON)."""
+    return _state() / f"daemon-{host()}.json"
+
+
+def unit_file() -> Path:
+    """Return where the systemd user unit of the daemon is, or would be installed."""
+    return user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user" / UNIT
+
+
+def failure_file() -> Path:
+    """Return the file that tells of the last fault of wtwatch itself."""
+    return _state() / "failure.txt"
+
+
+def registered() -> dict[str, Path]:
+    """Return the names of all registered projects and the folder of each one's state."""
+    file = registry_file()
+    try:
+        table = tomli.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{file} is not valid TOML: {error}.", "Mend it, or delete it and run `wtwatch init` again."
+        ) from error
+    projects = table.get("projects", {})
+    if not isinstance(projects, dict) or not all(isinstance(state, str) for state in projects.values()):
+        raise UsageError(f'{file}: under [projects], each line must be NAME = "FOLDER".')
+    return {name: Path(state) for name, state in projects.items()}
+
+
+def register(name: str, state: Path) -> None:
+    """Add a project to the list (or say anew where its state is)."""
+    _write_registry(registered() | {name: state})
+
+
+def unregister(name: str) -> None:
+    """Take a project off the list."""
+    _write_registry({other: state for other, state in registered().items() if other != name})
+
+
+def _write_registry(projects: dict[str, Path]) -> None:
+    import tomli_w
+
+    write_whole(
+        registry_file(), tomli_w.dumps({"projects": {name: str(state) for name, state in projects.items()}})
+    )
+
+
+def projects_at(folder: Path, projects: Sequence[Project]) -> list[Project]:
+    """Return those projects in whose main or run tree ``folder`` lies; the run tree's own one alone, if any.
+
+    Where trees are nested in each other, the innermost counts.
+    """
+    here = folder.resolve()
+    homes: dict[Path, list[Project]] = {}
+    for project in projects:
+        for tree in (project.run_tree, project.main_tree):
+            root = tree.resolve()
+            if here.is_relative_to(root):
+                homes.setdefault(root, []).append(project)
+    if not homes:
+        return []
+    return homes[max(homes, key=lambda root: len(root.parts))]

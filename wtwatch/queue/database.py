@@ -1,0 +1,160 @@
+"""The file that the queue lives in: SQLite, opened for one look or one change, then closed again.
+
+A rollback journal and full syncs, as labs keep their data on network file systems, where the shared memory
+of SQLite's write-ahead log does not work (https://sqlite.org/wal.html, "Disadvantages").
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from wtwatch.words.errors import WtwatchError
+
+WAIT = 10.0
+"""Seconds to wait for another process that is writing."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE batches (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            trigger TEXT NOT NULL,
+            base TEXT,      -- on-move: the tip when it was queued
+            standing INTEGER,   -- the template that it was made from
+            due INTEGER,    -- its place in the order of becoming due; NULL while it waits for a move
+            code TEXT       -- the commit that it runs on, from its first start to its end
+        )""",
+        """CREATE TABLE jobs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            batch INTEGER NOT NULL REFERENCES batches (id),
+            place INTEGER NOT NULL,     -- within the batch
+            attempt INTEGER NOT NULL DEFAULT 1,
+            spec TEXT NOT NULL,
+            queued TEXT NOT NULL,
+            state TEXT NOT NULL DEFAULT 'waiting',
+            started TEXT, code TEXT, base TEXT, uuid TEXT,
+            ended TEXT, exit INTEGER, commits TEXT NOT NULL DEFAULT '[]', detail TEXT,
+            cancel_requested INTEGER NOT NULL DEFAULT 0,
+            acknowledged INTEGER NOT NULL DEFAULT 0
+        )""",
+        "CREATE INDEX jobs_of_batch ON jobs (batch, place)",
+        "CREATE INDEX jobs_in_state ON jobs (state)",
+        # what earlier attempts of a job came to: the row that the job had then, except for `id`
+        """CREATE TABLE attempts (
+            job INTEGER NOT NULL, batch INTEGER NOT NULL, place INTEGER NOT NULL, attempt INTEGER NOT NULL,
+            spec TEXT NOT NULL, queued TEXT NOT NULL, state TEXT NOT NULL,
+            started TEXT, code TEXT, base TEXT, uuid TEXT,
+            ended TEXT, exit INTEGER, commits TEXT NOT NULL, detail TEXT,
+            cancel_requested INTEGER NOT NULL, acknowledged INTEGER NOT NULL,
+            PRIMARY KEY (job, attempt)
+        )""",
+        """CREATE TABLE standing (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            base TEXT NOT NULL, specs TEXT NOT NULL, queued TEXT NOT NULL
+        )""",
+        """CREATE TABLE syncs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, seconds REAL NOT NULL, backup TEXT
+        )""",
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+        "CREATE TABLE acknowledged_backups (id TEXT PRIMARY KEY)",
+    ),
+)
+"""Statements that lead from each version of the schema to the next; only ever add to the end."""
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open ``file`` for a look; where it does not exist, nothing is made, and all tables are empty.
+
+    Raises :class:`WtwatchError` for a file that cannot be used.
+    """
+    with _in_words(file), closing(_connect(file, "rw") if file.exists() else _empty()) as db:
+        _migrate(db, file)
+        yield db
+
+
+@contextmanager
+def changing(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open ``file``, made if need be, for one change: all of the body, or nothing of it.
+
+    Raises :class:`WtwatchError` for a file that cannot be used, or is held for over 10 s.
+    """
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    with _in_words(file), closing(_connect(file, "rw")) as db:
+        _migrate(db, file)
+        with _all_or_nothing(db):
+            yield db
+
+
+def _connect(file: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode={mode}", timeout=WAIT, isolation_level=None, uri=True
+    )
+    db.row_factory = sqlite3.Row
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:  # the file is locked or damaged
+        db.close()
+        raise
+    return db
+
+
+def _empty() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _migrate(db: sqlite3.Connection, file: Path) -> None:
+    known = len(MIGRATIONS)
+    if _version(db) == known:
+        return
+    with _all_or_nothing(db):
+        version = _version(db)  # another process may have been faster
+        if version > known:
+            raise WtwatchError(
+                f"{file} was written by a newer wtwatch (schema {version}, this one knows {known}).",
+                "Install the newer one again: pip install --upgrade wtwatch",
+            )
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {known}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def _all_or_nothing(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+@contextmanager
+def _in_words(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        hint = "Another process has been writing to it for over 10 s; see who: `wtwatch status`."
+        held = "locked" in str(error)
+        raise WtwatchError(
+            f"{file} cannot be used: {error}.", hint if held else "Is the disk full or the file read-only?"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise WtwatchError(
+            f"{file} is damaged: {error}.",
+            "Move it away and put a copy from your backups there; without one, the queue starts empty.",
+        ) from error

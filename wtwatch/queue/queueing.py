@@ -1,0 +1,158 @@
+"""From the words of `queue add` to jobs: one for each combination of the `--each` values. Pure."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.project.config import Project
+from wtwatch.words.errors import UsageError
+from wtwatch.words.model import JobSpec
+
+DATALAD_PLACEHOLDERS = ("inputs", "outputs", "pwd", "dspath", "tmpdir")
+"""What DataLad itself replaces in a command (datalad-run(1), "Command format")."""
+
+# {{ and }} are how DataLad's format writes a single brace; ${NAME} is the shell's
+_BRACES = re.compile(r"\{\{|\}\}|\$\{|\{(\w+)\}")
+
+_SAFE = r"[\w@%+=:,./-]*"
+_OPEN = re.compile(_SAFE + r"(?:\{(?:inputs|outputs)(?:\[\w+\])?\}" + _SAFE + ")+", re.ASCII)
+
+
+class Request(NamedTuple):
+    """What was asked of `queue add`.
+
+    ``words`` is the command; a single word is a shell line as it is, as `datalad run` has it. ``each`` are
+    texts such as ``subject=A,B``.
+    """
+
+    words: tuple[str, ...]
+    message: str | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    each: tuple[str, ...] = ()
+    plain: bool = False
+
+
+def expand(request: Request, project: Project) -> list[JobSpec]:
+    """Return one job for each combination of values, the first name varying slowest.
+
+    Raises :class:`UsageError` for what cannot be meant; nothing on disk is looked at.
+    """
+    if not any(word.strip() for word in request.words):
+        raise UsageError("There is no command to queue.", "wtwatch queue add … -- COMMAND")
+    if request.plain and (request.inputs or request.outputs):
+        raise UsageError(
+            "--plain runs the command as it is, outside of `datalad run`, so nobody would look at inputs and "
+            "outputs.",
+            "Leave out --plain, or -i and -o.",
+        )
+    values = _values(request.each)
+    _check_used(request, list(values))
+    specs = [_spec(request, dict(zip(values, row, strict=True))) for row in product(*values.values())]
+    _check_distinct(specs)
+    for output in dict.fromkeys(output for spec in specs for output in spec.outputs):
+        _check_output(output, project)
+    return specs
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Return the command as one shell line, as `datalad run` makes it of its words.
+
+    But a word with {inputs} or {outputs} stays open, so that DataLad's replacement, which it quotes itself,
+    becomes as many words as there are files; `datalad run` makes one word of them all.
+    """
+    if len(words) == 1:
+        return words[0]
+    return " ".join(word if _OPEN.fullmatch(word) else shlex.quote(word) for word in words)
+
+
+def _values(each: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for text in each:
+        name, _, listed = text.partition("=")
+        values = [value.strip() for value in listed.split(",")]
+        if not name.isidentifier():
+            raise UsageError(
+                f"--each {text!r}: {name!r} cannot be a name: letters, digits and _ only.",
+                "Write it like --each subject=A,B",
+            )
+        if name in DATALAD_PLACEHOLDERS:
+            raise UsageError(
+                f"--each {text!r}: {{{name}}} means something to DataLad already.", "Take another name."
+            )
+        if name in found:
+            raise UsageError(f"--each names {name!r} twice.", f"Put all in one: --each {name}=A,B")
+        if not all(values):
+            raise UsageError(
+                f"--each {text!r} gives {name!r} {'an empty value' if any(values) else 'no values'}.",
+                f"Write it like --each {name}=A,B",
+            )
+        found[name] = values
+    return found
+
+
+def _check_used(request: Request, names: Sequence[str]) -> None:
+    texts = [*request.words, request.message or "", *request.inputs, *request.outputs]
+    used = {match[1] for text in texts for match in _BRACES.finditer(text)}
+    for name in names:
+        if name not in used:
+            raise UsageError(
+                f"--each {name}=…: nothing says {{{name}}}, so all of its jobs would be the same.",
+                f"Write {{{name}}} where the value belongs: in the command, -i, -o or -m.",
+            )
+
+
+def _spec(request: Request, values: Mapping[str, str]) -> JobSpec:
+    # what DataLad formats again must not take a brace in a value for a placeholder
+    inner = values if request.plain else {name: _doubled(value) for name, value in values.items()}
+    return JobSpec(
+        command=shell_line([_fill(word, inner) for word in request.words]),
+        message=None if request.message is None else _fill(request.message, values),
+        inputs=tuple(_fill(path, inner) for path in request.inputs),
+        outputs=tuple(_fill(path, inner) for path in request.outputs),
+        plain=request.plain,
+    )
+
+
+def _doubled(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    return _BRACES.sub(lambda match: values.get(match[1] or "", match[0]), text)
+
+
+def _check_distinct(specs: Sequence[JobSpec]) -> None:
+    seen = set()
+    for spec in specs:
+        what = (spec.command, spec.inputs, spec.outputs)
+        if what in seen:
+            raise UsageError(
+                f"Several combinations of the --each values give the same job: {spec.command}",
+                "Use each name in the command, -i or -o, and give each value once.",
+            )
+        seen.add(what)
+
+
+def _check_output(output: str, project: Project) -> None:
+    if any(_is_within(output, root, project.code) for root in (project.run_tree, project.main_tree)):
+        raise UsageError(
+            f"The output {output!r} lies in {project.code}/, which holds the code that the jobs run on.",
+            "Write results elsewhere in the superdataset, or run the command with --plain.",
+        )
+
+
+def _is_within(path: str, root: Path, folder: str) -> bool:
+    """Return whether ``path``, seen from ``root``, may lie in ``folder``; it may have wildcards."""
+    relative = os.path.relpath(os.path.join(root, path), root)  # noqa: PTH118 (words alone, no disk)
+    parts, wanted = Path(relative).parts, Path(folder).parts
+    return len(parts) >= len(wanted) and all(
+        fnmatchcase(there, pattern) for there, pattern in zip(wanted, parts, strict=False)
+    )

@@ -1,0 +1,84 @@
+"""How the vocabulary is written into the rows of the database, and read from them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from wtwatch.words.model import (
+    Ended,
+    Job,
+    JobSpec,
+    JobState,
+    Outcome,
+    Running,
+    Sha,
+    Standing,
+    Waiting,
+    moment,
+)
+
+
+def spec_text(spec: JobSpec) -> str:
+    """Return what a job is to do, as the column `spec` has it."""
+    return json.dumps(spec._asdict())
+
+
+def spec_of(text: str) -> JobSpec:
+    """Return what :func:`spec_text` wrote."""
+    return _spec(json.loads(text))
+
+
+def specs_text(specs: Sequence[JobSpec]) -> str:
+    """Return what standing jobs are to do, as the column `specs` has it."""
+    return json.dumps([spec._asdict() for spec in specs])
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """Return the job that a row of `jobs` holds."""
+    return Job(
+        id=row["id"],
+        batch=row["batch"],
+        attempt=row["attempt"],
+        spec=spec_of(row["spec"]),
+        queued=moment(row["queued"]),
+        state=_state(row),
+        acknowledged=bool(row["acknowledged"]),
+        cancel_requested=bool(row["cancel_requested"]),
+    )
+
+
+def _state(row: sqlite3.Row) -> JobState:
+    if row["state"] == "waiting":
+        return Waiting()
+    if row["state"] == "running":
+        return Running(moment(row["started"]), Sha(row["code"]), Sha(row["base"]), row["uuid"])
+    return Ended(
+        started=moment(row["started"]) if row["started"] else None,
+        ended=moment(row["ended"]),
+        code=Sha(row["code"]) if row["code"] else None,
+        outcome=Outcome(row["state"]),
+        exit=row["exit"],
+        commits=tuple(Sha(commit) for commit in json.loads(row["commits"])),
+        detail=row["detail"],
+    )
+
+
+def standing_of(row: sqlite3.Row) -> Standing:
+    """Return the standing jobs that a row of `standing` holds."""
+    specs = tuple(_spec(each) for each in json.loads(row["specs"]))
+    return Standing(row["id"], Sha(row["base"]), specs, moment(row["queued"]))
+
+
+def _spec(kept: dict[str, object]) -> JobSpec:
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()
+    }
+    return JobSpec(**values)
+
+
+def storable(text: str | None) -> str | None:
+    """Return text as UTF-8 can hold it; names of files may be any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode() if text else text

@@ -1,0 +1,1 @@
+"""What is put up once: projects, run trees, hooks, the service, and the demonstration."""

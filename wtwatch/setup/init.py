@@ -1,0 +1,162 @@
+"""Make a project of a superdataset: decide everything first, then make all of it or nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.doors import dataset, jj
+from wtwatch.doors.files import bell_in, held
+from wtwatch.doors.repo import Repo
+from wtwatch.project import config
+from wtwatch.project.config import Project
+from wtwatch.setup import githooks, intent, maintree, worktrees
+from wtwatch.setup.intent import Wish
+from wtwatch.setup.layout import Layout, stands, survey
+from wtwatch.tree import environment, runtree
+from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
+from wtwatch.words.model import Sha
+
+LOCKED_FOR = "run tree of the wtwatch project"
+"""What git says of the worktrees that are locked for a project, before its name."""
+
+
+class Plan(NamedTuple):
+    """What is to be made; ``tip`` is where the bookmark is or will be, ``known``: it is a project already."""
+
+    project: Project
+    known: bool
+    tip: Sha
+    new_bookmark: bool
+    layout: Layout
+
+
+def check_tools() -> None:
+    """Raise :class:`WtwatchError` if something that all work rests on does not run here."""
+    root = Repo(Path("/"))
+    version = tuple(map(int, re.findall(r"\d+", root.git("version"))[:2]))
+    if version < (2, 38):
+        raise WtwatchError(f"This is {root.git('version')}, which is too old.", "Install git 2.38 or later.")
+    try:
+        root.git("annex", "version", "--raw")
+    except CommandFailed as error:
+        raise WtwatchError(
+            f"git-annex does not run: {error.stderr.strip()}",
+            "pip install git-annex, in the environment of wtwatch, or install your system's package.",
+        ) from error
+    try:
+        root.git("var", "GIT_COMMITTER_IDENT")
+    except CommandFailed as error:
+        raise WtwatchError(
+            "git does not know who you are, so nothing can be committed.",
+            "git config --global user.name 'Your Name'; git config --global user.email you@example.org",
+        ) from error
+    try:
+        dataset.load()
+    except ImportError as error:
+        raise WtwatchError(
+            f"DataLad cannot be used: {error}.", "pip install datalad, in the environment of wtwatch."
+        ) from error
+
+
+def plan(start: Path, wish: Wish, projects: Sequence[Project]) -> Plan:
+    """Decide what `init` in the folder ``start`` has to make; changes nothing.
+
+    ``projects`` are all that can be read. Raises :class:`UsageError` or :class:`WtwatchError` with the way
+    out for whatever stands in the way.
+    """
+    project, known = intent.choose(start, wish, projects)
+    maintree.check(project.main_tree, project.code, project.bookmark)
+    tip, new = _tip(project)
+    layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)
+    environment.require_uv(project._replace(run_tree=project.main_tree))  # the run tree is not there yet
+    return Plan(project, known, tip, new, layout)
+
+
+@contextmanager
+def alone(wait: float = 10.0) -> Iterator[None]:
+    """Keep other `init`s out while one decides and acts; raises :class:`Busy` after ``wait`` seconds."""
+    lock = config.registry_file().with_name("projects.lock")
+    with held(lock, wait, what="the list of projects"):
+        yield
+
+
+def carry_out(plan: Plan) -> None:
+    """Make all of it, or nothing if that fails; with :func:`alone` held since before the plan."""
+    try:
+        _make_all(plan)
+    except CommandFailed as error:
+        listed = "\n".join(f"  {wanted}" for wanted in plan.layout.missing)
+        raise WtwatchError(
+            f"The run tree could not be made, and nothing is left of it: {error.message}",
+            f"Mend that and try again; it would have been:\n{listed}",
+        ) from error
+    worktrees.lock(plan.layout.trees, f"{LOCKED_FOR} {plan.project.name}")
+
+
+def _make_all(plan: Plan) -> None:
+    project = plan.project
+    with worktrees.made(plan.layout, f"{LOCKED_FOR} {project.name}"), ExitStack() as undo:
+        undo.callback(_remove_empty, project.state.parent)
+        if not project.state.exists():
+            undo.callback(shutil.rmtree, project.state, ignore_errors=True)
+        project.state.mkdir(parents=True, exist_ok=True)
+        project.state.chmod(0o700)
+        config.write_project(project)
+        if project.name not in config.registered():
+            undo.callback(config.unregister, project.name)
+        config.register(project.name, project.state)
+        if plan.new_bookmark:
+            _make_bookmark(project, plan.tip)
+        undo.pop_all()
+
+
+def take_apart(project: Project, others: Sequence[Project]) -> None:
+    """Take back what `init` put outside of the run tree: hooks, bell, locks of worktrees, the registration.
+
+    Data stays: trees, branches, refs, and the state with its queue and logs. What other projects of the
+    same code need stays too.
+    """
+    if project.main_code.is_dir() and all(other.main_code != project.main_code for other in others):
+        githooks.uninstall(project.main_code)
+        bell = bell_in(Repo(project.main_code).common_dir())
+        bell.unlink(missing_ok=True)
+        _remove_empty(bell.parent)
+    if stands(project.run_tree):
+        installed = [found.path for found in runtree.subdatasets(project.run_tree) if found.installed]
+        trees = [project.run_tree, *(project.run_tree / path for path in installed)]
+        worktrees.unlock(trees, LOCKED_FOR)
+    config.unregister(project.name)
+
+
+def _tip(project: Project) -> tuple[Sha, bool]:
+    """Return where the bookmark is, or will be (where the main tree's code is), and whether it is new."""
+    code = Repo(project.main_code)
+    targets = jj.bookmark(code.path, project.bookmark).targets if jj.drives(code.path) else ()
+    if len(targets) > 1:
+        raise UsageError(
+            f"The bookmark {project.bookmark} is conflicted: jj has it at several commits.",
+            f"Settle it: jj bookmark set {project.bookmark} -r REV   (in {code.path})",
+        )
+    found = code.resolve(project.bookmark_ref) or next(iter(targets), None)
+    tip = found or code.resolve("HEAD")
+    if tip is None:
+        raise UsageError(f"{code.path} has no commit yet.", "Commit your code first.")
+    return tip, found is None
+
+
+def _make_bookmark(project: Project, tip: Sha) -> None:
+    code = Repo(project.main_code)
+    if jj.drives(code.path):
+        jj.set_bookmark(code.path, project.bookmark, tip)
+    else:
+        code.git("branch", "--no-track", "--", project.bookmark, tip)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()

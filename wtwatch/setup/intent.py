@@ -1,0 +1,152 @@
+"""Which project an `init` means: from what was asked, where one stands, and what is there already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.doors.repo import Repo
+from wtwatch.project import config
+from wtwatch.project.config import Project
+from wtwatch.setup import maintree
+from wtwatch.setup.dotgit import is_linked
+from wtwatch.words.errors import UsageError
+from wtwatch.words.quoting import quoted
+
+
+class Wish(NamedTuple):
+    """What was asked for; ``None`` leaves the choice to wtwatch, or to what the project has already."""
+
+    run_tree: Path | None = None
+    bookmark: str | None = None
+    code: str | None = None
+    env: str | None = None
+    name: str | None = None
+
+
+def choose(start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Project, bool]:
+    """Return the project that is meant in the folder ``start``, and whether it is there already.
+
+    ``projects`` are all that can be read. Raises :class:`UsageError` if nothing can be meant.
+    """
+    wish = wish._replace(code=maintree.code_path(wish.code) if wish.code is not None else None)
+    around = [tree.resolve() for tree in maintree.trees_around(start)]
+    for tree in around:
+        stood_in = next((one for one in projects if one.run_tree.resolve() == tree), None)
+        if stood_in is not None:
+            wish = wish._replace(bookmark=stood_in.bookmark if wish.bookmark is None else wish.bookmark)
+            return _of(stood_in.main_tree, start, wish, projects)
+        if any(one.main_tree.resolve() == tree for one in projects):
+            return _of(tree, start, wish, projects)
+    tree = maintree.find(start, wish.code or "code").resolve()
+    if is_linked(tree):
+        main = next(iter(Repo(tree).worktrees()))
+        raise UsageError(
+            f"{tree} is a linked worktree of {main}, and a project starts from that.",
+            f"cd {quoted(main)}, then wtwatch init; to make this its run tree: --run-tree {quoted(tree)}",
+        )
+    return _of(tree, start, wish, projects)
+
+
+def _of(main: Path, start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Project, bool]:
+    bookmark = "runs" if wish.bookmark is None else wish.bookmark
+    mine = [project for project in projects if project.main_tree.resolve() == main.resolve()]
+    for project in mine:
+        if project.bookmark == bookmark:
+            return _again(project, start, wish), True
+    usual = wish.name or _default_name(main, bookmark if mine else None)
+    before = _forgotten(main, bookmark, usual)
+    name = wish.name or (before.name if before else usual)
+    config.check_name(name)
+    state = Repo(main).common_dir() / "wtwatch" / name
+    _check_name_is_new(name, state, projects)
+    run_tree = _run_tree(main, start, wish, bookmark, before)
+    for other in projects:
+        if any(run_tree.is_relative_to(tree.resolve()) for tree in (other.run_tree, other.main_tree)):
+            raise UsageError(
+                f"{run_tree} lies in a tree of the project {other.name}.",
+                "Give another place: --run-tree PATH.",
+            )
+    chosen = Project(
+        name=name,
+        state=state,
+        main_tree=main,
+        run_tree=run_tree,
+        bookmark=bookmark,
+        code=wish.code or (mine[0].code if mine else "code"),
+        environment=_environment(wish, before.environment if before else "auto"),
+        host=config.host(),
+    )
+    if before is None:
+        return chosen, False
+    changes = {key: getattr(chosen, key) for key in ("name", "state", *config.MAIN_SETTINGS)}
+    return before._replace(**changes), False
+
+
+def _again(project: Project, start: Path, wish: Wish) -> Project:
+    """Return a project that is there already, with what was asked for anew."""
+    if wish.run_tree is not None and (start / wish.run_tree).resolve() != project.run_tree.resolve():
+        raise UsageError(
+            f"{project.name} follows {project.bookmark} in {project.run_tree} already.",
+            "One bookmark has one run tree: give another --bookmark, or `wtwatch forget` the project first.",
+        )
+    if wish.name not in (None, project.name):
+        raise UsageError(
+            f"This superdataset and bookmark are the project {project.name!r}.", "Leave --name out."
+        )
+    if wish.code not in (None, project.code):
+        raise UsageError(f"The code of {project.name} is in {project.code!r}.", "Leave --code out.")
+    return project._replace(environment=_environment(wish, project.environment), host=config.host())
+
+
+def _environment(wish: Wish, default: str) -> str:
+    if wish.env is not None and not wish.env.strip():
+        raise UsageError("--env is empty.", "Give auto, none, or a command that sets code/.venv up.")
+    return wish.env or default
+
+
+def _run_tree(main: Path, start: Path, wish: Wish, bookmark: str, before: Project | None) -> Path:
+    if wish.run_tree is not None:
+        return (start / wish.run_tree).resolve()
+    if before is not None and (before.run_tree / ".git").exists():
+        return before.run_tree.resolve()
+    # beside the outermost dataset: inside of one, it would show there as untracked
+    return maintree.outermost(main).parent.resolve() / f"{main.name}-{bookmark.replace('/', '-')}"
+
+
+def _default_name(main: Path, bookmark: str | None) -> str:
+    words = main.name if bookmark is None else f"{main.name}-{bookmark}"
+    plain = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._+-]+", "-", words))
+    return plain.strip(".-+").removesuffix(".lock") or "project"
+
+
+def _check_name_is_new(name: str, state: Path, projects: Sequence[Project]) -> None:
+    listed = config.registered().get(name)
+    if listed is None or listed.resolve() == state.resolve():
+        return
+    taken = next((project for project in projects if project.name == name), None)
+    of = f"of {taken.main_tree} and {taken.bookmark}" if taken else f"whose superdataset is gone ({listed})"
+    forget = "" if taken else f", or give that up: wtwatch forget {name}"
+    raise UsageError(
+        f"There is a project {name!r} already, {of}.",
+        f"Give this one another name: --name {name}-2{forget}",
+    )
+
+
+def _forgotten(main: Path, bookmark: str, name: str) -> Project | None:
+    """Return the project of this bookmark that was here before, for its name and settings.
+
+    Raises :class:`UsageError` if the settings of the project ``name`` cannot be read; others are passed over.
+    """
+    for file in sorted((Repo(main).common_dir() / "wtwatch").glob("*/config.toml")):
+        try:
+            before = config.read_project(file)
+        except UsageError:
+            if file.parent.name == name:
+                raise
+            continue
+        if before.bookmark == bookmark:
+            return before
+    return None

@@ -1,0 +1,1 @@
+"""What is seen: facts collected for people and programs, and how they are shown."""

@@ -1,0 +1,1 @@
+"""The vocabulary: values, trouble and quoting. Nothing here reads or writes."""
