@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import codetree, sync
 from wtwatch.words.model import Backup, Sha
 
@@ -55,9 +56,14 @@ class House:
             "worktree", "add", "-q", "-b", project.bookmark, str(project.run_tree), cwd=project.main_tree
         )
         house.git("worktree", "add", "-q", "--detach", str(project.run_code), first)
-        house.git("update-ref", project.applied_ref, first)
+        house.git("update-ref", house.tree.applied_ref, first)
         project.state.mkdir(parents=True)
         return house
+
+    @property
+    def tree(self) -> RunTree:
+        """The run tree as a place."""
+        return RunTree.of(self.project)
 
     @property
     def code(self) -> Path:
@@ -104,20 +110,20 @@ class House:
         write(self.code, path, text)
 
     def plan(self, force: bool = False) -> sync.Plan:
-        return sync.plan(self.project, codetree.look(self.project), force)
+        return sync.plan(self.tree, codetree.look(self.tree), force)
 
     def sync(self, force: bool = False) -> Backup | None:
         """Look, plan and act, as a reconcile does."""
-        sync.recover(self.project)
+        sync.recover(self.tree)
         step = self.plan(force)
         assert not isinstance(step, sync.Blocked), step
-        return sync.apply(self.project, step)
+        return sync.apply(self.tree, step)
 
     def assert_exactly_at(self, commit: Sha) -> None:
         """HEAD, detached, the applied ref, index and tracked files are at ``commit``."""
         assert self.head() == commit
         self.here("symbolic-ref", "-q", "HEAD", code=1)
-        assert self.git("rev-parse", self.project.applied_ref) == commit
+        assert self.git("rev-parse", self.tree.applied_ref) == commit
         assert self.here("status", "--porcelain", "--untracked-files=no") == ""
         assert self.here("write-tree") == self.git("rev-parse", f"{commit}^{{tree}}")
         assert not (self.project.state / "journal").exists()

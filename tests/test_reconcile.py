@@ -16,6 +16,7 @@ from wtwatch.doors.processes import identity
 from wtwatch.job import run
 from wtwatch.job.attempt import Folder, Order
 from wtwatch.project.config import Project, read_project
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import Done, Wish, tick
 from wtwatch.tree import save
@@ -35,7 +36,7 @@ def project(lab: Lab, say: Say) -> Project:
 
 
 def plain(project: Project, *commands: str, trigger: Trigger = Trigger.NOW) -> list[Job]:
-    tip = save.look(project).recorded
+    tip = save.look(RunTree.of(project)).recorded
     assert tip
     return Queue(project.state).add([JobSpec(command, plain=True) for command in commands], trigger, tip)
 
@@ -137,10 +138,10 @@ def test_an_end_that_was_told_already_is_passed_over(lab: Lab, project: Project)
     eventually(lambda: ran(project, job))
     running = Queue(project.state).running()
     assert running
-    over = run.look(project, running, cancelled=False)
+    over = run.look(RunTree.of(project), running, cancelled=False)
     assert over and over.outcome is Outcome.SUCCEEDED
     tick(project, LOOK)
-    assert reconcile._finish(project, Queue(project.state), running._replace(state=over)) is None
+    assert reconcile._finish(RunTree.of(project), Queue(project.state), running._replace(state=over)) is None
 
 
 def test_a_batch_keeps_its_code_though_a_job_commits_into_it(lab: Lab, project: Project) -> None:

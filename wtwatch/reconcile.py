@@ -17,6 +17,7 @@ from wtwatch.doors.files import held
 from wtwatch.doors.repo import Repo
 from wtwatch.job import run
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.codetree import Facts
@@ -84,53 +85,53 @@ class Done(NamedTuple):
 
 def tick(project: Project, wish: Wish) -> Done:
     """Carry the newest tip from notice to run; return what was done. Raises :class:`WtwatchError`."""
-    queue = Queue(project.state)
+    tree, queue = RunTree.of(project), Queue(project.state)
     ended = None
-    running = queue.running() or _take_up(project, queue)
+    running = queue.running() or _take_up(tree, queue)
     if running is not None:
-        _note_tip(queue, Repo(project.main_code).resolve(project.bookmark_ref), wish)
-        ended = _look_at(project, running)
+        _note_tip(queue, Repo(tree.project.main_code).resolve(tree.project.bookmark_ref), wish)
+        ended = _look_at(tree, running)
         if ended is None:
             return Done(again_in=STOPPING if running.cancel_requested else LOOK)
-    if not project.run_tree.is_dir():
+    if not tree.path.is_dir():
         raise WtwatchError(
-            f"The run tree {project.run_tree} is gone.",
+            f"The run tree {tree.path} is gone.",
             "Mount its disk, or make it anew with `wtwatch init` in the main tree.",
         )
-    with held(project.tree_lock, wait=PATIENCE if ended else wish.patience) as lock:
-        sync.recover(project)
-        environment.recover(project)
+    with held(tree.lock, wait=PATIENCE if ended else wish.patience) as lock:
+        sync.recover(tree)
+        environment.recover(tree)
         if ended is not None:
-            ended = _finish(project, queue, ended)
-        done = _bring_up_to_date(project, queue, wish)
+            ended = _finish(tree, queue, ended)
+        done = _bring_up_to_date(tree, queue, wish)
         done = done._replace(ended=ended)
         if wish.start_jobs and done.waits is None:
-            done = _start_next(project, queue, done, lock)
+            done = _start_next(tree, queue, done, lock)
     _note_waiting(queue, done)
     return done
 
 
-def _take_up(project: Project, queue: Queue) -> Job | None:
+def _take_up(tree: RunTree, queue: Queue) -> Job | None:
     """Return the job that was started by a daemon which died before it could tell the queue, if any."""
     job = queue.next_job(though_paused=True)
-    running = run.begun(project, job) if job else None
+    running = run.begun(tree, job) if job else None
     if job is None or running is None:
         return None
     queue.begin(job.id, running)
     return queue.job(job.id)
 
 
-def _look_at(project: Project, job: Job) -> Job | None:
+def _look_at(tree: RunTree, job: Job) -> Job | None:
     """Return the job with its end, or ``None`` while it runs (then a cancelled one is told to stop)."""
-    over = run.look(project, job, job.cancel_requested)
+    over = run.look(tree, job, job.cancel_requested)
     if over is None:
         if job.cancel_requested:
-            run.stop(project, job)
+            run.stop(tree, job)
         return None
     return job._replace(state=over)
 
 
-def _finish(project: Project, queue: Queue, job: Job) -> Job | None:
+def _finish(tree: RunTree, queue: Queue, job: Job) -> Job | None:
     """Clear up behind a job that ended, keep the code its results name, and only then say that it ended.
 
     ``None`` if another tick did all that while this one waited for the run tree.
@@ -140,80 +141,80 @@ def _finish(project: Project, queue: Queue, job: Job) -> Job | None:
         return None
     began = before.state
     assert isinstance(began, Running) and isinstance(job.state, Ended)
-    left = run.tidy(project, job)
-    save.keep_named(project, began.base)
+    left = run.tidy(tree, job)
+    save.keep_named(tree, began.base)
     details = [job.state.detail, f"what it left is in {left}" if left else None]
-    head = Repo(project.run_code).resolve("HEAD")
+    head = Repo(tree.code_path).resolve("HEAD")
     if head is not None and head != began.code:
-        save.keep(project, {head})
-        edited = codetree.look(project).edited
-        sync.apply(project, sync.Move(head, began.code, backup=bool(edited), edited=edited))
-        details.append(f"it committed into {project.code}: {head} is kept")
+        save.keep(tree, {head})
+        edited = codetree.look(tree).edited
+        sync.apply(tree, sync.Move(head, began.code, backup=bool(edited), edited=edited))
+        details.append(f"it committed into {tree.project.code}: {head} is kept")
     state = job.state._replace(detail="; ".join(filter(None, details)) or None)
     queue.end(job.id, state)
     return job._replace(state=state)
 
 
-def _bring_up_to_date(project: Project, queue: Queue, wish: Wish) -> Done:
+def _bring_up_to_date(tree: RunTree, queue: Queue, wish: Wish) -> Done:
     began = time.monotonic()
-    facts = codetree.look(project)
+    facts = codetree.look(tree)
     if not facts.present:
         raise WtwatchError(
-            f"The run tree {project.run_tree} is not whole: it lacks {project.code}, or its .git.",
+            f"The run tree {tree.path} is not whole: it lacks {tree.project.code}, or its .git.",
             "`wtwatch init` in the main tree makes what is missing.",
         )
     _note_tip(queue, facts.tip, wish)
     batch = queue.under_way()
     if batch is not None:
-        return _hold(project, queue, facts, batch)
-    step = sync.plan(project, facts, wish.force)
+        return _hold(tree, queue, facts, batch)
+    step = sync.plan(tree, facts, wish.force)
     if isinstance(step, sync.Blocked):
         return Done(waits=step.reason, hint=step.hint)
     assert facts.tip is not None
     moves = isinstance(step, sync.Move)
     wanted = environment.requirements(facts.tip_tree)
-    if moves or not _is_settled(project, facts.tip, wanted):
-        busy = processes.working_in(project.run_tree, project.passive, wish.ignore)
+    if moves or not _is_settled(tree, facts.tip, wanted):
+        busy = processes.working_in(tree.path, tree.project.passive, wish.ignore)
         if busy:
             return _busy(busy)
     done = Done()
     if moves:  # what was in the way is so no more
         _note_waiting(queue, done)
     if moves or step != sync.Fresh():
-        done = Done(backup=sync.apply(project, step))
-    done = done._replace(pointer=_save_pointer(project, queue, facts.tip))
+        done = Done(backup=sync.apply(tree, step))
+    done = done._replace(pointer=_save_pointer(tree, queue, facts.tip))
     if moves and facts.parked is not None:
         old = facts.applied or facts.parked
         backup = done.backup.id if done.backup else None
         moved = SyncDone(now(), old, facts.tip, time.monotonic() - began, backup)
         queue.record_sync(moved)
         done = done._replace(moved=moved)
-    verdict = environment.noted(project, wanted)
+    verdict = environment.noted(tree, wanted)
     known_broken = verdict.state is EnvironmentState.BROKEN and not moves
     if moves or (verdict.ready and wish.start_jobs and queue.next_job() is not None):
-        verdict = environment.finish_probe(project, environment.start_probe(project), wanted)
+        verdict = environment.finish_probe(tree, environment.start_probe(tree), wanted)
     if not verdict.ready and not (known_broken and not wish.hurry):
-        verdict = environment.set_up(project, wanted, verdict, wish.stop)
+        verdict = environment.set_up(tree, wanted, verdict, wish.stop)
     if not verdict.ready:
         return done._replace(
             waits=f"The environment of the run tree is {verdict.state.value}: {verdict.detail}.",
             hint="Mend it, then `wtwatch sync`.",
         )
-    return _fire(project, queue, done, facts.tip)
+    return _fire(tree, queue, done, facts.tip)
 
 
-def _hold(project: Project, queue: Queue, facts: Facts, batch: int) -> Done:
+def _hold(tree: RunTree, queue: Queue, facts: Facts, batch: int) -> Done:
     """While a batch is under way its code stays; only say so if somebody took the tree elsewhere."""
     code = queue.batch_code(batch)
     if code is not None and facts.head != code:
         return Done(
             waits=f"Batch {batch} runs on {code[:10]}, but somebody took the run tree's code elsewhere.",
-            hint=f"git -C {project.run_code} checkout --detach {code}, or cancel the batch.",
+            hint=f"git -C {tree.code_path} checkout --detach {code}, or cancel the batch.",
         )
     if facts.edited:
         return Done(
             waits=f"The run tree's code was edited: {', '.join(facts.edited[:3])}.",
-            hint=f"Undo it there: git -C {project.run_code} checkout -- PATH, or cancel batch {batch}.",
+            hint=f"Undo it there: git -C {tree.code_path} checkout -- PATH, or cancel batch {batch}.",
         )
     return Done()
 
@@ -228,18 +229,18 @@ def _busy(busy: Iterable[Process]) -> Done:
     )
 
 
-def _is_settled(project: Project, tip: Sha, wanted: str) -> bool:
+def _is_settled(tree: RunTree, tip: Sha, wanted: str) -> bool:
     """Return whether pointer and environment are right for ``tip``, so that nothing has to be changed."""
-    if save.look(project).recorded != tip or save.cut_off(project):
+    if save.look(tree).recorded != tip or save.cut_off(tree):
         return False
-    return environment.noted(project, wanted).ready
+    return environment.noted(tree, wanted).ready
 
 
-def _save_pointer(project: Project, queue: Queue, tip: Sha) -> Sha | None:
-    pointer = save.look(project)
-    if pointer.recorded == tip and not save.cut_off(project):
+def _save_pointer(tree: RunTree, queue: Queue, tip: Sha) -> Sha | None:
+    pointer = save.look(tree)
+    if pointer.recorded == tip and not save.cut_off(tree):
         return None
-    return save.record(project, tip, queue.get("used") != pointer.head, pointer)
+    return save.record(tree, tip, queue.get("used") != pointer.head, pointer)
 
 
 def _note_tip(queue: Queue, tip: Sha | None, wish: Wish) -> None:
@@ -253,15 +254,15 @@ def _note_tip(queue: Queue, tip: Sha | None, wish: Wish) -> None:
         queue.set("hurry", tip)
 
 
-def _fire(project: Project, queue: Queue, done: Done, tip: Sha) -> Done:
+def _fire(tree: RunTree, queue: Queue, done: Done, tip: Sha) -> Done:
     """Make batches of what waited for this move, once the bookmark has been still for long enough."""
     if not queue.pending(tip):
         return done
     since = queue.get("tip_at")
-    still = (now() - moment(since)).total_seconds() if since else project.settle
-    if still < project.settle and queue.get("hurry") != tip:
-        return done._replace(again_in=project.settle - still)
-    return done._replace(fired=tuple(queue.fire(tip, lambda old, new: concerns_jobs(project, old, new))))
+    still = (now() - moment(since)).total_seconds() if since else tree.project.settle
+    if still < tree.project.settle and queue.get("hurry") != tip:
+        return done._replace(again_in=tree.project.settle - still)
+    return done._replace(fired=tuple(queue.fire(tip, lambda old, new: concerns_jobs(tree.project, old, new))))
 
 
 def concerns_jobs(project: Project, old: Sha, new: Sha) -> bool:
@@ -269,46 +270,46 @@ def concerns_jobs(project: Project, old: Sha, new: Sha) -> bool:
     return not Repo(project.main_code).succeeds("diff", "--quiet", old, new, "--", *ASIDE)
 
 
-def _start_next(project: Project, queue: Queue, done: Done, lock: int) -> Done:
+def _start_next(tree: RunTree, queue: Queue, done: Done, lock: int) -> Done:
     job = queue.next_job()
     if job is None:
         return done
-    busy = processes.working_in(project.run_tree, project.passive)
+    busy = processes.working_in(tree.path, tree.project.passive)
     if busy:
         return _busy(busy)._replace(moved=done.moved, fired=done.fired, ended=done.ended)
-    code = Repo(project.run_code).resolve("HEAD")
+    code = Repo(tree.code_path).resolve("HEAD")
     assert code is not None
-    pointer = save.look(project)
+    pointer = save.look(tree)
     base = pointer.head
-    if pointer.recorded != code or save.cut_off(project):  # a job may have saved another
-        base = save.record(project, code, foldable=False) or base
-    problems = [*_code_is_not_clean(project), *run.ready(project, job)]
+    if pointer.recorded != code or save.cut_off(tree):  # a job may have saved another
+        base = save.record(tree, code, foldable=False) or base
+    problems = [*_code_is_not_clean(tree), *run.ready(tree, job)]
     if problems:
         return done._replace(
             waits=f"The run tree is not clean, so job {job.id} cannot start: {problems[0]}",
             hint="\n".join([*problems[1:], "Then it goes on by itself."]),
         )
     queue.set("used", base)
-    job = job._replace(state=run.start(project, job, code, base, lock))
+    job = job._replace(state=run.start(tree, job, code, base, lock))
     assert isinstance(job.state, Running)
     try:
         queue.begin(job.id, job.state)
     except WtwatchError:  # it was removed from the queue this very moment
-        run.stop(project, job)
+        run.stop(tree, job)
         raise
     return done._replace(started=job)
 
 
-def _code_is_not_clean(project: Project) -> list[str]:
-    found = Repo(project.run_code).changes("--untracked-files=all")
-    own = (*project.protected, *project.ignore_untracked)
+def _code_is_not_clean(tree: RunTree) -> list[str]:
+    found = Repo(tree.code_path).changes("--untracked-files=all")
+    own = (*tree.project.protected, *tree.project.ignore_untracked)
     untracked = [path for path in found.untracked if not any(fnmatch(path, pattern) for pattern in own)]
     names = [*found.edited, *found.unmerged, *untracked]
     if not names:
         return []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return [
-        f"{', '.join(names[:3])}{more} in {project.run_code}: not part of the applied commit. Move that away."
+        f"{', '.join(names[:3])}{more} in {tree.code_path}: not part of the applied commit. Move that away."
     ]
 
 
@@ -328,5 +329,5 @@ def explain_error(project: Project, error: WtwatchError) -> None:
 
     That is a tree that is gone, and may be back before the next tick; nor is one that was held a trouble.
     """
-    if not isinstance(error, Busy) and codetree.is_present(project):
+    if not isinstance(error, Busy) and codetree.is_present(RunTree.of(project)):
         _note_waiting(Queue(project.state), Done(waits=error.message, hint=error.hint))

@@ -9,6 +9,7 @@ from tests.benchmarks.grounds import Grounds
 from tests.benchmarks.measure import Section, Way, command, compared, goal, interleaved, median
 from tests.lab import Lab
 from wtwatch.project.config import projects_at, read_project, registered
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import save
 from wtwatch.words.model import Sha
 
@@ -46,7 +47,7 @@ def _ours(lab: Lab) -> Way:
     def save_once() -> float:
         new = _moved(lab, next(numbers))
         begin = time.perf_counter()
-        save.record(project, new, foldable=False)
+        save.record(RunTree.of(project), new, foldable=False)
         seconds = time.perf_counter() - begin
         _check(lab, new)
         return seconds

@@ -26,6 +26,7 @@ from wtwatch.job.attempt import MARK, RESERVED, Draft, Folder, Result
 from wtwatch.job.leftovers import NOTE
 from wtwatch.project.config import Project
 from wtwatch.project.excludes import excludes_env
+from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, now
 
@@ -50,6 +51,10 @@ class Bench:
     def tree(self) -> Path:
         return self.project.run_tree
 
+    @property
+    def place(self) -> RunTree:
+        return RunTree.of(self.project)
+
     def job(self, command: str, **spec: Any) -> Job:
         return self.job_of(JobSpec(command, **spec))
 
@@ -58,14 +63,14 @@ class Bench:
         return self.made[-1]
 
     def start(self, job: Job) -> Job:
-        assert run.ready(self.project, job) == []
+        assert run.ready(self.place, job) == []
         code, base = self.lab.commit("HEAD", self.project.run_code), self.head()
-        with held(self.project.tree_lock) as lock:
-            running = run.start(self.project, job, code, base, lock)
+        with held(self.place.lock) as lock:
+            running = run.start(self.place, job, code, base, lock)
         return job._replace(state=running)
 
     def wait(self, job: Job, cancelled: bool = False) -> Job:
-        ended = eventually(lambda: run.look(self.project, job, cancelled), within=60)
+        ended = eventually(lambda: run.look(self.place, job, cancelled), within=60)
         assert ended is not None
         return job._replace(state=ended)
 
@@ -73,8 +78,8 @@ class Bench:
         return self.wait(self.start(self.job(command, **spec)))
 
     def tidy(self, job: Job) -> Path | None:
-        with held(self.project.tree_lock, wait=5):
-            return run.tidy(self.project, job)
+        with held(self.place.lock, wait=5):
+            return run.tidy(self.place, job)
 
     def head(self) -> Sha:
         return self.lab.commit("HEAD", self.tree)
@@ -84,7 +89,7 @@ class Bench:
         return self.lab.git("status", "--porcelain", "-uall", "--ignore-submodules=none", cwd=self.tree)
 
     def log(self, job: Job) -> str:
-        return run.log_file(self.project, job).read_text()
+        return run.log_file(self.place, job).read_text()
 
     def folder(self, job: Job) -> Folder:
         return Folder.of(self.project.state, job.id, job.attempt)
@@ -246,7 +251,7 @@ def test_nohup_out_is_neither_in_the_way_nor_in_a_result(bench: Bench) -> None:
 
 def test_what_the_users_own_settings_ignore_stays_ignored(bench: Bench) -> None:
     def ignored(name: str) -> bool:
-        env = os.environ | excludes_env(bench.project)
+        env = os.environ | excludes_env(bench.place)
         return (
             bench.lab.say("git", "check-ignore", "-q", name, cwd=bench.tree, env=env, code=(0, 1)).code == 0
         )
@@ -285,9 +290,9 @@ def test_a_plain_job_that_commits_nothing_succeeds_and_one_that_fails_keeps_what
 
 def test_a_job_does_not_run_on_other_code_than_its_own(bench: Bench) -> None:
     other = Sha("0" * 40)
-    with held(bench.project.tree_lock) as lock:
+    with held(bench.place.lock) as lock:
         job = bench.job("echo 1 > out")
-        running = run.start(bench.project, job, other, bench.head(), lock)
+        running = run.start(bench.place, job, other, bench.head(), lock)
     state = over(bench.wait(job._replace(state=running)))
     assert state.outcome is Outcome.FAILED
     assert "code moved" in (state.detail or "")
@@ -300,7 +305,7 @@ def test_a_job_does_not_run_on_other_code_than_its_own(bench: Bench) -> None:
 def test_a_tree_that_is_not_clean_keeps_jobs_from_starting_and_names_the_files(bench: Bench) -> None:
     for name in ("a b.txt", "b.txt", "c.txt", "d.txt", "inputs/L5b_2p/größe"):
         (bench.tree / name).write_text("")
-    above, inside = run.ready(bench.project, bench.job("true"))
+    above, inside = run.ready(bench.place, bench.job("true"))
     assert above.startswith("a b.txt, b.txt, c.txt and 1 more: not saved")
     assert inside.startswith("inputs/L5b_2p/größe: not saved")
 
@@ -308,7 +313,7 @@ def test_a_tree_that_is_not_clean_keeps_jobs_from_starting_and_names_the_files(b
 def test_an_operation_under_way_keeps_jobs_from_starting(bench: Bench) -> None:
     git_dir = Path(bench.lab.git("rev-parse", "--absolute-git-dir", cwd=bench.tree))
     (git_dir / "MERGE_HEAD").write_text(bench.head() + "\n")
-    (problem,) = run.ready(bench.project, bench.job("true"))
+    (problem,) = run.ready(bench.place, bench.job("true"))
     assert "merge" in problem
 
 
@@ -316,9 +321,9 @@ def test_what_lies_in_a_subdataset_that_is_not_there_is_named(bench: Bench) -> N
     shutil.rmtree(bench.tree / "inputs/L5b_2p")
     (bench.tree / "inputs/L5b_2p").mkdir()
     for declared in (RAW, "inputs/L5b_2p", "./inputs/L5b_2p/*/LSD/data.bin", "inputs/*/x"):
-        (problem,) = run.ready(bench.project, bench.job("true", inputs=(declared,)))
+        (problem,) = run.ready(bench.place, bench.job("true", inputs=(declared,)))
         assert "datalad get -n inputs/L5b_2p" in problem
-    assert run.ready(bench.project, bench.job("true", inputs=(TABLE, "inputs"))) == []
+    assert run.ready(bench.place, bench.job("true", inputs=(TABLE, "inputs"))) == []
 
 
 # failure, and what it leaves
@@ -338,7 +343,7 @@ def test_a_failed_job_leaves_a_clean_tree_and_all_that_it_left_beside_it(bench: 
     )
     assert (state.outcome, state.exit, state.commits, state.detail) == (Outcome.FAILED, 7, (), None)
     kept = bench.tidy(job)
-    assert kept == bench.project.beside / "jobs" / f"{job.id}.1"
+    assert kept == bench.place.shelf / "jobs" / f"{job.id}.1"
     assert texts_in(kept) == {
         "out.dat": "old\nhalf\n",
         "new ü": "new\n",
@@ -362,7 +367,7 @@ def test_a_failed_job_that_left_nothing_leaves_no_folder(bench: Bench) -> None:
     assert bench.dirt() != "", "DataLad leaves declared outputs unlocked"
     assert bench.tidy(job) is None
     assert bench.dirt() == ""
-    assert not bench.project.beside.exists()
+    assert not bench.place.shelf.exists()
 
 
 def test_new_content_that_git_takes_for_the_old_is_kept_all_the_same(bench: Bench) -> None:
@@ -378,7 +383,7 @@ def test_new_content_that_git_takes_for_the_old_is_kept_all_the_same(bench: Benc
 def test_clearing_up_twice_changes_nothing_more(bench: Bench) -> None:
     job = bench.do("echo 1 > left; false")
     assert bench.tidy(job) == bench.tidy(job)
-    assert texts_in(bench.project.beside / "jobs" / f"{job.id}.1") == {"left": "1\n"}
+    assert texts_in(bench.place.shelf / "jobs" / f"{job.id}.1") == {"left": "1\n"}
 
 
 def test_files_and_folders_that_took_each_others_place_are_put_back(bench: Bench) -> None:
@@ -479,7 +484,7 @@ def test_cancelling_ends_all_processes_of_a_job(bench: Bench) -> None:
     eventually(gate.reached)
     mine = bearing(MARK, uuid(job), bench.process(job))
     assert len(mine) >= 5
-    run.stop(bench.project, job)
+    run.stop(bench.place, job)
     ended = bench.wait(job, cancelled=True)
     assert over(ended).outcome is Outcome.CANCELLED
     eventually(lambda: not [pid for pid in mine if identity(pid)])
@@ -541,21 +546,21 @@ def test_a_process_that_only_has_the_pid_of_a_job_is_neither_believed_nor_stoppe
     me = identity(os.getpid())
     assert me is not None
     folder.write_started(me._replace(started=me.started - 1000), uuid(job), now())
-    assert run.look(bench.project, job, False) is not None
-    run.stop(bench.project, job)  # would end this test
+    assert run.look(bench.place, job, False) is not None
+    run.stop(bench.place, job)  # would end this test
 
 
 def test_the_run_tree_is_held_until_the_job_ends_and_no_longer(bench: Bench) -> None:
     gate = bench.lab.gate()
     job = bench.start(bench.job(f"{bench.gated(gate)}; sleep 1000 & echo $! > {gate.file}.pid", plain=True))
     eventually(gate.reached)
-    with pytest.raises(Busy), held(bench.project.tree_lock):
+    with pytest.raises(Busy), held(bench.place.lock):
         pass
-    assert run.look(bench.project, job, False) is None
+    assert run.look(bench.place, job, False) is None
     gate.open()
     assert over(bench.wait(job)).outcome is Outcome.SUCCEEDED
     left = psutil.Process(int(Path(f"{gate.file}.pid").read_text()))
-    with held(bench.project.tree_lock, wait=5):
+    with held(bench.place.lock, wait=5):
         assert left.is_running(), "what a job leaves behind does not hold the lock"
     left.kill()
 
@@ -575,7 +580,7 @@ def test_a_job_of_a_queue_that_started_anew_is_not_taken_for_an_old_one(bench: B
     again = bench.job("echo new; exit 3", plain=True)._replace(id=first.id)
     ended = bench.wait(bench.start(again))
     assert (over(ended).exit, bench.log(ended)) == (3, "new\n")
-    assert run.log_file(bench.project, first).parent.with_name("1.1~1").joinpath("log").read_text() == log
+    assert run.log_file(bench.place, first).parent.with_name("1.1~1").joinpath("log").read_text() == log
 
 
 def test_the_bell_rings_when_a_job_ends(bench: Bench) -> None:

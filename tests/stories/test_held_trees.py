@@ -13,6 +13,7 @@ from tests.building import SUBJECTS
 from tests.lab import Gate, Lab, eventually, plot
 from tests.stories.findings import follows, queue_plain, version_of
 from wtwatch.doors.files import held
+from wtwatch.project.tree import RunTree
 
 SOURCE = f"inputs/L5b_2p/{SUBJECTS[0]}/LSD/data.bin"
 
@@ -75,7 +76,7 @@ def test_sync_waits_for_whoever_works_on_the_run_tree_just_now(lab: Lab) -> None
     lab.wtwatch("init")
     lab.change_code("v2", "a second version")
     new = lab.move_bookmark()
-    lock = lab.project().tree_lock
+    lock = RunTree.of(lab.project()).lock
     with held(lock):  # as the daemon does for a moment at each move
         waiting = subprocess.Popen([sys.executable, "-P", "-m", "wtwatch", "sync"], cwd=lab.main)
         eventually(lambda: lock in {Path(file.path) for file in psutil.Process(waiting.pid).open_files()})

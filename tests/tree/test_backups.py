@@ -38,7 +38,7 @@ def full(house: House) -> Backup:
 def test_all_comes_back_byte_for_byte(house: House, tmp_path: Path) -> None:
     backup = full(house)
     to = tmp_path / "back"
-    files = backups.restore(house.project, backup, to)
+    files = backups.restore(house.tree, backup, to)
     assert (to / "new.bin").read_bytes() == BINARY
     assert (to / "a.py").read_text() == "edited\n"
     assert (to / backups.STAGED / "a.py").read_text() == "staged\n"
@@ -48,20 +48,20 @@ def test_all_comes_back_byte_for_byte(house: House, tmp_path: Path) -> None:
     names = {"a.py", "d/x.py", "d/y.py", "new.bin", "añ\nb", f"{backups.STAGED}/a.py"}
     assert {str(file.relative_to(to)) for file in files} == names
     with pytest.raises(UsageError, match="not an empty folder"):
-        backups.restore(house.project, backup, to)
+        backups.restore(house.tree, backup, to)
 
 
 def test_a_backup_is_listed_found_and_shown(house: House) -> None:
     backup = full(house)
-    assert backups.listing(house.project) == [
+    assert backups.listing(house.tree) == [
         Backup(backup.id, backup.commit, backup.made.replace(microsecond=0), backup.summary)
     ]
     assert "\n" not in backup.summary and "more" in backup.summary
-    assert backups.find(house.project, backup.id[:12]).commit == backup.commit
-    shown = backups.show(house.project, backup)
+    assert backups.find(house.tree, backup.id[:12]).commit == backup.commit
+    shown = backups.show(house.tree, backup)
     assert "+edited" in shown and "+staged" in shown and "new.bin" in shown and "Commits:" in shown
     with pytest.raises(UsageError, match="is no backup"):
-        backups.find(house.project, "nothing")
+        backups.find(house.tree, "nothing")
 
 
 def test_a_backup_is_never_overwritten(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,11 +69,11 @@ def test_a_backup_is_never_overwritten(house: House, monkeypatch: pytest.MonkeyP
     moment = now()
     monkeypatch.setattr(backups, "now", lambda: moment)
     house.edit("a.py", "one")
-    first = backups.create(house.project, house.head(), ())
+    first = backups.create(house.tree, house.head(), ())
     house.edit("a.py", "two")
     with pytest.raises(CommandFailed):
-        backups.create(house.project, house.head(), ())
-    assert [backup.commit for backup in backups.listing(house.project)] == [first.commit]
+        backups.create(house.tree, house.head(), ())
+    assert [backup.commit for backup in backups.listing(house.tree)] == [first.commit]
 
 
 def test_making_one_touches_neither_tree_nor_index(house: House) -> None:
@@ -83,11 +83,11 @@ def test_making_one_touches_neither_tree_nor_index(house: House) -> None:
     house.edit("u", "untracked")
     index = Path(house.here("rev-parse", "--git-dir")) / "index"
     before, status = index.read_bytes(), ("--no-optional-locks", "status", "--porcelain")
-    backups.create(house.project, house.head(), ["u"])
+    backups.create(house.tree, house.head(), ["u"])
     assert index.read_bytes() == before
     assert house.here(*status) == "MM a.py\n?? u"
 
 
 def test_a_strangers_ref_among_the_backups_does_no_harm(house: House) -> None:
-    house.git("update-ref", house.project.backup_prefix + "mine", "HEAD")
-    assert backups.listing(house.project) == []
+    house.git("update-ref", house.tree.backup_prefix + "mine", "HEAD")
+    assert backups.listing(house.tree) == []

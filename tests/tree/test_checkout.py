@@ -72,7 +72,7 @@ def killed(house: House, word: str, when: str, nth: int = 1, tip: str = "") -> N
 def recovered(house: House) -> bool:
     """Recover, once the commands that were killed are gone."""
     try:
-        sync.recover(house.project)
+        sync.recover(house.tree)
     except Busy:
         return False
     return True
@@ -81,7 +81,7 @@ def recovered(house: House) -> bool:
 def all_kept(house: House, path: str) -> list[str]:
     """Return what the backups hold at a path, files and staged."""
     found = []
-    for backup in backups.listing(house.project):
+    for backup in backups.listing(house.tree):
         for commit in (backup.commit, f"{backup.commit}^2"):
             shown = subprocess.run(
                 ["git", "show", f"{commit}:{path}"],
@@ -146,7 +146,7 @@ def test_a_checkout_killed_among_its_files_is_undone(house: House, killed_again:
     house.git("update-ref", "refs/heads/runs", tip)
     assert house.sync() is None
     house.assert_exactly_at(tip)
-    assert backups.listing(house.project) == []
+    assert backups.listing(house.tree) == []
 
 
 def test_a_checkout_that_was_killed_between_index_and_head_is_finished(house: House) -> None:
@@ -164,7 +164,7 @@ def test_what_was_edited_meanwhile_outlives_the_recovery(house: House) -> None:
     house.edit("b.py", "mine\n")
     house.edit("n.py", "n = 2")  # as a checkout that is killed while it writes
     (Path(house.here("rev-parse", "--git-dir")) / "index.lock").touch()
-    sync.recover(house.project)
+    sync.recover(house.tree)
     assert house.head() == first
     assert house.here("status", "--porcelain") == " M b.py"
     assert house.kept(house.sync(), "b.py") == "mine"
@@ -175,7 +175,7 @@ def test_a_git_that_outlives_its_caller_is_waited_for(house: House) -> None:
     tip = house.commit({"a.py": "a = 2\n"})
     killed(house, "checkout", "outlived")
     with pytest.raises(Busy, match="git"):
-        sync.recover(house.project)
+        sync.recover(house.tree)
     (house.project.main_tree.parent / "count.go").touch()
     eventually(lambda: house.head() == tip)
 
@@ -211,7 +211,7 @@ def test_force_that_is_cut_off_puts_the_environment_back(house: House) -> None:
     lock = Path(house.here("rev-parse", "--git-dir")) / "index.lock"
     lock.touch()  # the restore or the checkout that follows cannot work
     with pytest.raises(WtwatchError):
-        sync.apply(house.project, step)
+        sync.apply(house.tree, step)
     assert house.head() == first
     assert (house.code / ".venv/bin/python").read_text() == "mine"
     house.sync(force=True)

@@ -13,6 +13,7 @@ from tests.house import House
 from tests.lab import Lab, eventually
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import environment, venv
 from wtwatch.tree.environment import Verdict
 from wtwatch.words.errors import Busy
@@ -40,13 +41,14 @@ def wanted(project: Project) -> str:
 
 def look(project: Project) -> Verdict:
     """Look as after a move."""
-    return environment.finish_probe(project, environment.start_probe(project), wanted(project))
+    tree = RunTree.of(project)
+    return environment.finish_probe(tree, environment.start_probe(tree), wanted(project))
 
 
 def put_right(project: Project) -> Verdict:
     """Do as a reconcile does after a move."""
     verdict = look(project)
-    return verdict if verdict.ready else environment.set_up(project, wanted(project), verdict)
+    return verdict if verdict.ready else environment.set_up(RunTree.of(project), wanted(project), verdict)
 
 
 def version(project: Project) -> str:
@@ -60,7 +62,7 @@ def test_one_that_was_never_looked_at_is_set_up_once(project: Project) -> None:
     before = (project.run_code / ".venv").stat().st_ino
     assert look(project).state is State.STALE
     assert put_right(project) == Verdict(State.OK)
-    assert look(project) == environment.noted(project, wanted(project)) == Verdict(State.OK)
+    assert look(project) == environment.noted(RunTree.of(project), wanted(project)) == Verdict(State.OK)
     assert (project.run_code / ".venv").stat().st_ino == before
 
 
@@ -85,10 +87,12 @@ def test_one_that_imports_another_tree_is_rebuilt_and_the_old_one_kept(lab: Lab,
         link.write_text(f"{lab.code}/src\n")
     found = look(project)
     assert found.state is State.BROKEN and str(lab.code) in str(found.detail)
-    assert not environment.noted(project, wanted(project)).ready, "not forgotten if we are killed now"
+    assert not environment.noted(RunTree.of(project), wanted(project)).ready, (
+        "not forgotten if we are killed now"
+    )
     assert put_right(project) == Verdict(State.OK)
     assert version(project).startswith(str(project.run_code))
-    assert len(list((project.beside / "environments").iterdir())) == 1
+    assert len(list((RunTree.of(project).shelf / "environments").iterdir())) == 1
     assert not (project.state / "journal.environment").exists()
 
 
@@ -117,7 +121,7 @@ def test_a_symlink_to_another_trees_environment_never_changes_that_one(lab: Lab,
     assert put_right(project) == Verdict(State.OK)
     assert not place.is_symlink() and version(project).startswith(str(project.run_code))
     assert {file: file.lstat().st_mtime_ns for file in other.rglob("*")} == before
-    (kept,) = (project.beside / "environments").iterdir()
+    (kept,) = (RunTree.of(project).shelf / "environments").iterdir()
     assert kept.is_symlink() and kept.readlink() == other
 
 
@@ -136,8 +140,8 @@ def test_a_command_of_the_users_own_may_keep_its_environment_elsewhere(house: Ho
     project = own(house, "echo once >> ../count")
     assert put_right(project) == put_right(project) == Verdict(State.OK)
     assert (project.run_tree / "count").read_text() == "once\n"
-    assert environment.noted(project, wanted(project)) == Verdict(State.OK)
-    assert not environment.noted(own(house, "true"), wanted(project)).ready, (
+    assert environment.noted(RunTree.of(project), wanted(project)) == Verdict(State.OK)
+    assert not environment.noted(RunTree.of(own(house, "true")), wanted(project)).ready, (
         "another command is another matter"
     )
 
@@ -147,18 +151,18 @@ def test_a_set_up_that_fails_is_told_with_its_last_words_and_not_repeated_for_ev
     failed = put_right(project)
     assert failed.state is State.BROKEN
     assert "ended with 4" in str(failed.detail) and "no network" in str(failed.detail)
-    assert environment.noted(project, wanted(project)) == failed
+    assert environment.noted(RunTree.of(project), wanted(project)) == failed
     assert (project.run_tree / "count").read_text() == "once\n"
     assert look(project).state is State.STALE, "the next move tries once more"
-    environment.forget_failure(project)
-    assert environment.noted(project, wanted(project)).state is State.MISSING
+    environment.forget_failure(RunTree.of(project))
+    assert environment.noted(RunTree.of(project), wanted(project)).state is State.MISSING
 
 
 def test_a_rebuild_that_fails_puts_the_old_one_back(house: House) -> None:
     house.edit(".venv/mine", "old")
     before = (house.code / ".venv").stat().st_ino
     project = own(house, "mkdir .venv && echo half > .venv/half; exit 1")
-    failed = environment.set_up(project, "", Verdict(State.BROKEN, "it is"))
+    failed = environment.set_up(RunTree.of(project), "", Verdict(State.BROKEN, "it is"))
     assert "the old one is back" in str(failed.detail)
     assert (house.code / ".venv").stat().st_ino == before and not (house.code / ".venv/half").exists()
 
@@ -166,7 +170,7 @@ def test_a_rebuild_that_fails_puts_the_old_one_back(house: House) -> None:
 def test_a_set_up_that_makes_no_environment_ends(house: House) -> None:
     house.edit(".venv/mine", "old")
     project = own(house, "rm -rf .venv; mkdir .venv")
-    failed = environment.set_up(project, "", Verdict(State.BROKEN, "it is"))
+    failed = environment.set_up(RunTree.of(project), "", Verdict(State.BROKEN, "it is"))
     assert "not right either" in str(failed.detail)
     assert (house.code / ".venv/mine").read_text() == "old"
 
@@ -186,9 +190,9 @@ def test_a_set_up_that_is_stopped_is_not_a_failure(house: House, monkeypatch: py
     project = own(house, "trap '' TERM; touch ../begun; sleep 60 & wait; sleep 1")
     monkeypatch.setattr(venv, "PATIENCE", 0.2)
     begun = project.run_tree / "begun"
-    stopped = environment.set_up(project, "", Verdict(State.BROKEN, "it is"), begun.exists)
+    stopped = environment.set_up(RunTree.of(project), "", Verdict(State.BROKEN, "it is"), begun.exists)
     assert stopped.state is State.STALE
-    assert environment.noted(project, "").state is State.STALE
+    assert environment.noted(RunTree.of(project), "").state is State.STALE
     assert (house.code / ".venv/mine").read_text() == "old"
 
 
@@ -198,8 +202,8 @@ from pathlib import Path
 from tests.house import House
 from wtwatch.tree import environment
 from wtwatch.words.model import EnvironmentState
-project = House.at(Path(sys.argv[1]), environment=sys.argv[2]).project
-environment.set_up(project, "", environment.Verdict(EnvironmentState.BROKEN, "it is"))
+tree = House.at(Path(sys.argv[1]), environment=sys.argv[2]).tree
+environment.set_up(tree, "", environment.Verdict(EnvironmentState.BROKEN, "it is"))
 """
 
 
@@ -214,17 +218,17 @@ def test_a_rebuild_that_is_killed_is_undone_once_its_command_has_ended(house: Ho
     daemon.send_signal(signal.SIGKILL)
     daemon.wait()
     with pytest.raises(Busy):
-        environment.recover(project)
+        environment.recover(RunTree.of(project))
     assert (project.run_code / ".venv/half").exists()
     (project.run_tree / "go").touch()
 
     def recovered() -> bool:
         try:
-            environment.recover(project)
+            environment.recover(RunTree.of(project))
         except Busy:
             return False
         return True
 
     eventually(recovered)
     assert (project.run_code / ".venv/mine").read_text() == "old"
-    assert environment.noted(project, "").state is State.STALE, "so it is tried anew"
+    assert environment.noted(RunTree.of(project), "").state is State.STALE, "so it is tried anew"

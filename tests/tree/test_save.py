@@ -8,6 +8,7 @@ import pytest
 from tests.house import House
 from tests.lab import Lab
 from wtwatch.doors.repo import Repo
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import save
 from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
@@ -39,7 +40,7 @@ def test_the_commit_changes_the_gitlink_alone(house: House) -> None:
     (run / ".gitmodules").write_text((run / ".gitmodules").read_text() + "# open edit\n")
     before = at(house, "status", "--porcelain", "-uall")
     new = moved(house, "2")
-    made = save.record(house.project, new, foldable=False)
+    made = save.record(house.tree, new, foldable=False)
     assert made == house.head(run)
     raw = at(house, "diff-tree", "-r", "--name-status", "HEAD~1", "HEAD")
     assert raw == "M\tcode" and at(house, "rev-parse", "HEAD:code") == new
@@ -47,13 +48,13 @@ def test_the_commit_changes_the_gitlink_alone(house: House) -> None:
     message = at(house, "log", "-1", "--format=%B")
     assert old in message and new in message and "more" in message.splitlines()[0]
     assert house.git("rev-parse", f"refs/wtwatch/keep/{new}") == new
-    assert save.record(house.project, new, foldable=True) is None
+    assert save.record(house.tree, new, foldable=True) is None
 
 
 def test_code_may_lie_deeper(tmp_path: Path) -> None:
     house = House.built(tmp_path / "p", code="sub/code")
     new = moved(house, "2")
-    save.record(house.project, new, foldable=False)
+    save.record(house.tree, new, foldable=False)
     assert at(house, "rev-parse", "HEAD:sub/code") == new
     assert at(house, "status", "--porcelain") == ""
 
@@ -62,12 +63,12 @@ def test_one_fix_in_several_moves_is_one_commit(house: House) -> None:
     base, run = house.head(house.project.run_tree), house.project.run_tree
     first = house.head()
     for text in ("2", "3", "4"):
-        save.record(house.project, moved(house, text), foldable=True)
+        save.record(house.tree, moved(house, text), foldable=True)
     assert at(house, "rev-parse", "HEAD~1") == base
     assert at(house, "rev-parse", "HEAD:code") == house.head()
     house.git("update-ref", "refs/heads/runs", first)
     house.sync()
-    assert save.record(house.project, first, foldable=True) == base == house.head(run)
+    assert save.record(house.tree, first, foldable=True) == base == house.head(run)
     assert at(house, "status", "--porcelain") == ""
 
 
@@ -77,7 +78,7 @@ def test_one_fix_in_several_moves_is_one_commit(house: House) -> None:
 def test_a_pointer_commit_that_somebody_knows_is_not_replaced(
     house: House, tmp_path: Path, known: str
 ) -> None:
-    save.record(house.project, moved(house, "2"), foldable=True)
+    save.record(house.tree, moved(house, "2"), foldable=True)
     refs = {"branch": "refs/heads/other", "tag": "refs/tags/v1", "remote": "refs/remotes/origin/runs"}
     if known in refs:
         at(house, "update-ref", refs[known], "HEAD")
@@ -88,7 +89,7 @@ def test_a_pointer_commit_that_somebody_knows_is_not_replaced(
     elif known == "edited message":
         at(house, "commit", "-q", "--amend", "-m", "by hand")
     before = house.head(house.project.run_tree)
-    save.record(house.project, moved(house, "3"), foldable=known != "used")
+    save.record(house.tree, moved(house, "3"), foldable=known != "used")
     assert at(house, "rev-parse", "HEAD~1") == before
 
 
@@ -104,10 +105,10 @@ def test_a_branch_that_moves_meanwhile_is_not_overwritten(
 
     monkeypatch.setattr(save, "_commit", slow)
     with pytest.raises(CommandFailed):
-        save.record(house.project, new, foldable=False)
+        save.record(house.tree, new, foldable=False)
     monkeypatch.undo()
     assert at(house, "log", "-1", "--format=%s") == "meanwhile"
-    save.record(house.project, new, foldable=False)
+    save.record(house.tree, new, foldable=False)
     assert at(house, "log", "-1", "--format=%s", "HEAD~1") == "meanwhile"
     assert at(house, "status", "--porcelain") == ""
 
@@ -117,12 +118,12 @@ def test_a_crash_between_branch_and_index_is_made_good(house: House) -> None:
     lock = Path(at(house, "rev-parse", "--absolute-git-dir")) / "index.lock"
     lock.touch()
     with pytest.raises(CommandFailed):
-        save.record(house.project, new, foldable=False)
+        save.record(house.tree, new, foldable=False)
     lock.unlink()
     assert at(house, "rev-parse", "HEAD:code") == new and at(house, "status", "--porcelain") != ""
-    assert save.cut_off(house.project)
-    assert save.record(house.project, new, foldable=False) is None
-    assert at(house, "status", "--porcelain") == "" and not save.cut_off(house.project)
+    assert save.cut_off(house.tree)
+    assert save.record(house.tree, new, foldable=False) is None
+    assert at(house, "status", "--porcelain") == "" and not save.cut_off(house.tree)
 
 
 @pytest.mark.parametrize("branch", [("--detach",), ("-b", "mine")])
@@ -131,7 +132,7 @@ def test_a_superdataset_that_is_not_on_its_branch_is_refused(house: House, branc
     at(house, "checkout", "-q", *branch)
     before = house.head(house.project.run_tree)
     with pytest.raises(WtwatchError) as said:
-        save.record(house.project, new, foldable=False)
+        save.record(house.tree, new, foldable=False)
     assert said.value.hint and said.value.hint.endswith("checkout runs")
     assert house.head(house.project.run_tree) == before
 
@@ -143,7 +144,7 @@ def test_commits_that_results_name_outlive_a_squash_and_gc(house: House) -> None
     at(house, "commit", "-qm", "by hand")
     at(house, "update-index", "--cacheinfo", f"160000,{house.head()},code")
     at(house, "commit", "-qm", "back")
-    save.keep_named(house.project, start)
+    save.keep_named(house.tree, start)
     house.git("reset", "-q", "--hard", "HEAD~1")
     house.git("update-ref", "refs/heads/runs", "HEAD")
     house.git("reflog", "expire", "--expire=now", "--all")
@@ -158,7 +159,7 @@ def test_the_commit_is_what_datalad_would_have_saved(lab: Lab) -> None:
     new = lab.change_code("2", "another version")
     lab.git("checkout", "-q", "--detach", new, cwd=lab.run_code)
     start = lab.git("rev-parse", "HEAD", cwd=lab.run)
-    save.record(project, new, foldable=False)
+    save.record(RunTree.of(project), new, foldable=False)
     ours = lab.git("rev-parse", "HEAD^{tree}", cwd=lab.run)
     said = lab.datalad("-f", "json", "status", "-e", "commit", cwd=lab.run).splitlines()
     assert {json.loads(line)["state"] for line in said} <= {"clean"}

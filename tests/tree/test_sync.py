@@ -12,6 +12,7 @@ import pytest
 from tests.house import FILES, House
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import backups, codetree, sync
 from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import WtwatchError
@@ -54,7 +55,7 @@ def house(tmp_path: Path) -> House:
     ],
 )
 def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Plan) -> None:
-    assert sync.plan(PROJECT, facts) == planned
+    assert sync.plan(RunTree.of(PROJECT), facts) == planned
     word = Freshness.FRESH if isinstance(planned, sync.Fresh) else Freshness.BEHIND
     assert sync.freshness(planned) is word
 
@@ -92,17 +93,17 @@ def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Plan) -> No
     ],
 )
 def test_each_refusal_says_why_and_the_way_out(facts: Facts, reason: str, hint: str, forced: bool) -> None:
-    refused = sync.plan(PROJECT, facts)
+    refused = sync.plan(RunTree.of(PROJECT), facts)
     assert isinstance(refused, sync.Blocked)
     assert reason in refused.reason and hint in refused.hint
     assert sync.freshness(refused) is Freshness.BLOCKED
     assert ("--force" in refused.hint) == forced
-    assert isinstance(sync.plan(PROJECT, facts, force=True), sync.Blocked) != forced
+    assert isinstance(sync.plan(RunTree.of(PROJECT), facts, force=True), sync.Blocked) != forced
 
 
 def test_force_does_not_reach_past_the_first_refusal_to_a_final_one() -> None:
     facts = BEHIND._replace(operation="merge", submodules=True)
-    assert isinstance(sync.plan(PROJECT, facts, force=True), sync.Blocked)
+    assert isinstance(sync.plan(RunTree.of(PROJECT), facts, force=True), sync.Blocked)
 
 
 # --- moves
@@ -300,7 +301,7 @@ def test_what_a_clean_filter_would_drop_is_kept(house: House) -> None:
     assert house.kept(backup, "one.nb") == "secret 1" and house.kept(backup, "two.nb") == "secret 2"
     assert backup
     target = house.project.run_tree / "restored"
-    backups.restore(house.project, backup, target)
+    backups.restore(house.tree, backup, target)
     assert (target / "one.nb").read_text() == "secret 1\n"
 
 
@@ -353,7 +354,7 @@ def test_a_protected_path_of_the_tip_blocks_and_force_moves_ours_out(
         house.assert_exactly_at(theirs)
         assert house.plan() == sync.Fresh()
         assert backup and "moved to" in backup.summary
-    aside = list((house.project.beside / "set-aside").glob("*/.venv/bin/python"))
+    aside = list((house.tree.shelf / "set-aside").glob("*/.venv/bin/python"))
     assert sorted(file.read_text() for file in aside) == ["mine", "mine again"]
 
 
@@ -407,7 +408,7 @@ def test_an_operation_in_code_blocks_and_force_keeps_what_it_holds(
     house.edit("a.py", "a = 7\n")
     house.here("commit", "-qam", "mine")
     own = house.head()
-    house.git("update-ref", house.project.applied_ref, own)
+    house.git("update-ref", house.tree.applied_ref, own)
     begin(house)
     house.edit("d/x.py", "open edit")
     refused = house.plan()
@@ -435,7 +436,7 @@ def test_a_git_at_work_is_waited_for(house: House) -> None:
     lock.touch()
     refused = house.plan(force=True)
     assert isinstance(refused, sync.Blocked) and str(lock) in refused.hint
-    sync.recover(house.project)
+    sync.recover(house.tree)
     assert lock.exists()
 
 
@@ -466,14 +467,14 @@ def test_a_tree_taken_elsewhere_waits_for_the_user(house: House) -> None:
 def on_the_branch(house: House) -> Sha:
     """Put the run tree on the bookmark's branch, as it is made by hand."""
     house.here("checkout", "-q", "runs")
-    house.git("update-ref", "-d", house.project.applied_ref)
+    house.git("update-ref", "-d", house.tree.applied_ref)
     return house.head()
 
 
 def test_a_branch_that_was_moved_under_the_tree_reverts_nothing(house: House) -> None:
     first = on_the_branch(house)
     tip = house.commit({"a.py": "2", "n.py": "2", "b.py": None})
-    facts = codetree.look(house.project)
+    facts = codetree.look(house.tree)
     assert (facts.head, facts.parked, facts.edited, facts.in_the_way) == (tip, first, (), ())
     assert house.sync() is None
     house.assert_exactly_at(tip)
@@ -487,7 +488,7 @@ def test_a_branch_that_was_moved_under_an_edited_tree(house: House) -> None:
     house.edit("b.py", "edited")
     os.utime(house.code / "d/x.py", (1, 1))
     tip = house.commit({"a.py": "2", "n.py": "2"})
-    facts = codetree.look(house.project)
+    facts = codetree.look(house.tree)
     assert (facts.parked, facts.edited) == (first, ("a.py", "b.py"))
     backup = house.sync()
     house.assert_exactly_at(tip)
@@ -511,7 +512,7 @@ def test_a_tree_found_on_the_branch_at_the_tip_is_adopted_without_a_touch(house:
     index = Path(house.here("rev-parse", "--git-dir")) / "index"
     before = index.stat()
     assert house.sync() is None
-    assert (house.head(), house.git("rev-parse", house.project.applied_ref)) == (tip, tip)
+    assert (house.head(), house.git("rev-parse", house.tree.applied_ref)) == (tip, tip)
     house.here("symbolic-ref", "-q", "HEAD", code=1)
     assert (index.stat().st_ino, index.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
@@ -521,12 +522,12 @@ def test_a_branch_that_moves_between_look_and_move_reverts_nothing(house: House)
     step = house.plan()
     assert isinstance(step, sync.Fresh)
     tip = house.commit({"a.py": "2"})
-    sync.apply(house.project, step)
+    sync.apply(house.tree, step)
     assert house.here("status", "--porcelain") == ""
     step = house.plan()
     house.git("update-ref", "refs/heads/runs", house.git("rev-parse", f"{tip}~1"))
     assert isinstance(step, sync.Move)
-    sync.apply(house.project, step)
+    sync.apply(house.tree, step)
     house.assert_exactly_at(tip)
 
 

@@ -6,6 +6,7 @@ import click
 
 from wtwatch.commands.front import project_option
 from wtwatch.project.projects import one
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups
 from wtwatch.views.terminal import say
@@ -24,5 +25,5 @@ def command(jobs: tuple[str, ...], everything: bool, project: str | None) -> Non
     queue = Queue(chosen.state)
     queue.acknowledge(None if everything else list(jobs))
     if everything:
-        queue.acknowledge_backups(backup.id for backup in backups.listing(chosen))
+        queue.acknowledge_backups(backup.id for backup in backups.listing(RunTree.of(chosen)))
     say("Noted.")

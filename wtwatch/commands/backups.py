@@ -9,6 +9,7 @@ import click
 
 from wtwatch.commands.front import project_option
 from wtwatch.project.projects import one
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups
 from wtwatch.views.terminal import say
@@ -25,7 +26,7 @@ def command() -> None:
 def show_list(project: str | None) -> None:
     """List backups, oldest first; a star marks those that were not acknowledged."""
     chosen = one(project)
-    found = backups.listing(chosen)
+    found = backups.listing(RunTree.of(chosen))
     seen = Queue(chosen.state).acknowledged_backups()
     for backup in found:
         say(f"{' ' if backup.id in seen else '*'} {backup.id}  {backup.commit[:10]}  {backup.summary}")
@@ -39,7 +40,8 @@ def show_list(project: str | None) -> None:
 def show(name: str, project: str | None) -> None:
     """Show what a backup holds, as a patch against the commit it was taken from."""
     chosen = one(project)
-    say(backups.show(chosen, backups.find(chosen, name)))
+    tree = RunTree.of(chosen)
+    say(backups.show(tree, backups.find(tree, name)))
 
 
 @command.command("restore")
@@ -49,9 +51,10 @@ def show(name: str, project: str | None) -> None:
 def restore(name: str, to: Path | None, project: str | None) -> None:
     """Write a backup's files into a folder of their own."""
     chosen = one(project)
-    backup = backups.find(chosen, name)
+    tree = RunTree.of(chosen)
+    backup = backups.find(tree, name)
     target = to or chosen.run_tree.parent / f"{chosen.run_tree.name}-backup-{backup.id}"
-    files = backups.restore(chosen, backup, target)
+    files = backups.restore(tree, backup, target)
     say(f"Wrote {counted(len(files), 'file')} into {target}.")
     code = shlex.quote(str(chosen.main_code))
     say(f"As changes to your code instead: git -C {code} cherry-pick -n -m 1 {backup.commit[:12]}")

@@ -14,6 +14,7 @@ from wtwatch.doors.files import held
 from wtwatch.project.env import tree_env
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.projects import here, need_run_tree, one
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import save
 from wtwatch.words.errors import UsageError
@@ -29,13 +30,13 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
         raise UsageError("There is no command.", "wtwatch exec -- COMMAND…")
     chosen = one(project)
     need_run_tree(chosen)
-    queue = Queue(chosen.state)
+    tree, queue = RunTree.of(chosen), Queue(chosen.state)
     folder = here()
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
-    env = tree_env(chosen) | excludes_env(chosen)
-    with held(chosen.tree_lock, wait=1.0):
-        base = save.look(chosen).head
+    env = tree_env(tree) | excludes_env(tree)
+    with held(tree.lock, wait=1.0):
+        base = save.look(tree).head
         queue.set("used", base)
         queue.set("exec", json.dumps({"pid": os.getpid(), "name": words[0], "since": stamp(now())}))
         before = signal.signal(signal.SIGINT, _leave_it_to_the_command)
@@ -49,7 +50,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
         finally:
             signal.signal(signal.SIGINT, before)
             queue.set("exec", None)
-            save.keep_named(chosen, base)
+            save.keep_named(tree, base)
     ring_for(chosen)  # now that the tree is free
     return code if code >= 0 else 128 - code
 

@@ -8,6 +8,7 @@ from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors.files import held
 from wtwatch.project import config
 from wtwatch.project.projects import by_name, known, one
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import init
 from wtwatch.views.terminal import say
@@ -33,6 +34,6 @@ def command(project: str | None) -> None:
             f"Job {running.id} of {name} is running.", f"wtwatch queue cancel {running.id}, or wait."
         )
     ring_for(chosen)
-    with held(chosen.tree_lock, wait=1.0):
+    with held(RunTree.of(chosen).lock, wait=1.0):
         init.take_apart(chosen, [other for other in known().projects if other.name != name])
     say(f"{name} is no longer watched. Its run tree {chosen.run_tree}, backups and queue are as they were.")

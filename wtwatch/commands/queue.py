@@ -14,6 +14,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.job import run
 from wtwatch.project.config import Project
 from wtwatch.project.projects import need_run_tree, one
+from wtwatch.project.tree import RunTree
 from wtwatch.queue import queueing
 from wtwatch.queue.jobs import Queue
 from wtwatch.views import status
@@ -116,7 +117,7 @@ def cancel(jobs: tuple[str, ...], project: str | None) -> None:
     chosen = one(project)
     running = Queue(chosen.state).cancel(jobs)
     for job in running:
-        run.stop(chosen, job)
+        run.stop(RunTree.of(chosen), job)
     ring_for(chosen)
     say("Stopping what runs; the rest is cancelled." if running else "Cancelled.")
 

@@ -9,6 +9,7 @@ from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors import processes
 from wtwatch.project.config import Project
 from wtwatch.project.projects import of_this_place
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync
 from wtwatch.views.terminal import complain, say, warn
@@ -36,10 +37,11 @@ def command(project: str | None, dry_run: bool, force: bool, ignore: tuple[int, 
 
 
 def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
-    facts = codetree.look(project)
+    tree = RunTree.of(project)
+    facts = codetree.look(tree)
     if not facts.present:
         raise WtwatchError(f"The run tree {project.run_tree} is gone.", "`wtwatch init` makes it anew.")
-    match sync.plan(project, facts, force):
+    match sync.plan(tree, facts, force):
         case sync.Fresh():
             say(f"{project.name}: at the tip; nothing to do.")
         case sync.Blocked(reason=reason, hint=hint):
@@ -58,7 +60,7 @@ def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     running = queue.running()
     if running is not None:
         say(f"{project.name}: job {running.id} runs, so nothing moves; the move follows after its batch.")
-    environment.forget_failure(project)
+    environment.forget_failure(RunTree.of(project))
     done = reconcile.tick(
         project, reconcile.Wish(force=force, hurry=True, ignore=ignore, patience=reconcile.PATIENCE)
     )

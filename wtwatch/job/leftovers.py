@@ -16,8 +16,8 @@ from pathlib import Path
 
 from wtwatch.doors.files import sync_folder
 from wtwatch.doors.repo import ZERO, Repo
-from wtwatch.project.config import Project
 from wtwatch.project.excludes import excludes_env
+from wtwatch.project.tree import RunTree
 from wtwatch.tree.runtree import changes, subdatasets, unlocked
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
@@ -29,46 +29,46 @@ _PATIENCE = 2.0
 """Seconds to wait for a lock file of git to go by itself."""
 
 
-def clear(project: Project, name: str, since: datetime) -> Path | None:
+def clear(tree: RunTree, name: str, since: datetime) -> Path | None:
     """Move what the attempt ``name`` left into its folder beside the run tree; return that, unless empty.
 
     Whoever calls holds the lock of the run tree, and no process of the attempt is alive; ``since`` is when
     it started. Safe to call again after it was cut off.
     """
-    place = project.beside / "jobs" / name
-    env = excludes_env(project)
-    inside = [sub.path for sub in subdatasets(project.run_tree) if sub.installed and sub.path != project.code]
+    place = tree.shelf / "jobs" / name
+    env = excludes_env(tree)
+    inside = [sub.path for sub in subdatasets(tree.path) if sub.installed and sub.path != tree.project.code]
     for path in [*reversed(inside), ""]:
-        _break_stale_locks(Repo(project.run_tree / path), since)
-        _clear_one(project, path, place, env, since)
+        _break_stale_locks(Repo(tree.path / path), since)
+        _clear_one(tree, path, place, env, since)
     for path in inside:
-        _back_to_recorded(project, path, place, name)
+        _back_to_recorded(tree, path, place, name)
     if not place.exists():
         return None
     sync_folder(place.parent)
-    _forget_old(project)
+    _forget_old(tree)
     return place
 
 
-def _clear_one(project: Project, path: str, place: Path, env: Mapping[str, str], since: datetime) -> None:
+def _clear_one(tree: RunTree, path: str, place: Path, env: Mapping[str, str], since: datetime) -> None:
     """Clear one repository of the run tree, of which ``path`` is the place from the top."""
-    tree = project.run_tree / path
-    found = changes(tree, env)
-    contents = unlocked(tree, found)
+    folder = tree.path / path
+    found = changes(folder, env)
+    contents = unlocked(folder, found)
     for change in found:
         gone = change.unstaged == "D" or change.gitlink
-        same = change.unstaged == "." and _has_content(tree / change.path, contents.get(change.path), since)
+        same = change.unstaged == "." and _has_content(folder / change.path, contents.get(change.path), since)
         if not gone and not same:
-            _move_out(tree, change.path, place / path)
+            _move_out(folder, change.path, place / path)
     back = [change for change in found if not change.untracked]
     for change in back:
-        for obstacle in () if change.gitlink else _obstacles(tree, change.path):
-            _move_out(tree, obstacle, place / path)
-    _restore(tree, [change.path for change in back if not change.gitlink], "--staged", "--worktree")
-    _restore(tree, [change.path for change in back if change.gitlink], "--staged")
-    if any(change.in_head[0] == "100644" for change in back) and _is_annexed(tree):
+        for obstacle in () if change.gitlink else _obstacles(folder, change.path):
+            _move_out(folder, obstacle, place / path)
+    _restore(folder, [change.path for change in back if not change.gitlink], "--staged", "--worktree")
+    _restore(folder, [change.path for change in back if change.gitlink], "--staged")
+    if any(change.in_head[0] == "100644" for change in back) and _is_annexed(folder):
         # git leaves a pointer where an unlocked annexed file has to be (git-annex-smudge(1))
-        Repo(tree).git("annex", "smudge", "--update")
+        Repo(folder).git("annex", "smudge", "--update")
 
 
 def _has_content(unlocked_file: Path, content: Path | None, since: datetime) -> bool:
@@ -146,15 +146,15 @@ def _drop_empty_parents(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
-def _back_to_recorded(project: Project, path: str, place: Path, name: str) -> None:
+def _back_to_recorded(tree: RunTree, path: str, place: Path, name: str) -> None:
     """Put a subdataset back to the commit that its superdataset names, keeping newer commits by a ref."""
-    repo = Repo(project.run_tree / path)
-    above, below = _superdataset(project.run_tree, path)
+    repo = Repo(tree.path / path)
+    above, below = _superdataset(tree.path, path)
     entry = above.tree("HEAD", below).get(below)
     head = repo.resolve("HEAD")
     if entry is None or head is None or entry.sha == head:
         return
-    kept = _keep(repo, f"{project.ref_prefix}/left/{name}", head)
+    kept = _keep(repo, f"{tree.project.ref_prefix}/left/{name}", head)
     place.mkdir(parents=True, exist_ok=True)
     with (place / NOTE).open("a", encoding="utf-8", errors="surrogateescape") as note:
         note.write(f"{path}: {head} is kept there as {kept}\n")
@@ -212,10 +212,10 @@ def _locks(repo: Repo) -> list[Path]:
     return locks
 
 
-def _forget_old(project: Project) -> None:
+def _forget_old(tree: RunTree) -> None:
     """Delete the leftovers of all but the newest attempts, unless there is a repository among them."""
-    folders = sorted((project.beside / "jobs").iterdir(), key=lambda folder: folder.stat().st_mtime)
-    for folder in folders[: max(len(folders) - max(project.keep_failed, 1), 0)]:
+    folders = sorted((tree.shelf / "jobs").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    for folder in folders[: max(len(folders) - max(tree.project.keep_failed, 1), 0)]:
         if not _holds_repository(folder):
             _delete(folder)
 

@@ -19,9 +19,9 @@ from wtwatch.doors.processes import bearing, is_alive, send
 from wtwatch.doors.repo import Repo
 from wtwatch.job import leftovers
 from wtwatch.job.attempt import LOCK, MARK, Folder, Order, Result
-from wtwatch.project.config import Project
 from wtwatch.project.env import tree_env
 from wtwatch.project.excludes import excludes_env
+from wtwatch.project.tree import RunTree
 from wtwatch.tree.runtree import Subdataset, commits_since, read_changes, start_changes, subdatasets
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, now
@@ -35,26 +35,27 @@ GRACE = 10.0
 _SHOWN = 3
 
 
-def ready(project: Project, job: Job) -> list[str]:
+def ready(tree: RunTree, job: Job) -> list[str]:
     """Return what in the run tree keeps ``job`` from starting, as sentences with the way out; none: go.
 
     Superdataset and subdatasets must be as they are committed (``ignore_untracked`` apart, and code, which
     a sync looks after), and what the job declares must not lie in a subdataset that is not there.
     """
-    inside = list(subdatasets(project.run_tree))
+    inside = list(subdatasets(tree.path))
     spec = job.spec
     if spec.rerun_of:
-        spec = spec_of(project.run_tree, spec.rerun_of) or spec
-    return [*_uninstalled(project, inside, spec), *_unfinished(project), *_unsaved(project, inside)]
+        spec = spec_of(tree.path, spec.rerun_of) or spec
+    return [*_uninstalled(tree, inside, spec), *_unfinished(tree), *_unsaved(tree, inside)]
 
 
-def _uninstalled(project: Project, inside: Sequence[Subdataset], spec: JobSpec) -> Iterator[str]:
+def _uninstalled(tree: RunTree, inside: Sequence[Subdataset], spec: JobSpec) -> Iterator[str]:
     for path in (sub.path for sub in inside if not sub.installed):
         for declared in (*spec.inputs, *spec.outputs):
-            if _reaches_into(declared, path, project.run_tree):
+            if _reaches_into(declared, path, tree.path):
                 yield (
                     f"{declared} lies in the subdataset {path}, which is not in the run tree. Run "
-                    f"`datalad get -n {shlex.quote(path)}` in {project.main_tree}, then `wtwatch init` again."
+                    f"`datalad get -n {shlex.quote(path)}` in {tree.project.main_tree}, then "
+                    "`wtwatch init` again."
                 )
                 break
 
@@ -68,36 +69,36 @@ def _reaches_into(declared: str, subdataset: str, top: Path) -> bool:
     )
 
 
-def _unfinished(project: Project) -> Iterator[str]:
-    operation = Repo(project.run_tree).operation()
+def _unfinished(tree: RunTree) -> Iterator[str]:
+    operation = Repo(tree.path).operation()
     if operation:
-        yield f"A git {operation} is under way in {project.run_tree}. End it there, or call it off."
+        yield f"A git {operation} is under way in {tree.path}. End it there, or call it off."
 
 
-def _unsaved(project: Project, inside: Sequence[Subdataset]) -> Iterator[str]:
-    env = excludes_env(project)
+def _unsaved(tree: RunTree, inside: Sequence[Subdataset]) -> Iterator[str]:
+    env = excludes_env(tree)
     paths = ["", *(sub.path for sub in inside if sub.installed)]
-    asked = [(path, start_changes(project.run_tree / path, env)) for path in paths if path != project.code]
+    asked = [(path, start_changes(tree.path / path, env)) for path in paths if path != tree.project.code]
     for path, started in asked:
-        found = read_changes(project.run_tree / path, started)
+        found = read_changes(tree.path / path, started)
         names = sorted(str(Path(path, change.path)) for change in found)
         if names:
             more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
-            where = project.run_tree / path
+            where = tree.path / path
             yield f"{', '.join(names[:_SHOWN])}{more}: not saved. Commit, move or delete that in {where}."
 
 
-def start(project: Project, job: Job, code: Sha, base: Sha, lock: int) -> Running:
+def start(tree: RunTree, job: Job, code: Sha, base: Sha, lock: int) -> Running:
     """Start ``job`` on the code commit ``code``, with the superdataset at ``base``; return how it runs.
 
     Its process inherits ``lock``, the descriptor of the run tree's lock, and holds it until its work is
     done. If this attempt was started before, by a daemon that died before it could tell the queue, nothing
     is started, and how that one runs is returned. Raises :class:`WtwatchError` if it does not start.
     """
-    earlier = begun(project, job)
+    earlier = begun(tree, job)
     if earlier is not None:
         return earlier
-    folder = Folder.of(project.state, job.id, job.attempt)
+    folder = Folder.of(tree.state, job.id, job.attempt)
     other = folder.order()
     if other is not None and other.queued != job.queued:
         folder.set_aside()
@@ -107,36 +108,36 @@ def start(project: Project, job: Job, code: Sha, base: Sha, lock: int) -> Runnin
         queued=job.queued,
         uuid=str(uuid4()),
         at=now(),
-        run_tree=project.run_tree,
-        code_path=project.run_code,
+        run_tree=tree.path,
+        code_path=tree.code_path,
         code=code,
         base=base,
-        bell=bell_in(Repo(project.run_code).common_dir()),
+        bell=bell_in(Repo(tree.code_path).common_dir()),
         spec=job.spec,
     )
     folder.write_order(order)
-    _launch(project, folder, order, lock)
+    _launch(tree, folder, order, lock)
     return Running(order.at, code, base, order.uuid)
 
 
-def begun(project: Project, job: Job) -> Running | None:
+def begun(tree: RunTree, job: Job) -> Running | None:
     """Return how a job runs that has a process already, whatever the queue says of it."""
-    folder = Folder.of(project.state, job.id, job.attempt)
+    folder = Folder.of(tree.state, job.id, job.attempt)
     order = folder.order()
     if order is None or order.queued != job.queued or folder.started() is None:
         return None
     return Running(order.at, order.code, order.base, order.uuid)
 
 
-def _launch(project: Project, folder: Folder, order: Order, lock: int) -> None:
-    marks = {MARK: order.uuid, LOCK: str(lock), "PWD": str(project.run_tree)}
+def _launch(tree: RunTree, folder: Folder, order: Order, lock: int) -> None:
+    marks = {MARK: order.uuid, LOCK: str(lock), "PWD": str(tree.path)}
     with folder.log.open("ab") as log:
         try:
             # -P: what lies in the run tree must not be imported in place of what is meant
             code = subprocess.run(
                 [sys.executable, "-P", "-m", "wtwatch.job.wrapper", str(folder.path)],
-                cwd=project.run_tree,
-                env=tree_env(project) | excludes_env(project) | marks,
+                cwd=tree.path,
+                env=tree_env(tree) | excludes_env(tree) | marks,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -153,12 +154,12 @@ def _launch(project: Project, folder: Folder, order: Order, lock: int) -> None:
         )
 
 
-def log_file(project: Project, job: Job) -> Path:
+def log_file(tree: RunTree, job: Job) -> Path:
     """Return where the job's last attempt prints to; it exists once that was started."""
-    return Folder.of(project.state, job.id, job.attempt).log
+    return Folder.of(tree.state, job.id, job.attempt).log
 
 
-def look(project: Project, job: Job, cancelled: bool) -> Ended | None:
+def look(tree: RunTree, job: Job, cancelled: bool) -> Ended | None:
     """Return how a running job ended, or ``None`` while it runs; ``cancelled``: somebody asked it to stop.
 
     A process that died without an outcome is judged by what is there: a result commit that names this
@@ -166,7 +167,7 @@ def look(project: Project, job: Job, cancelled: bool) -> Ended | None:
     """
     running = job.state
     assert isinstance(running, Running)
-    folder = Folder.of(project.state, job.id, job.attempt)
+    folder = Folder.of(tree.state, job.id, job.attempt)
     result = folder.result()
     if result is None:
         process = folder.started()
@@ -175,10 +176,10 @@ def look(project: Project, job: Job, cancelled: bool) -> Ended | None:
         result = folder.result()  # it may have ended between the two looks
     if result is None:
         if _orphans(folder, running.uuid):
-            stop(project, job)
+            stop(tree, job)
             return None
-        result = Result(None, commits_since(project.run_tree, running.base), now(), stopped=True)
-    outcome = _outcome(project, job.spec, running, result, cancelled)
+        result = Result(None, commits_since(tree.path, running.base), now(), stopped=True)
+    outcome = _outcome(tree, job.spec, running, result, cancelled)
     detail = result.error
     if outcome is Outcome.INTERRUPTED:
         detail = "it was cut off: its process was told to end, killed, or lost with the machine's power"
@@ -189,30 +190,30 @@ def _orphans(folder: Folder, uuid: str) -> list[int]:
     return bearing(MARK, uuid, folder.started())
 
 
-def _outcome(project: Project, spec: JobSpec, running: Running, result: Result, cancelled: bool) -> Outcome:
+def _outcome(tree: RunTree, spec: JobSpec, running: Running, result: Result, cancelled: bool) -> Outcome:
     if result.exit == 0 and result.error is None:
         return Outcome.SUCCEEDED if result.commits or spec.plain else Outcome.UNCHANGED
-    if result.stopped and results_of(project.run_tree, running.uuid, running.base):
+    if result.stopped and results_of(tree.path, running.uuid, running.base):
         return Outcome.SUCCEEDED
     if cancelled:
         return Outcome.CANCELLED
     return Outcome.INTERRUPTED if result.stopped else Outcome.FAILED
 
 
-def stop(project: Project, job: Job) -> None:
+def stop(tree: RunTree, job: Job) -> None:
     """Tell a running job to end; call again until :func:`look` says that it did, which forces it after 10 s.
 
     All of its processes are told, and none that only has the pid of one.
     """
     running = job.state
     assert isinstance(running, Running)
-    folder = Folder.of(project.state, job.id, job.attempt)
+    folder = Folder.of(tree.state, job.id, job.attempt)
     since = folder.mark_stopping()
     forced = time.time() - since > GRACE
     send(_orphans(folder, running.uuid), signal.SIGKILL if forced else signal.SIGTERM)
 
 
-def tidy(project: Project, job: Job) -> Path | None:
+def tidy(tree: RunTree, job: Job) -> Path | None:
     """Move what an ended job left out of the run tree, unless it succeeded; return where that is, if any.
 
     Whoever calls holds the lock of the run tree. To be called before the queue is told of the end, so that
@@ -222,4 +223,4 @@ def tidy(project: Project, job: Job) -> Path | None:
     assert isinstance(over, Ended)
     if over.outcome in (Outcome.SUCCEEDED, Outcome.UNCHANGED) or over.started is None:
         return None
-    return leftovers.clear(project, f"{job.id}.{job.attempt}", over.started)
+    return leftovers.clear(tree, f"{job.id}.{job.attempt}", over.started)

@@ -61,29 +61,9 @@ class Project(NamedTuple):
         return self.run_tree / self.code
 
     @property
-    def beside(self) -> Path:
-        """The folder beside the run tree, on its file system, for what is moved out of it."""
-        return self.run_tree.parent / f".{self.run_tree.name}.wtwatch"
-
-    @property
-    def tree_lock(self) -> Path:
-        """Held by whatever moves or uses the run tree: a sync, a job, an ``exec``."""
-        return self.state / "tree.lock"
-
-    @property
     def ref_prefix(self) -> str:
         """Where the project's own refs in the code repository start."""
         return f"refs/wtwatch/{self.name}"
-
-    @property
-    def applied_ref(self) -> str:
-        """The ref that records at which commit the run tree's code is parked."""
-        return f"{self.ref_prefix}/applied"
-
-    @property
-    def backup_prefix(self) -> str:
-        """Where the refs start that hold the project's backups."""
-        return f"{self.ref_prefix}/backup/"
 
     @property
     def bookmark_ref(self) -> str:

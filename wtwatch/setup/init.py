@@ -14,6 +14,7 @@ from wtwatch.doors.files import bell_in, held
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.setup import githooks, intent, maintree, worktrees
 from wtwatch.setup.intent import Wish
 from wtwatch.setup.layout import Layout, stands, survey
@@ -73,7 +74,8 @@ def plan(start: Path, wish: Wish, projects: Sequence[Project]) -> Plan:
     maintree.check(project.main_tree, project.code, project.bookmark)
     tip, new = _tip(project)
     layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)
-    environment.require_uv(project._replace(run_tree=project.main_tree))  # the run tree is not there yet
+    in_main = project._replace(run_tree=project.main_tree)  # the run tree is not there yet
+    environment.require_uv(RunTree.of(in_main))
     return Plan(project, known, tip, new, layout)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wtwatch.doors.files import scratch_folder
 from wtwatch.doors.repo import ZERO, Repo
-from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.words.model import Backup, Sha, now
 
@@ -23,7 +23,7 @@ _ASIDE = "Set aside in: "
 
 
 def create(
-    project: Project,
+    tree: RunTree,
     base: Sha,
     doomed: Sequence[str],
     also: Sequence[Sha] = (),
@@ -39,8 +39,8 @@ def create(
     """
     import shutil
 
-    code = Repo(project.run_code)
-    with scratch_folder("backup-", project.state) as scratch:
+    code = Repo(tree.code_path)
+    with scratch_folder("backup-", tree.state) as scratch:
         index = scratch / "index"
         # with its time: git distrusts what changed as late as that (racy-git of git's technical notes)
         shutil.copy2(code.git_dir() / "index", index)
@@ -54,13 +54,13 @@ def create(
         if doomed:
             words = ("add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul")
             code.git(*bytewise, *words, env=env, stdin="\0".join(doomed))
-        tree = code.git("write-tree", env=env)
+        files = code.git("write-tree", env=env)
         parents += [commit for commit in dict.fromkeys(also) if commit not in parents]
-        message = f"wtwatch: backup of {project.name}'s run tree before a sync"
-        commit = _commit(code, tree, parents, message + (f"\n\n{_ASIDE}{aside}" if aside else ""))
+        message = f"wtwatch: backup of {tree.project.name}'s run tree before a sync"
+        commit = _commit(code, files, parents, message + (f"\n\n{_ASIDE}{aside}" if aside else ""))
     made = now()
     name = f"{made.strftime(_TIME)}-{os.urandom(3).hex()}"
-    code.update_ref(project.backup_prefix + name, commit, ZERO, "backup")
+    code.update_ref(tree.backup_prefix + name, commit, ZERO, "backup")
     return Backup(name, commit, made, _summary(code, commit))
 
 
@@ -83,9 +83,9 @@ def _staged_tree(code: Repo, env: dict[str, str]) -> str | None:
         return None
 
 
-def _commit(code: Repo, tree: str, parents: Sequence[Sha], message: str) -> Sha:
+def _commit(code: Repo, files: str, parents: Sequence[Sha], message: str) -> Sha:
     chain = [word for parent in parents for word in ("-p", parent)]
-    return Sha(code.git("commit-tree", tree, *chain, "-m", message))
+    return Sha(code.git("commit-tree", files, *chain, "-m", message))
 
 
 def _summary(code: Repo, commit: Sha) -> str:
@@ -131,33 +131,33 @@ def _staged_of(code: Repo, commit: Sha) -> Sha | None:
     return second if second and code.subject(second) == _STAGED_COMMIT else None
 
 
-def listing(project: Project) -> list[Backup]:
+def listing(tree: RunTree) -> list[Backup]:
     """Return the project's backups, oldest first."""
-    code = Repo(project.main_code)
+    code = Repo(tree.project.main_code)
     found = []
-    for ref, commit in sorted(code.refs(project.backup_prefix).items()):
-        name = ref.removeprefix(project.backup_prefix)
+    for ref, commit in sorted(code.refs(tree.backup_prefix).items()):
+        name = ref.removeprefix(tree.backup_prefix)
         with suppress(ValueError):  # a ref that somebody else put there
             made = datetime.strptime(name.split("-")[0], _TIME).replace(tzinfo=UTC)
             found.append(Backup(name, commit, made, _summary(code, commit)))
     return found
 
 
-def find(project: Project, name: str) -> Backup:
+def find(tree: RunTree, name: str) -> Backup:
     """Return the backup whose id is ``name`` or starts with it; raises :class:`UsageError`."""
-    fits = [backup for backup in listing(project) if backup.id.startswith(name)]
+    fits = [backup for backup in listing(tree) if backup.id.startswith(name)]
     if len(fits) != 1:
         problem = "is no backup" if not fits else f"fits {len(fits)} backups"
-        raise UsageError(f"{name!r} {problem} of {project.name}.", "`wtwatch backups list` shows them.")
+        raise UsageError(f"{name!r} {problem} of {tree.project.name}.", "`wtwatch backups list` shows them.")
     return fits[0]
 
 
-def show(project: Project, backup: Backup) -> str:
+def show(tree: RunTree, backup: Backup) -> str:
     """Return what a backup holds against the commit it was taken from, as a patch with a summary.
 
     Then what was staged, where that was something else, the commits it keeps, and what was set aside where.
     """
-    code = Repo(project.main_code)
+    code = Repo(tree.project.main_code)
     diff = ("diff", "--no-ext-diff", "--no-color", "--stat", "--patch")
     parts = [code.git(*diff, f"{backup.commit}^1", backup.commit)]
     staged = _staged_of(code, backup.commit)
@@ -174,7 +174,7 @@ def show(project: Project, backup: Backup) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def restore(project: Project, backup: Backup, to: Path) -> list[Path]:
+def restore(tree: RunTree, backup: Backup, to: Path) -> list[Path]:
     """Write the files of a backup below ``to``, a folder that is new or empty; return their paths.
 
     What was staged and differs from the file goes below ``to``/:data:`STAGED`. The run tree is never written
@@ -182,22 +182,22 @@ def restore(project: Project, backup: Backup, to: Path) -> list[Path]:
     """
     if os.path.lexists(to) and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"{to} exists and is not an empty folder.", "Name another with --to DIR.")
-    code = Repo(project.main_code)
+    code = Repo(tree.project.main_code)
     to.mkdir(parents=True, exist_ok=True)
-    made = _write(project, backup.commit, f"{backup.commit}^1", to)
+    made = _write(tree, backup.commit, f"{backup.commit}^1", to)
     staged = _staged_of(code, backup.commit)
     if staged:
         unlike = set(_differing(code, staged, backup.commit))
-        made += _write(project, staged, f"{staged}^1", to / STAGED, unlike)
+        made += _write(tree, staged, f"{staged}^1", to / STAGED, unlike)
     return made
 
 
-def _write(project: Project, commit: Sha, base: str, to: Path, only: set[str] | None = None) -> list[Path]:
+def _write(tree: RunTree, commit: Sha, base: str, to: Path, only: set[str] | None = None) -> list[Path]:
     """Write the files in which ``commit`` differs from ``base`` below ``to``, byte for byte."""
-    code = Repo(project.main_code)
+    code = Repo(tree.project.main_code)
     shape = ("diff-tree", "-r", "--name-only", "--no-renames", "--diff-filter=d", "-z", base, commit)
     wanted = [path for path in code.git(*shape).split("\0") if path and (only is None or path in only)]
-    with scratch_folder("restore-", project.state) as scratch:
+    with scratch_folder("restore-", tree.state) as scratch:
         env = {"GIT_INDEX_FILE": str(scratch / "index")}
         code.git("read-tree", commit, env=env)
         target = f"--prefix={to.resolve()}{os.sep}"

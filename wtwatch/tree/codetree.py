@@ -8,7 +8,7 @@ from wtwatch.doors import jj
 from wtwatch.doors.porcelain import TreeEntry, parse_status, parse_tree
 from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import Repo
-from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.tree.checkout import in_the_way, index_is_at, index_lock
 from wtwatch.words.errors import CommandFailed
 from wtwatch.words.model import Process, Sha
@@ -51,23 +51,23 @@ class Facts(NamedTuple):
     backups: frozenset[str] = frozenset()
 
 
-def is_present(project: Project) -> bool:
+def is_present(tree: RunTree) -> bool:
     """Return whether the run tree and its code are there."""
-    return (project.run_code / ".git").exists() and (project.run_tree / ".git").exists()
+    return (tree.code_path / ".git").exists() and (tree.path / ".git").exists()
 
 
-def look(project: Project, busy: bool = False, ignore: Iterable[int] = ()) -> Facts:
+def look(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> Facts:
     """Read the facts; several git commands run side by side. ``busy`` also asks who works in the tree."""
-    code = Repo(project.run_code)
-    if not is_present(project):
+    code = Repo(tree.code_path)
+    if not is_present(tree):
         return Facts(present=False)
-    asking = _ask_jj(project)  # first, as it takes longest
-    refs = code.start("for-each-ref", _REFS, project.bookmark_ref, project.applied_ref, project.backup_prefix)
+    asking = _ask_jj(tree)  # first, as it takes longest
+    refs = code.start("for-each-ref", _REFS, tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
     status = code.start("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
     lines = (line.split("\0", 2) for line in code.answer(refs).splitlines())
     known = {ref: (Sha(commit), subject) for ref, commit, subject in lines}
-    applied = known[project.applied_ref][0] if project.applied_ref in known else None
-    git_tip, subject = known.get(project.bookmark_ref, (None, None))
+    applied = known[tree.applied_ref][0] if tree.applied_ref in known else None
+    git_tip, subject = known.get(tree.project.bookmark_ref, (None, None))
     tip, missing = _tip(git_tip, asking())
     if tip != git_tip:
         subject = code.subject(tip) if tip else None
@@ -75,18 +75,18 @@ def look(project: Project, busy: bool = False, ignore: Iterable[int] = ()) -> Fa
     changes = parse_status(code.answer(status))
     parked = changes.head
     edited = (*changes.edited, *changes.unmerged)
-    if changes.branch == project.bookmark and changes.head and not index_is_at(code, changes.head):
+    if changes.branch == tree.project.bookmark and changes.head and not index_is_at(code, changes.head):
         parked = _parked_at(code, changes.head, applied)
         edited = tuple(sorted(_differing(code, parked)))
     try:
-        tree = parse_tree(code.answer(listing)) if listing else ()
+        entries = parse_tree(code.answer(listing)) if listing else ()
     except CommandFailed:
-        tip, missing, tree = None, "jj has not exported it", ()
-    kept = project.backup_prefix
-    tops = {entry.path for entry in tree}
+        tip, missing, entries = None, "jj has not exported it", ()
+    kept = tree.backup_prefix
+    tops = {entry.path for entry in entries}
     ways: list[str] = []
     if tip and parked and (tip != parked or edited):
-        ways = in_the_way(code, parked, tip, edited, project.protected)
+        ways = in_the_way(code, parked, tip, edited, tree.project.protected)
     gone_on = changes.branch is None and changes.head not in (applied, tip)
     return Facts(
         branch=changes.branch,
@@ -101,13 +101,13 @@ def look(project: Project, busy: bool = False, ignore: Iterable[int] = ()) -> Fa
         stray=bool(applied and changes.head and gone_on and code.is_ancestor(applied, changes.head)),
         alone=parked is not None and parked not in (applied, tip) and _is_alone(code, parked),
         operation=code.operation(),
-        operation_above=Repo(project.run_tree).operation(),
+        operation_above=Repo(tree.path).operation(),
         locked=index_lock(code),
-        protected=tuple(path for path in project.protected if _tracks(code, tip, path, tops)),
+        protected=tuple(path for path in tree.project.protected if _tracks(code, tip, path, tops)),
         conflicted=any(path.startswith(jj.CONFLICT_PREFIX) for path in tops),
         submodules=".gitmodules" in tops,
-        busy=tuple(working_in(project.run_tree, project.passive, tuple(ignore))) if busy else (),
-        tip_tree=tree,
+        busy=tuple(working_in(tree.path, tree.project.passive, tuple(ignore))) if busy else (),
+        tip_tree=entries,
         subject=subject,
         backups=frozenset(ref.removeprefix(kept) for ref in known if ref.startswith(kept)),
     )
@@ -128,19 +128,19 @@ def _tracks(code: Repo, tip: Sha | None, path: str, tops: set[str]) -> bool:
 _seen: dict[tuple[Path, str], tuple[tuple[str, ...], jj.Bookmark]] = {}
 
 
-def _ask_jj(project: Project) -> Callable[[], jj.Bookmark | None]:
+def _ask_jj(tree: RunTree) -> Callable[[], jj.Bookmark | None]:
     """Start to ask jj about the bookmark, if it did anything since; return what waits for its word."""
-    code = project.main_code
+    code = tree.project.main_code
     if not jj.drives(code):
         return lambda: None
-    key, operation = (code, project.bookmark), jj.operation(code)
+    key, operation = (code, tree.project.bookmark), jj.operation(code)
     known = _seen.get(key)
     if known and known[0] == operation:
         return lambda: known[1]
-    started = jj.start_bookmark(code, project.bookmark)
+    started = jj.start_bookmark(code, tree.project.bookmark)
 
     def answer() -> jj.Bookmark:
-        _seen[key] = (operation, jj.bookmark(code, project.bookmark, started))
+        _seen[key] = (operation, jj.bookmark(code, tree.project.bookmark, started))
         return _seen[key][1]
 
     return answer

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from wtwatch.doors.files import held, write_whole
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.porcelain import TreeEntry
-from wtwatch.project.config import Project
 from wtwatch.project.env import tree_env
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import venv
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import EnvironmentState, now
@@ -50,30 +50,30 @@ class Verdict(NamedTuple):
         return self.state in (EnvironmentState.OK, EnvironmentState.NONE)
 
 
-def requirements(tree: Iterable[TreeEntry]) -> str:
+def requirements(entries: Iterable[TreeEntry]) -> str:
     """Return which files, at which content, say what the environment has to hold; "" without any."""
     lines = sorted(
         f"{entry.path} {entry.sha}"
-        for entry in tree
+        for entry in entries
         if any(fnmatch(entry.path, pattern) for pattern in REQUIREMENTS)
     )
     return "\n".join(lines)
 
 
-def noted(project: Project, wanted: str) -> Verdict:
+def noted(tree: RunTree, wanted: str) -> Verdict:
     """Return what is known without starting anything: the last verdict, if it is still about this commit.
 
     ``BROKEN`` means that a set-up for these very requirements failed, so trying again needs a reason.
     """
-    if not venv.commands(project):
+    if not venv.commands(tree):
         return Verdict(EnvironmentState.NONE)
-    note = _read_note(project)
-    known = note.get("wanted") == wanted and note.get("how") == project.environment
+    note = _read_note(tree)
+    known = note.get("wanted") == wanted and note.get("how") == tree.project.environment
     if known and note.get("state") == "failed":
         return Verdict(EnvironmentState.BROKEN, note.get("detail"))
-    own_place = project.environment != "auto" and known  # a command may keep its environment elsewhere
-    if not os.path.lexists(venv.folder(project)) and not own_place:
-        return Verdict(EnvironmentState.MISSING, f"{venv.folder(project)} is not there")
+    own_place = tree.project.environment != "auto" and known  # a command may keep its environment elsewhere
+    if not os.path.lexists(venv.folder(tree)) and not own_place:
+        return Verdict(EnvironmentState.MISSING, f"{venv.folder(tree)} is not there")
     if not known or note.get("state") != "ok":
         return Verdict(
             EnvironmentState.STALE, note.get("detail") if known else "set up for other requirements"
@@ -88,18 +88,18 @@ class Probe(NamedTuple):
     process: subprocess.Popen[str] | None
 
 
-def start_probe(project: Project) -> Probe:
+def start_probe(tree: RunTree) -> Probe:
     """Start to ask the environment where it imports the project from; the answer is due in some 15 ms."""
-    names = venv.packages(project.run_code)
-    python = venv.folder(project) / "bin" / "python"
-    if not venv.commands(project) or not python.exists():
+    names = venv.packages(tree.code_path)
+    python = venv.folder(tree) / "bin" / "python"
+    if not venv.commands(tree) or not python.exists():
         return Probe(names, None)
     command = [str(python), "-I", "-c", _PROBE, *names]
     try:
         process = subprocess.Popen(
             command,
-            cwd=project.run_code,
-            env=tree_env(project),
+            cwd=tree.code_path,
+            env=tree_env(tree),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -111,33 +111,33 @@ def start_probe(project: Project) -> Probe:
     return Probe(names, process)
 
 
-def finish_probe(project: Project, probe: Probe, wanted: str) -> Verdict:
+def finish_probe(tree: RunTree, probe: Probe, wanted: str) -> Verdict:
     """Return the verdict on the environment after a move, and note it if it is bad.
 
     After a set-up that failed it is ``STALE``: a move is a reason to try once more.
     """
-    before, seen = noted(project, wanted), _judge(project, probe)
+    before, seen = noted(tree, wanted), _judge(tree, probe)
     if before.state is EnvironmentState.BROKEN:
         return Verdict(EnvironmentState.STALE, before.detail)
     if before.state is EnvironmentState.OK and not seen.ready:
-        _note(project, wanted, "broken", seen.detail)
+        _note(tree, wanted, "broken", seen.detail)
         return seen
     return before
 
 
-def _judge(project: Project, probe: Probe) -> Verdict:
+def _judge(tree: RunTree, probe: Probe) -> Verdict:
     """Return what a probe says, whatever the environment was set up for."""
-    lenient = project.environment != "auto"
+    lenient = tree.project.environment != "auto"
     if probe.process is None:
-        if lenient and not os.path.lexists(venv.folder(project)):
+        if lenient and not os.path.lexists(venv.folder(tree)):
             return Verdict(EnvironmentState.OK)
-        return Verdict(EnvironmentState.BROKEN, f"{venv.folder(project)} has no python that starts")
+        return Verdict(EnvironmentState.BROKEN, f"{venv.folder(tree)} has no python that starts")
     out, err = probe.process.communicate()
     if probe.process.returncode:
         last = (err.strip().splitlines() or ["no word"])[-1]
         return Verdict(EnvironmentState.BROKEN, f"its python fails: {last}")
     found = json.loads(out.splitlines()[-1])
-    home = project.run_code.resolve()
+    home = tree.code_path.resolve()
     for name in probe.names:
         where = found[name]
         if where is None and not lenient:
@@ -147,9 +147,7 @@ def _judge(project: Project, probe: Probe) -> Verdict:
     return Verdict(EnvironmentState.OK)
 
 
-def set_up(
-    project: Project, wanted: str, verdict: Verdict, stop: Callable[[], bool] = lambda: False
-) -> Verdict:
+def set_up(tree: RunTree, wanted: str, verdict: Verdict, stop: Callable[[], bool] = lambda: False) -> Verdict:
     """Bring the environment up to date after ``verdict`` said that it is not right; return the new verdict.
 
     Other requirements are met in place. A broken one, and a symlink to one elsewhere, is set aside, and put
@@ -157,120 +155,120 @@ def set_up(
     is given up. With the tree lock held by the caller. Takes as long as the set-up command does. Raises
     :class:`Busy` while an earlier set-up is still at work.
     """
-    with _lock(project) as lock:
-        in_place = verdict.state is not EnvironmentState.BROKEN and not _leads_elsewhere(project)
-        problem = venv.set_up(project, stop, lock) if in_place else None
-        there = os.path.lexists(venv.folder(project))
-        if not in_place or ((problem is None or there) and not _judge(project, start_probe(project)).ready):
-            problem = None if stop() else _rebuild(project, stop, lock)
+    with _lock(tree) as lock:
+        in_place = verdict.state is not EnvironmentState.BROKEN and not _leads_elsewhere(tree)
+        problem = venv.set_up(tree, stop, lock) if in_place else None
+        there = os.path.lexists(venv.folder(tree))
+        if not in_place or ((problem is None or there) and not _judge(tree, start_probe(tree)).ready):
+            problem = None if stop() else _rebuild(tree, stop, lock)
     if stop():
         return Verdict(EnvironmentState.STALE, "its set-up was stopped")
     if problem is None:
-        _note(project, wanted, "ok", None)
+        _note(tree, wanted, "ok", None)
         return Verdict(EnvironmentState.OK)
-    _note(project, wanted, "failed", problem)
+    _note(tree, wanted, "failed", problem)
     return Verdict(EnvironmentState.BROKEN, problem)
 
 
-def _leads_elsewhere(project: Project) -> bool:
+def _leads_elsewhere(tree: RunTree) -> bool:
     """Return whether the environment is a symlink out of code: in place, another tree's would change."""
-    place = venv.folder(project)
-    return place.is_symlink() and not place.resolve().is_relative_to(project.run_code.resolve())
+    place = venv.folder(tree)
+    return place.is_symlink() and not place.resolve().is_relative_to(tree.code_path.resolve())
 
 
-def _rebuild(project: Project, stop: Callable[[], bool], lock: int) -> str | None:
+def _rebuild(tree: RunTree, stop: Callable[[], bool], lock: int) -> str | None:
     """Set the environment aside and make a new one; return ``None``, or what went wrong."""
-    moved = os.path.lexists(venv.folder(project))
+    moved = os.path.lexists(venv.folder(tree))
     if moved:
-        _set_aside(project)
-    problem = venv.set_up(project, stop, lock)
+        _set_aside(tree)
+    problem = venv.set_up(tree, stop, lock)
     if problem is None:
-        seen = _judge(project, start_probe(project))
+        seen = _judge(tree, start_probe(tree))
         if seen.ready:
-            _journal(project).close()
+            _journal(tree).close()
             return None
         problem = f"the new one is not right either: {seen.detail}"
     if moved:
-        _put_back(project)
+        _put_back(tree)
         problem += "; the old one is back in its place"
     return problem
 
 
-def _set_aside(project: Project) -> None:
-    target = project.beside / "environments" / f"{now():%Y%m%dT%H%M%S%f}"
+def _set_aside(tree: RunTree) -> None:
+    target = tree.shelf / "environments" / f"{now():%Y%m%dT%H%M%S%f}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    _journal(project).open({"aside": str(target)})
-    venv.folder(project).rename(target)
+    _journal(tree).open({"aside": str(target)})
+    venv.folder(tree).rename(target)
 
 
-def recover(project: Project) -> None:
+def recover(tree: RunTree) -> None:
     """Put an environment back that was set aside for a rebuild which was cut off; it is then tried anew.
 
     Raises :class:`Busy` while the set-up that was cut off is still at work.
     """
-    if _journal(project).read() is None:
+    if _journal(tree).read() is None:
         return
-    with _lock(project):
-        _put_back(project)
-        _note_file(project).unlink(missing_ok=True)
+    with _lock(tree):
+        _put_back(tree)
+        _note_file(tree).unlink(missing_ok=True)
 
 
-def _put_back(project: Project) -> None:
+def _put_back(tree: RunTree) -> None:
     import shutil
 
-    cut_off = _journal(project).read()
+    cut_off = _journal(tree).read()
     if cut_off is None:
         return
-    aside, place = Path(cut_off["aside"]), venv.folder(project)
+    aside, place = Path(cut_off["aside"]), venv.folder(tree)
     if os.path.lexists(aside):
         if place.is_dir() and not place.is_symlink():  # half-made by us
             shutil.rmtree(place)
         else:
             place.unlink(missing_ok=True)
         aside.rename(place)
-    _journal(project).close()
+    _journal(tree).close()
 
 
-def _journal(project: Project) -> Journal:
-    return Journal(project.state / "journal.environment")
+def _journal(tree: RunTree) -> Journal:
+    return tree.journal("environment")
 
 
-def _lock(project: Project) -> AbstractContextManager[int]:
+def _lock(tree: RunTree) -> AbstractContextManager[int]:
     """Return the lock that a set-up holds, and its commands with it."""
-    return held(project.state / "environment.lock", what="the environment of the run tree")
+    return held(tree.state / "environment.lock", what="the environment of the run tree")
 
 
-def _note_file(project: Project) -> Path:
-    return project.state / "environment.json"
+def _note_file(tree: RunTree) -> Path:
+    return tree.state / "environment.json"
 
 
-def _read_note(project: Project) -> dict[str, str]:
+def _read_note(tree: RunTree) -> dict[str, str]:
     try:
-        note = json.loads(_note_file(project).read_text(encoding="utf-8"))
+        note = json.loads(_note_file(tree).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}
 
 
-def _note(project: Project, wanted: str, state: str, detail: str | None) -> None:
+def _note(tree: RunTree, wanted: str, state: str, detail: str | None) -> None:
     """Note how it went: "ok", "broken" (found so, not yet mended) or "failed" (it cannot be set up)."""
-    note = {"wanted": wanted, "how": project.environment, "state": state, "detail": detail}
-    if _read_note(project) != note:
-        write_whole(_note_file(project), json.dumps(note))
+    note = {"wanted": wanted, "how": tree.project.environment, "state": state, "detail": detail}
+    if _read_note(tree) != note:
+        write_whole(_note_file(tree), json.dumps(note))
 
 
-def forget_failure(project: Project) -> None:
+def forget_failure(tree: RunTree) -> None:
     """Let the next reconcile try again to set up an environment whose set-up failed."""
-    if _read_note(project).get("state") == "failed":
-        _note_file(project).unlink(missing_ok=True)
+    if _read_note(tree).get("state") == "failed":
+        _note_file(tree).unlink(missing_ok=True)
 
 
-def require_uv(project: Project) -> None:
+def require_uv(tree: RunTree) -> None:
     """Raise :class:`WtwatchError` if the set-up needs uv and there is none."""
     import shutil
 
-    needs = any(isinstance(command, list) and command[0] == "uv" for command in venv.commands(project))
-    if needs and shutil.which("uv", path=tree_env(project)["PATH"]) is None:
+    needs = any(isinstance(command, list) and command[0] == "uv" for command in venv.commands(tree))
+    if needs and shutil.which("uv", path=tree_env(tree)["PATH"]) is None:
         raise WtwatchError(
             "The code has Python requirements, but uv is not on PATH to set them up.",
             "Install uv (https://docs.astral.sh/uv), or give --env none or --env 'COMMAND'.",

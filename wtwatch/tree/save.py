@@ -7,9 +7,8 @@ the same with a hundred thousand files.
 from subprocess import Popen
 from typing import NamedTuple
 
-from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import GITLINK, ZERO, Repo
-from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 
@@ -28,25 +27,25 @@ class Pointer(NamedTuple):
     recorded: Sha | None
 
 
-def look(project: Project) -> Pointer:
+def look(tree: RunTree) -> Pointer:
     """Return what the superdataset of the run tree records as its code."""
-    tree = Repo(project.run_tree)
-    started = start_recorded(project)
-    head = tree.resolve("HEAD")
-    pointer = recorded(project, started)
+    dataset = Repo(tree.path)
+    started = start_recorded(tree)
+    head = dataset.resolve("HEAD")
+    pointer = recorded(tree, started)
     if head is None:
-        raise WtwatchError(f"{project.run_tree} has no commit.", "Look at `git status` there.")
-    return Pointer(head, tree.branch(), pointer)
+        raise WtwatchError(f"{tree.path} has no commit.", "Look at `git status` there.")
+    return Pointer(head, dataset.branch(), pointer)
 
 
-def start_recorded(project: Project) -> Popen[str]:
+def start_recorded(tree: RunTree) -> Popen[str]:
     """Start to ask which code commit the run tree's superdataset names; pass it to :func:`recorded`."""
-    return Repo(project.run_tree).start(*_LISTING, project.code)
+    return Repo(tree.path).start(*_LISTING, tree.project.code)
 
 
-def recorded(project: Project, started: Popen[str]) -> Sha | None:
+def recorded(tree: RunTree, started: Popen[str]) -> Sha | None:
     """Return which code commit the superdataset of the run tree names."""
-    return _gitlink(Repo(project.run_tree).answer(started, ok=(0, 128)))
+    return _gitlink(Repo(tree.path).answer(started, ok=(0, 128)))
 
 
 def _gitlink(listing: str) -> Sha | None:
@@ -54,33 +53,33 @@ def _gitlink(listing: str) -> Sha | None:
     return Sha(listing.split()[2]) if listing.startswith(GITLINK) else None
 
 
-def keep(project: Project, commits: set[Sha]) -> None:
+def keep(tree: RunTree, commits: set[Sha]) -> None:
     """Give each code commit a ref of its own, so that no squash, abandon or gc can take it."""
     lines = [f"update refs/wtwatch/keep/{commit} {commit}\n" for commit in sorted(commits)]
     if lines:
-        Repo(project.main_code).git("update-ref", "--stdin", stdin="".join(lines))
+        Repo(tree.project.main_code).git("update-ref", "--stdin", stdin="".join(lines))
 
 
-def keep_named(project: Project, since: Sha | None) -> None:
+def keep_named(tree: RunTree, since: Sha | None) -> None:
     """Keep the code commits that the superdataset's commits after ``since`` name (``None``: all commits)."""
-    tree = Repo(project.run_tree)
-    revisions = ["HEAD"] if since is None or not tree.resolve(since) else ["HEAD", f"^{since}"]
-    raw = tree.git(
-        "log", "--format=", "--raw", "-m", "--no-abbrev", "--no-renames", *revisions, "--", project.code
+    dataset = Repo(tree.path)
+    revisions = ["HEAD"] if since is None or not dataset.resolve(since) else ["HEAD", f"^{since}"]
+    raw = dataset.git(
+        "log", "--format=", "--raw", "-m", "--no-abbrev", "--no-renames", *revisions, "--", tree.project.code
     )
     named = {
         line.split()[3] for line in raw.splitlines() if line.startswith(":") and line.split()[1] == GITLINK
     }
-    code = Repo(project.main_code)
-    keep(project, {Sha(commit) for commit in named if commit != ZERO and code.resolve(commit)})
+    code = Repo(tree.project.main_code)
+    keep(tree, {Sha(commit) for commit in named if commit != ZERO and code.resolve(commit)})
 
 
-def cut_off(project: Project) -> bool:
+def cut_off(tree: RunTree) -> bool:
     """Return whether a crash came between the branch and the index of an earlier :func:`record`."""
-    return Journal(project.state / "journal.pointer").read() is not None
+    return tree.journal("pointer").read() is not None
 
 
-def record(project: Project, new: Sha, foldable: bool, known: Pointer | None = None) -> Sha | None:
+def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None) -> Sha | None:
     """Save ``new`` as the pointer of ``code``; return the commit made, or ``None`` if it was saved already.
 
     The keep ref comes first. With ``foldable`` (no job or ``exec`` started on the last commit), a pointer
@@ -88,70 +87,70 @@ def record(project: Project, new: Sha, foldable: bool, known: Pointer | None = N
     compare and swap: raises :class:`CommandFailed` if somebody else moved it meanwhile, since ``known`` was
     looked at.
     """
-    keep(project, {new})
-    tree, pointer = Repo(project.run_tree), known or look(project)
+    keep(tree, {new})
+    dataset, pointer = Repo(tree.path), known or look(tree)
     if pointer.branch is None:
         raise WtwatchError(
-            f"The superdataset in {project.run_tree} is on no branch, so results would belong nowhere.",
-            f"git -C {project.run_tree} checkout {project.bookmark}",
+            f"The superdataset in {tree.path} is on no branch, so results would belong nowhere.",
+            f"git -C {tree.path} checkout {tree.project.bookmark}",
         )
-    if pointer.branch != project.bookmark:
+    if pointer.branch != tree.project.bookmark:
         raise WtwatchError(
-            f"The superdataset in {project.run_tree} is on the branch {pointer.branch}, "
-            f"not {project.bookmark}.",
-            f"git -C {project.run_tree} checkout {project.bookmark}",
+            f"The superdataset in {tree.path} is on the branch {pointer.branch}, "
+            f"not {tree.project.bookmark}.",
+            f"git -C {tree.path} checkout {tree.project.bookmark}",
         )
-    journal = Journal(project.state / "journal.pointer")
+    journal = tree.journal("pointer")
     if pointer.recorded == new:
         if journal.read() is not None:  # the branch moved, and a crash kept the index from being told
-            _tell_index(tree, project.code, new)
+            _tell_index(dataset, tree.project.code, new)
             journal.close()
         return None
-    before = _fold(project, tree, pointer, pointer.branch) if foldable and pointer.recorded else None
+    before = _fold(tree, dataset, pointer, pointer.branch) if foldable and pointer.recorded else None
     base, old = before or (pointer.head, pointer.recorded)
     made = base
     if old != new:
-        made = _commit(project, tree, base, old, new)
+        made = _commit(tree, dataset, base, old, new)
     journal.open({"to": new})
-    tree.update_ref(f"refs/heads/{pointer.branch}", made, pointer.head, f"code is at {new[:10]}")
-    _tell_index(tree, project.code, new)
+    dataset.update_ref(f"refs/heads/{pointer.branch}", made, pointer.head, f"code is at {new[:10]}")
+    _tell_index(dataset, tree.project.code, new)
     journal.close()
     return made
 
 
-def _commit(project: Project, tree: Repo, base: Sha, old: Sha | None, new: Sha) -> Sha:
-    code = Repo(project.main_code)
+def _commit(tree: RunTree, dataset: Repo, base: Sha, old: Sha | None, new: Sha) -> Sha:
+    code = Repo(tree.project.main_code)
     asked = code.start("log", "-1", "--format=%s", "--end-of-options", new)
-    files = tree.with_gitlink(base, project.code, new)
+    files = dataset.with_gitlink(base, tree.project.code, new)
     subject = code.answer(asked, ok=(0, 128))
     was = old[:10] if old else "nothing"
     message = (
-        f"{project.code}: {was} → {new[:10]} {subject}\n\n"
-        f"The run tree's code moved with the bookmark {project.bookmark}.\n\n"
+        f"{tree.project.code}: {was} → {new[:10]} {subject}\n\n"
+        f"The run tree's code moved with the bookmark {tree.project.bookmark}.\n\n"
         f"Old: {old or 'none'}\nNew: {new}\n{SIGN}\n"
     )
-    return Sha(tree.git("commit-tree", files, "-p", base, stdin=message))
+    return Sha(dataset.git("commit-tree", files, "-p", base, stdin=message))
 
 
-def _tell_index(tree: Repo, path: str, commit: Sha) -> None:
-    tree.git("update-index", "--add", "--cacheinfo", f"{GITLINK},{commit},{path}")
+def _tell_index(dataset: Repo, path: str, commit: Sha) -> None:
+    dataset.git("update-index", "--add", "--cacheinfo", f"{GITLINK},{commit},{path}")
 
 
-def _fold(project: Project, tree: Repo, pointer: Pointer, branch: str) -> tuple[Sha, Sha | None] | None:
+def _fold(tree: RunTree, dataset: Repo, pointer: Pointer, branch: str) -> tuple[Sha, Sha | None] | None:
     """Return the parent of the last commit and the pointer in it, if that commit may be replaced.
 
     That is a pointer commit of wtwatch which nothing reaches but ``branch`` (git asks itself side by side).
     """
     commit = pointer.head
-    shown = tree.start("log", "-1", "--format=%P%n%B", commit)
-    refs = tree.start("for-each-ref", "--contains", commit, "--format=%(refname)")
-    listing = tree.start("ls-tree", "-z", "--full-tree", f"{commit}^", "--", project.code)
-    others = tree.detached_heads()
-    parents, *message = tree.answer(shown).strip().splitlines()
-    reached_by = tree.answer(refs).splitlines()
-    before = _gitlink(tree.answer(listing, ok=(0, 128)))
+    shown = dataset.start("log", "-1", "--format=%P%n%B", commit)
+    refs = dataset.start("for-each-ref", "--contains", commit, "--format=%(refname)")
+    listing = dataset.start("ls-tree", "-z", "--full-tree", f"{commit}^", "--", tree.project.code)
+    others = dataset.detached_heads()
+    parents, *message = dataset.answer(shown).strip().splitlines()
+    reached_by = dataset.answer(refs).splitlines()
+    before = _gitlink(dataset.answer(listing, ok=(0, 128)))
     if len(parents.split()) != 1 or message[-1:] != [SIGN] or reached_by != [f"refs/heads/{branch}"]:
         return None
-    if any(tree.is_ancestor(commit, head) for head in others):
+    if any(dataset.is_ancestor(commit, head) for head in others):
         return None
     return Sha(parents), before

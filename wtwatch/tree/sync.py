@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import Repo
-from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import backups, checkout
 from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
@@ -69,7 +69,7 @@ def freshness(plan: Plan) -> Freshness:
             return Freshness.BLOCKED
 
 
-def plan(project: Project, facts: Facts, force: bool = False) -> Plan:
+def plan(tree: RunTree, facts: Facts, force: bool = False) -> Plan:
     """Decide from facts alone; nothing is read or changed here.
 
     ``force`` turns what would be lost or odd into a move after a backup; it never overrides a lock, a
@@ -77,8 +77,8 @@ def plan(project: Project, facts: Facts, force: bool = False) -> Plan:
     commit.
     """
     if facts.tip is None:
-        return Blocked(*_no_tip(project, facts))
-    for reason, hint, final in _refusals(project, facts):
+        return Blocked(*_no_tip(tree, facts))
+    for reason, hint, final in _refusals(tree, facts):
         if final or not force:
             return Blocked(reason, hint)
     parked = facts.parked or facts.tip
@@ -103,12 +103,12 @@ def _is_at_tip(facts: Facts) -> bool:
     return facts.head == facts.parked == facts.tip
 
 
-def _no_tip(project: Project, facts: Facts) -> tuple[str, str]:
-    name = project.bookmark
+def _no_tip(tree: RunTree, facts: Facts) -> tuple[str, str]:
+    name = tree.project.bookmark
     if facts.tip_missing == "conflicted":
         return (
             f"The bookmark {name} is conflicted: jj has it at several commits.",
-            f"Settle it: jj bookmark set {name} -r REV   (in {project.main_code})",
+            f"Settle it: jj bookmark set {name} -r REV   (in {tree.project.main_code})",
         )
     if facts.tip_missing:
         return (
@@ -116,13 +116,13 @@ def _no_tip(project: Project, facts: Facts) -> tuple[str, str]:
             "Run `jj git export`.",
         )
     return (
-        f"The bookmark {name} was deleted in {project.main_code}.",
+        f"The bookmark {name} was deleted in {tree.project.main_code}.",
         "Set it anew with `wtwatch release REV`, or give the project up with `wtwatch forget`.",
     )
 
 
-def _faults_of_the_tip(project: Project, facts: Facts, force: str) -> Iterator[tuple[str, str, bool]]:
-    code = project.run_code
+def _faults_of_the_tip(tree: RunTree, facts: Facts, force: str) -> Iterator[tuple[str, str, bool]]:
+    code = tree.code_path
     if facts.submodules:
         hint = "Keep what code needs as a package in its environment, or vendor it as plain files."
         yield "The tip has submodules inside code, which wtwatch does not move.", hint, True
@@ -133,7 +133,7 @@ def _faults_of_the_tip(project: Project, facts: Facts, force: str) -> Iterator[t
             True,
         )
     if facts.conflicted:
-        hint = f"Resolve it with jj in {project.main_code}, {force}."
+        hint = f"Resolve it with jj in {tree.project.main_code}, {force}."
         yield "The tip holds unresolved conflicts of jj.", hint, False
     if facts.protected:
         names = ", ".join(facts.protected)
@@ -144,17 +144,17 @@ def _faults_of_the_tip(project: Project, facts: Facts, force: str) -> Iterator[t
         )
 
 
-def _refusals(project: Project, facts: Facts) -> Iterator[tuple[str, str, bool]]:
+def _refusals(tree: RunTree, facts: Facts) -> Iterator[tuple[str, str, bool]]:
     """Yield reason, hint, and whether the refusal is final even with --force."""
-    code, tree = project.run_code, project.run_tree
+    code, above = tree.code_path, tree.path
     force = "or `wtwatch sync --force`, which backs up first"
     if facts.locked:
         hint = f"Wait for it; if no git runs there (it crashed), remove {facts.locked}."
         yield f"Another git command works in {facts.locked.parent}.", hint, True
     if facts.operation_above:
-        hint = f"Finish or abort it there: git -C {tree} {facts.operation_above} --abort"
+        hint = f"Finish or abort it there: git -C {above} {facts.operation_above} --abort"
         if facts.operation_above == "bisect":
-            hint = f"End it there: git -C {tree} bisect reset"
+            hint = f"End it there: git -C {above} bisect reset"
         yield f"A {facts.operation_above} in the superdataset of the run tree is not finished.", hint, True
     if facts.operation:
         yield (
@@ -163,45 +163,45 @@ def _refusals(project: Project, facts: Facts) -> Iterator[tuple[str, str, bool]]
             False,
         )
     if not (_is_at_tip(facts) and facts.applied == facts.tip):
-        yield from _faults_of_the_tip(project, facts, force)
-    if facts.branch not in (None, project.bookmark):
-        hint = f"git -C {code} checkout --detach {facts.applied or project.bookmark}, {force}."
+        yield from _faults_of_the_tip(tree, facts, force)
+    if facts.branch not in (None, tree.project.bookmark):
+        hint = f"git -C {code} checkout --detach {facts.applied or tree.project.bookmark}, {force}."
         yield f"Somebody put the run tree's code on the branch {facts.branch}.", hint, False
     elsewhere = facts.branch is None and facts.applied and facts.head not in (facts.applied, facts.tip)
     if elsewhere and not (facts.stray and facts.tip != facts.applied):
         what = "has commits of its own" if facts.stray else "was taken to another commit by hand"
-        hint = f"To use them: wtwatch release {facts.head}; to go back: git -C {tree / project.code}"
+        hint = f"To use them: wtwatch release {facts.head}; to go back: git -C {code}"
         yield f"The run tree's code {what}.", f"{hint} checkout --detach {facts.applied}; {force}.", False
 
 
-def apply(project: Project, step: Fresh | Move) -> Backup | None:
+def apply(tree: RunTree, step: Fresh | Move) -> Backup | None:
     """Do what the plan says, with the tree lock held by the caller; return the backup that was made.
 
     Journalled, so that :func:`recover` finishes or undoes a move that was cut off. One that fails is undone
     at once and raises :class:`WtwatchError`.
     """
-    code = Repo(project.run_code)
+    code = Repo(tree.code_path)
     if isinstance(step, Move):
-        return _move(project, code, step)
+        return _move(tree, code, step)
     if step.detach and step.at:
         code.detach(step.at)
     if step.record and step.at:
-        code.update_ref(project.applied_ref, step.at, why="adopted")
+        code.update_ref(tree.applied_ref, step.at, why="adopted")
     return None
 
 
-def _move(project: Project, code: Repo, step: Move) -> Backup | None:
+def _move(tree: RunTree, code: Repo, step: Move) -> Backup | None:
     backup = None
     try:
         if step.backup or step.quit:
-            backup = _back_up_and_clear(project, code, step)
-        before = _journal(project).read() or {"from": step.parked, "to": step.to}
-        _journal(project).open(before | {"phase": "checkout"})
+            backup = _back_up_and_clear(tree, code, step)
+        before = _journal(tree).read() or {"from": step.parked, "to": step.to}
+        _journal(tree).open(before | {"phase": "checkout"})
         if code.branch() is not None:  # whoever moves that branch now no longer moves HEAD
             code.detach(step.parked)
         code.git("checkout", "-q", "--no-overwrite-ignore", "--detach", step.to)
     except (WtwatchError, OSError) as error:
-        _end_cut_off(project)
+        _end_cut_off(tree)
         said = error.stderr.strip() if isinstance(error, CommandFailed) else str(error)
         kept = f" What was in the way is in the backup {backup.id}." if backup else ""
         raise WtwatchError(
@@ -210,26 +210,26 @@ def _move(project: Project, code: Repo, step: Move) -> Backup | None:
             "Mend what is named, then `wtwatch sync`.",
         ) from error
     checkout.drop_bytecode(code, step.parked, step.to)
-    code.update_ref(project.applied_ref, step.to, why="sync")
-    _journal(project).close()
+    code.update_ref(tree.applied_ref, step.to, why="sync")
+    _journal(tree).close()
     if (code.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
         code.git("annex", "smudge", "--update", hooks=True)
     return backup
 
 
-def _back_up_and_clear(project: Project, code: Repo, step: Move) -> Backup:
+def _back_up_and_clear(tree: RunTree, code: Repo, step: Move) -> Backup:
     """Keep what a move would lose, then take it away, so that the tree can end exactly at the tip."""
-    aside = project.beside / "set-aside" / f"{now():%Y%m%dT%H%M%S%f}"
+    aside = tree.shelf / "set-aside" / f"{now():%Y%m%dT%H%M%S%f}"
     moved = [path for path in step.set_aside if os.path.lexists(code.path / path)]
     facts = {"from": step.parked, "to": step.to, "phase": "backup", "aside": str(aside)}
-    _journal(project).open(facts)
+    _journal(tree).open(facts)
     if code.branch() is not None:
         code.detach(step.parked)
     doomed = [path for path in step.edited if checkout.is_here(code.path, path)]
     doomed = [path for path in dict.fromkeys((*step.in_the_way, *doomed)) if _is_file(code.path / path)]
     before = {path: _stamp(code.path / path) for path in doomed}
     also = [commit for commit in [step.stray, *checkout.held_by_operation(code)] if commit]
-    backup = backups.create(project, step.parked, step.in_the_way, also, aside if moved else None)
+    backup = backups.create(tree, step.parked, step.in_the_way, also, aside if moved else None)
     checkout.quit_operation(code)
     for path, stamp in before.items():
         if _stamp(code.path / path) != stamp:
@@ -251,31 +251,31 @@ def _stamp(path: Path) -> tuple[int, int, int, int]:
     return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode)
 
 
-def _journal(project: Project) -> Journal:
-    return Journal(project.state / "journal")
+def _journal(tree: RunTree) -> Journal:
+    return tree.journal()
 
 
-def recover(project: Project) -> None:
+def recover(tree: RunTree) -> None:
     """Finish or undo a move that was cut off, with the tree lock held by the caller.
 
     HEAD says which: git moves it last. Raises :class:`Busy` while the git of the move is still at work.
     """
-    if _journal(project).read() is None or not (project.run_code / ".git").exists():
+    if _journal(tree).read() is None or not (tree.code_path / ".git").exists():
         return
-    alive = [process for process in working_in(project.run_code) if process.name == "git"]
+    alive = [process for process in working_in(tree.code_path) if process.name == "git"]
     if alive:
         raise Busy(
-            f"git (pid {alive[0].pid}) is still at work in {project.run_code} on a move that was cut off.",
+            f"git (pid {alive[0].pid}) is still at work in {tree.code_path} on a move that was cut off.",
             "It goes on by itself when that git has ended.",
         )
-    _end_cut_off(project)
+    _end_cut_off(tree)
 
 
-def _end_cut_off(project: Project) -> None:
-    cut_off = _journal(project).read()
+def _end_cut_off(tree: RunTree) -> None:
+    cut_off = _journal(tree).read()
     if cut_off is None:
         return
-    code = Repo(project.run_code)
+    code = Repo(tree.code_path)
     old, new = Sha(cut_off["from"]), Sha(cut_off["to"])
     if cut_off.get("phase") == "backup":  # no file of the tip was written yet
         (code.git_dir() / "index.lock").unlink(missing_ok=True)
@@ -283,10 +283,10 @@ def _end_cut_off(project: Project) -> None:
     else:
         at = checkout.settle(code, old, new) or old
     if at == new:
-        code.update_ref(project.applied_ref, new, why="sync, finished after it was cut off")
+        code.update_ref(tree.applied_ref, new, why="sync, finished after it was cut off")
     elif "aside" in cut_off:
         _put_back(Path(cut_off["aside"]), code.path)
-    _journal(project).close()
+    _journal(tree).close()
 
 
 def _put_back(aside: Path, code: Path) -> None:

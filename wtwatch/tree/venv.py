@@ -12,26 +12,26 @@ from pathlib import Path
 
 import tomli
 
-from wtwatch.project.config import Project
 from wtwatch.project.env import tree_env
+from wtwatch.project.tree import RunTree
 from wtwatch.words.model import now
 
 PATIENCE = 10.0
 """Seconds that a set-up which was told to end may take for that."""
 
 
-def folder(project: Project) -> Path:
+def folder(tree: RunTree) -> Path:
     """Return where the run tree's environment lies."""
-    return project.run_code / ".venv"
+    return tree.code_path / ".venv"
 
 
-def commands(project: Project) -> list[list[str] | str]:
+def commands(tree: RunTree) -> list[list[str] | str]:
     """Return the commands that set the environment up; none where wtwatch does not look after one."""
-    if project.environment == "none":
+    if tree.project.environment == "none":
         return []
-    if project.environment != "auto":
-        return [project.environment]
-    code = project.run_code
+    if tree.project.environment != "auto":
+        return [tree.project.environment]
+    code = tree.code_path
     if "project" in _pyproject(code):
         if (code / "uv.lock").exists():  # never rewrite a tracked lock: it is code
             return [["uv", "sync", "--locked"]]
@@ -71,15 +71,15 @@ def packages(code: Path) -> tuple[str, ...]:
     return (name,) if name and there else ()
 
 
-def set_up(project: Project, stop: Callable[[], bool], lock: int) -> str | None:
+def set_up(tree: RunTree, stop: Callable[[], bool], lock: int) -> str | None:
     """Run the commands; return ``None``, or what went wrong with the tail of their log.
 
     ``stop`` is asked several times a second whether to give up. ``lock`` is a descriptor that the commands
     inherit: they may outlive a daemon that is killed.
     """
-    log = project.state / "logs" / f"environment-{now():%Y%m%dT%H%M%S}.log"
+    log = tree.state / "logs" / f"environment-{now():%Y%m%dT%H%M%S}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    for command in commands(project):
+    for command in commands(tree):
         shown = command if isinstance(command, str) else " ".join(command)
         with log.open("a", encoding="utf-8") as out:
             out.write(f"$ {shown}\n")
@@ -88,8 +88,8 @@ def set_up(project: Project, stop: Callable[[], bool], lock: int) -> str | None:
                 process = subprocess.Popen(
                     command,
                     shell=isinstance(command, str),
-                    cwd=project.run_code,
-                    env=tree_env(project),
+                    cwd=tree.code_path,
+                    env=tree_env(tree),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=subprocess.STDOUT,

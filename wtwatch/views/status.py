@@ -18,6 +18,7 @@ from wtwatch.home import harvest
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.project import config
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.codetree import Facts
@@ -69,17 +70,18 @@ def describe(project: Project, watch: int | None = None) -> Document:
     """Return one project's part of the document; ``watch`` is the pid of the daemon, if one runs."""
     queue = Queue(project.state)
     facts, recorded, results = Facts(present=False), None, {"ahead": 0, "behind": 0, "conflict": False}
-    if codetree.is_present(project):
+    tree = RunTree.of(project)
+    if codetree.is_present(tree):
         busy = working_in(project.run_tree, project.passive)  # before any git of ours works there
         if watch is not None:  # what the daemon does at this moment keeps nobody waiting
             busy = [process for process in busy if not serves(process.pid, watch)]
         main = Repo(project.main_tree)
         with (
             harvest.start_apart(main, "HEAD", project.bookmark_ref) as counting,
-            save.start_recorded(project) as naming,
+            save.start_recorded(tree) as naming,
         ):
-            facts = codetree.look(project)._replace(busy=tuple(busy))
-            recorded = save.recorded(project, naming)
+            facts = codetree.look(tree)._replace(busy=tuple(busy))
+            recorded = save.recorded(tree, naming)
             results = _results(project, *harvest.apart(main, counting))
     with queue.at_one_moment():
         return _in_words(project, queue, facts, recorded, results)
@@ -136,7 +138,7 @@ def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
             "reason": f"{project.run_tree} is gone",
             "hint": "Mount its disk, or make it anew: `wtwatch init` in the main tree.",
         }
-    plan = sync.plan(project, facts)
+    plan = sync.plan(RunTree.of(project), facts)
     if isinstance(plan, sync.Blocked):
         return {"freshness": Freshness.BLOCKED.value, "reason": plan.reason, "hint": plan.hint}
     word = sync.freshness(plan)
@@ -175,8 +177,8 @@ def _results(project: Project, ahead: int, behind: int) -> Document:
 def _environment(project: Project, facts: Facts) -> Document:
     if not facts.present:
         return {"state": EnvironmentState.MISSING.value, "detail": None}
-    tree = facts.tip_tree if facts.tip == facts.applied else _tree_at(project, facts)
-    verdict = environment.noted(project, environment.requirements(tree))
+    entries = facts.tip_tree if facts.tip == facts.applied else _tree_at(project, facts)
+    verdict = environment.noted(RunTree.of(project), environment.requirements(entries))
     return {"state": verdict.state.value, "detail": verdict.detail}
 
 

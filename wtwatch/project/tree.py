@@ -1,0 +1,58 @@
+"""A run tree as a place: where it lies, what holds it, and what is written down about it."""
+
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from wtwatch.doors.journal import Journal
+from wtwatch.project.config import Project
+
+
+class RunTree(NamedTuple):
+    """A place where jobs run: nested work trees of the superdataset and its subdatasets, code among them.
+
+    A project has one; its settings hold for it. ``path`` is the superdataset's work tree, ``state`` the
+    folder in which lock, journals and notes of this tree lie.
+    """
+
+    project: Project
+    path: Path
+    state: Path
+
+    @classmethod
+    def of(cls, project: Project) -> Self:
+        """Return the run tree of a project, which need not be there."""
+        return cls(project, project.run_tree, project.state)
+
+    @property
+    def code_path(self) -> Path:
+        """The work tree of code."""
+        return self.path / self.project.code
+
+    @property
+    def branch(self) -> str:
+        """The branch of the superdataset on which results are committed."""
+        return self.project.bookmark
+
+    @property
+    def lock(self) -> Path:
+        """Held by whatever moves or uses the tree: a sync, a job, an ``exec``."""
+        return self.state / "tree.lock"
+
+    @property
+    def shelf(self) -> Path:
+        """The folder beside the tree, on its file system, for what is moved out of it."""
+        return self.path.parent / f".{self.path.name}.wtwatch"
+
+    @property
+    def applied_ref(self) -> str:
+        """The ref that records at which commit code is parked."""
+        return f"{self.project.ref_prefix}/applied"
+
+    @property
+    def backup_prefix(self) -> str:
+        """Where the refs start that hold backups of what was taken out of the way."""
+        return f"{self.project.ref_prefix}/backup/"
+
+    def journal(self, step: str = "") -> Journal:
+        """Return the journal of a step, such as ``pointer``; without a name, that of a move of code."""
+        return Journal(self.state / (f"journal.{step}" if step else "journal"))
