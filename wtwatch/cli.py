@@ -50,9 +50,9 @@ def _answer(words: Sequence[str]) -> int:
 
         gc.enable()  # see __main__
         return group.read(words)
-    from wtwatch.views import status_views
+    from wtwatch.views import text
 
-    return status_views.show(*asked)
+    return text.show(*asked)
 
 
 def plain_status(words: Sequence[str]) -> tuple[str | None, bool, bool] | None:

@@ -18,7 +18,7 @@ from tests.lab import Lab, eventually
 from wtwatch.doors.files import write_whole
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config
-from wtwatch.project.projects import known
+from wtwatch.project.registry import known
 from wtwatch.setup import init
 from wtwatch.setup.dotgit import shares_annex
 from wtwatch.setup.intent import Wish

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch.commands.front import project_option
-from wtwatch.project.projects import one
+from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups

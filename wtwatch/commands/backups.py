@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from wtwatch.commands.front import project_option
-from wtwatch.project.projects import one
+from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups

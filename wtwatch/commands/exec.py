@@ -13,7 +13,7 @@ from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors.files import held
 from wtwatch.project.env import tree_env
 from wtwatch.project.excludes import excludes_env
-from wtwatch.project.projects import here, need_run_tree, one
+from wtwatch.project.registry import here, need_run_tree, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import save

@@ -7,7 +7,7 @@ import click
 from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors.files import held
 from wtwatch.project import config
-from wtwatch.project.projects import by_name, known, one
+from wtwatch.project.registry import by_name, known, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import init

@@ -9,7 +9,7 @@ import click
 from wtwatch import reconcile
 from wtwatch.commands.front import ring_for
 from wtwatch.project.config import Project
-from wtwatch.project.projects import here, known
+from wtwatch.project.registry import here, known
 from wtwatch.setup import githooks, init
 from wtwatch.setup.intent import Wish
 from wtwatch.views import status

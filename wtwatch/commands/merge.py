@@ -9,7 +9,7 @@ import click
 from wtwatch.commands.front import project_option
 from wtwatch.home import merge
 from wtwatch.project.config import Project
-from wtwatch.project.projects import one
+from wtwatch.project.registry import one
 from wtwatch.views.terminal import say
 from wtwatch.words.model import counted
 

@@ -13,9 +13,9 @@ from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
 from wtwatch.job import run
 from wtwatch.project.config import Project
-from wtwatch.project.projects import need_run_tree, one
+from wtwatch.project.registry import need_run_tree, one
 from wtwatch.project.tree import RunTree
-from wtwatch.queue import queueing
+from wtwatch.queue import orders
 from wtwatch.queue.jobs import Queue
 from wtwatch.views import status
 from wtwatch.views.terminal import say, warn
@@ -58,7 +58,7 @@ def add(trigger: str | None, each: tuple[str, ...], project: str | None, **asked
     if not asked["words"]:
         raise UsageError("There is no command.", "wtwatch queue add [OPTIONS] -- COMMAND…")
     chosen = one(project)
-    specs = queueing.expand(queueing.Request(each=each, **asked), chosen)
+    specs = orders.expand(orders.Request(each=each, **asked), chosen)
     _queue(chosen, specs, Trigger(trigger or Trigger.NOW.value))
 
 

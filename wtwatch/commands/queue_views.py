@@ -15,7 +15,7 @@ from wtwatch.commands.front import project_option
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
-from wtwatch.project.projects import need_run_tree, one
+from wtwatch.project.registry import need_run_tree, one
 from wtwatch.queue.jobs import Queue
 from wtwatch.views import status
 from wtwatch.views.terminal import plain, say, warn

@@ -8,7 +8,7 @@ from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors import jj
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
-from wtwatch.project.projects import one
+from wtwatch.project.registry import one
 from wtwatch.queue.jobs import Queue
 from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError

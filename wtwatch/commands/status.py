@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch.commands.front import project_argument
-from wtwatch.views import status_views
+from wtwatch.views import text
 
 
 @click.command("status")
@@ -14,4 +14,4 @@ from wtwatch.views import status_views
 @click.option("--short", is_flag=True, help="a word or two for a prompt")
 def command(project: str | None, as_json: bool, short: bool) -> int:
     """Say where things stand. Exit code 1 if something needs you."""
-    return status_views.show(project, as_json, short)
+    return text.show(project, as_json, short)

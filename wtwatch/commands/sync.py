@@ -8,7 +8,7 @@ from wtwatch import reconcile
 from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors import processes
 from wtwatch.project.config import Project
-from wtwatch.project.projects import of_this_place
+from wtwatch.project.registry import of_this_place
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync

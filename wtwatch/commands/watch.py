@@ -2,10 +2,10 @@
 
 import click
 
-from wtwatch.daemon import daemon
+from wtwatch.daemon import loop
 
 
 @click.command("watch")
 def command() -> None:
     """Watch all registered projects until SIGTERM or Ctrl-C. This is what the service runs."""
-    daemon.watch()
+    loop.watch()

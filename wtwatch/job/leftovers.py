@@ -18,7 +18,7 @@ from wtwatch.doors.files import sync_folder
 from wtwatch.doors.repo import ZERO, Repo
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
-from wtwatch.tree.runtree import changes, subdatasets, unlocked
+from wtwatch.tree.changes import changes_in, subdatasets, unlocked
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 
@@ -53,7 +53,7 @@ def clear(tree: RunTree, name: str, since: datetime) -> Path | None:
 def _clear_one(tree: RunTree, path: str, place: Path, env: Mapping[str, str], since: datetime) -> None:
     """Clear one repository of the run tree, of which ``path`` is the place from the top."""
     folder = tree.path / path
-    found = changes(folder, env)
+    found = changes_in(folder, env)
     contents = unlocked(folder, found)
     for change in found:
         gone = change.unstaged == "D" or change.gitlink

@@ -22,7 +22,7 @@ from wtwatch.job.attempt import LOCK, MARK, Folder, Order, Result
 from wtwatch.project.env import tree_env
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
-from wtwatch.tree.runtree import Subdataset, commits_since, read_changes, start_changes, subdatasets
+from wtwatch.tree.changes import Subdataset, commits_since, read_changes, start_changes, subdatasets
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, now
 

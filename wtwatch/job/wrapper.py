@@ -22,7 +22,7 @@ from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import LOCK, MARK, Draft, Folder, Order, Result
-from wtwatch.tree.runtree import commits_since
+from wtwatch.tree.changes import commits_since
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha, now
 

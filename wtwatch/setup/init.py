@@ -18,7 +18,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.setup import githooks, intent, maintree, worktrees
 from wtwatch.setup.intent import Wish
 from wtwatch.setup.layout import Layout, stands, survey
-from wtwatch.tree import environment, runtree
+from wtwatch.tree import changes, environment
 from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -129,7 +129,7 @@ def take_apart(project: Project, others: Sequence[Project]) -> None:
         bell.unlink(missing_ok=True)
         _remove_empty(bell.parent)
     if stands(project.run_tree):
-        installed = [found.path for found in runtree.subdatasets(project.run_tree) if found.installed]
+        installed = [found.path for found in changes.subdatasets(project.run_tree) if found.installed]
         trees = [project.run_tree, *(project.run_tree / path for path in installed)]
         worktrees.unlock(trees, LOCKED_FOR)
     config.unregister(project.name)

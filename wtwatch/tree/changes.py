@@ -92,7 +92,7 @@ def read_changes(tree: Path, started: Popen[str]) -> list[Change]:
     return list(_parse(Repo(tree).answer(started)))
 
 
-def changes(tree: Path, env: Mapping[str, str]) -> list[Change]:
+def changes_in(tree: Path, env: Mapping[str, str]) -> list[Change]:
     """Return what differs in the repository at ``tree`` (not in its subdatasets) from HEAD."""
     return read_changes(tree, start_changes(tree, env))
 

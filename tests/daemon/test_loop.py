@@ -16,8 +16,8 @@ from tests.conftest import Say
 from tests.lab import Lab, eventually
 from tests.stories.findings import ends, follows, queue_plain
 from wtwatch import reconcile
-from wtwatch.daemon import daemon
-from wtwatch.daemon.daemon import Lane
+from wtwatch.daemon import loop
+from wtwatch.daemon.loop import Lane
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.project.config import Project, read_project, registry_file
 
@@ -146,7 +146,7 @@ def test_who_gives_no_sign_when_it_ends_is_looked_at_soon_then_seldom(project: P
     waits = [lane._patience() for _ in range(2000)]
     assert waits[0] <= 0.5
     assert waits == sorted(waits)
-    assert waits[-1] == daemon.SWEEP
+    assert waits[-1] == loop.SWEEP
 
 
 def test_a_bell_rings_for_all_projects_of_one_superdataset(lab: Lab, project: Project, say: Say) -> None:
@@ -176,7 +176,7 @@ def held_files(process: psutil.Process, lab: Lab) -> list[str]:
 
 
 def test_datalad_and_gitpython_never_enter_the_daemon() -> None:
-    code = "import sys, wtwatch.daemon.daemon\n"
+    code = "import sys, wtwatch.daemon.loop\n"
     code += "print(*sorted({'datalad', 'git', 'rich', 'click'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []

@@ -23,7 +23,7 @@ from wtwatch.daemon.notice import Bell, Watch
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import notify
 from wtwatch.doors.files import claim
-from wtwatch.project import config, projects
+from wtwatch.project import config, registry
 from wtwatch.project.config import Project
 from wtwatch.views import status
 from wtwatch.words.errors import Busy, WtwatchError
@@ -213,7 +213,7 @@ class Daemon:
             return {name: lane.project for name, lane in self._lanes.items()}
         for name, state in listed.items():
             try:
-                project = projects.load(state)
+                project = registry.load(state)
             except WtwatchError as error:
                 self._skip(name, error.message)
                 continue

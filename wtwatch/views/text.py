@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from wtwatch.project import config
-from wtwatch.project.projects import meant
+from wtwatch.project.registry import meant
 from wtwatch.views import status
 from wtwatch.views.status import Document, since
 from wtwatch.views.terminal import say, styled

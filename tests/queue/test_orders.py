@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wtwatch.project.config import Project
-from wtwatch.queue.queueing import Request, expand, shell_line
+from wtwatch.queue.orders import Request, expand, shell_line
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import JobSpec
 
