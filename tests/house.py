@@ -110,7 +110,7 @@ class House:
         write(self.code, path, text)
 
     def plan(self, force: bool = False) -> sync.Plan:
-        return sync.plan(self.tree, codetree.look(self.tree), force)
+        return sync.plan(self.tree, codetree.facts_of(self.tree), force)
 
     def sync(self, force: bool = False) -> Backup | None:
         """Look, plan and act, as a reconcile does."""

@@ -36,7 +36,7 @@ def project(lab: Lab, say: Say) -> Project:
 
 
 def plain(project: Project, *commands: str, trigger: Trigger = Trigger.NOW) -> list[Job]:
-    tip = save.look(RunTree.of(project)).recorded
+    tip = save.pointer_of(RunTree.of(project)).recorded
     assert tip
     return Queue(project.state).add([JobSpec(command, plain=True) for command in commands], trigger, tip)
 
@@ -138,7 +138,7 @@ def test_an_end_that_was_told_already_is_passed_over(lab: Lab, project: Project)
     eventually(lambda: ran(project, job))
     running = Queue(project.state).running()
     assert running
-    over = run.look(RunTree.of(project), running, cancelled=False)
+    over = run.end_of(RunTree.of(project), running, cancelled=False)
     assert over and over.outcome is Outcome.SUCCEEDED
     tick(project, LOOK)
     assert reconcile._finish(RunTree.of(project), Queue(project.state), running._replace(state=over)) is None

@@ -123,7 +123,7 @@ def _take_up(tree: RunTree, queue: Queue) -> Job | None:
 
 def _look_at(tree: RunTree, job: Job) -> Job | None:
     """Return the job with its end, or ``None`` while it runs (then a cancelled one is told to stop)."""
-    over = run.look(tree, job, job.cancel_requested)
+    over = run.end_of(tree, job, job.cancel_requested)
     if over is None:
         if job.cancel_requested:
             run.stop(tree, job)
@@ -147,7 +147,7 @@ def _finish(tree: RunTree, queue: Queue, job: Job) -> Job | None:
     head = Repo(tree.code_path).resolve("HEAD")
     if head is not None and head != began.code:
         save.keep(tree, {head})
-        edited = codetree.look(tree).edited
+        edited = codetree.facts_of(tree).edited
         sync.apply(tree, sync.Move(head, began.code, backup=bool(edited), edited=edited))
         details.append(f"it committed into {tree.project.code}: {head} is kept")
     state = job.state._replace(detail="; ".join(filter(None, details)) or None)
@@ -157,7 +157,7 @@ def _finish(tree: RunTree, queue: Queue, job: Job) -> Job | None:
 
 def _bring_up_to_date(tree: RunTree, queue: Queue, wish: Wish) -> Done:
     began = time.monotonic()
-    facts = codetree.look(tree)
+    facts = codetree.facts_of(tree)
     if not facts.present:
         raise WtwatchError(
             f"The run tree {tree.path} is not whole: it lacks {tree.project.code}, or its .git.",
@@ -231,13 +231,13 @@ def _busy(busy: Iterable[Process]) -> Done:
 
 def _is_settled(tree: RunTree, tip: Sha, wanted: str) -> bool:
     """Return whether pointer and environment are right for ``tip``, so that nothing has to be changed."""
-    if save.look(tree).recorded != tip or save.cut_off(tree):
+    if save.pointer_of(tree).recorded != tip or save.cut_off(tree):
         return False
     return environment.noted(tree, wanted).ready
 
 
 def _save_pointer(tree: RunTree, queue: Queue, tip: Sha) -> Sha | None:
-    pointer = save.look(tree)
+    pointer = save.pointer_of(tree)
     if pointer.recorded == tip and not save.cut_off(tree):
         return None
     return save.record(tree, tip, queue.get("used") != pointer.head, pointer)
@@ -279,7 +279,7 @@ def _start_next(tree: RunTree, queue: Queue, done: Done, lock: int) -> Done:
         return _busy(busy)._replace(moved=done.moved, fired=done.fired, ended=done.ended)
     code = Repo(tree.code_path).resolve("HEAD")
     assert code is not None
-    pointer = save.look(tree)
+    pointer = save.pointer_of(tree)
     base = pointer.head
     if pointer.recorded != code or save.cut_off(tree):  # a job may have saved another
         base = save.record(tree, code, foldable=False) or base

@@ -70,7 +70,7 @@ class Bench:
         return job._replace(state=running)
 
     def wait(self, job: Job, cancelled: bool = False) -> Job:
-        ended = eventually(lambda: run.look(self.place, job, cancelled), within=60)
+        ended = eventually(lambda: run.end_of(self.place, job, cancelled), within=60)
         assert ended is not None
         return job._replace(state=ended)
 
@@ -546,7 +546,7 @@ def test_a_process_that_only_has_the_pid_of_a_job_is_neither_believed_nor_stoppe
     me = identity(os.getpid())
     assert me is not None
     folder.write_started(me._replace(started=me.started - 1000), uuid(job), now())
-    assert run.look(bench.place, job, False) is not None
+    assert run.end_of(bench.place, job, False) is not None
     run.stop(bench.place, job)  # would end this test
 
 
@@ -556,7 +556,7 @@ def test_the_run_tree_is_held_until_the_job_ends_and_no_longer(bench: Bench) -> 
     eventually(gate.reached)
     with pytest.raises(Busy), held(bench.place.lock):
         pass
-    assert run.look(bench.place, job, False) is None
+    assert run.end_of(bench.place, job, False) is None
     gate.open()
     assert over(bench.wait(job)).outcome is Outcome.SUCCEEDED
     left = psutil.Process(int(Path(f"{gate.file}.pid").read_text()))

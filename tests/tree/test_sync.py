@@ -474,7 +474,7 @@ def on_the_branch(house: House) -> Sha:
 def test_a_branch_that_was_moved_under_the_tree_reverts_nothing(house: House) -> None:
     first = on_the_branch(house)
     tip = house.commit({"a.py": "2", "n.py": "2", "b.py": None})
-    facts = codetree.look(house.tree)
+    facts = codetree.facts_of(house.tree)
     assert (facts.head, facts.parked, facts.edited, facts.in_the_way) == (tip, first, (), ())
     assert house.sync() is None
     house.assert_exactly_at(tip)
@@ -488,7 +488,7 @@ def test_a_branch_that_was_moved_under_an_edited_tree(house: House) -> None:
     house.edit("b.py", "edited")
     os.utime(house.code / "d/x.py", (1, 1))
     tip = house.commit({"a.py": "2", "n.py": "2"})
-    facts = codetree.look(house.tree)
+    facts = codetree.facts_of(house.tree)
     assert (facts.parked, facts.edited) == (first, ("a.py", "b.py"))
     backup = house.sync()
     house.assert_exactly_at(tip)

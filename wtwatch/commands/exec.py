@@ -36,7 +36,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
         folder = chosen.run_tree
     env = tree_env(tree) | excludes_env(tree)
     with held(tree.lock, wait=1.0):
-        base = save.look(tree).head
+        base = save.pointer_of(tree).head
         queue.set("used", base)
         queue.set("exec", json.dumps({"pid": os.getpid(), "name": words[0], "since": stamp(now())}))
         before = signal.signal(signal.SIGINT, _leave_it_to_the_command)

@@ -38,7 +38,7 @@ def command(project: str | None, dry_run: bool, force: bool, ignore: tuple[int, 
 
 def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     tree = RunTree.of(project)
-    facts = codetree.look(tree)
+    facts = codetree.facts_of(tree)
     if not facts.present:
         raise WtwatchError(f"The run tree {project.run_tree} is gone.", "`wtwatch init` makes it anew.")
     match sync.plan(tree, facts, force):

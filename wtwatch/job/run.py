@@ -159,7 +159,7 @@ def log_file(tree: RunTree, job: Job) -> Path:
     return Folder.of(tree.state, job.id, job.attempt).log
 
 
-def look(tree: RunTree, job: Job, cancelled: bool) -> Ended | None:
+def end_of(tree: RunTree, job: Job, cancelled: bool) -> Ended | None:
     """Return how a running job ended, or ``None`` while it runs; ``cancelled``: somebody asked it to stop.
 
     A process that died without an outcome is judged by what is there: a result commit that names this
@@ -201,7 +201,7 @@ def _outcome(tree: RunTree, spec: JobSpec, running: Running, result: Result, can
 
 
 def stop(tree: RunTree, job: Job) -> None:
-    """Tell a running job to end; call again until :func:`look` says that it did, which forces it after 10 s.
+    """Tell a running job to end; call again until :func:`end_of` says that it did: after 10 s it is forced.
 
     All of its processes are told, and none that only has the pid of one.
     """

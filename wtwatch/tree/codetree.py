@@ -56,7 +56,7 @@ def is_present(tree: RunTree) -> bool:
     return (tree.code_path / ".git").exists() and (tree.path / ".git").exists()
 
 
-def look(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> Facts:
+def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> Facts:
     """Read the facts; several git commands run side by side. ``busy`` also asks who works in the tree."""
     code = Repo(tree.code_path)
     if not is_present(tree):

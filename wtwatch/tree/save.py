@@ -27,7 +27,7 @@ class Pointer(NamedTuple):
     recorded: Sha | None
 
 
-def look(tree: RunTree) -> Pointer:
+def pointer_of(tree: RunTree) -> Pointer:
     """Return what the superdataset of the run tree records as its code."""
     dataset = Repo(tree.path)
     started = start_recorded(tree)
@@ -88,7 +88,7 @@ def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None
     looked at.
     """
     keep(tree, {new})
-    dataset, pointer = Repo(tree.path), known or look(tree)
+    dataset, pointer = Repo(tree.path), known or pointer_of(tree)
     if pointer.branch is None:
         raise WtwatchError(
             f"The superdataset in {tree.path} is on no branch, so results would belong nowhere.",

@@ -80,7 +80,7 @@ def describe(project: Project, watch: int | None = None) -> Document:
             harvest.start_apart(main, "HEAD", project.bookmark_ref) as counting,
             save.start_recorded(tree) as naming,
         ):
-            facts = codetree.look(tree)._replace(busy=tuple(busy))
+            facts = codetree.facts_of(tree)._replace(busy=tuple(busy))
             recorded = save.recorded(tree, naming)
             results = _results(project, *harvest.apart(main, counting))
     with queue.at_one_moment():
