@@ -109,8 +109,8 @@ class House:
         """Write a file in the run tree's code."""
         write(self.code, path, text)
 
-    def plan(self, force: bool = False) -> sync.Plan:
-        return sync.plan(self.tree, codetree.facts_of(self.tree), force)
+    def plan(self, force: bool = False) -> sync.Step:
+        return sync.next_step(self.tree, codetree.facts_of(self.tree), force)
 
     def sync(self, force: bool = False) -> Backup | None:
         """Look, plan and act, as a reconcile does."""

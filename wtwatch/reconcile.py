@@ -167,7 +167,7 @@ def _bring_up_to_date(tree: RunTree, queue: Queue, wish: Wish) -> Done:
     batch = queue.under_way()
     if batch is not None:
         return _hold(tree, queue, facts, batch)
-    step = sync.plan(tree, facts, wish.force)
+    step = sync.next_step(tree, facts, wish.force)
     if isinstance(step, sync.Blocked):
         return Done(waits=step.reason, hint=step.hint)
     assert facts.tip is not None

@@ -50,12 +50,12 @@ def test_every_move_of_jj_brings_the_tree_to_the_tip(jj_lab: Lab) -> None:
     for way in ("commit", "amend", "back"):
         new = {"commit": jj_lab.change_code, "amend": lambda *_: jj_lab.amend_code("3")}.get(way)
         tip = jj_lab.move_bookmark(new("2", "two") if new else first)
-        step = sync.plan(RunTree.of(project), codetree.facts_of(RunTree.of(project)))
+        step = sync.next_step(RunTree.of(project), codetree.facts_of(RunTree.of(project)))
         assert isinstance(step, sync.Move)
         assert sync.apply(RunTree.of(project), step) is None
         assert jj_lab.commit("HEAD", jj_lab.run_code) == tip
         assert jj_lab.git("status", "--porcelain", cwd=jj_lab.run_code) == ""
-        assert sync.plan(RunTree.of(project), codetree.facts_of(RunTree.of(project))) == sync.Fresh()
+        assert sync.next_step(RunTree.of(project), codetree.facts_of(RunTree.of(project))) == sync.Fresh()
 
 
 def test_conflicted_and_deleted_bookmarks_block(jj_lab: Lab) -> None:
@@ -70,10 +70,10 @@ def test_conflicted_and_deleted_bookmarks_block(jj_lab: Lab) -> None:
     jj_lab.jj("status")
     assert len(jj.bookmark(jj_lab.code, "runs").targets) > 1
     for force in (False, True):
-        refused = sync.plan(RunTree.of(project), codetree.facts_of(RunTree.of(project)), force)
+        refused = sync.next_step(RunTree.of(project), codetree.facts_of(RunTree.of(project)), force)
         assert isinstance(refused, sync.Blocked) and "conflicted" in refused.reason
     jj_lab.jj("bookmark", "delete", "--quiet", "runs")
-    refused = sync.plan(RunTree.of(project), codetree.facts_of(RunTree.of(project)))
+    refused = sync.next_step(RunTree.of(project), codetree.facts_of(RunTree.of(project)))
     assert isinstance(refused, sync.Blocked) and "deleted" in refused.reason
 
 

@@ -69,7 +69,7 @@ class Site:
         return made
 
     def merge(self, pointer: str | None = None) -> merge.Report:
-        report = merge.plan(self.project, pointer)
+        report = merge.prepare(self.project, pointer)
         merge.act(self.project, report)
         return report
 
@@ -319,7 +319,7 @@ from tests.house import House
 from wtwatch.home import merge
 os.environ["PGID"] = str(os.getpid())
 project = House.at(Path(sys.argv[1])).project
-merge.act(project, merge.plan(project))
+merge.act(project, merge.prepare(project))
 """
 
 
@@ -365,7 +365,7 @@ def test_the_report_counts_annexed_content_and_names_the_dataset_above(lab: Lab)
     lab.git(
         "update-index", "--add", "--cacheinfo", f"160000,{lab.commit('HEAD', lab.main)},L5b", cwd=lab.root
     )
-    report = merge.plan(lab.project())
+    report = merge.prepare(lab.project())
     assert report.above == lab.root
     assert (report.jobs, report.files, report.size) == (1, 2, 8000)
     merge.act(lab.project(), report)

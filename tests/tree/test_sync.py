@@ -54,8 +54,8 @@ def house(tmp_path: Path) -> House:
         (BEHIND._replace(head=C, parked=C, stray=True), sync.Move(C, B, backup=False)),
     ],
 )
-def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Plan) -> None:
-    assert sync.plan(RunTree.of(PROJECT), facts) == planned
+def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Step) -> None:
+    assert sync.next_step(RunTree.of(PROJECT), facts) == planned
     word = Freshness.FRESH if isinstance(planned, sync.Fresh) else Freshness.BEHIND
     assert sync.freshness(planned) is word
 
@@ -93,17 +93,17 @@ def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Plan) -> No
     ],
 )
 def test_each_refusal_says_why_and_the_way_out(facts: Facts, reason: str, hint: str, forced: bool) -> None:
-    refused = sync.plan(RunTree.of(PROJECT), facts)
+    refused = sync.next_step(RunTree.of(PROJECT), facts)
     assert isinstance(refused, sync.Blocked)
     assert reason in refused.reason and hint in refused.hint
     assert sync.freshness(refused) is Freshness.BLOCKED
     assert ("--force" in refused.hint) == forced
-    assert isinstance(sync.plan(RunTree.of(PROJECT), facts, force=True), sync.Blocked) != forced
+    assert isinstance(sync.next_step(RunTree.of(PROJECT), facts, force=True), sync.Blocked) != forced
 
 
 def test_force_does_not_reach_past_the_first_refusal_to_a_final_one() -> None:
     facts = BEHIND._replace(operation="merge", submodules=True)
-    assert isinstance(sync.plan(RunTree.of(PROJECT), facts, force=True), sync.Blocked)
+    assert isinstance(sync.next_step(RunTree.of(PROJECT), facts, force=True), sync.Blocked)
 
 
 # --- moves

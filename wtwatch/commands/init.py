@@ -35,27 +35,27 @@ def command(no_hooks: bool, **asked: Path | str | None) -> None:
     """Make a run tree for the superdataset you stand in, or adopt the one that is there."""
     init.check_tools()
     with init.alone():
-        plan = init.plan(here(), Wish(**asked), known().projects)  # type: ignore[arg-type]
-        init.carry_out(plan)
-    _tell(plan)
+        making = init.decide(here(), Wish(**asked), known().projects)  # type: ignore[arg-type]
+        init.carry_out(making)
+    _tell(making)
     if not no_hooks:
-        _install_hooks(plan.project)
-    _first_sync(plan.project)
+        _install_hooks(making.project)
+    _first_sync(making.project)
 
 
-def _tell(plan: init.Plan) -> None:
-    project, layout = plan.project, plan.layout
+def _tell(making: init.Making) -> None:
+    project, layout = making.project, making.layout
     made, there = len(layout.missing), len(layout.present)
     if made and not there:
         say(f"Made the run tree {project.run_tree}: {made} worktrees.")
     elif made:
         say(f"Adopted the run tree {project.run_tree}: {there} worktrees were there, {made} were missing.")
-    elif plan.known:
+    elif making.known:
         say(f"{project.name} was set up already; all {there} worktrees of {project.run_tree} are there.")
     else:
         say(f"Adopted the run tree {project.run_tree}: all {there} worktrees are there.")
-    if plan.new_bookmark:
-        say(f"Made the bookmark {project.bookmark} at {plan.tip[:10]}.")
+    if making.new_bookmark:
+        say(f"Made the bookmark {project.bookmark} at {making.tip[:10]}.")
     for path in layout.empty:
         get = f"datalad get -n -d {quoted(project.main_tree)} {quoted(project.main_tree / path)}"
         say(f"  {path} stays empty, as in the main tree ({get}).")

@@ -25,7 +25,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 def command(project: str | None, dry_run: bool, pointer: str | None) -> None:
     """Bring results home, whole or not at all; open edits and your code checkout are never touched."""
     chosen = one(project)
-    report = merge.plan(chosen, pointer)
+    report = merge.prepare(chosen, pointer)
     if not report.steps:
         say(f"Nothing to merge: the main tree has all that {chosen.bookmark} has.")
         return

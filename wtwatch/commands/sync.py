@@ -41,7 +41,7 @@ def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     facts = codetree.facts_of(tree)
     if not facts.present:
         raise WtwatchError(f"The run tree {project.run_tree} is gone.", "`wtwatch init` makes it anew.")
-    match sync.plan(tree, facts, force):
+    match sync.next_step(tree, facts, force):
         case sync.Fresh():
             say(f"{project.name}: at the tip; nothing to do.")
         case sync.Blocked(reason=reason, hint=hint):

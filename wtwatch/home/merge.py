@@ -66,7 +66,7 @@ def conflicts(project: Project) -> tuple[str, ...]:
     return ()
 
 
-def plan(project: Project, pointer: str | None = None) -> Report:
+def prepare(project: Project, pointer: str | None = None) -> Report:
     """Return what a merge would do, subdatasets first, deepest first; changes nothing but loose objects.
 
     A merge that was cut off is ended first. ``pointer`` decides, where only the pointer of code conflicts:

@@ -26,7 +26,7 @@ LOCKED_FOR = "run tree of the wtwatch project"
 """What git says of the worktrees that are locked for a project, before its name."""
 
 
-class Plan(NamedTuple):
+class Making(NamedTuple):
     """What is to be made; ``tip`` is where the bookmark is or will be, ``known``: it is a project already."""
 
     project: Project
@@ -64,7 +64,7 @@ def check_tools() -> None:
         ) from error
 
 
-def plan(start: Path, wish: Wish, projects: Sequence[Project]) -> Plan:
+def decide(start: Path, wish: Wish, projects: Sequence[Project]) -> Making:
     """Decide what `init` in the folder ``start`` has to make; changes nothing.
 
     ``projects`` are all that can be read. Raises :class:`UsageError` or :class:`WtwatchError` with the way
@@ -76,7 +76,7 @@ def plan(start: Path, wish: Wish, projects: Sequence[Project]) -> Plan:
     layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)
     in_main = project._replace(run_tree=project.main_tree)  # the run tree is not there yet
     environment.require_uv(RunTree.of(in_main))
-    return Plan(project, known, tip, new, layout)
+    return Making(project, known, tip, new, layout)
 
 
 @contextmanager
@@ -87,22 +87,22 @@ def alone(wait: float = 10.0) -> Iterator[None]:
         yield
 
 
-def carry_out(plan: Plan) -> None:
-    """Make all of it, or nothing if that fails; with :func:`alone` held since before the plan."""
+def carry_out(making: Making) -> None:
+    """Make all of it, or nothing if that fails; with :func:`alone` held since before the making."""
     try:
-        _make_all(plan)
+        _make_all(making)
     except CommandFailed as error:
-        listed = "\n".join(f"  {wanted}" for wanted in plan.layout.missing)
+        listed = "\n".join(f"  {wanted}" for wanted in making.layout.missing)
         raise WtwatchError(
             f"The run tree could not be made, and nothing is left of it: {error.message}",
             f"Mend that and try again; it would have been:\n{listed}",
         ) from error
-    worktrees.lock(plan.layout.trees, f"{LOCKED_FOR} {plan.project.name}")
+    worktrees.lock(making.layout.trees, f"{LOCKED_FOR} {making.project.name}")
 
 
-def _make_all(plan: Plan) -> None:
-    project = plan.project
-    with worktrees.made(plan.layout, f"{LOCKED_FOR} {project.name}"), ExitStack() as undo:
+def _make_all(making: Making) -> None:
+    project = making.project
+    with worktrees.made(making.layout, f"{LOCKED_FOR} {project.name}"), ExitStack() as undo:
         undo.callback(_remove_empty, project.state.parent)
         if not project.state.exists():
             undo.callback(shutil.rmtree, project.state, ignore_errors=True)
@@ -112,8 +112,8 @@ def _make_all(plan: Plan) -> None:
         if project.name not in config.registered():
             undo.callback(config.unregister, project.name)
         config.register(project.name, project.state)
-        if plan.new_bookmark:
-            _make_bookmark(project, plan.tip)
+        if making.new_bookmark:
+            _make_bookmark(project, making.tip)
         undo.pop_all()
 
 

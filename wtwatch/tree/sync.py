@@ -55,10 +55,10 @@ class Blocked(NamedTuple):
     hint: str
 
 
-Plan = Fresh | Move | Blocked
+Step = Fresh | Move | Blocked
 
 
-def freshness(plan: Plan) -> Freshness:
+def freshness(plan: Step) -> Freshness:
     """Return the word for a plan."""
     match plan:
         case Fresh():
@@ -69,7 +69,7 @@ def freshness(plan: Plan) -> Freshness:
             return Freshness.BLOCKED
 
 
-def plan(tree: RunTree, facts: Facts, force: bool = False) -> Plan:
+def next_step(tree: RunTree, facts: Facts, force: bool = False) -> Step:
     """Decide from facts alone; nothing is read or changed here.
 
     ``force`` turns what would be lost or odd into a move after a backup; it never overrides a lock, a

@@ -138,7 +138,7 @@ def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
             "reason": f"{project.run_tree} is gone",
             "hint": "Mount its disk, or make it anew: `wtwatch init` in the main tree.",
         }
-    plan = sync.plan(RunTree.of(project), facts)
+    plan = sync.next_step(RunTree.of(project), facts)
     if isinstance(plan, sync.Blocked):
         return {"freshness": Freshness.BLOCKED.value, "reason": plan.reason, "hint": plan.hint}
     word = sync.freshness(plan)
