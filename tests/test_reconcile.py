@@ -18,14 +18,14 @@ from wtwatch.job.attempt import Folder, Order
 from wtwatch.project.config import Project, read_project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.reconcile import Done, Wish, tick
+from wtwatch.reconcile import Done, TickOptions, tick
 from wtwatch.tree import save
 from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Job, JobSpec, Outcome, Running, Trigger, moment, now
 
-LOOK = Wish()
-WORK = Wish(start_jobs=True)
+LOOK = TickOptions()
+WORK = TickOptions(start_jobs=True)
 
 
 @pytest.fixture

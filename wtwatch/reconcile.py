@@ -49,7 +49,7 @@ ASIDE = (":(top)", ":(exclude,top)docs/**", ":(exclude,top)*.md", ":(exclude,top
 """What a move may change without concerning a job: pathspecs (gitglossary(7)) for all but documentation."""
 
 
-class Wish(NamedTuple):
+class TickOptions(NamedTuple):
     """How a tick is to be done.
 
     ``start_jobs``: the daemon's; ``force``: back up, then move; ``hurry``: do not wait for the bookmark to be
@@ -83,13 +83,13 @@ class Done(NamedTuple):
     again_in: float | None = None
 
 
-def tick(project: Project, wish: Wish) -> Done:
+def tick(project: Project, options: TickOptions) -> Done:
     """Carry the newest tip from notice to run; return what was done. Raises :class:`WtwatchError`."""
     tree, queue = RunTree.of(project), Queue(project.state)
     ended = None
     running = queue.running() or _take_up(tree, queue)
     if running is not None:
-        _note_tip(queue, Repo(tree.project.main_code).resolve(tree.project.bookmark_ref), wish)
+        _note_tip(queue, Repo(tree.project.main_code).resolve(tree.project.bookmark_ref), options)
         ended = _look_at(tree, running)
         if ended is None:
             return Done(again_in=STOPPING if running.cancel_requested else LOOK)
@@ -98,14 +98,14 @@ def tick(project: Project, wish: Wish) -> Done:
             f"The run tree {tree.path} is gone.",
             "Mount its disk, or make it anew with `wtwatch init` in the main tree.",
         )
-    with held(tree.lock, wait=PATIENCE if ended else wish.patience) as lock:
+    with held(tree.lock, wait=PATIENCE if ended else options.patience) as lock:
         sync.recover(tree)
         environment.recover(tree)
         if ended is not None:
             ended = _finish(tree, queue, ended)
-        done = _bring_up_to_date(tree, queue, wish)
+        done = _bring_up_to_date(tree, queue, options)
         done = done._replace(ended=ended)
-        if wish.start_jobs and done.waits is None:
+        if options.start_jobs and done.waits is None:
             done = _start_next(tree, queue, done, lock)
     _note_waiting(queue, done)
     return done
@@ -155,7 +155,7 @@ def _finish(tree: RunTree, queue: Queue, job: Job) -> Job | None:
     return job._replace(state=state)
 
 
-def _bring_up_to_date(tree: RunTree, queue: Queue, wish: Wish) -> Done:
+def _bring_up_to_date(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
     began = time.monotonic()
     facts = codetree.facts_of(tree)
     if not facts.present:
@@ -163,18 +163,18 @@ def _bring_up_to_date(tree: RunTree, queue: Queue, wish: Wish) -> Done:
             f"The run tree {tree.path} is not whole: it lacks {tree.project.code}, or its .git.",
             "`wtwatch init` in the main tree makes what is missing.",
         )
-    _note_tip(queue, facts.tip, wish)
+    _note_tip(queue, facts.tip, options)
     batch = queue.under_way()
     if batch is not None:
         return _hold(tree, queue, facts, batch)
-    step = sync.next_step(tree, facts, wish.force)
+    step = sync.next_step(tree, facts, options.force)
     if isinstance(step, sync.Blocked):
         return Done(waits=step.reason, hint=step.hint)
     assert facts.tip is not None
     moves = isinstance(step, sync.Move)
     wanted = environment.requirements(facts.tip_tree)
     if moves or not _is_settled(tree, facts.tip, wanted):
-        busy = processes.working_in(tree.path, tree.project.passive, wish.ignore)
+        busy = processes.working_in(tree.path, tree.project.passive, options.ignore)
         if busy:
             return _busy(busy)
     done = Done()
@@ -191,10 +191,10 @@ def _bring_up_to_date(tree: RunTree, queue: Queue, wish: Wish) -> Done:
         done = done._replace(moved=moved)
     verdict = environment.noted(tree, wanted)
     known_broken = verdict.state is EnvironmentState.BROKEN and not moves
-    if moves or (verdict.ready and wish.start_jobs and queue.next_job() is not None):
+    if moves or (verdict.ready and options.start_jobs and queue.next_job() is not None):
         verdict = environment.finish_probe(tree, environment.start_probe(tree), wanted)
-    if not verdict.ready and not (known_broken and not wish.hurry):
-        verdict = environment.set_up(tree, wanted, verdict, wish.stop)
+    if not verdict.ready and not (known_broken and not options.hurry):
+        verdict = environment.set_up(tree, wanted, verdict, options.stop)
     if not verdict.ready:
         return done._replace(
             waits=f"The environment of the run tree is {verdict.state.value}: {verdict.detail}.",
@@ -243,14 +243,14 @@ def _save_pointer(tree: RunTree, queue: Queue, tip: Sha) -> Sha | None:
     return save.record(tree, tip, queue.get("used") != pointer.head, pointer)
 
 
-def _note_tip(queue: Queue, tip: Sha | None, wish: Wish) -> None:
+def _note_tip(queue: Queue, tip: Sha | None, options: TickOptions) -> None:
     """Note since when the bookmark is where it is, also while a batch runs."""
     if tip is None:
         return
     if queue.get("tip") != tip:
         queue.set("tip", tip)
         queue.set("tip_at", stamp(now()))
-    if wish.hurry and queue.get("hurry") != tip:
+    if options.hurry and queue.get("hurry") != tip:
         queue.set("hurry", tip)
 
 

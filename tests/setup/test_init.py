@@ -21,7 +21,7 @@ from wtwatch.project import config
 from wtwatch.project.registry import known
 from wtwatch.setup import init
 from wtwatch.setup.dotgit import shares_annex
-from wtwatch.setup.intent import Wish
+from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import stands
 from wtwatch.words.errors import UsageError, WtwatchError
 
@@ -112,7 +112,7 @@ def test_init_may_be_repeated_and_changes_nothing_then(say: Say, lab: Lab) -> No
 
 def test_init_finds_the_superdataset_from_any_folder_of_it(lab: Lab) -> None:
     for folder in ("", "inputs", "inputs/L5b_2p", "code", "code/src/process2p"):
-        assert init.decide(lab.main / folder, Wish(), ()).project.main_tree == lab.main
+        assert init.decide(lab.main / folder, Asked(), ()).project.main_tree == lab.main
 
 
 def test_init_in_a_run_tree_means_the_project_of_that_tree(say: Say, lab: Lab) -> None:
@@ -120,7 +120,7 @@ def test_init_in_a_run_tree_means_the_project_of_that_tree(say: Say, lab: Lab) -
     projects = known().projects
 
     for folder in (lab.root / "L5b-alt", lab.root / "L5b-alt" / "code", lab.root / "L5b-alt" / "inputs"):
-        plan = init.decide(folder, Wish(), projects)
+        plan = init.decide(folder, Asked(), projects)
         assert plan.known and plan.project.bookmark == "alt" and not plan.layout.missing
 
 
@@ -614,9 +614,9 @@ def test_a_config_that_is_wrong_is_named_with_line_key_and_what_is_allowed(say: 
 
 def test_a_project_cannot_be_made_of_words_alone(lab: Lab) -> None:
     with pytest.raises(UsageError, match="no git repository"):
-        init.decide(lab.root, Wish(), ())
+        init.decide(lab.root, Asked(), ())
     with pytest.raises(WtwatchError, match="is gone"):
-        init.decide(lab.root / "nowhere", Wish(), ())
+        init.decide(lab.root / "nowhere", Asked(), ())
     write_whole(lab.main / ".git" / "wtwatch" / "L5b" / "config.toml", "")
     with pytest.raises(UsageError, match="lacks the key"):
-        init.decide(lab.main, Wish(), ())
+        init.decide(lab.main, Asked(), ())

@@ -11,7 +11,7 @@ from wtwatch.commands.front import ring_for
 from wtwatch.project.config import Project
 from wtwatch.project.registry import here, known
 from wtwatch.setup import githooks, init
-from wtwatch.setup.intent import Wish
+from wtwatch.setup.intent import Asked
 from wtwatch.views import status
 from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import WtwatchError
@@ -35,7 +35,7 @@ def command(no_hooks: bool, **asked: Path | str | None) -> None:
     """Make a run tree for the superdataset you stand in, or adopt the one that is there."""
     init.check_tools()
     with init.alone():
-        making = init.decide(here(), Wish(**asked), known().projects)  # type: ignore[arg-type]
+        making = init.decide(here(), Asked(**asked), known().projects)  # type: ignore[arg-type]
         init.carry_out(making)
     _tell(making)
     if not no_hooks:
@@ -69,7 +69,7 @@ def _install_hooks(project: Project) -> None:
 
 def _first_sync(project: Project) -> None:
     try:
-        done = reconcile.tick(project, reconcile.Wish(patience=reconcile.PATIENCE))
+        done = reconcile.tick(project, reconcile.TickOptions(patience=reconcile.PATIENCE))
     except WtwatchError as error:
         hint = error.hint or "Mend that, then: wtwatch sync"
         raise WtwatchError(f"{project.name} is set up, but not in step yet: {error.message}", hint) from error

@@ -62,7 +62,7 @@ def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
         say(f"{project.name}: job {running.id} runs, so nothing moves; the move follows after its batch.")
     environment.forget_failure(RunTree.of(project))
     done = reconcile.tick(
-        project, reconcile.Wish(force=force, hurry=True, ignore=ignore, patience=reconcile.PATIENCE)
+        project, reconcile.TickOptions(force=force, hurry=True, ignore=ignore, patience=reconcile.PATIENCE)
     )
     ring_for(project)
     if done.backup:

@@ -77,7 +77,7 @@ class Lane:
         try:
             self.at = places.places(self.project)
             self.seen = places.fingerprint(self.at)
-            return self._say(reconcile.tick(self.project, self._wish()))
+            return self._say(reconcile.tick(self.project, self._options()))
         except Busy as error:
             _log.debug("%s: %s", self.project.name, error.message)
             return self._patience()
@@ -92,8 +92,8 @@ class Lane:
         self.in_vain = min(self.in_vain + 1, 6)
         return min(SWEEP, 0.25 * 2.0**self.in_vain)
 
-    def _wish(self) -> reconcile.Wish:
-        return reconcile.Wish(start_jobs=True, stop=self.stopping.is_set)
+    def _options(self) -> reconcile.TickOptions:
+        return reconcile.TickOptions(start_jobs=True, stop=self.stopping.is_set)
 
     def _complain(self, error: WtwatchError) -> float:
         if self.trouble != error.message:

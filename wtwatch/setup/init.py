@@ -16,7 +16,7 @@ from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.setup import githooks, intent, maintree, worktrees
-from wtwatch.setup.intent import Wish
+from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import Layout, stands, survey
 from wtwatch.tree import changes, environment
 from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
@@ -64,13 +64,13 @@ def check_tools() -> None:
         ) from error
 
 
-def decide(start: Path, wish: Wish, projects: Sequence[Project]) -> Making:
+def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
     """Decide what `init` in the folder ``start`` has to make; changes nothing.
 
     ``projects`` are all that can be read. Raises :class:`UsageError` or :class:`WtwatchError` with the way
     out for whatever stands in the way.
     """
-    project, known = intent.choose(start, wish, projects)
+    project, known = intent.choose(start, asked, projects)
     maintree.check(project.main_tree, project.code, project.bookmark)
     tip, new = _tip(project)
     layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)

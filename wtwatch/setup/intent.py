@@ -16,7 +16,7 @@ from wtwatch.words.errors import UsageError
 from wtwatch.words.quoting import quoted
 
 
-class Wish(NamedTuple):
+class Asked(NamedTuple):
     """What was asked for; ``None`` leaves the choice to wtwatch, or to what the project has already."""
 
     run_tree: Path | None = None
@@ -26,43 +26,43 @@ class Wish(NamedTuple):
     name: str | None = None
 
 
-def choose(start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Project, bool]:
+def choose(start: Path, asked: Asked, projects: Sequence[Project]) -> tuple[Project, bool]:
     """Return the project that is meant in the folder ``start``, and whether it is there already.
 
     ``projects`` are all that can be read. Raises :class:`UsageError` if nothing can be meant.
     """
-    wish = wish._replace(code=maintree.code_path(wish.code) if wish.code is not None else None)
+    asked = asked._replace(code=maintree.code_path(asked.code) if asked.code is not None else None)
     around = [tree.resolve() for tree in maintree.trees_around(start)]
     for tree in around:
         stood_in = next((one for one in projects if one.run_tree.resolve() == tree), None)
         if stood_in is not None:
-            wish = wish._replace(bookmark=stood_in.bookmark if wish.bookmark is None else wish.bookmark)
-            return _of(stood_in.main_tree, start, wish, projects)
+            asked = asked._replace(bookmark=stood_in.bookmark if asked.bookmark is None else asked.bookmark)
+            return _of(stood_in.main_tree, start, asked, projects)
         if any(one.main_tree.resolve() == tree for one in projects):
-            return _of(tree, start, wish, projects)
-    tree = maintree.find(start, wish.code or "code").resolve()
+            return _of(tree, start, asked, projects)
+    tree = maintree.find(start, asked.code or "code").resolve()
     if is_linked(tree):
         main = next(iter(Repo(tree).worktrees()))
         raise UsageError(
             f"{tree} is a linked worktree of {main}, and a project starts from that.",
             f"cd {quoted(main)}, then wtwatch init; to make this its run tree: --run-tree {quoted(tree)}",
         )
-    return _of(tree, start, wish, projects)
+    return _of(tree, start, asked, projects)
 
 
-def _of(main: Path, start: Path, wish: Wish, projects: Sequence[Project]) -> tuple[Project, bool]:
-    bookmark = "runs" if wish.bookmark is None else wish.bookmark
+def _of(main: Path, start: Path, asked: Asked, projects: Sequence[Project]) -> tuple[Project, bool]:
+    bookmark = "runs" if asked.bookmark is None else asked.bookmark
     mine = [project for project in projects if project.main_tree.resolve() == main.resolve()]
     for project in mine:
         if project.bookmark == bookmark:
-            return _again(project, start, wish), True
-    usual = wish.name or _default_name(main, bookmark if mine else None)
+            return _again(project, start, asked), True
+    usual = asked.name or _default_name(main, bookmark if mine else None)
     before = _forgotten(main, bookmark, usual)
-    name = wish.name or (before.name if before else usual)
+    name = asked.name or (before.name if before else usual)
     config.check_name(name)
     state = Repo(main).common_dir() / "wtwatch" / name
     _check_name_is_new(name, state, projects)
-    run_tree = _run_tree(main, start, wish, bookmark, before)
+    run_tree = _run_tree(main, start, asked, bookmark, before)
     for other in projects:
         if any(run_tree.is_relative_to(tree.resolve()) for tree in (other.run_tree, other.main_tree)):
             raise UsageError(
@@ -75,8 +75,8 @@ def _of(main: Path, start: Path, wish: Wish, projects: Sequence[Project]) -> tup
         main_tree=main,
         run_tree=run_tree,
         bookmark=bookmark,
-        code=wish.code or (mine[0].code if mine else "code"),
-        environment=_environment(wish, before.environment if before else "auto"),
+        code=asked.code or (mine[0].code if mine else "code"),
+        environment=_environment(asked, before.environment if before else "auto"),
         host=config.host(),
     )
     if before is None:
@@ -85,31 +85,31 @@ def _of(main: Path, start: Path, wish: Wish, projects: Sequence[Project]) -> tup
     return before._replace(**changes), False
 
 
-def _again(project: Project, start: Path, wish: Wish) -> Project:
+def _again(project: Project, start: Path, asked: Asked) -> Project:
     """Return a project that is there already, with what was asked for anew."""
-    if wish.run_tree is not None and (start / wish.run_tree).resolve() != project.run_tree.resolve():
+    if asked.run_tree is not None and (start / asked.run_tree).resolve() != project.run_tree.resolve():
         raise UsageError(
             f"{project.name} follows {project.bookmark} in {project.run_tree} already.",
             "One bookmark has one run tree: give another --bookmark, or `wtwatch forget` the project first.",
         )
-    if wish.name not in (None, project.name):
+    if asked.name not in (None, project.name):
         raise UsageError(
             f"This superdataset and bookmark are the project {project.name!r}.", "Leave --name out."
         )
-    if wish.code not in (None, project.code):
+    if asked.code not in (None, project.code):
         raise UsageError(f"The code of {project.name} is in {project.code!r}.", "Leave --code out.")
-    return project._replace(environment=_environment(wish, project.environment), host=config.host())
+    return project._replace(environment=_environment(asked, project.environment), host=config.host())
 
 
-def _environment(wish: Wish, default: str) -> str:
-    if wish.env is not None and not wish.env.strip():
+def _environment(asked: Asked, default: str) -> str:
+    if asked.env is not None and not asked.env.strip():
         raise UsageError("--env is empty.", "Give auto, none, or a command that sets code/.venv up.")
-    return wish.env or default
+    return asked.env or default
 
 
-def _run_tree(main: Path, start: Path, wish: Wish, bookmark: str, before: Project | None) -> Path:
-    if wish.run_tree is not None:
-        return (start / wish.run_tree).resolve()
+def _run_tree(main: Path, start: Path, asked: Asked, bookmark: str, before: Project | None) -> Path:
+    if asked.run_tree is not None:
+        return (start / asked.run_tree).resolve()
     if before is not None and (before.run_tree / ".git").exists():
         return before.run_tree.resolve()
     # beside the outermost dataset: inside of one, it would show there as untracked
