@@ -14,14 +14,14 @@ from wtwatch.project.config import Project
 
 
 @dataclass(frozen=True)
-class House:
+class MovingCode:
     """Plain repositories: code of the main tree with commits to move between, and a run tree's worktree."""
 
     root: Path
     project: Project
 
     @classmethod
-    def built(cls, root: Path, bookmark: str = "runs") -> House:
+    def built(cls, root: Path, bookmark: str = "runs") -> MovingCode:
         project = Project("p", root / "state", root / "main", root / "run", bookmark)
         house = cls(root, project)
         for folder in (project.state, project.main_code, project.run_tree):
@@ -50,13 +50,13 @@ class House:
     def common(self) -> Path:
         return self.code / ".git"
 
-    def also(self, bookmark: str) -> House:
+    def also(self, bookmark: str) -> MovingCode:
         """Return a second project of the same code, with a run tree of its own."""
         run = self.root / "run of another"
         run.mkdir()
         self.git("branch", bookmark, "a")
         self.git("worktree", "add", "-q", "--detach", str(run / "code"), "a")
-        return House(self.root, self.project._replace(name="q", bookmark=bookmark, run_tree=run))
+        return MovingCode(self.root, self.project._replace(name="q", bookmark=bookmark, run_tree=run))
 
     def git(self, *args: str, cwd: Path | None = None) -> str:
         return self._say("git", *args, cwd=cwd)
@@ -84,76 +84,76 @@ class House:
         return next(name for name in "bcd" if name not in but and self.git("rev-parse", name) != self.tip())
 
 
-def by_branch(house: House) -> None:
+def by_branch(house: MovingCode) -> None:
     house.git("branch", "-f", house.bookmark, house.another())
 
 
-def by_update_ref(house: House) -> None:
+def by_update_ref(house: MovingCode) -> None:
     house.git("update-ref", house.ref, house.another())
 
 
-def by_commit(house: House) -> None:
+def by_commit(house: MovingCode) -> None:
     house.git("checkout", "-q", house.bookmark)
     house.git("commit", "-q", "--allow-empty", "-m", "more")
     house.git("checkout", "-q", "--detach")
 
 
-def by_amend(house: House) -> None:
+def by_amend(house: MovingCode) -> None:
     house.git("checkout", "-q", house.bookmark)
     house.git("commit", "-q", "--allow-empty", "--amend", "-m", secrets.token_hex(8))
     house.git("checkout", "-q", "--detach")
 
 
-def by_commit_in_the_run_tree(house: House) -> None:
+def by_commit_in_the_run_tree(house: MovingCode) -> None:
     house.git("checkout", "-q", house.bookmark, cwd=house.project.run_code)
     house.git("commit", "-q", "--allow-empty", "-m", "more", cwd=house.project.run_code)
     house.git("checkout", "-q", "--detach", cwd=house.project.run_code)
 
 
-def by_reset(house: House) -> None:
+def by_reset(house: MovingCode) -> None:
     goal = house.another()
     house.git("checkout", "-q", house.bookmark)
     house.git("reset", "-q", "--hard", goal)
     house.git("checkout", "-q", "--detach")
 
 
-def by_fetch(house: House) -> None:
+def by_fetch(house: MovingCode) -> None:
     house.git("fetch", "-q", ".", f"+{house.another()}:{house.ref}")
 
 
-def packed_then_moved(house: House) -> None:
+def packed_then_moved(house: MovingCode) -> None:
     house.git("pack-refs", "--all")
     by_update_ref(house)
 
 
-def moved_then_packed(house: House) -> None:
+def moved_then_packed(house: MovingCode) -> None:
     by_update_ref(house)
     house.git("pack-refs", "--all")
 
 
-def moved_then_collected(house: House) -> None:
+def moved_then_collected(house: MovingCode) -> None:
     by_branch(house)
     house.git("gc", "-q")
 
 
-def deleted(house: House) -> None:
+def deleted(house: MovingCode) -> None:
     house.git("update-ref", "-d", house.ref)
 
 
-def deleted_and_made_again(house: House) -> None:
+def deleted_and_made_again(house: MovingCode) -> None:
     goal = house.another()
     deleted(house)
     house.git("branch", house.bookmark, goal)
 
 
-def renamed_and_back(house: House) -> None:
+def renamed_and_back(house: MovingCode) -> None:
     goal = house.another()
     house.git("branch", "-m", house.bookmark, "aside")
     house.git("branch", "-m", "aside", house.bookmark)
     house.git("update-ref", house.ref, goal)
 
 
-def folder_removed_and_made_again(house: House) -> None:
+def folder_removed_and_made_again(house: MovingCode) -> None:
     goal = house.git("rev-parse", house.another())
     loose = house.common / house.ref
     shutil.rmtree(house.common / "refs" / "heads")
@@ -161,13 +161,13 @@ def folder_removed_and_made_again(house: House) -> None:
     loose.write_text(f"{goal}\n")
 
 
-def by_rung_bell(house: House) -> None:
+def by_rung_bell(house: MovingCode) -> None:
     bell = bell_in(house.common)
     bell.parent.mkdir(exist_ok=True)  # as the daemon and `hooks install` do
     ring(bell)
 
 
-GIT_MOVES: tuple[Callable[[House], None], ...] = (
+GIT_MOVES: tuple[Callable[[MovingCode], None], ...] = (
     by_branch,
     by_update_ref,
     by_commit,
@@ -185,29 +185,29 @@ GIT_MOVES: tuple[Callable[[House], None], ...] = (
 )
 
 
-def by_jj_bookmark(house: House) -> None:
+def by_jj_bookmark(house: MovingCode) -> None:
     house.jj("bookmark", "set", "--allow-backwards", house.bookmark, "-r", house.another())
 
 
-def by_jj_undo(house: House) -> None:
+def by_jj_undo(house: MovingCode) -> None:
     by_jj_bookmark(house)
     house.jj("undo")
 
 
-def by_jj_rewrite(house: House) -> None:
+def by_jj_rewrite(house: MovingCode) -> None:
     by_jj_bookmark(house)
     # jj refuses to write the very commit that it wrote in this second under another change id
     unique = secrets.token_hex(8)
     house.jj("describe", "--ignore-immutable", "-r", house.bookmark, "-m", unique)
 
 
-def deleted_by_jj_and_made_again(house: House) -> None:
+def deleted_by_jj_and_made_again(house: MovingCode) -> None:
     goal = house.another()
     house.jj("bookmark", "delete", house.bookmark)
     house.jj("bookmark", "set", house.bookmark, "-r", goal)
 
 
-def by_git_under_jj(house: House) -> None:
+def by_git_under_jj(house: MovingCode) -> None:
     by_branch(house)
     house.jj("log", "-r", "none()")
 

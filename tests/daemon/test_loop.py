@@ -17,7 +17,7 @@ from tests.lab import Lab, eventually
 from tests.stories.findings import ends, follows, queue_plain
 from wtwatch import reconcile
 from wtwatch.daemon import loop
-from wtwatch.daemon.loop import Lane
+from wtwatch.daemon.loop import ProjectThread
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.project.config import Project, read_project, registry_file
 
@@ -89,7 +89,7 @@ def test_a_failure_of_wtwatch_itself_ends_neither_thread_nor_daemon(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tick that raises what nobody foresaw is told and tried again."""
-    lane = Lane(project)
+    thread = ProjectThread(project)
     ticks = threading.Semaphore(0)
 
     def fails(*_: object) -> None:
@@ -97,22 +97,22 @@ def test_a_failure_of_wtwatch_itself_ends_neither_thread_nor_daemon(
         raise ZeroDivisionError("a mistake")
 
     monkeypatch.setattr(reconcile, "tick", fails)
-    lane.start()
+    thread.start()
     for _ in range(3):
         assert ticks.acquire(timeout=10)
-        lane.poked.set()
-    assert lane.thread
-    assert lane.thread.is_alive()
-    lane.stop()
-    lane.thread.join(10)
-    assert not lane.thread.is_alive()
-    assert "a mistake" in (lane.trouble or "")
+        thread.poked.set()
+    assert thread.thread
+    assert thread.thread.is_alive()
+    thread.stop()
+    thread.thread.join(10)
+    assert not thread.thread.is_alive()
+    assert "a mistake" in (thread.trouble or "")
 
 
 def test_a_lane_ticks_at_the_time_that_a_tick_named_and_else_only_when_something_changed(
     lab: Lab, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lane = Lane(project)
+    thread = ProjectThread(project)
     ticks = threading.Semaphore(0)
     answers = iter([0.01, 0.01])
 
@@ -121,29 +121,29 @@ def test_a_lane_ticks_at_the_time_that_a_tick_named_and_else_only_when_something
         return reconcile.Done(again_in=next(answers, None))
 
     monkeypatch.setattr(reconcile, "tick", counted)
-    lane.start()
+    thread.start()
     for _ in range(3):
         assert ticks.acquire(timeout=10)
     ring(bell_in(lab.code / ".git"))
-    lane.poke_if_changed()
+    thread.poke_if_changed()
     assert ticks.acquire(timeout=10)
     # the ring may have been racy, which asks for one more look; then all is quiet
-    eventually(lambda: _quiet(lane, ticks))
-    lane.poke_if_changed()
-    assert not lane.poked.is_set()
-    lane.stop()
-    assert lane.thread
-    lane.thread.join(10)
+    eventually(lambda: _quiet(thread, ticks))
+    thread.poke_if_changed()
+    assert not thread.poked.is_set()
+    thread.stop()
+    assert thread.thread
+    thread.thread.join(10)
 
 
-def _quiet(lane: Lane, ticks: threading.Semaphore) -> bool:
-    lane.poke_if_changed()
-    return not lane.poked.is_set() and not ticks.acquire(timeout=0.1)
+def _quiet(thread: ProjectThread, ticks: threading.Semaphore) -> bool:
+    thread.poke_if_changed()
+    return not thread.poked.is_set() and not ticks.acquire(timeout=0.1)
 
 
 def test_who_gives_no_sign_when_it_ends_is_looked_at_soon_then_seldom(project: Project) -> None:
-    lane = Lane(project)
-    waits = [lane._patience() for _ in range(2000)]
+    thread = ProjectThread(project)
+    waits = [thread._patience() for _ in range(2000)]
     assert waits[0] <= 0.5
     assert waits == sorted(waits)
     assert waits[-1] == loop.SWEEP

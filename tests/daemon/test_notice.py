@@ -19,7 +19,7 @@ from tests.lab import eventually
 from tests.moves import (
     GIT_MOVES,
     JJ_MOVES,
-    House,
+    MovingCode,
     by_branch,
     by_rung_bell,
     by_update_ref,
@@ -29,15 +29,15 @@ from wtwatch.daemon.notice import POLL, Bell, Watch, filesystem
 from wtwatch.daemon.places import places
 from wtwatch.setup.githooks import install
 
-Move = Callable[[House], None]
+Move = Callable[[MovingCode], None]
 LONG = 20.0  # no test waits that long unless it fails
 STILL = 0.1  # longer than an event takes to arrive
 VERY_STILL = 0.5
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House.built(tmp_path / "house")
+def house(tmp_path: Path) -> MovingCode:
+    return MovingCode.built(tmp_path / "house")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def let_still(watch: Watch, seconds: float = STILL) -> None:
 
 @pytest.mark.parametrize("move", [*GIT_MOVES, by_rung_bell], ids=lambda move: move.__name__)
 def test_every_move_rings(tmp_path: Path, watch: Watch, move: Move) -> None:
-    house = House.built(tmp_path / "house", "team/a/runs")
+    house = MovingCode.built(tmp_path / "house", "team/a/runs")
     watch.aim([places(house.project)])
     for way in (move, by_update_ref):  # what a move leaves behind must not make us deaf
         let_still(watch)
@@ -63,7 +63,7 @@ def test_every_move_rings(tmp_path: Path, watch: Watch, move: Move) -> None:
 
 
 @pytest.mark.parametrize("move", JJ_MOVES, ids=lambda move: move.__name__)
-def test_every_move_by_jj_rings(house: House, watch: Watch, move: Move) -> None:
+def test_every_move_by_jj_rings(house: MovingCode, watch: Watch, move: Move) -> None:
     house.let_jj_drive()
     watch.aim([places(house.project)])
     for way in (move, by_update_ref):
@@ -72,7 +72,7 @@ def test_every_move_by_jj_rings(house: House, watch: Watch, move: Move) -> None:
         assert watch.wait(LONG)
 
 
-def test_an_operation_of_jj_rings_even_if_no_ref_moves(house: House, watch: Watch) -> None:
+def test_an_operation_of_jj_rings_even_if_no_ref_moves(house: MovingCode, watch: Watch) -> None:
     house.let_jj_drive()
     at = places(house.project)
     watch.aim([])
@@ -89,7 +89,7 @@ def test_in_a_storm_the_last_move_is_always_seen(
     tmp_path: Path, watch: Watch, driver: str, seed: int
 ) -> None:
     chance = random.Random(seed)
-    house = House.built(tmp_path / "house", chance.choice(["runs", "team/a/runs"]))
+    house = MovingCode.built(tmp_path / "house", chance.choice(["runs", "team/a/runs"]))
     if driver == "jj":
         house.let_jj_drive()
     ways = [*GIT_MOVES, *(JJ_MOVES if driver == "jj" else ())]
@@ -107,14 +107,14 @@ def test_in_a_storm_the_last_move_is_always_seen(
         storm.join()
 
 
-def _moves(house: House, ways: list[Move]) -> None:
+def _moves(house: MovingCode, ways: list[Move]) -> None:
     for way in ways:
         if not house.tip():
             house.git("branch", house.bookmark, "a")
         way(house)
 
 
-def test_a_flood_of_refs_does_not_drown_a_move(house: House, watch: Watch) -> None:
+def test_a_flood_of_refs_does_not_drown_a_move(house: MovingCode, watch: Watch) -> None:
     watch.aim([places(house.project)])
     goal = house.git("rev-parse", "b")
     flood = "".join(f"create refs/heads/flood{number} {goal}\n" for number in range(1500))
@@ -126,7 +126,7 @@ def test_a_flood_of_refs_does_not_drown_a_move(house: House, watch: Watch) -> No
     assert watch.wait(LONG)
 
 
-def test_a_lost_event_rings_and_arms_all_folders_anew(house: House, watch: Watch) -> None:
+def test_a_lost_event_rings_and_arms_all_folders_anew(house: MovingCode, watch: Watch) -> None:
     watch.aim([places(house.project)])
     let_still(watch)
     before = set(threading.enumerate())
@@ -141,7 +141,7 @@ def test_a_lost_event_rings_and_arms_all_folders_anew(house: House, watch: Watch
     assert watch.wait(LONG)
 
 
-def test_looking_does_not_ring(house: House, watch: Watch) -> None:
+def test_looking_does_not_ring(house: MovingCode, watch: Watch) -> None:
     watch.aim([places(house.project)])
     let_still(watch, VERY_STILL)
     house.tip()
@@ -152,7 +152,7 @@ def test_looking_does_not_ring(house: House, watch: Watch) -> None:
     assert not watch.wait(VERY_STILL)
 
 
-def test_a_run_tree_that_goes_and_comes_back_is_watched_again(house: House, watch: Watch) -> None:
+def test_a_run_tree_that_goes_and_comes_back_is_watched_again(house: MovingCode, watch: Watch) -> None:
     at = places(house.project)
     watch.aim([at])
     full = watch.watches
@@ -167,7 +167,7 @@ def test_a_run_tree_that_goes_and_comes_back_is_watched_again(house: House, watc
     assert watch.wait(LONG)
 
 
-def test_a_repository_that_is_gone_crashes_nothing(house: House, watch: Watch) -> None:
+def test_a_repository_that_is_gone_crashes_nothing(house: MovingCode, watch: Watch) -> None:
     at = places(house.project)
     watch.aim([at])
     shutil.rmtree(house.root)
@@ -175,13 +175,13 @@ def test_a_repository_that_is_gone_crashes_nothing(house: House, watch: Watch) -
     let_still(watch)
     watch.aim([at])
     assert watch.watches == 0
-    again = House.built(house.root)
+    again = MovingCode.built(house.root)
     watch.aim([places(again.project)])
     by_branch(again)
     assert watch.wait(LONG)
 
 
-def test_a_folder_that_was_moved_away_is_no_longer_listened_to(house: House, watch: Watch) -> None:
+def test_a_folder_that_was_moved_away_is_no_longer_listened_to(house: MovingCode, watch: Watch) -> None:
     watch.aim([places(house.project)])
     house.root.rename(house.root.with_name("moved"))
     watch.wait(0)
@@ -193,13 +193,13 @@ def test_a_folder_that_was_moved_away_is_no_longer_listened_to(house: House, wat
 
 
 def test_a_project_needs_at_most_eight_watches(tmp_path: Path, watch: Watch) -> None:
-    house = House.built(tmp_path / "house", "team/a/runs")
+    house = MovingCode.built(tmp_path / "house", "team/a/runs")
     house.let_jj_drive()
     watch.aim([places(house.project)])
     assert watch.watches <= 8
 
 
-def test_projects_of_one_superdataset_share_watches(house: House, watch: Watch) -> None:
+def test_projects_of_one_superdataset_share_watches(house: MovingCode, watch: Watch) -> None:
     first = places(house.project)
     watch.aim([first])
     alone = watch.watches
@@ -212,7 +212,9 @@ def test_projects_of_one_superdataset_share_watches(house: House, watch: Watch) 
         assert watch.wait(LONG)
 
 
-def test_aiming_again_keeps_the_watches_and_aiming_elsewhere_drops_them(house: House, watch: Watch) -> None:
+def test_aiming_again_keeps_the_watches_and_aiming_elsewhere_drops_them(
+    house: MovingCode, watch: Watch
+) -> None:
     at = places(house.project)
     watch.aim([at])
     threads = set(threading.enumerate())
@@ -225,13 +227,13 @@ def test_aiming_again_keeps_the_watches_and_aiming_elsewhere_drops_them(house: H
     assert not watch.wait(VERY_STILL)
 
 
-def test_other_folders_ring_too(house: House, watch: Watch) -> None:
+def test_other_folders_ring_too(house: MovingCode, watch: Watch) -> None:
     watch.aim([places(house.project)], also=[house.project.state])
     (house.project.state / "projects.toml").write_text("")
     assert watch.wait(LONG)
 
 
-def test_without_events_moves_are_found_by_polling(house: House) -> None:
+def test_without_events_moves_are_found_by_polling(house: MovingCode) -> None:
     with Watch(Bell(), polling=True) as watch:
         watch.aim([places(house.project)])
         assert watch.mode == "polling"
@@ -242,7 +244,7 @@ def test_without_events_moves_are_found_by_polling(house: House) -> None:
 
 
 def test_where_the_kernel_refuses_events_polling_takes_over_and_says_so(
-    house: House, watch: Watch, caplog: pytest.LogCaptureFixture
+    house: MovingCode, watch: Watch, caplog: pytest.LogCaptureFixture
 ) -> None:
     import watchdog.observers.polling  # noqa: F401 - needs files open, which are about to run out
 
@@ -272,7 +274,7 @@ def _all_descriptors() -> Iterator[int]:
             return
 
 
-def test_everything_stops_at_the_end(house: House) -> None:
+def test_everything_stops_at_the_end(house: MovingCode) -> None:
     threads = set(threading.enumerate())
     for polling in (False, True):
         with Watch(Bell(), polling) as watch:
@@ -283,7 +285,7 @@ def test_everything_stops_at_the_end(house: House) -> None:
         assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors
 
 
-def test_the_hooks_ring(house: House, watch: Watch) -> None:
+def test_the_hooks_ring(house: MovingCode, watch: Watch) -> None:
     at = places(house.project)
     install(house.code)
     watch.aim([], also=[at.bell.parent])
@@ -357,7 +359,7 @@ def test_the_file_system_of_this_machine_is_found() -> None:
     assert filesystem(Path("/proc").stat().st_dev) == "proc"
 
 
-def test_a_move_is_answered_within_a_tenth_of_a_second(house: House, watch: Watch) -> None:
+def test_a_move_is_answered_within_a_tenth_of_a_second(house: MovingCode, watch: Watch) -> None:
     watch.aim([places(house.project)])
 
     def answered() -> bool:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab import eventually
-from tests.moves import GIT_MOVES, JJ_MOVES, House, by_rung_bell, by_update_ref
+from tests.moves import GIT_MOVES, JJ_MOVES, MovingCode, by_rung_bell, by_update_ref
 from wtwatch.daemon.places import Fingerprint, Places, fingerprint, places
 
-Move = Callable[[House], None]
+Move = Callable[[MovingCode], None]
 
 
 def settled(at: Places) -> Fingerprint:
@@ -24,11 +24,11 @@ def settled(at: Places) -> Fingerprint:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House.built(tmp_path / "house")
+def house(tmp_path: Path) -> MovingCode:
+    return MovingCode.built(tmp_path / "house")
 
 
-def test_nothing_moved_means_equal_fingerprints(house: House) -> None:
+def test_nothing_moved_means_equal_fingerprints(house: MovingCode) -> None:
     at = places(house.project)
     before = settled(at)
     house.git("status")
@@ -40,7 +40,7 @@ def test_nothing_moved_means_equal_fingerprints(house: House) -> None:
 @pytest.mark.parametrize("move", [*GIT_MOVES, by_rung_bell], ids=lambda move: move.__name__)
 @pytest.mark.parametrize("bookmark", ["runs", "team/a/runs"])
 def test_every_move_changes_the_fingerprint(tmp_path: Path, bookmark: str, move: Move) -> None:
-    house = House.built(tmp_path / "house", bookmark)
+    house = MovingCode.built(tmp_path / "house", bookmark)
     at = places(house.project)
     before = settled(at)
     move(house)
@@ -48,7 +48,7 @@ def test_every_move_changes_the_fingerprint(tmp_path: Path, bookmark: str, move:
 
 
 @pytest.mark.parametrize("move", JJ_MOVES, ids=lambda move: move.__name__)
-def test_every_move_by_jj_changes_the_fingerprint(house: House, move: Move) -> None:
+def test_every_move_by_jj_changes_the_fingerprint(house: MovingCode, move: Move) -> None:
     house.let_jj_drive()
     at = places(house.project)
     before = settled(at)
@@ -56,7 +56,7 @@ def test_every_move_by_jj_changes_the_fingerprint(house: House, move: Move) -> N
     assert fingerprint(at) != before
 
 
-def test_a_change_at_the_same_moment_as_the_last_one_shows(house: House) -> None:
+def test_a_change_at_the_same_moment_as_the_last_one_shows(house: MovingCode) -> None:
     at = places(house.project)
     packed = house.common / "packed-refs"
     settled(at)
@@ -69,14 +69,14 @@ def test_a_change_at_the_same_moment_as_the_last_one_shows(house: House) -> None
 
 
 @pytest.mark.parametrize("file", ["state.db", "config.toml"])
-def test_a_change_of_the_queue_or_the_settings_changes_the_fingerprint(house: House, file: str) -> None:
+def test_a_change_of_the_queue_or_the_settings_changes_the_fingerprint(house: MovingCode, file: str) -> None:
     at = places(house.project)
     before = settled(at)
     (house.project.state / file).write_text("new")
     assert fingerprint(at) != before
 
 
-def test_a_run_tree_that_is_taken_elsewhere_or_away_changes_the_fingerprint(house: House) -> None:
+def test_a_run_tree_that_is_taken_elsewhere_or_away_changes_the_fingerprint(house: MovingCode) -> None:
     at = places(house.project)
     before = settled(at)
     house.git("checkout", "-q", "--detach", "b", cwd=house.project.run_code)
@@ -86,7 +86,7 @@ def test_a_run_tree_that_is_taken_elsewhere_or_away_changes_the_fingerprint(hous
     assert settled(at) != elsewhere
 
 
-def test_taking_a_fingerprint_leaves_locks_on_the_queue_alone(house: House) -> None:
+def test_taking_a_fingerprint_leaves_locks_on_the_queue_alone(house: MovingCode) -> None:
     database = house.project.state / "state.db"
     writes = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('create table b (x)')"
     ours = sqlite3.connect(database, isolation_level=None)
@@ -99,7 +99,7 @@ def test_taking_a_fingerprint_leaves_locks_on_the_queue_alone(house: House) -> N
     ours.close()
 
 
-def test_a_run_tree_that_is_missing_or_not_set_up_is_left_out(house: House) -> None:
+def test_a_run_tree_that_is_missing_or_not_set_up_is_left_out(house: MovingCode) -> None:
     own = house.common / "worktrees" / "code"
     assert own in places(house.project).folders
     shutil.rmtree(house.project.run_code)
@@ -110,7 +110,7 @@ def test_a_run_tree_that_is_missing_or_not_set_up_is_left_out(house: House) -> N
 
 
 def test_the_chain_goes_from_the_git_directory_down_to_the_bookmark(tmp_path: Path) -> None:
-    house = House.built(tmp_path / "house", "team/a/runs")
+    house = MovingCode.built(tmp_path / "house", "team/a/runs")
     chain = [
         house.common / below for below in ("", "refs", "refs/heads", "refs/heads/team", "refs/heads/team/a")
     ]
@@ -118,7 +118,7 @@ def test_the_chain_goes_from_the_git_directory_down_to_the_bookmark(tmp_path: Pa
 
 
 def test_the_operations_of_jj_are_found_from_a_secondary_workspace(tmp_path: Path) -> None:
-    house = House.built(tmp_path / "house")
+    house = MovingCode.built(tmp_path / "house")
     shutil.rmtree(house.common)  # jj makes workspaces in empty folders only
     store = tmp_path / "store"
     store.mkdir()
@@ -132,7 +132,7 @@ def test_the_operations_of_jj_are_found_from_a_secondary_workspace(tmp_path: Pat
     assert fingerprint(at) != before
 
 
-def test_a_move_in_a_repository_with_reftables_changes_the_fingerprint(house: House) -> None:
+def test_a_move_in_a_repository_with_reftables_changes_the_fingerprint(house: MovingCode) -> None:
     tables = house.common / "reftable"  # git 2.45 and later write these files, by rename
     tables.mkdir()
     (tables / "tables.list").write_text("one.ref\n")
@@ -143,7 +143,7 @@ def test_a_move_in_a_repository_with_reftables_changes_the_fingerprint(house: Ho
     assert fingerprint(at) != before
 
 
-def test_bookmarks_beneath_the_bookmarks_name_are_no_trouble(house: House) -> None:
+def test_bookmarks_beneath_the_bookmarks_name_are_no_trouble(house: MovingCode) -> None:
     at = places(house.project)
     house.git("update-ref", "-d", house.ref)
     house.git("branch", "runs/alt", "a")

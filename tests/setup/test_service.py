@@ -272,7 +272,7 @@ def test_uninstalling_what_is_not_installed_is_no_error(home: Path) -> None:
 
 def test_a_path_that_systemd_cannot_have_is_refused() -> None:
     with pytest.raises(WtwatchError, match="not UTF-8"):
-        service.quoted("/home/\udce9")
+        service.unit_word("/home/\udce9")
 
 
 def wtwatch(manager: UserManager, *words: str) -> str:

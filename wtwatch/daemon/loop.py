@@ -38,7 +38,7 @@ GRACE = 20.0
 _log = logging.getLogger("wtwatch")
 
 
-class Lane:
+class ProjectThread:
     """One project's thread: it ticks when poked, and when a time has come that a tick named."""
 
     def __init__(self, project: Project) -> None:
@@ -134,7 +134,7 @@ class Daemon:
 
     def __init__(self, lock: int) -> None:
         self._lock = lock
-        self._lanes: dict[str, Lane] = {}
+        self._threads: dict[str, ProjectThread] = {}
         self._stopping = threading.Event()
         self._bell = Bell()
         self._told: tuple[object, ...] = ()
@@ -147,14 +147,14 @@ class Daemon:
         with self._signals(), Watch(self._bell) as watch:
             self._reload(watch)
             notify.ready()
-            _log.info("watching %d projects (%s)", len(self._lanes), watch.mode)
+            _log.info("watching %d projects (%s)", len(self._threads), watch.mode)
             while not self._stopping.is_set():
                 watch.wait(pause)
                 if self._stopping.is_set():
                     break
                 self._reload(watch)
-                for lane in self._lanes.values():
-                    lane.poke_if_changed()
+                for thread in self._threads.values():
+                    thread.poke_if_changed()
                 notify.watchdog()
         notify.stopping()
         self._stop()
@@ -191,17 +191,17 @@ class Daemon:
     def _reload(self, watch: Watch) -> None:
         """Take up what was registered, drop what was forgotten, and see to the watches."""
         wanted = self._projects()
-        for name in list(self._lanes):
-            if wanted.get(name) != self._lanes[name].project:
-                self._lanes.pop(name).stop()
-        fresh = [project for name, project in wanted.items() if name not in self._lanes]
+        for name in list(self._threads):
+            if wanted.get(name) != self._threads[name].project:
+                self._threads.pop(name).stop()
+        fresh = [project for name, project in wanted.items() if name not in self._threads]
         for project in fresh:
-            self._lanes[project.name] = Lane(project)
-        aimed = [lane.at or _places(lane.project) for lane in self._lanes.values()]
+            self._threads[project.name] = ProjectThread(project)
+        aimed = [thread.at or _places(thread.project) for thread in self._threads.values()]
         folders = [config.registry_file().parent]
         watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])
         for project in fresh:  # after the watches are up, so that no move falls in between
-            self._lanes[project.name].start()
+            self._threads[project.name].start()
         self._publish(watch)
 
     def _projects(self) -> dict[str, Project]:
@@ -210,7 +210,7 @@ class Daemon:
             listed = config.registered()
         except WtwatchError as error:
             self._skip("projects.toml", error.message)
-            return {name: lane.project for name, lane in self._lanes.items()}
+            return {name: thread.project for name, thread in self._threads.items()}
         for name, state in listed.items():
             try:
                 project = registry.load(state)
@@ -231,22 +231,22 @@ class Daemon:
 
     def _publish(self, watch: Watch) -> None:
         """Write what ``status`` tells of the daemon into the file that it holds locked."""
-        facts = (watch.mode, watch.watches, tuple(self._lanes))
+        facts = (watch.mode, watch.watches, tuple(self._threads))
         if facts == self._told:
             return
         self._told = facts
         text = json.dumps({"since": self._since, "mode": watch.mode, "watches": watch.watches})
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, text.encode(), 0)
-        notify.status(f"{len(self._lanes)} projects, {watch.mode}, {watch.watches} watches")
+        notify.status(f"{len(self._threads)} projects, {watch.mode}, {watch.watches} watches")
 
     def _stop(self) -> None:
-        for lane in self._lanes.values():
-            lane.stop()
+        for thread in self._threads.values():
+            thread.stop()
         deadline = time.monotonic() + GRACE
-        for lane in self._lanes.values():
-            if lane.thread:
-                lane.thread.join(max(0.0, deadline - time.monotonic()))
+        for thread in self._threads.values():
+            if thread.thread:
+                thread.thread.join(max(0.0, deadline - time.monotonic()))
         _log.info("stopped; jobs that run go on")
 
 

@@ -103,7 +103,7 @@ def unit_text(python: str, environment: dict[str, str], umask: int) -> str:
 
     Raises :class:`WtwatchError` for what a unit file cannot hold.
     """
-    lines = "\n".join(f"Environment={quoted(f'{name}={value}')}" for name, value in environment.items())
+    lines = "\n".join(f"Environment={unit_word(f'{name}={value}')}" for name, value in environment.items())
     text = shipped("systemd", UNIT).replace("@PYTHON@", _program(python))
     return text.replace("@UMASK@", f"{umask:04o}").replace("@ENVIRONMENT@", lines)
 
@@ -111,11 +111,11 @@ def unit_text(python: str, environment: dict[str, str], umask: int) -> str:
 def _program(path: str) -> str:
     # systemd takes no program whose own path holds one of these, but takes them in an argument
     if any(letter in "\"'\\" or letter < " " for letter in path):
-        return " ".join(["/bin/sh", "-c", quoted('exec "$0" "$@"'), quoted(path)])
-    return quoted(path)
+        return " ".join(["/bin/sh", "-c", unit_word('exec "$0" "$@"'), unit_word(path)])
+    return unit_word(path)
 
 
-def quoted(word: str) -> str:
+def unit_word(word: str) -> str:
     """Return ``word`` as one word of a unit file (systemd.syntax(7), systemd.unit(5) on specifiers).
 
     Raises :class:`WtwatchError` for bytes that are not UTF-8, which systemd ignores a line for.
