@@ -7,6 +7,8 @@ on another machine could do the same over a shared file system.
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -14,7 +16,9 @@ from typing import Any, NamedTuple, Self
 from wtwatch.doors.files import sync_folder, write_whole
 from wtwatch.doors.processes import Identity
 from wtwatch.queue.rows import spec_of, spec_text
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha, moment, stamp
+from wtwatch.words.versioned import More, given, taken
 
 MARK = "WTWATCH_ATTEMPT"
 """The variable that all processes of an attempt inherit; its value is the attempt's uuid."""
@@ -29,7 +33,8 @@ RESERVED = 256 * 1024
 class Order(NamedTuple):
     """What an attempt is to do, where, and on what: all that its process needs.
 
-    ``code`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's.
+    ``code`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's. It is
+    kept in a file: see :mod:`wtwatch.words.versioned`.
     """
 
     job: int
@@ -43,16 +48,23 @@ class Order(NamedTuple):
     base: Sha
     bell: Path
     spec: JobSpec
+    version: int = 1
+    more: More = ()
 
 
 class Result(NamedTuple):
-    """What an attempt came to. ``stopped``: it was told to end before it was done."""
+    """What an attempt came to. ``stopped``: it was told to end before it was done.
+
+    It is kept in a file: see :mod:`wtwatch.words.versioned`.
+    """
 
     exit: int | None
     commits: tuple[Sha, ...]
     ended: datetime
     error: str | None = None
     stopped: bool = False
+    version: int = 1
+    more: More = ()
 
 
 class Folder:
@@ -73,7 +85,7 @@ class Folder:
 
     def write_order(self, order: Order) -> None:
         """Say what is to be done, before anything is."""
-        facts = order._asdict() | {
+        facts = given(order._asdict()) | {
             "queued": stamp(order.queued),
             "at": stamp(order.at),
             "run_tree": str(order.run_tree),
@@ -84,21 +96,22 @@ class Folder:
         write_whole(self.path / "job.json", json.dumps(facts, indent=1))
 
     def order(self) -> Order | None:
-        """Return what is to be done, if it was said."""
+        """Return what is to be done, if it was said; raises :class:`WtwatchError` if that cannot be read."""
         facts = self._facts("job.json")
         if facts is None:
             return None
-        return Order(
-            **facts
-            | {
-                "queued": moment(facts["queued"]),
-                "at": moment(facts["at"]),
-                "run_tree": Path(facts["run_tree"]),
-                "code_path": Path(facts["code_path"]),
-                "bell": Path(facts["bell"]),
-                "spec": spec_of(json.dumps(facts["spec"])),
-            }
-        )
+        with self._in_words("job.json"):
+            return Order(
+                **taken(facts, Order._fields)
+                | {
+                    "queued": moment(facts["queued"]),
+                    "at": moment(facts["at"]),
+                    "run_tree": Path(facts["run_tree"]),
+                    "code_path": Path(facts["code_path"]),
+                    "bell": Path(facts["bell"]),
+                    "spec": spec_of(json.dumps(facts["spec"])),
+                }
+            )
 
     def set_aside(self) -> None:
         """Make room where the folder is that of another job, queued in a database that is gone."""
@@ -116,14 +129,19 @@ class Folder:
     def started(self) -> Identity | None:
         """Return which process does it, or did."""
         facts = self._facts("started")
-        return None if facts is None else Identity(facts["pid"], facts["started"], facts["boot"])
+        if facts is None:
+            return None
+        with self._in_words("started"):
+            return Identity(facts["pid"], facts["started"], facts["boot"])
 
     def result(self) -> Result | None:
-        """Return what it came to, once it is over."""
+        """Return what it came to, once it is over; raises :class:`WtwatchError` if that cannot be read."""
         facts = self._facts("outcome")
         if facts is None:
             return None
-        return Result(**facts | {"ended": moment(facts["ended"]), "commits": tuple(facts["commits"])})
+        with self._in_words("outcome"):
+            known = {"commits": tuple(facts.get("commits", ())), "ended": moment(facts["ended"])}
+            return Result(**{"exit": None} | taken(facts, Result._fields) | known)
 
     def mark_stopping(self) -> float:
         """Note that the attempt was told to end; return when that was first done, as seconds since 1970."""
@@ -133,12 +151,24 @@ class Folder:
         return float(file.read_text())
 
     def _facts(self, name: str) -> dict[str, Any] | None:
+        with self._in_words(name):
+            try:
+                text = (self.path / name).read_text(encoding="utf-8")
+            except FileNotFoundError:
+                return None
+            facts: dict[str, Any] = json.loads(text)
+            return facts
+
+    @contextmanager
+    def _in_words(self, name: str) -> Iterator[None]:
+        """Say which file it is that somebody damaged; none of ours is ever half written."""
         try:
-            text = (self.path / name).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        facts: dict[str, Any] = json.loads(text)
-        return facts
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise WtwatchError(
+                f"{self.path / name} cannot be read: {error!r}.",
+                f"Put it back from a backup, or move the folder away: {self.path}",
+            ) from error
 
 
 class Draft:
@@ -152,7 +182,7 @@ class Draft:
 
     def publish(self, result: Result) -> None:
         """Make the outcome known, whole, by a rename."""
-        text = json.dumps(result._asdict() | {"ended": stamp(result.ended)})
+        text = json.dumps(given(result._asdict()) | {"ended": stamp(result.ended)})
         content = text.encode("ascii")
         os.pwrite(self._handle, content, 0)
         os.ftruncate(self._handle, len(content))

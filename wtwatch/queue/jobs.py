@@ -18,6 +18,7 @@ from wtwatch.queue.rows import job_of, spec_text, specs_text, standing_of, stora
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import (
     Ended,
+    Foreign,
     Job,
     JobSpec,
     Outcome,
@@ -264,6 +265,11 @@ class Queue(Ledger):
                 if isinstance(found.state, Ended):
                     raise UsageError(
                         f"Job {job} is over already ({found.word}).", "See `wtwatch queue list`."
+                    )
+                if isinstance(found.state, Foreign):
+                    raise UsageError(
+                        f"Job {job} is {found.word}, a state that this version of wtwatch does not know.",
+                        "Install the newer one again: pip install --upgrade wtwatch",
                     )
                 if isinstance(found.state, Waiting):
                     _cancel_waiting(db, found.id, None)

@@ -9,6 +9,7 @@ from typing import Any
 
 from wtwatch.words.model import (
     Ended,
+    Foreign,
     Job,
     JobSpec,
     JobState,
@@ -19,11 +20,14 @@ from wtwatch.words.model import (
     Waiting,
     moment,
 )
+from wtwatch.words.versioned import given, taken
+
+_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 
 def spec_text(spec: JobSpec) -> str:
     """Return what a job is to do, as the column `spec` has it."""
-    return json.dumps(spec._asdict())
+    return json.dumps(given(spec._asdict()))
 
 
 def spec_of(text: str) -> JobSpec:
@@ -33,7 +37,7 @@ def spec_of(text: str) -> JobSpec:
 
 def specs_text(specs: Sequence[JobSpec]) -> str:
     """Return what standing jobs are to do, as the column `specs` has it."""
-    return json.dumps([spec._asdict() for spec in specs])
+    return json.dumps([given(spec._asdict()) for spec in specs])
 
 
 def job_of(row: sqlite3.Row) -> Job:
@@ -55,6 +59,8 @@ def _state(row: sqlite3.Row) -> JobState:
         return Waiting()
     if row["state"] == "running":
         return Running(moment(row["started"]), Sha(row["code"]), Sha(row["base"]), row["uuid"])
+    if row["state"] not in _OUTCOMES:
+        return Foreign(row["state"])
     return Ended(
         started=moment(row["started"]) if row["started"] else None,
         ended=moment(row["ended"]),
@@ -72,10 +78,10 @@ def standing_of(row: sqlite3.Row) -> Standing:
     return Standing(row["id"], Sha(row["base"]), specs, moment(row["queued"]))
 
 
-def _spec(kept: dict[str, object]) -> JobSpec:
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()
-    }
+def _spec(kept: dict[str, Any]) -> JobSpec:
+    values = {"command": ""} | taken(kept, JobSpec._fields)
+    for name in ("inputs", "outputs"):
+        values[name] = tuple(values.get(name, ()))
     return JobSpec(**values)
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple, NewType
 
+from wtwatch.words.versioned import More
+
 Sha = NewType("Sha", str)
 """A full commit id of git, in hexadecimal."""
 
@@ -102,7 +104,13 @@ class Ended(NamedTuple):
     detail: str | None = None
 
 
-JobState = Waiting | Running | Ended
+class Foreign(NamedTuple):
+    """In a state that only a newer version knows: shown by that word, and left alone."""
+
+    word: str
+
+
+JobState = Waiting | Running | Ended | Foreign
 
 
 class JobSpec(NamedTuple):
@@ -110,7 +118,7 @@ class JobSpec(NamedTuple):
 
     ``command`` is one shell line, as DataLad records it. ``plain`` runs it as it is, else it goes through
     DataLad's run. ``rerun_of`` is the result commit whose record is run again (then the record rules, and
-    ``command`` only shows it).
+    ``command`` only shows it). It is kept in files: see :mod:`wtwatch.words.versioned`.
     """
 
     command: str
@@ -119,6 +127,8 @@ class JobSpec(NamedTuple):
     outputs: tuple[str, ...] = ()
     plain: bool = False
     rerun_of: Sha | None = None
+    version: int = 1
+    more: More = ()
 
 
 class Job(NamedTuple):
@@ -143,6 +153,8 @@ class Job(NamedTuple):
                 return "running"
             case Ended(outcome=outcome):
                 return outcome.value
+            case Foreign(word=word):
+                return word
 
 
 class Standing(NamedTuple):

@@ -1,0 +1,97 @@
+"""The folder of an attempt: what lies in it outlives the version that wrote it, in both directions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wtwatch.doors.processes import identity
+from wtwatch.job.attempt import Draft, Folder, Order, Result
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import JobSpec, Sha, now
+
+A, B = (Sha(letter * 40) for letter in "ab")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.of(tmp_path, 3, 1)
+
+
+def order(tmp_path: Path) -> Order:
+    spec = JobSpec("touch {outputs}", "Größe", outputs=("a b",))
+    return Order(
+        3, 1, now(), "uuid", now(), tmp_path / "run", tmp_path / "run/code", A, B, tmp_path / "bell", spec
+    )
+
+
+def changed(file: Path, **facts: Any) -> dict[str, Any]:
+    """Write further facts into a file of JSON, and return all that are in it now."""
+    known: dict[str, Any] = json.loads(file.read_text()) | facts
+    file.write_text(json.dumps(known))
+    return known
+
+
+def test_an_order_comes_back_as_it_was_written(folder: Folder, tmp_path: Path) -> None:
+    assert folder.order() is None
+    folder.write_order(order(tmp_path))
+    assert changed(folder.path / "job.json")["version"] == 1
+    written = folder.order()
+    assert written and written == order(tmp_path)._replace(queued=written.queued, at=written.at)
+
+
+def test_what_a_newer_version_orders_besides_is_passed_over_and_written_back(
+    folder: Folder, tmp_path: Path
+) -> None:
+    folder.write_order(order(tmp_path))
+    spec = {"command": "true", "cpus": 2}
+    newer = changed(folder.path / "job.json", version=2, lane="1", spec=spec, more={"a": 1})
+    found = folder.order()
+    assert found and (found.spec.command, found.version) == ("true", 2)
+    folder.write_order(found)
+    again = json.loads((folder.path / "job.json").read_text())
+    assert again.items() >= {**newer, "spec": again["spec"]}.items()
+    assert again["spec"].items() >= spec.items()
+
+
+def test_an_outcome_of_any_version_is_read(folder: Folder) -> None:
+    folder.path.mkdir(parents=True)
+    ended = now()
+    Draft(folder).publish(Result(0, (A,), ended))
+    found = folder.result()
+    assert found == Result(0, (A,), ended)
+    changed(folder.path / "outcome", version=2, peak_memory=12)
+    found = folder.result()
+    assert found and found._replace(version=1, more=()) == Result(0, (A,), ended)
+    assert dict(found.more) == {"peak_memory": 12}
+    (folder.path / "outcome").write_text(json.dumps({"ended": "2026-01-01T00:00:00.000000Z"}))
+    found = folder.result()
+    assert found and (found.exit, found.commits, found.stopped) == (None, (), False)
+
+
+def test_who_does_it_is_read_whatever_else_a_newer_version_says(folder: Folder) -> None:
+    myself = identity(os.getpid())
+    assert myself
+    folder.write_started(myself, "uuid", now())
+    changed(folder.path / "started", host="node7")
+    assert folder.started() == myself
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "{}", '{"pid": 1}', '{"ended": "soon"}'])
+@pytest.mark.parametrize(
+    ("name", "read"), [("job.json", Folder.order), ("started", Folder.started), ("outcome", Folder.result)]
+)
+def test_a_damaged_file_is_named(
+    folder: Folder, name: str, read: Callable[[Folder], object], text: str
+) -> None:
+    folder.path.mkdir(parents=True)
+    (folder.path / name).write_text(text)
+    with pytest.raises(WtwatchError) as caught:
+        read(folder)
+    assert str(folder.path / name) in caught.value.message
+    assert caught.value.hint
