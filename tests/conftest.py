@@ -62,12 +62,15 @@ def templates(shared: Path) -> Callable[[Driver], Path]:
 
 
 @pytest.fixture(autouse=True)
-def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared: Path) -> None:
+def sealed(tmp_path: Path, shared: Path) -> Iterator[None]:
+    """Shut the room, with a monkeypatch of its own: a test that undoes its own patches stays inside."""
     env = sealed_env(tmp_path / "home", shared / "uv-cache", os.environ)
-    for key in os.environ.keys() - env.keys():
-        monkeypatch.delenv(key)
-    for key, value in env.items():
-        monkeypatch.setenv(key, value)
+    with pytest.MonkeyPatch.context() as patch:
+        for key in os.environ.keys() - env.keys():
+            patch.delenv(key)
+        for key, value in env.items():
+            patch.setenv(key, value)
+        yield
 
 
 @pytest.fixture

@@ -31,12 +31,9 @@ def sealed_env(home: Path, uv_cache: Path, base: Mapping[str, str]) -> dict[str,
     Who commits stands in files of that home, since wtwatch strips GIT_AUTHOR_NAME and its like.
     """
     (home / "tmp").mkdir(parents=True, exist_ok=True)
-    (home / ".gitconfig").write_text(
-        "[user]\n\tname = Lab Author\n\temail = lab@example.org\n[init]\n\tdefaultBranch = main\n"
-    )
-    (home / "jj.toml").write_text(
-        '[user]\nname = "Lab Author"\nemail = "lab@example.org"\n[ui]\npaginate = "never"\n'
-    )
+    who = 'name = "Lab Author"\nemail = "lab@example.org"\n'
+    _put(home / ".gitconfig", f"[user]\n{who}[init]\ndefaultBranch = main\n")
+    _put(home / "jj.toml", f'[user]\n{who}[ui]\npaginate = "never"\n')
     return {key: value for key, value in base.items() if _KEPT.fullmatch(key)} | {
         "HOME": str(home),
         "TMPDIR": str(home / "tmp"),  # uv leaves a lock there for each environment
@@ -56,6 +53,13 @@ def sealed_env(home: Path, uv_cache: Path, base: Mapping[str, str]) -> dict[str,
         "UV_NO_CONFIG": "1",
         "DATALAD_UI_PROGRESSBAR": "none",
     }
+
+
+def _put(file: Path, text: str) -> None:
+    """Write a file whole: workers share a home, and none of them may read half a file that another writes."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
 
 
 def _tool_path(base: Mapping[str, str]) -> str:

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
 from tests.building import DRUGS, SUBJECTS
 from tests.conftest import MakeLab
 from tests.lab import Lab, eventually, plot_of
+from tests.room import sealed_env
 
 CLEAN = "nothing to save, working tree clean\n"
+
+
+def test_a_test_that_undoes_its_own_patches_stays_in_the_sealed_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ITS_OWN", "1")
+    monkeypatch.undo()
+    assert "ITS_OWN" not in os.environ and os.environ["HOME"] == str(tmp_path / "home")
+
+
+def test_workers_that_share_a_home_never_read_half_a_setting(tmp_path: Path) -> None:
+    def settings() -> str:
+        return (tmp_path / ".gitconfig").read_text() + (tmp_path / "jj.toml").read_text()
+
+    sealed_env(tmp_path, tmp_path, {})
+    whole = settings()
+    other = threading.Thread(target=lambda: [sealed_env(tmp_path, tmp_path, {}) for _ in range(300)])
+    other.start()
+    while other.is_alive():
+        assert settings() == whole
+    other.join()
 
 
 def test_datalad_takes_the_project_for_its_own_and_finds_it_clean(any_lab: Lab) -> None:

@@ -441,6 +441,13 @@ def test_only_the_newest_leftovers_are_kept(bench: Bench) -> None:
     assert [folder.exists() for folder in kept if folder] == [False, True, True]
 
 
+def test_folders_that_a_job_locked_are_cleared_up_like_others(bench: Bench) -> None:
+    folder = "04_dataframes/240226I/LSD"
+    kept = bench.tidy(bench.do(f"cd {folder}; rm F.pkl; mkdir in; echo 1 > in/new; chmod 555 in .; false"))
+    assert kept and (kept / folder / "in/new").read_text() == "1\n"
+    assert bench.dirt() == "" and (bench.tree / folder / "F.pkl").exists()
+
+
 def test_ignored_files_stay_where_they_are(bench: Bench) -> None:
     bench.do("echo '*.tmp' > .gitignore")
     bench.tidy(bench.do("echo 1 > x.tmp; false"))

@@ -20,6 +20,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.project import config
 from wtwatch.project.registry import known
 from wtwatch.setup import init
+from wtwatch.setup.demo import make_deletable
 from wtwatch.setup.dotgit import shares_annex
 from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import stands
@@ -448,6 +449,7 @@ def test_two_projects_of_one_name_are_refused(say: Say, make_lab: MakeLab) -> No
     assert f"a project 'L5b' already, of {first.main}" in error and "--name L5b-2" in error
     say(second.main, "init", "--name", "L5b-2", "--env", "none")
     assert "cannot be the name" in refused(say, second, "--bookmark", "x", "--name", "a/b")
+    make_deletable(first.main)
     subprocess.run(["rm", "-rf", str(first.main)], check=True)
     error = refused(say, second, "--bookmark", "x", "--name", "L5b")
     assert "whose superdataset is gone" in error and "wtwatch forget L5b" in error

@@ -56,6 +56,8 @@ def _clear_one(tree: RunTree, path: str, place: Path, env: Mapping[str, str], si
     found = changes_in(folder, env)
     contents = unlocked(folder, found)
     for change in found:
+        _open_folders(folder, change.path)
+    for change in found:
         gone = change.unstaged == "D" or change.gitlink
         same = change.unstaged == "." and _has_content(folder / change.path, contents.get(change.path), since)
         if not gone and not same:
@@ -69,6 +71,13 @@ def _clear_one(tree: RunTree, path: str, place: Path, env: Mapping[str, str], si
     if any(change.in_head[0] == "100644" for change in back) and _is_annexed(folder):
         # git leaves a pointer where an unlocked annexed file has to be (git-annex-smudge(1))
         Repo(folder).git("annex", "smudge", "--update")
+
+
+def _open_folders(tree: Path, path: str) -> None:
+    """Give the right to write back where a job took it from the folders above ``path``, and from itself."""
+    for folder in (tree / path, *(tree / above for above in Path(path).parents)):
+        if folder.is_dir() and not folder.is_symlink() and not os.access(folder, os.W_OK | os.X_OK):
+            folder.chmod(folder.stat().st_mode | 0o700)
 
 
 def _has_content(unlocked_file: Path, content: Path | None, since: datetime) -> bool:
