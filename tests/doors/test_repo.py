@@ -105,7 +105,7 @@ def test_a_failure_keeps_gits_words_and_shows_a_command_to_paste(repo: Repo) -> 
     with pytest.raises(CommandFailed) as error:
         repo.git("rev-parse", "--verify", "no such thing")
     assert error.value.message.startswith(
-        f"`git rev-parse --verify no such thing` failed in {repo.path} (exit 128)"
+        f"`git rev-parse --verify 'no such thing'` failed in {repo.path} (exit 128)"
     )
     assert "Needed a single revision" in error.value.message
 
@@ -121,9 +121,37 @@ def test_a_folder_that_is_gone_and_a_git_that_is_missing_are_told_apart(
 
 
 def test_two_answers_may_be_waited_for_at_once(repo: Repo) -> None:
-    first, second = repo.start("rev-parse", "HEAD"), repo.start("hash-object", "--stdin", feed=True)
-    assert repo.answer(second, stdin="kept\n") == repo.tree("HEAD")["kept"].sha
-    assert repo.answer(first) == head(repo)
+    first, second = repo.ask("rev-parse", "HEAD"), repo.ask("hash-object", "--stdin", feed=True)
+    assert second.answer(stdin="kept\n") == repo.tree("HEAD")["kept"].sha
+    assert first.answer() == head(repo)
+
+
+def test_a_name_with_a_carriage_return_is_read_as_it_is(repo: Repo) -> None:
+    """As macOS makes them: `Icon\\r` holds a folder's icon."""
+    name = "Icon\r"
+    (repo.path / name).write_text("x")
+    repo.git("add", "--", name)
+    assert name in repo.git("ls-files", "-z").split("\0")
+    assert repo.changes().edited == (name,)
+
+
+def hanging(repo: Repo) -> tuple[str, ...]:
+    """Return the words of a git that waits for ever: nobody writes into what it reads."""
+    os.mkfifo(repo.path / "silent")
+    return ("config", "--file", "silent", "--list")
+
+
+def test_a_git_that_gives_no_answer_is_ended_and_named(repo: Repo) -> None:
+    asking = repo.ask(*hanging(repo), limit=0.1)
+    with pytest.raises(CommandFailed, match="no answer within 0 seconds") as said:
+        asking.answer()
+    assert "`git config --file silent --list`" in said.value.message and str(repo.path) in said.value.message
+
+
+def test_a_git_that_nobody_asks_ends_with_its_block(repo: Repo) -> None:
+    with pytest.raises(ValueError, match="in between"), repo.ask(*hanging(repo)) as asking:
+        raise ValueError("in between")
+    assert asking.code() != 0
 
 
 # --- revisions and refs

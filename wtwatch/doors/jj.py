@@ -4,12 +4,12 @@ It is run in the main code tree alone: inside a linked git worktree it can act o
 """
 
 import json
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors.program import Asking
 from wtwatch.doors.repo import clean_env
-from wtwatch.words.errors import CommandFailed, WtwatchError
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 
 CONFLICT_PREFIX = ".jjconflict-"
@@ -52,20 +52,21 @@ def _exact(name: str) -> str:
     return f"exact:{json.dumps(name, ensure_ascii=False)}"
 
 
-def start_bookmark(code: Path, name: str) -> subprocess.Popen[str]:
-    """Start to read a bookmark (21 ms, so other work may go on); pass the process to :func:`bookmark`."""
+def ask_bookmark(code: Path, name: str) -> Asking:
+    """Start to read a bookmark (21 ms, so other work may go on); pass it to :func:`bookmark`."""
     template = 'json(self) ++ "\\n"'
-    return _start(
+    return _ask(
         code, "--ignore-working-copy", "bookmark", "list", "--all-remotes", _exact(name), "-T", template
     )
 
 
-def bookmark(code: Path, name: str, started: subprocess.Popen[str] | None = None) -> Bookmark:
+def bookmark(code: Path, name: str, asked: Asking | None = None) -> Bookmark:
     """Return where jj has the bookmark; the working copy is neither looked at nor snapshot."""
-    process = started or start_bookmark(code, name)
     targets: tuple[Sha, ...] = ()
     git: Sha | None = None
-    for line in filter(None, _answer(process, code).splitlines()):
+    with asked or ask_bookmark(code, name) as asking:
+        listing = asking.answer()
+    for line in filter(None, listing.splitlines()):
         entry = json.loads(line)
         commits = tuple(Sha(target) for target in entry["target"] if target)
         if "remote" not in entry:
@@ -94,34 +95,18 @@ def working_copy_is_empty(code: Path) -> bool:
 
 
 def _run(code: Path, *args: str) -> str:
-    return _answer(_start(code, *args), code)
+    with _ask(code, *args) as asking:
+        return asking.answer()
 
 
-def _start(code: Path, *args: str) -> subprocess.Popen[str]:
-    command = ["jj", "--no-pager", "--color=never", *args]
+def _ask(code: Path, *args: str) -> Asking:
     try:
-        return subprocess.Popen(
-            command,
-            cwd=code,
-            env=clean_env(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="surrogateescape",
-        )
+        return Asking(["jj", "--no-pager", "--color=never", *args], code, clean_env())
     except FileNotFoundError:
         raise WtwatchError(
             f"{code} is driven by jj, but jj is not on PATH.",
             "Install jj, or put it on PATH; for the service: `wtwatch service install` notes the PATH anew.",
         ) from None
-
-
-def _answer(process: subprocess.Popen[str], code: Path) -> str:
-    out, err = process.communicate()
-    if process.returncode:
-        raise CommandFailed([str(word) for word in process.args], process.returncode, err, str(code))  # type: ignore[union-attr]
-    return out
 
 
 def installed() -> bool:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
+from wtwatch.doors.program import LIMIT, Asking
 from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -82,48 +82,48 @@ def _is_on(path: str, tool: str) -> bool:
     return any(os.access(place, os.X_OK) for place in places)
 
 
+class GitAsking(Asking):
+    """A git at work; its answer comes without the last newline."""
+
+    @staticmethod
+    def shown(command: Sequence[str]) -> list[str]:
+        """Return the command without the settings that wtwatch gives to each."""
+        return _without_settings(command)
+
+    def answer(self, ok: Iterable[int] | None = (0,), stdin: str | None = None) -> str:
+        """Return what git printed; see :meth:`Asking.answer`."""
+        return super().answer(ok, stdin).removesuffix("\n")
+
+
 class Repo:
     """A work tree of a git repository, by its path. Cheap: holds nothing open."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def start(
-        self, *args: str, env: Mapping[str, str] | None = None, hooks: bool = False, feed: bool = False
-    ) -> subprocess.Popen[str]:
-        """Start git here; pass the process to :meth:`answer`. Several may run side by side."""
+    def ask(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        hooks: bool = False,
+        feed: bool = False,
+        limit: float = LIMIT,
+    ) -> GitAsking:
+        """Start git here, and ask for its answer later; several may work side by side.
+
+        ``hooks`` lets the repository's own hooks run; ``feed``: it is given something on standard input;
+        ``limit`` are the seconds that it may take.
+        """
         settings = ["-c", "submodule.recurse=false", "-c", "gc.auto=0"]
         if not hooks:  # what wtwatch does to the run tree is not what the user's hooks are for
             settings += ["-c", f"core.hooksPath={os.devnull}"]
         command = ["git", "--no-optional-locks", *settings, *args]
         try:
-            return subprocess.Popen(
-                command,
-                cwd=self.path,
-                env=clean_env() | dict(env or {}),
-                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="surrogateescape",
-            )
+            return GitAsking(command, self.path, clean_env() | dict(env or {}), feed, limit)
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise WtwatchError(f"The folder {self.path} is gone.") from None
             raise WtwatchError("git is not on PATH.", "Install git 2.38 or later.") from None
-
-    def answer(
-        self, process: subprocess.Popen[str], ok: Iterable[int] = (0,), stdin: str | None = None
-    ) -> str:
-        """Wait for :meth:`start` and return what git printed, without the last newline.
-
-        Raises :class:`CommandFailed` if the exit code is not in ``ok``.
-        """
-        out, err = process.communicate(stdin)
-        if process.returncode not in ok:
-            words = [word for word in list(process.args)[1:] if isinstance(word, str)]  # type: ignore[arg-type]
-            raise CommandFailed(["git", *_without_settings(words)], process.returncode, err, str(self.path))
-        return out.removesuffix("\n")
 
     def git(
         self,
@@ -132,19 +132,19 @@ class Repo:
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
         hooks: bool = False,
+        limit: float = LIMIT,
     ) -> str:
-        """Run git here and return what it printed, without the last newline.
+        """Run git here and return what it printed, without the last newline; see :meth:`ask`.
 
-        ``ok`` are the exit codes that are no error; ``hooks`` lets the repository's own hooks run. Raises
-        :class:`CommandFailed`.
+        ``ok`` are the exit codes that are no error. Raises :class:`CommandFailed`.
         """
-        return self.answer(self.start(*args, env=env, hooks=hooks, feed=stdin is not None), ok, stdin)
+        with self.ask(*args, env=env, hooks=hooks, feed=stdin is not None, limit=limit) as asking:
+            return asking.answer(ok, stdin)
 
     def succeeds(self, *args: str) -> bool:
         """Return whether git exits with 0."""
-        process = self.start(*args)
-        process.communicate()
-        return process.returncode == 0
+        with self.ask(*args) as asking:
+            return asking.code() == 0
 
     def resolve(self, revision: str) -> Sha | None:
         """Return the commit that ``revision`` names, or ``None``."""
@@ -170,7 +170,7 @@ class Repo:
         if link.is_dir():  # also git-annex's symlink
             return link.resolve()
         try:  # gitrepository-layout(5): a file with one line
-            target = link.read_text(encoding="utf-8", errors="surrogateescape")
+            target = os.fsdecode(link.read_bytes())
         except OSError:
             return Path(self.git("rev-parse", "--absolute-git-dir"))
         return (self.path / target.removeprefix("gitdir: ").rstrip("\n")).resolve()
@@ -181,7 +181,7 @@ class Repo:
         if not (own / "HEAD").is_file():  # let git say what is wrong
             return Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
         try:  # gitrepository-layout(5)
-            shared = (own / "commondir").read_text(encoding="utf-8", errors="surrogateescape")
+            shared = os.fsdecode((own / "commondir").read_bytes())
         except FileNotFoundError:
             return own
         return (own / shared.rstrip("\n")).resolve()
@@ -322,7 +322,7 @@ class HistoryReader:
         return int(blob.size), None
 
 
-def _without_settings(words: list[str]) -> list[str]:
+def _without_settings(words: Iterable[str]) -> list[str]:
     shown = []
     rest = iter(words)
     for word in rest:

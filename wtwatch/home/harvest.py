@@ -1,10 +1,9 @@
 """What commits bring: jobs, files and bytes, counted in one repository."""
 
 from pathlib import Path
-from subprocess import Popen
 from typing import NamedTuple
 
-from wtwatch.doors.repo import Repo, history
+from wtwatch.doors.repo import GitAsking, Repo, history
 from wtwatch.words.model import Sha
 
 _MARK = "[DATALAD RUNCMD]"
@@ -19,14 +18,14 @@ class Harvest(NamedTuple):
     commits: tuple[str, ...] = ()
 
 
-def start_apart(repo: Repo, ours: str, theirs: str) -> Popen[str]:
+def start_apart(repo: Repo, ours: str, theirs: str) -> GitAsking:
     """Start to count by how much two branches differ; pass the process to :func:`apart`."""
-    return repo.start("rev-list", "--left-right", "--count", f"{ours}...{theirs}")
+    return repo.ask("rev-list", "--left-right", "--count", f"{ours}...{theirs}")
 
 
-def apart(repo: Repo, started: Popen[str]) -> tuple[int, int]:
+def apart(repo: Repo, started: GitAsking) -> tuple[int, int]:
     """Return how many commits of ``theirs`` are lacking in ``ours``, and the other way round."""
-    counts = repo.answer(started, ok=(0, 128)).split()
+    counts = started.answer(ok=(0, 128)).split()
     return (int(counts[1]), int(counts[0])) if counts else (0, 0)  # nothing: one of them does not exist
 
 

@@ -6,10 +6,9 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from subprocess import Popen
 from typing import NamedTuple
 
-from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.doors.repo import GITLINK, GitAsking, Repo
 from wtwatch.words.model import Sha
 
 _FIELDS = {"1": 8, "u": 10}
@@ -73,9 +72,9 @@ class Change(NamedTuple):
         return GITLINK in (self.in_head[0], self.in_index[0])
 
 
-def start_changes(tree: Path, env: Mapping[str, str]) -> Popen[str]:
+def start_changes(tree: Path, env: Mapping[str, str]) -> GitAsking:
     """Start to look at what differs in the repository at ``tree``; pass it to :func:`read_changes`."""
-    return Repo(tree).start(
+    return Repo(tree).ask(
         "status",
         "--porcelain=v2",
         "-z",
@@ -87,9 +86,9 @@ def start_changes(tree: Path, env: Mapping[str, str]) -> Popen[str]:
     )
 
 
-def read_changes(tree: Path, started: Popen[str]) -> list[Change]:
+def read_changes(tree: Path, started: GitAsking) -> list[Change]:
     """Return what differs, subdatasets only by the commit at which they stand."""
-    return list(_parse(Repo(tree).answer(started)))
+    return list(_parse(started.answer()))
 
 
 def changes_in(tree: Path, env: Mapping[str, str]) -> list[Change]:

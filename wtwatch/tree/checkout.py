@@ -63,11 +63,11 @@ def in_the_way(
 def hindrances(repo: Repo, old: Sha, new: Sha) -> list[str]:
     """Return the paths that bar the way from ``old`` to ``new``: open edits, and files that git lacks."""
     shape = ("--name-only", "--no-renames", "-z")
-    changed = repo.start("diff-tree", "-r", *shape, old, new)
-    edited = repo.start("diff", "--no-ext-diff", "--ignore-submodules", *shape)
-    staged = repo.start("diff-index", "--cached", *shape, "HEAD")
-    opened = {*repo.answer(edited).split("\0"), *repo.answer(staged).split("\0")} - {""}
-    hit = opened.intersection(repo.answer(changed).split("\0"))
+    changed = repo.ask("diff-tree", "-r", *shape, old, new)
+    edited = repo.ask("diff", "--no-ext-diff", "--ignore-submodules", *shape)
+    staged = repo.ask("diff-index", "--cached", *shape, "HEAD")
+    opened = {*edited.answer().split("\0"), *staged.answer().split("\0")} - {""}
+    hit = opened.intersection(changed.answer().split("\0"))
     return sorted({*hit, *in_the_way(repo, old, new)})
 
 

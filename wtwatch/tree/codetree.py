@@ -62,24 +62,24 @@ def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> F
     if not is_present(tree):
         return Facts(present=False)
     asking = _ask_jj(tree)  # first, as it takes longest
-    refs = code.start("for-each-ref", _REFS, tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
-    status = code.start("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
-    lines = (line.split("\0", 2) for line in code.answer(refs).splitlines())
+    refs = code.ask("for-each-ref", _REFS, tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
+    status = code.ask("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
+    lines = (line.split("\0", 2) for line in refs.answer().splitlines())
     known = {ref: (Sha(commit), subject) for ref, commit, subject in lines}
     applied = known[tree.applied_ref][0] if tree.applied_ref in known else None
     git_tip, subject = known.get(tree.project.bookmark_ref, (None, None))
     tip, missing = _tip(git_tip, asking())
     if tip != git_tip:
         subject = code.subject(tip) if tip else None
-    listing = code.start("ls-tree", "-z", "--full-tree", tip) if tip else None
-    changes = parse_status(code.answer(status))
+    listing = code.ask("ls-tree", "-z", "--full-tree", tip) if tip else None
+    changes = parse_status(status.answer())
     parked = changes.head
     edited = (*changes.edited, *changes.unmerged)
     if changes.branch == tree.project.bookmark and changes.head and not index_is_at(code, changes.head):
         parked = _parked_at(code, changes.head, applied)
         edited = tuple(sorted(_differing(code, parked)))
     try:
-        entries = parse_tree(code.answer(listing)) if listing else ()
+        entries = parse_tree(listing.answer()) if listing else ()
     except CommandFailed:
         tip, missing, entries = None, "jj has not exported it", ()
     kept = tree.backup_prefix
@@ -137,10 +137,10 @@ def _ask_jj(tree: RunTree) -> Callable[[], jj.Bookmark | None]:
     known = _seen.get(key)
     if known and known[0] == operation:
         return lambda: known[1]
-    started = jj.start_bookmark(code, tree.project.bookmark)
+    asked = jj.ask_bookmark(code, tree.project.bookmark)
 
     def answer() -> jj.Bookmark:
-        _seen[key] = (operation, jj.bookmark(code, tree.project.bookmark, started))
+        _seen[key] = (operation, jj.bookmark(code, tree.project.bookmark, asked))
         return _seen[key][1]
 
     return answer
@@ -179,6 +179,6 @@ def _last_written(code: Repo) -> Sha | None:
 
 
 def _differing(code: Repo, commit: Sha) -> set[str]:
-    in_files = code.start("diff", "--no-ext-diff", "--name-only", "--no-renames", "-z", commit)
-    staged = code.start("diff-index", "--cached", "--name-only", "--no-renames", "-z", commit)
-    return {path for path in f"{code.answer(in_files)}\0{code.answer(staged)}".split("\0") if path}
+    in_files = code.ask("diff", "--no-ext-diff", "--name-only", "--no-renames", "-z", commit)
+    staged = code.ask("diff-index", "--cached", "--name-only", "--no-renames", "-z", commit)
+    return {path for path in f"{in_files.answer()}\0{staged.answer()}".split("\0") if path}

@@ -4,10 +4,9 @@ Plumbing only: the commit changes the gitlink of ``code`` alone, whatever else i
 the same with a hundred thousand files.
 """
 
-from subprocess import Popen
 from typing import NamedTuple
 
-from wtwatch.doors.repo import GITLINK, ZERO, Repo
+from wtwatch.doors.repo import GITLINK, ZERO, GitAsking, Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
@@ -38,14 +37,14 @@ def pointer_of(tree: RunTree) -> Pointer:
     return Pointer(head, dataset.branch(), pointer)
 
 
-def start_recorded(tree: RunTree) -> Popen[str]:
+def start_recorded(tree: RunTree) -> GitAsking:
     """Start to ask which code commit the run tree's superdataset names; pass it to :func:`recorded`."""
-    return Repo(tree.path).start(*_LISTING, tree.project.code)
+    return Repo(tree.path).ask(*_LISTING, tree.project.code)
 
 
-def recorded(tree: RunTree, started: Popen[str]) -> Sha | None:
+def recorded(tree: RunTree, started: GitAsking) -> Sha | None:
     """Return which code commit the superdataset of the run tree names."""
-    return _gitlink(Repo(tree.path).answer(started, ok=(0, 128)))
+    return _gitlink(started.answer(ok=(0, 128)))
 
 
 def _gitlink(listing: str) -> Sha | None:
@@ -120,9 +119,9 @@ def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None
 
 def _commit(tree: RunTree, dataset: Repo, base: Sha, old: Sha | None, new: Sha) -> Sha:
     code = Repo(tree.project.main_code)
-    asked = code.start("log", "-1", "--format=%s", "--end-of-options", new)
+    asked = code.ask("log", "-1", "--format=%s", "--end-of-options", new)
     files = dataset.with_gitlink(base, tree.project.code, new)
-    subject = code.answer(asked, ok=(0, 128))
+    subject = asked.answer(ok=(0, 128))
     was = old[:10] if old else "nothing"
     message = (
         f"{tree.project.code}: {was} → {new[:10]} {subject}\n\n"
@@ -142,13 +141,13 @@ def _fold(tree: RunTree, dataset: Repo, pointer: Pointer, branch: str) -> tuple[
     That is a pointer commit of wtwatch which nothing reaches but ``branch`` (git asks itself side by side).
     """
     commit = pointer.head
-    shown = dataset.start("log", "-1", "--format=%P%n%B", commit)
-    refs = dataset.start("for-each-ref", "--contains", commit, "--format=%(refname)")
-    listing = dataset.start("ls-tree", "-z", "--full-tree", f"{commit}^", "--", tree.project.code)
+    shown = dataset.ask("log", "-1", "--format=%P%n%B", commit)
+    refs = dataset.ask("for-each-ref", "--contains", commit, "--format=%(refname)")
+    listing = dataset.ask("ls-tree", "-z", "--full-tree", f"{commit}^", "--", tree.project.code)
     others = dataset.detached_heads()
-    parents, *message = dataset.answer(shown).strip().splitlines()
-    reached_by = dataset.answer(refs).splitlines()
-    before = _gitlink(dataset.answer(listing, ok=(0, 128)))
+    parents, *message = shown.answer().strip().splitlines()
+    reached_by = refs.answer().splitlines()
+    before = _gitlink(listing.answer(ok=(0, 128)))
     if len(parents.split()) != 1 or message[-1:] != [SIGN] or reached_by != [f"refs/heads/{branch}"]:
         return None
     if any(dataset.is_ancestor(commit, head) for head in others):

@@ -1,5 +1,7 @@
 """The one kind of foreseen trouble: what happened, the way out, and the exit code."""
 
+import shlex
+
 
 class WtwatchError(Exception):
     """Something that the user can act on.
@@ -28,7 +30,7 @@ class CommandFailed(WtwatchError):
     def __init__(self, command: list[str], code: int, stderr: str, where: str) -> None:
         words = stderr.strip() or "(it printed nothing)"
         died = f"signal {-code}" if code < 0 else f"exit {code}"
-        super().__init__(f"`{' '.join(command)}` failed in {where} ({died}):\n{words}")
+        super().__init__(f"`{shlex.join(command)}` failed in {where} ({died}):\n{words}")
         self.command = command
         self.code = code
         self.stderr = stderr
