@@ -19,7 +19,7 @@ from wtwatch import reconcile
 from wtwatch.daemon import loop
 from wtwatch.daemon.loop import ProjectThread
 from wtwatch.doors.files import bell_in, ring
-from wtwatch.project.config import Project, read_project, registry_file
+from wtwatch.project.config import Project, read_project, register, registry_file, write_project
 
 
 @pytest.fixture
@@ -139,6 +139,19 @@ def test_a_lane_ticks_at_the_time_that_a_tick_named_and_else_only_when_something
 def _quiet(thread: ProjectThread, ticks: threading.Semaphore) -> bool:
     thread.poke_if_changed()
     return not thread.poked.is_set() and not ticks.acquire(timeout=0.1)
+
+
+def test_a_setting_that_nobody_knows_stops_no_project_and_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "state"
+    write_project(Project("p", state, tmp_path / "main", tmp_path / "run"))
+    register("p", state)
+    with (state / "config.toml").open("a") as file:
+        file.write("setle = 5\n")
+    daemon = loop.Daemon(lock=-1)
+    assert list(daemon._projects()) == list(daemon._projects()) == ["p"]
+    assert caplog.text.count("there is no setting 'setle'; did you mean settle?") == 1
 
 
 def test_who_gives_no_sign_when_it_ends_is_looked_at_soon_then_seldom(project: Project) -> None:

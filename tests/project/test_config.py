@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tomli
 
 from wtwatch.project.config import (
     Project,
@@ -15,6 +16,7 @@ from wtwatch.project.config import (
     register,
     registered,
     registry_file,
+    unknown_settings,
     unregister,
     write_project,
 )
@@ -61,8 +63,7 @@ def test_defaults_are_not_written_so_that_a_later_release_may_better_them(tmp_pa
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("bokmark = 'runs'", "line 4: there is no setting 'bokmark'"),
-        ("[projects]\nx = 1", "line 4: there is no setting 'projects'"),
+        ("version = 'new'", "line 4: version must be a whole number, not 'new'"),
         ("code.path = 'x'", "line 4: code must be a text in quotes, not {'path': 'x'}"),
         ("# a note\n\nbookmark = 7", "line 6: bookmark must be a text in quotes, not 7"),
         ("settle = 'soon'", "line 4: settle must be a number of seconds, not 'soon'"),
@@ -85,12 +86,47 @@ def test_a_wrong_setting_is_named_with_file_line_and_what_is_allowed(
     assert error.value.exit_code == 2
 
 
-def test_a_wrong_key_is_answered_with_all_that_are_allowed(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as error:
-        read_project(written(tmp_path, f"{GOOD}bokmark = 'runs'\n"))
-    assert error.value.hint
-    assert "bookmark" in error.value.hint
-    assert "state" not in error.value.hint.split()
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("bokmark = 'runs'", "line 4: there is no setting 'bokmark'; did you mean bookmark?"),
+        ("\n[projects]\nx = 1", "line 5: there is no setting 'projects'."),
+        ("state = '/data'", "line 4: there is no setting 'state'."),
+        ("more = 1", "line 4: there is no setting 'more'."),
+    ],
+)
+def test_an_unknown_setting_stops_nothing_but_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    project = read_project(written(tmp_path, f"{GOOD}{line}\n"))
+    assert (project.name, project.bookmark) == ("L5b", "runs")
+    [said] = unknown_settings(project)
+    assert said.startswith(f"{tmp_path / 'config.toml'}, {complaint}")
+
+
+def test_settings_of_a_newer_version_are_written_back(tmp_path: Path) -> None:
+    text = GOOD + "version = 9\nlanes = 4\ncarry = ['.env']\nstate = 's'\n[limits]\nopen_files = 1024\n"
+    project = read_project(written(tmp_path, text))
+    write_project(project._replace(settle=1.0, bookmark="other"))
+    again = read_project(tmp_path / "config.toml")
+    assert (again.settle, again.bookmark, again.version) == (1.0, "other", 9)
+    assert dict(again.more) == {
+        "lanes": 4, "carry": [".env"], "state": "s", "limits": {"open_files": 1024}
+    }  # fmt: skip
+
+
+def test_settings_of_before_there_were_versions_are_read(tmp_path: Path) -> None:
+    project = read_project(written(tmp_path, GOOD))
+    write_project(project)
+    assert "version = 1\n" in (tmp_path / "config.toml").read_text()
+    assert read_project(tmp_path / "config.toml") == project
+
+
+def test_a_path_that_is_not_utf8_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    project = project_at(tmp_path)
+    for odd in (project._replace(main_tree=tmp_path / "L5b\udcff"), project._replace(bookmark="\udcff")):
+        with pytest.raises(UsageError, match=r"\\udcff.* is not UTF-8") as caught:
+            write_project(odd)
+        assert caught.value.hint
+    assert not project.state.exists()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +180,16 @@ def test_projects_are_registered_by_name_and_taken_off_again(tmp_path: Path) -> 
     unregister("one")
     unregister("never there")
     assert registered() == {"two": tmp_path / "two"}
+
+
+def test_what_a_newer_version_says_of_the_list_is_kept(tmp_path: Path) -> None:
+    registry_file().parent.mkdir(parents=True)
+    registry_file().write_text('version = 2\n[projects]\none = "/one"\n[owners]\none = "node7"\n')
+    register("two", tmp_path / "two")
+    unregister("one")
+    assert registered() == {"two": tmp_path / "two"}
+    assert tomli.loads(registry_file().read_text())["owners"] == {"one": "node7"}
+    assert tomli.loads(registry_file().read_text())["version"] == 2
 
 
 @pytest.mark.parametrize(

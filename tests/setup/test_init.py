@@ -442,6 +442,15 @@ def test_a_conflicted_bookmark_is_refused(say: Say, jj_lab: Lab) -> None:
     assert "is conflicted" in refused(say, lab)
 
 
+def test_a_path_that_the_settings_cannot_hold_is_refused_and_nothing_is_made(say: Say, lab: Lab) -> None:
+    main = lab.root / "L5b \udcff"
+    lab.main.rename(main)
+    said = say(main, "init", "--name", "L5b", "--env", "none", code=2)
+    assert "is not UTF-8" in said.err and "\\udcff" in said.err
+    assert not (main / ".git" / "wtwatch").exists()
+    assert [entry.name for entry in lab.root.iterdir() if "runs" in entry.name] == []
+
+
 def test_two_projects_of_one_name_are_refused(say: Say, make_lab: MakeLab) -> None:
     first, second = make_lab("git", "one"), make_lab("git", "two")
     say(first.main, "init", "--env", "none")

@@ -140,6 +140,7 @@ class Daemon:
         self._told: tuple[object, ...] = ()
         self._since = stamp(now())
         self._skipped: set[str] = set()
+        self._unknown_told: dict[str, object] = {}
 
     def run(self) -> None:
         """Watch until told to stop by SIGTERM or SIGINT."""
@@ -221,6 +222,7 @@ class Daemon:
                 self._skip(name, f"it belongs to the host {project.host}")
                 continue
             self._skipped.discard(name)
+            self._warn_of(project)
             found[name] = project
         return found
 
@@ -228,6 +230,12 @@ class Daemon:
         if name not in self._skipped:
             _log.warning("%s is left alone: %s", name, why)
             self._skipped.add(name)
+
+    def _warn_of(self, project: Project) -> None:
+        if self._unknown_told.get(project.name) != project.more:
+            self._unknown_told[project.name] = project.more
+            for unknown in config.unknown_settings(project):
+                _log.warning("%s: %s It is passed over.", project.name, unknown)
 
     def _publish(self, watch: Watch) -> None:
         """Write what ``status`` tells of the daemon into the file that it holds locked."""

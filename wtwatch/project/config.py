@@ -10,6 +10,7 @@ import tomli
 
 from wtwatch.doors.files import user_folder, write_whole
 from wtwatch.words.errors import UsageError
+from wtwatch.words.versioned import More, given, taken
 
 PASSIVE = (
     "ash", "bash", "csh", "dash", "fish", "ksh", "nu", "sh", "tcsh", "zsh",
@@ -24,6 +25,9 @@ PASSIVE = (
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
+VERSION = 1
+"""The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
+
 MAIN_SETTINGS = ("main_tree", "run_tree", "bookmark", "code", "environment", "host")
 
 
@@ -31,7 +35,7 @@ class Project(NamedTuple):
     """One superdataset, one bookmark, one run tree, and how to treat them.
 
     ``state`` is the folder where wtwatch keeps what it knows of the project; it is not written into the file,
-    which lies there. Times are in seconds.
+    which lies there. Times are in seconds. The file outlives versions: see :mod:`wtwatch.words.versioned`.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Project(NamedTuple):
     ignore_untracked: tuple[str, ...] = ("nohup.out",)
     passive: tuple[str, ...] = PASSIVE
     merge_pointer: str = "ask"
+    version: int = VERSION
+    more: More = ()
 
     @property
     def main_code(self) -> Path:
@@ -95,7 +101,11 @@ _CHOICES = {"merge_pointer": ("ask", "main", "run")}
 
 
 def read_project(file: Path) -> Project:
-    """Read ``config.toml``. Raises :class:`UsageError` that names file, line, key and what is allowed."""
+    """Read ``config.toml``. Raises :class:`UsageError` that names file, line, key and what is allowed.
+
+    A setting that nobody knows is no error, since it may be one of a newer version, and one word must not
+    stop a project: it is in ``more``, and :func:`unknown_settings` tells of it.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -110,28 +120,49 @@ def read_project(file: Path) -> Project:
         raise UsageError(
             f"{file} is not valid TOML: {error}.", "Mend that line; see https://toml.io."
         ) from error
-    allowed = {key: kind for key, kind in get_type_hints(Project).items() if key != "state"}
-    values = {key: _checked(file, text, key, value, allowed) for key, value in table.items()}
+    allowed = _allowed()
+    values = taken(table, allowed)
+    more = values.pop("more")
+    values = {key: _checked(file, text, key, value, allowed[key]) for key, value in values.items()}
     for key in ("name", "main_tree", "run_tree"):
         if key not in values:
             raise UsageError(
                 f"{file} lacks the key {key!r}.", "Remove the file; `wtwatch init` writes it anew."
             )
-    return Project(state=file.parent, **values)
+    return Project(state=file.parent, more=more, **values)
 
 
-def _checked(file: Path, text: str, key: str, value: object, allowed: dict[str, object]) -> Any:
+def _allowed() -> dict[str, object]:
+    """Return the names of all settings, and of which kind each is."""
+    return {key: kind for key, kind in get_type_hints(Project).items() if key not in ("state", "more")}
+
+
+def unknown_settings(project: Project) -> list[str]:
+    """Return a sentence on each setting that has no meaning here, with file and line."""
+    if not project.more:
+        return []
+    from difflib import get_close_matches
+
+    file = project.state / "config.toml"
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    found = []
+    for key, _ in project.more:
+        alike = get_close_matches(key, _allowed(), n=1, cutoff=0.75)
+        meant = f"; did you mean {alike[0]}?" if alike else "."
+        found.append(f"{file}, line {_line_of(text, key)}: there is no setting {key!r}{meant}")
+    return found
+
+
+def _checked(file: Path, text: str, key: str, value: object, wanted: object) -> Any:
     try:
-        return _sound(key, value, allowed)
+        return _sound(key, value, wanted)
     except UsageError as error:
         where = f"{file}, line {_line_of(text, key)}"
         raise UsageError(f"{where}: {error.message}", error.hint) from None
 
 
-def _sound(key: str, value: object, allowed: dict[str, object]) -> Any:
-    if key not in allowed:
-        raise UsageError(f"there is no setting {key!r}.", f"Allowed are: {', '.join(sorted(allowed))}.")
-    kind, words = _KINDS[allowed[key]]
+def _sound(key: str, value: object, wanted: object) -> Any:
+    kind, words = _KINDS[wanted]
     sound = isinstance(value, kind) and not isinstance(value, bool)
     if isinstance(value, list):
         sound = sound and all(isinstance(item, str) for item in value)
@@ -143,11 +174,11 @@ def _sound(key: str, value: object, allowed: dict[str, object]) -> Any:
         raise UsageError(f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.")
     if key == "name":
         return check_name(str(value))
-    if allowed[key] is Path:
+    if wanted is Path:
         if not Path(str(value)).is_absolute():
             raise UsageError(f"{key} must be an absolute path, not {value!r}.")
         return Path(str(value))
-    if allowed[key] is float:
+    if wanted is float:
         return float(value)  # type: ignore[arg-type]
     return tuple(value) if isinstance(value, list) else value
 
@@ -158,18 +189,35 @@ def _line_of(text: str, key: str) -> int:
 
 
 def write_project(project: Project) -> None:
-    """Write ``config.toml`` with all settings that differ from their defaults, and the main ones."""
+    """Write ``config.toml`` with all settings that differ from their defaults, and the main ones.
+
+    Raises :class:`UsageError` for what it cannot hold.
+    """
     import tomli_w
 
+    check_text(project)
     values: dict[str, object] = {}
-    for key, value in project._asdict().items():
-        always = key in ("name", *MAIN_SETTINGS)
-        if key == "state" or (not always and value == Project._field_defaults[key]):
+    for key, value in given(project._asdict() | {"state": None}).items():
+        always = key in ("version", "name", *MAIN_SETTINGS)
+        if value is None or (not always and value == Project._field_defaults.get(key)):
             continue
         values[key] = (
             list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
         )
     write_whole(project.state / "config.toml", tomli_w.dumps(values))
+
+
+def check_text(project: Project) -> None:
+    """Raise :class:`UsageError` if a path or a name is not UTF-8, which a file of TOML has to be."""
+    for value in project:
+        if isinstance(value, str | Path):
+            try:
+                str(value).encode()
+            except UnicodeEncodeError:
+                raise UsageError(
+                    f"{str(value)!r} is not UTF-8 text, so it cannot stand in the settings of a project.",
+                    "Give it a name in UTF-8, or use wtwatch in another folder.",
+                ) from None
 
 
 def host() -> str:
@@ -207,9 +255,18 @@ def failure_file() -> Path:
 
 def registered() -> dict[str, Path]:
     """Return the names of all registered projects and the folder of each one's state."""
+    table = _registry()
+    projects = table.get("projects", {})
+    if not isinstance(projects, dict) or not all(isinstance(state, str) for state in projects.values()):
+        raise UsageError(f'{registry_file()}: under [projects], each line must be NAME = "FOLDER".')
+    return {name: Path(state) for name, state in projects.items()}
+
+
+def _registry() -> dict[str, Any]:
+    """Return the list of projects as the file has it, with what a newer version says besides."""
     file = registry_file()
     try:
-        table = tomli.loads(file.read_text(encoding="utf-8"))
+        return tomli.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -218,10 +275,6 @@ def registered() -> dict[str, Path]:
         raise UsageError(
             f"{file} is not valid TOML: {error}.", "Mend it, or delete it and run `wtwatch init` again."
         ) from error
-    projects = table.get("projects", {})
-    if not isinstance(projects, dict) or not all(isinstance(state, str) for state in projects.values()):
-        raise UsageError(f'{file}: under [projects], each line must be NAME = "FOLDER".')
-    return {name: Path(state) for name, state in projects.items()}
 
 
 def register(name: str, state: Path) -> None:
@@ -237,9 +290,8 @@ def unregister(name: str) -> None:
 def _write_registry(projects: dict[str, Path]) -> None:
     import tomli_w
 
-    write_whole(
-        registry_file(), tomli_w.dumps({"projects": {name: str(state) for name, state in projects.items()}})
-    )
+    listed = {name: str(state) for name, state in projects.items()}
+    write_whole(registry_file(), tomli_w.dumps({"version": VERSION} | _registry() | {"projects": listed}))
 
 
 def projects_at(folder: Path, projects: Sequence[Project]) -> list[Project]:

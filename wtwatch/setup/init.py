@@ -71,6 +71,7 @@ def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
     out for whatever stands in the way.
     """
     project, known = intent.choose(start, asked, projects)
+    config.check_text(project)
     maintree.check(project.main_tree, project.code, project.bookmark)
     tip, new = _tip(project)
     layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)

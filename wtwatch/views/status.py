@@ -117,6 +117,10 @@ def _in_words(
         "backups_unseen": len(facts.backups - queue.acknowledged_backups()),
         "last_sync": _last_sync(queue),
         "host": project.host,
+        "settings": {
+            "newer": project.version > config.VERSION,
+            "unknown": config.unknown_settings(project),
+        },
     }
 
 
@@ -235,6 +239,8 @@ def attention(document: Document, service_installed: bool) -> list[str]:
     ]
     for project in document["projects"]:
         name = project["name"]
+        if not project["settings"]["newer"]:  # else it is to be expected, and no typing error
+            reasons += [f"{name}: {unknown} It is passed over." for unknown in project["settings"]["unknown"]]
         if project["freshness"] in (Freshness.BLOCKED.value, Freshness.MISSING.value):
             reasons.append(f"{name} is {project['freshness']}.")
         if project["unseen"]:

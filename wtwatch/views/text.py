@@ -84,6 +84,8 @@ def _project(entry: Document) -> Iterator[str]:
     if entry["backups"]:
         unseen = f", {entry['backups_unseen']} new" if entry["backups_unseen"] else ""
         yield _line("backups", f"{entry['backups']}{unseen}  (wtwatch backups list)")
+    if entry["settings"]["newer"]:
+        yield _line("settings", "written for a newer wtwatch; what this one does not know is passed over")
 
 
 def _freshness(entry: Document) -> str:
