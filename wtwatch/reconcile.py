@@ -6,7 +6,6 @@ to call at any time and twice, which alone makes restarts, lost events and A→B
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
@@ -18,6 +17,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.job import run
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
+from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.codetree import Facts
@@ -31,9 +31,7 @@ from wtwatch.words.model import (
     Running,
     Sha,
     SyncDone,
-    moment,
     now,
-    stamp,
 )
 
 LOOK = 2.0
@@ -240,27 +238,24 @@ def _save_pointer(tree: RunTree, queue: Queue, tip: Sha) -> Sha | None:
     pointer = save.pointer_of(tree)
     if pointer.recorded == tip and not save.cut_off(tree):
         return None
-    return save.record(tree, tip, queue.get("used") != pointer.head, pointer)
+    return save.record(tree, tip, not queue.was_used(pointer.head), pointer)
 
 
 def _note_tip(queue: Queue, tip: Sha | None, options: TickOptions) -> None:
     """Note since when the bookmark is where it is, also while a batch runs."""
     if tip is None:
         return
-    if queue.get("tip") != tip:
-        queue.set("tip", tip)
-        queue.set("tip_at", stamp(now()))
-    if options.hurry and queue.get("hurry") != tip:
-        queue.set("hurry", tip)
+    queue.note_tip(tip)
+    if options.hurry:
+        queue.hurry(tip)
 
 
 def _fire(tree: RunTree, queue: Queue, done: Done, tip: Sha) -> Done:
     """Make batches of what waited for this move, once the bookmark has been still for long enough."""
     if not queue.pending(tip):
         return done
-    since = queue.get("tip_at")
-    still = (now() - moment(since)).total_seconds() if since else tree.project.settle
-    if still < tree.project.settle and queue.get("hurry") != tip:
+    still = queue.still(tip)
+    if still < tree.project.settle and not queue.hurries(tip):
         return done._replace(again_in=tree.project.settle - still)
     return done._replace(fired=tuple(queue.fire(tip, lambda old, new: concerns_jobs(tree.project, old, new))))
 
@@ -289,7 +284,7 @@ def _start_next(tree: RunTree, queue: Queue, done: Done, lock: int) -> Done:
             waits=f"The run tree is not clean, so job {job.id} cannot start: {problems[0]}",
             hint="\n".join([*problems[1:], "Then it goes on by itself."]),
         )
-    queue.set("used", base)
+    queue.note_used(base)
     job = job._replace(state=run.start(tree, job, code, base, lock))
     assert isinstance(job.state, Running)
     try:
@@ -315,13 +310,8 @@ def _code_is_not_clean(tree: RunTree) -> list[str]:
 
 def _note_waiting(queue: Queue, done: Done) -> None:
     """Leave word for ``status`` of what the tick waits for."""
-    before = json.loads(queue.get("waits") or "null")
-    if done.waits is None:
-        if before is not None:
-            queue.set("waits", None)
-    elif before is None or before["reason"] != done.waits:
-        word = {"reason": done.waits, "hint": done.hint, "busy": bool(done.busy), "since": stamp(now())}
-        queue.set("waits", json.dumps(word))
+    waits = None if done.waits is None else Waits(done.waits, done.hint, bool(done.busy), now())
+    queue.note_waits(waits)
 
 
 def explain_error(project: Project, error: WtwatchError) -> None:

@@ -22,7 +22,7 @@ from wtwatch.queue import database
 from wtwatch.queue.database import MIGRATIONS
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.errors import UsageError, WtwatchError
-from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, SyncDone, Trigger, Waiting, now
+from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, Trigger, Waiting, now
 
 A, B, C = (Sha(letter * 40) for letter in "abc")
 
@@ -293,7 +293,7 @@ def test_what_is_asked_at_one_moment_belongs_together(
         assert queue.counts()["waiting"] == 1
         with pytest.raises(WtwatchError, match="locked"):
             Queue(tmp_path / "state").add(specs("two"), Trigger.NOW, A)
-        assert len(queue.jobs()) == 1 and queue.get("fact") is None
+        assert len(queue.jobs()) == 1 and not queue.paused()
     queue.add(specs("two"), Trigger.NOW, A)
     assert queue.counts()["waiting"] == 2
 
@@ -350,21 +350,6 @@ def test_failed_and_interrupted_jobs_ask_for_attention_until_acknowledged(queue:
     assert queue.unseen() == 1
     queue.acknowledge()
     assert queue.unseen() == 0
-
-
-def test_syncs_backups_seen_and_small_facts_are_kept(queue: Queue) -> None:
-    queue.record_sync(SyncDone(now(), A, B, 0.1, None))
-    newest = SyncDone(now(), B, C, 0.25, "20260101-x")
-    queue.record_sync(newest)
-    queue.acknowledge_backups(["one", "two"])
-    queue.acknowledge_backups(["two"])
-    queue.set("key", "value")
-    again = Queue(queue.file.parent)
-    assert again.last_sync() == newest
-    assert again.acknowledged_backups() == {"one", "two"}
-    assert again.get("key") == "value"
-    queue.set("key", None)
-    assert again.get("key") is None
 
 
 def test_a_file_of_a_newer_wtwatch_is_left_alone(queue: Queue) -> None:

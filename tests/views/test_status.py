@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.house import House
 from wtwatch.project import config
+from wtwatch.queue.jobs import Queue
 from wtwatch.views import status
+from wtwatch.words.model import JobSpec, Trigger, now, stamp
 
 
 @pytest.fixture
@@ -41,3 +44,29 @@ def test_a_setting_of_a_newer_version_is_told_and_no_alarm(house: House) -> None
     assert needs_you(newer) == []
     told = status.describe(newer.project)["settings"]
     assert told["newer"] and "'lanes'" in told["unknown"][0]
+
+
+@pytest.mark.parametrize(("alarm", "told"), [(3600.0, False), (60.0, True)])
+def test_who_holds_the_run_tree_for_longer_than_busy_alarm_asks_for_attention(
+    house: House, alarm: float, told: bool
+) -> None:
+    patient = House(house.project._replace(busy_alarm=alarm))
+    document = status.collect([patient.project]) | {"daemon": {"running": True}}
+    since = stamp(now() - timedelta(minutes=10))
+    document["projects"][0] |= {"freshness": "behind", "busy": [{"pid": 7, "name": "cat", "since": since}]}
+    said = status.attention(document, service_installed=False)
+    assert said == (["p: cat (pid 7) has held the run tree for 10 min."] if told else [])
+
+
+@pytest.mark.parametrize("seconds", [10.0, 10_000.0])
+def test_settling_is_told_by_the_same_count_that_a_tick_goes_by(house: House, seconds: float) -> None:
+    slow = House(house.project._replace(settle=seconds))
+    queue = Queue(slow.project.state)
+    queue.add([JobSpec("true")], Trigger.ON_MOVE, slow.head())
+    tip = slow.commit({"a.py": "a = 2\n"})
+    assert status.describe(slow.project)["settling"] is None
+    queue.note_tip(tip)
+    left = status.describe(slow.project)["settling"]
+    assert 0 < left <= seconds and left >= seconds - queue.still(tip) - 0.1
+    queue.hurry(tip)
+    assert status.describe(slow.project)["settling"] is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,10 +14,11 @@ from wtwatch.project.env import tree_env
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.registry import here, need_run_tree, one
 from wtwatch.project.tree import RunTree
+from wtwatch.queue.facts import ExecNote
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import save
 from wtwatch.words.errors import UsageError
-from wtwatch.words.model import now, stamp
+from wtwatch.words.model import now
 
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})
@@ -37,8 +37,8 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     env = tree_env(tree) | excludes_env(tree)
     with held(tree.lock, wait=1.0):
         base = save.pointer_of(tree).head
-        queue.set("used", base)
-        queue.set("exec", json.dumps({"pid": os.getpid(), "name": words[0], "since": stamp(now())}))
+        queue.note_used(base)
+        queue.note_exec(ExecNote(os.getpid(), words[0], now()))
         before = signal.signal(signal.SIGINT, _leave_it_to_the_command)
         try:
             code = subprocess.run(words, cwd=folder, env=env, check=False).returncode
@@ -49,7 +49,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
             ) from error
         finally:
             signal.signal(signal.SIGINT, before)
-            queue.set("exec", None)
+            queue.note_exec(None)
             save.keep_named(tree, base)
     ring_for(chosen)  # now that the tree is free
     return code if code >= 0 else 128 - code

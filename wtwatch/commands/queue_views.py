@@ -196,9 +196,9 @@ def wait(project: str | None) -> int:
             raise WtwatchError("Jobs wait, but no daemon runs.", "wtwatch service install, or wtwatch watch.")
         if queue.running() is None:
             need_run_tree(chosen)
-        waits = json.loads(queue.get("waits") or "null")
-        if waits and not waits.get("busy") and queue.running() is None:
-            raise WtwatchError(f"The queue waits for you: {waits['reason']}", waits["hint"])
+        waits = queue.waits()
+        if waits and not waits.busy and queue.running() is None:
+            raise WtwatchError(f"The queue waits for you: {waits.reason}", waits.hint)
         time.sleep(_POLL)
     if not status.daemon()["running"]:
         raise WtwatchError("No daemon runs.", "wtwatch service install, or wtwatch watch.")

@@ -25,7 +25,7 @@ def command(rev: str | None, project: str | None) -> None:
     code = Repo(chosen.main_code)
     before = code.resolve(chosen.bookmark_ref)
     target = _release_by_jj(chosen, rev) if jj.drives(code.path) else _release_by_git(chosen, code, rev)
-    Queue(chosen.state).set("hurry", target)
+    Queue(chosen.state).hurry(target)
     ring_for(chosen)
     verb = "is already at" if before == target else "now points to"
     say(f"{chosen.bookmark} {verb} {target[:10]} {code.subject(target)}")

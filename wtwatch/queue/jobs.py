@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 
 from wtwatch.queue.database import changing, reading
-from wtwatch.queue.ledger import Ledger
+from wtwatch.queue.facts import PAUSED, QueueFacts, is_paused
 from wtwatch.queue.rows import job_of, spec_text, specs_text, standing_of, storable
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import (
@@ -45,7 +45,7 @@ _UNFINISHED = (
 )
 
 
-class Queue(Ledger):
+class Queue(QueueFacts):
     """The queue of the project whose state lies in the folder ``state``; holds nothing open."""
 
     # what is to be done
@@ -122,7 +122,7 @@ class Queue(Ledger):
         ``None`` when paused (unless ``though_paused``), while a job runs, or when nothing is due.
         """
         with self._reading() as db:
-            if _paused(db) and not though_paused:
+            if is_paused(db) and not though_paused:
                 return None
             if db.execute("SELECT 1 FROM jobs WHERE state = 'running'").fetchone():
                 return None
@@ -141,7 +141,7 @@ class Queue(Ledger):
         with self._reading() as db:
             found = db.execute(
                 "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'running')"
-                " OR NOT EXISTS (SELECT 1 FROM meta WHERE key = 'paused') AND ("
+                f" OR NOT {PAUSED} AND ("
                 " EXISTS (SELECT 1 FROM jobs JOIN batches ON batches.id = jobs.batch"
                 " WHERE jobs.state = 'waiting' AND batches.due IS NOT NULL)"
                 f" OR EXISTS (SELECT 1 FROM batches WHERE due IS NULL AND base <> ? AND {_UNFINISHED})"
@@ -238,7 +238,7 @@ class Queue(Ledger):
         """Return the numbers of the contract's ``queue``: paused, and how many jobs are in each state."""
         with self._reading() as db:
             found = dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
-            paused = _paused(db)
+            paused = is_paused(db)
         return {"paused": paused, **{word: found.get(word, 0) for word in WORDS}, "held": 0}
 
     def unseen(self) -> int:
@@ -334,19 +334,6 @@ class Queue(Ledger):
                     raise UsageError(f"Job {job} has not ended: it is {row['state']}.")
                 db.execute("UPDATE jobs SET acknowledged = 1 WHERE id = ?", (row["id"],))
 
-    def pause(self) -> None:
-        """Start no further job until :meth:`resume`; the one that runs goes on."""
-        self.set("paused", "yes")
-
-    def resume(self) -> None:
-        """Start jobs again."""
-        self.set("paused", None)
-
-    def paused(self) -> bool:
-        """Return whether the queue is paused."""
-        with self._reading() as db:
-            return _paused(db)
-
     def _known(self) -> AbstractContextManager[sqlite3.Connection]:
         """Open for a change of jobs that must exist, so that a typing error does not make a database."""
         return changing(self.file) if self.file.exists() else reading(self.file)
@@ -390,10 +377,6 @@ def _cancel_waiting(db: sqlite3.Connection, job: int, detail: str | None) -> Non
         "UPDATE jobs SET state = ?, ended = ?, detail = ? WHERE id = ?",
         (Outcome.CANCELLED.value, stamp(now()), detail, job),
     )
-
-
-def _paused(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM meta WHERE key = 'paused'").fetchone() is not None
 
 
 def _jobs(db: sqlite3.Connection, batch: int | None) -> list[Job]:

@@ -117,6 +117,7 @@ def _in_words(
         "backups_unseen": len(facts.backups - queue.acknowledged_backups()),
         "last_sync": _last_sync(queue),
         "host": project.host,
+        "busy_alarm": project.busy_alarm,
         "settings": {
             "newer": project.version > config.VERSION,
             "unknown": config.unknown_settings(project),
@@ -126,13 +127,12 @@ def _in_words(
 
 def _by_hand(queue: Queue) -> list[Document]:
     """Return the command that `wtwatch exec` runs just now, if any."""
-    noted = json.loads(queue.get("exec") or "null")
+    noted = queue.executes()
     if noted is None:
         return []
-    process = identity(noted["pid"])
-    began = moment(noted["since"]).timestamp()
-    alive = process is not None and process.started <= began + 2
-    return [noted | {"job": None}] if alive else []
+    process = identity(noted.pid)
+    alive = process is not None and process.started <= noted.since.timestamp() + 2
+    return [noted._asdict() | {"since": stamp(noted.since), "job": None}] if alive else []
 
 
 def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
@@ -148,10 +148,10 @@ def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
     word = sync.freshness(plan)
     reason: str | None = None
     hint: str | None = None
-    noted = json.loads(queue.get("waits") or "null")
-    if noted is not None and not (noted.get("busy") and not facts.busy):
-        reason, hint = noted["reason"], noted["hint"]
-        if not noted.get("busy"):
+    noted = queue.waits()
+    if noted is not None and not (noted.busy and not facts.busy):
+        reason, hint = noted.reason, noted.hint
+        if not noted.busy:
             word = Freshness.BLOCKED
     elif word is Freshness.BEHIND and queue.under_way() is not None:
         reason = f"batch {queue.under_way()} keeps its code until it ends"
@@ -160,12 +160,12 @@ def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
 
 def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
     """Return for how many seconds more the bookmark has to be still until waiting batches start."""
-    since = queue.get("tip_at")
-    if not (facts.tip and since and queue.get("tip") == facts.tip and queue.get("hurry") != facts.tip):
+    noted = queue.tip()
+    if not (facts.tip and noted and noted.commit == facts.tip and not queue.hurries(facts.tip)):
         return None
     if not queue.pending(facts.tip):
         return None
-    left = project.settle - (now() - moment(since)).total_seconds()
+    left = project.settle - queue.still(facts.tip)
     return round(left, 1) if left > 0 else None
 
 
@@ -248,10 +248,11 @@ def attention(document: Document, service_installed: bool) -> list[str]:
         if project["backups_unseen"]:
             new = counted(project["backups_unseen"], "new backup")
             reasons.append(f"{name}: {new} (`wtwatch backups list`, `wtwatch ack --all`).")
-        alarm = [one for one in project["busy"] or [] if _age(one["since"]) > 1800]
+        alarm = [one for one in project["busy"] or [] if _age(one["since"]) > project["busy_alarm"]]
         if alarm and project["freshness"] == Freshness.BEHIND.value:
             one = alarm[0]
-            reasons.append(f"{name}: {one['name']} (pid {one['pid']}) has held the run tree for 30 minutes.")
+            held = f"has held the run tree for {since(one['since'])}"
+            reasons.append(f"{name}: {one['name']} (pid {one['pid']}) {held}.")
         if project["queue"]["waiting"] and not document["daemon"]["running"]:
             waiting = counted(project["queue"]["waiting"], "waiting job")
             reasons.append(f"{name}: {waiting}, but no daemon runs.")

@@ -1,0 +1,209 @@
+"""What a project must not forget besides its jobs: small facts, syncs, and what the user has seen.
+
+The small facts lie in the table `meta` by a name each, which is written in this module alone. One that cannot
+be read, say of another version, is as good as unknown: each is noted anew by who needs it. What their format
+is, the version of the schema says.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wtwatch.doors.clock import Instant, elapsed, instant
+from wtwatch.queue.database import changing, reading
+from wtwatch.words.model import Sha, SyncDone, moment, now, stamp
+
+KEPT_SYNCS = 100
+"""Syncs that are remembered; only the newest is shown."""
+
+PAUSED = "EXISTS (SELECT 1 FROM meta WHERE key = 'paused')"
+"""Whether the queue is paused, as a condition in SQL."""
+
+
+class Tip(NamedTuple):
+    """Where the bookmark was seen: ``at`` for people, ``since`` to count from."""
+
+    commit: Sha
+    at: datetime
+    since: Instant
+
+
+class Waits(NamedTuple):
+    """What keeps the run tree from going on, and since when; ``busy``: that ends by itself."""
+
+    reason: str
+    hint: str | None
+    busy: bool
+    since: datetime
+
+
+class ExecNote(NamedTuple):
+    """The command that ``wtwatch exec`` runs: the pid of that ``wtwatch``, and the program it was given."""
+
+    pid: int
+    name: str
+    since: datetime
+
+
+class QueueFacts:
+    """Facts of the project whose state lies in the folder ``state``.
+
+    Nothing is held open from one call to the next, apart from :meth:`at_one_moment`.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.file = state / "state.db"
+        self._open: sqlite3.Connection | None = None
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Have all that this object is asked in the body be of one moment, and read through one opening.
+
+        The body must be short, as nothing can be written meanwhile, and asks in its own thread alone.
+        """
+        with reading(self.file) as db:
+            db.execute("BEGIN")
+            self._open = db
+            try:
+                yield
+            finally:
+                self._open = None
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        return nullcontext(self._open) if self._open else reading(self.file)
+
+    def tip(self) -> Tip | None:
+        """Return where the bookmark was seen last."""
+        with suppress(KeyError, TypeError, ValueError):
+            if noted := self._noted("tip"):
+                since = Instant(noted["boot"], float(noted["seconds"]))
+                return Tip(Sha(noted["commit"]), moment(noted["at"]), since)
+        return None
+
+    def note_tip(self, commit: Sha) -> None:
+        """Note where the bookmark is; it counts as still from when this was first said of ``commit``."""
+        before = self.tip()
+        if before is None or before.commit != commit or elapsed(before.since) is None:
+            self._note("tip", {"commit": commit, "at": stamp(now()), **instant()._asdict()})
+
+    def still(self, commit: Sha) -> float:
+        """Return for how many seconds the bookmark has been seen at ``commit``; 0 from before a reboot."""
+        noted = self.tip()
+        return (elapsed(noted.since) or 0.0) if noted and noted.commit == commit else 0.0
+
+    def hurry(self, commit: Sha) -> None:
+        """Note that what waits for ``commit`` shall not wait for the bookmark to be still."""
+        if not self.hurries(commit):
+            self._set("hurry", commit)
+
+    def hurries(self, commit: Sha) -> bool:
+        """Return whether :meth:`hurry` was said of ``commit`` last."""
+        return self._get("hurry") == commit
+
+    def note_used(self, base: Sha | None) -> None:
+        """Note that something ran on the superdataset's commit ``base``, so that it is not folded away."""
+        self._set("used", base)
+
+    def was_used(self, base: Sha | None) -> bool:
+        """Return whether ``base`` is what :meth:`note_used` was told last."""
+        return self._get("used") == base
+
+    def waits(self) -> Waits | None:
+        """Return what the last tick waited for."""
+        with suppress(KeyError, TypeError, ValueError):
+            if noted := self._noted("waits"):
+                return Waits(
+                    noted["reason"], noted.get("hint"), bool(noted.get("busy")), moment(noted["since"])
+                )
+        return None
+
+    def note_waits(self, waits: Waits | None) -> None:
+        """Note what a tick waits for, ``None`` for nothing; what was noted already keeps its time."""
+        before = self.waits()
+        if waits is None and before is not None:
+            self._set("waits", None)
+        elif waits is not None and (before is None or before.reason != waits.reason):
+            self._note("waits", waits._asdict() | {"since": stamp(waits.since)})
+
+    def executes(self) -> ExecNote | None:
+        """Return the command that was noted to run by hand; it may have been killed without a word."""
+        with suppress(KeyError, TypeError, ValueError):
+            if noted := self._noted("exec"):
+                return ExecNote(int(noted["pid"]), noted["name"], moment(noted["since"]))
+        return None
+
+    def note_exec(self, note: ExecNote | None) -> None:
+        """Note the command that runs by hand; ``None``: it ended."""
+        self._note("exec", note and note._asdict() | {"since": stamp(note.since)})
+
+    def pause(self) -> None:
+        """Start no further job until :meth:`resume`; the one that runs goes on."""
+        self._set("paused", "yes")
+
+    def resume(self) -> None:
+        """Start jobs again."""
+        self._set("paused", None)
+
+    def paused(self) -> bool:
+        """Return whether the queue is paused."""
+        with self._reading() as db:
+            return is_paused(db)
+
+    def _get(self, key: str) -> str | None:
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return str(row["value"]) if row else None
+
+    def _set(self, key: str, value: str | None) -> None:
+        with changing(self.file) as db:
+            if value is None:
+                db.execute("DELETE FROM meta WHERE key = ?", (key,))
+            else:
+                db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    def _noted(self, key: str) -> Any:
+        text = self._get(key)
+        return None if text is None else json.loads(text)
+
+    def _note(self, key: str, facts: dict[str, Any] | None) -> None:
+        self._set(key, None if facts is None else json.dumps(facts))
+
+    def record_sync(self, done: SyncDone) -> None:
+        """Keep what a sync did, and forget the oldest."""
+        with changing(self.file) as db:
+            db.execute(
+                "INSERT INTO syncs (at, old, new, seconds, backup) VALUES (?, ?, ?, ?, ?)",
+                (stamp(done.at), done.old, done.new, done.seconds, done.backup),
+            )
+            db.execute("DELETE FROM syncs WHERE id <= (SELECT max(id) FROM syncs) - ?", (KEPT_SYNCS,))
+
+    def last_sync(self) -> SyncDone | None:
+        """Return the newest sync."""
+        with self._reading() as db:
+            row = db.execute("SELECT * FROM syncs ORDER BY id DESC LIMIT 1").fetchone()
+            if row is None:
+                return None
+            return SyncDone(
+                moment(row["at"]), Sha(row["old"]), Sha(row["new"]), row["seconds"], row["backup"]
+            )
+
+    def acknowledge_backups(self, ids: Iterable[str]) -> None:
+        """Note that the user saw these backups, so that they stop asking for attention."""
+        with changing(self.file) as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO acknowledged_backups (id) VALUES (?)", [(name,) for name in ids]
+            )
+
+    def acknowledged_backups(self) -> frozenset[str]:
+        """Return the ids of the backups that the user saw."""
+        with self._reading() as db:
+            return frozenset(row["id"] for row in db.execute("SELECT id FROM acknowledged_backups"))
+
+
+def is_paused(db: sqlite3.Connection) -> bool:
+    """Return whether the queue in an open database is paused."""
+    return bool(db.execute(f"SELECT {PAUSED}").fetchone()[0])
