@@ -55,6 +55,11 @@ def sealed_env(home: Path, uv_cache: Path, base: Mapping[str, str]) -> dict[str,
     }
 
 
+def let_git_know_nobody(home: Path) -> None:
+    """Leave git with nobody to name as author of a commit, whatever it could guess of this machine."""
+    _put(home / ".gitconfig", "[user]\nuseConfigOnly = true\n[init]\ndefaultBranch = main\n")
+
+
 def _put(file: Path, text: str) -> None:
     """Write a file whole: workers share a home, and none of them may read half a file that another writes."""
     draft = file.with_name(f"{file.name}.{os.getpid()}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import House
+from tests.room import let_git_know_nobody
 from wtwatch.tree import backups
 from wtwatch.words.errors import CommandFailed, UsageError
 from wtwatch.words.model import Backup, now
@@ -86,6 +87,25 @@ def test_making_one_touches_neither_tree_nor_index(house: House) -> None:
     backups.create(house.tree, house.head(), ["u"])
     assert index.read_bytes() == before
     assert house.here(*status) == "MM a.py\n?? u"
+
+
+def test_a_backup_needs_no_git_identity(house: House) -> None:
+    house.commit({"new.bin": "2"})
+    house.edit("a.py", "staged\n")
+    house.here("add", "a.py")
+    house.edit("a.py", "edited\n")
+    let_git_know_nobody(Path.home())
+    backup = house.sync()
+    assert backup and house.kept(backup, "a.py") == "edited"
+    assert "staged" in backups.show(house.tree, backup)
+    assert house.git("log", "-1", "--format=%an %cn", backup.commit) == "wtwatch wtwatch"
+
+
+def test_a_backup_is_the_users_where_git_knows_who_that_is(house: House) -> None:
+    house.edit("a.py", "edited\n")
+    house.commit({"b.py": "2"})
+    backup = house.sync()
+    assert backup and house.git("log", "-1", "--format=%an %cn", backup.commit) == "Lab Author Lab Author"
 
 
 def test_a_strangers_ref_among_the_backups_does_no_harm(house: House) -> None:

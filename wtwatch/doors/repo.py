@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
 from wtwatch.doors.program import LIMIT, Asking
-from wtwatch.words.errors import CommandFailed, WtwatchError
+from wtwatch.words.errors import CommandFailed, NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
 
 if TYPE_CHECKING:
@@ -285,6 +285,26 @@ class Repo:
                 name = folders[depth - 1]
                 line = f"040000 tree {made}\t{name}"
         return made
+
+    def commit_tree(
+        self, tree: str, parents: Iterable[Sha], message: str, env: Mapping[str, str] | None = None
+    ) -> Sha:
+        """Write a commit that is on no branch yet (git-commit-tree(1)) and return it.
+
+        Raises :class:`NoIdentity` where git knows nobody to name as its author.
+        """
+        chain = [word for parent in parents for word in ("-p", parent)]
+        try:
+            return Sha(self.git("commit-tree", tree, *chain, stdin=message.rstrip("\n") + "\n", env=env))
+        except CommandFailed:
+            if self.knows_author(env):
+                raise
+            raise NoIdentity(str(self.path)) from None
+
+    def knows_author(self, env: Mapping[str, str] | None = None) -> bool:
+        """Return whether git knows whom to name as author and committer of a commit here (git-var(1))."""
+        asked = ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
+        return all(self.git("var", who, ok=(0, 128), env=env) for who in asked)
 
     def detach(self, commit: Sha) -> None:
         """Say that this work tree stands detached at ``commit``, without a look at its files or index."""

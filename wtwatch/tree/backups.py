@@ -11,7 +11,7 @@ from pathlib import Path
 from wtwatch.doors.files import scratch_folder
 from wtwatch.doors.repo import ZERO, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
+from wtwatch.words.errors import CommandFailed, NoIdentity, UsageError, WtwatchError
 from wtwatch.words.model import Backup, Sha, now
 
 STAGED = "what was staged"
@@ -20,6 +20,13 @@ STAGED = "what was staged"
 _TIME = "%Y%m%dT%H%M%SZ"
 _STAGED_COMMIT = "wtwatch: what was staged"
 _ASIDE = "Set aside in: "
+
+_NOBODY = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "wtwatch"), ("EMAIL", "wtwatch@localhost"))
+}
+"""Whom a backup names where git knows nobody."""
 
 
 def create(
@@ -83,9 +90,11 @@ def _staged_tree(code: Repo, env: dict[str, str]) -> str | None:
         return None
 
 
-def _commit(code: Repo, files: str, parents: Sequence[Sha], message: str) -> Sha:
-    chain = [word for parent in parents for word in ("-p", parent)]
-    return Sha(code.git("commit-tree", files, *chain, "-m", message))
+def _commit(code: Repo, tree: str, parents: Sequence[Sha], message: str) -> Sha:
+    try:
+        return code.commit_tree(tree, parents, message)
+    except NoIdentity:  # what is in the way is kept, whoever put it there
+        return code.commit_tree(tree, parents, message, env=_NOBODY)
 
 
 def _summary(code: Repo, commit: Sha) -> str:

@@ -38,3 +38,14 @@ class CommandFailed(WtwatchError):
 
 class Busy(WtwatchError):
     """The run tree is held or in use, so nothing may move now; trying again later is right."""
+
+
+class NoIdentity(WtwatchError):
+    """Git knows nobody to name as the author of a commit in ``where`` (git-commit(1), commit information)."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"git does not know who you are, so nothing can be committed in {where}. "
+            "(A service sees no variables of your shell, such as GIT_AUTHOR_NAME or EMAIL.)",
+            "git config --global user.name 'Your Name'; git config --global user.email you@example.org",
+        )
