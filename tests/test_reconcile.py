@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Say
+from tests.house import House
 from tests.lab import Lab, eventually
+from tests.room import let_git_know_nobody
 from wtwatch import reconcile
 from wtwatch.doors.processes import identity
 from wtwatch.job import run
@@ -173,6 +175,27 @@ def test_while_a_batch_is_under_way_a_tree_that_somebody_changed_is_said(lab: La
     done = tick(project, WORK)
     assert done.waits and "took the run tree's code elsewhere" in done.waits
     assert Queue(project.state).waits()
+
+
+def test_a_move_without_a_git_identity_is_made_up_to_its_pointer_and_goes_on_when_there_is_one(
+    tmp_path: Path,
+) -> None:
+    house = House.built(tmp_path / "p")
+    house.edit("a.py", "edited\n")
+    tip = house.commit({"a.py": "2\n"})
+    let_git_know_nobody(Path.home())
+    done = tick(house.project, LOOK)
+    assert done.backup and done.moved and done.moved.new == tip == house.head()
+    assert done.moved.backup == done.backup.id and done.pointer is None
+    assert done.waits and "does not know who you are" in done.waits
+    assert done.hint and "git config --global user.name" in done.hint
+    noted = Queue(house.project.state).waits()
+    assert noted and (noted.reason, noted.hint) == (done.waits, done.hint)
+    again = tick(house.project, LOOK)
+    assert again.waits == done.waits and again.backup is None and again.moved is None
+    subprocess.run(["sh", "-ec", done.hint], check=True)
+    assert tick(house.project, LOOK).pointer == house.head(house.project.run_tree)
+    assert Queue(house.project.state).waits() is None
 
 
 def test_a_pointer_is_not_saved_while_somebody_works_in_the_tree(lab: Lab, project: Project) -> None:

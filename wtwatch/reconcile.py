@@ -180,13 +180,15 @@ def _bring_up_to_date(tree: RunTree, queue: Queue, options: TickOptions) -> Done
         _note_waiting(queue, done)
     if moves or step != sync.Fresh():
         done = Done(backup=sync.apply(tree, step))
-    done = done._replace(pointer=_save_pointer(tree, queue, facts.tip))
+    done = _with_pointer(tree, queue, done, facts.tip)
     if moves and facts.parked is not None:
         old = facts.applied or facts.parked
         backup = done.backup.id if done.backup else None
         moved = SyncDone(now(), old, facts.tip, time.monotonic() - began, backup)
         queue.record_sync(moved)
         done = done._replace(moved=moved)
+    if done.waits is not None:
+        return done
     verdict = environment.noted(tree, wanted)
     known_broken = verdict.state is EnvironmentState.BROKEN and not moves
     if moves or (verdict.ready and options.start_jobs and queue.next_job() is not None):
@@ -232,6 +234,14 @@ def _is_settled(tree: RunTree, tip: Sha, wanted: str) -> bool:
     if save.pointer_of(tree).recorded != tip or save.cut_off(tree):
         return False
     return environment.noted(tree, wanted).ready
+
+
+def _with_pointer(tree: RunTree, queue: Queue, done: Done, tip: Sha) -> Done:
+    """Save the pointer; if that is refused, the move is done all the same, and waits there."""
+    try:
+        return done._replace(pointer=_save_pointer(tree, queue, tip))
+    except WtwatchError as error:
+        return done._replace(waits=error.message, hint=error.hint)
 
 
 def _save_pointer(tree: RunTree, queue: Queue, tip: Sha) -> Sha | None:

@@ -12,10 +12,11 @@ import pytest
 
 from tests.house import House, write
 from tests.lab import Lab, eventually
+from tests.room import let_git_know_nobody
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest, merge
 from wtwatch.project.config import Project
-from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.errors import Busy, NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,16 @@ def test_both_sides_become_a_merge_commit(site: Site) -> None:
     assert site.house.git("rev-parse", "HEAD^1", "HEAD^2", cwd=site.main).split() == [ours, theirs]
     assert site.house.git("status", "--porcelain", cwd=site.main) == ""
     assert (site.main / "ours").exists() and (site.main / "theirs").exists()
+
+
+def test_a_merge_that_git_knows_no_author_for_changes_nothing(site: Site) -> None:
+    site.commit(site.main, {"ours": "1"})
+    site.commit(site.run, {"theirs": "1"})
+    before = site.facts()
+    let_git_know_nobody(Path.home())
+    with pytest.raises(NoIdentity):
+        site.merge()
+    assert site.facts() == before and merge.conflicts(site.project) == ()
 
 
 def test_a_conflict_changes_nothing(site: Site) -> None:

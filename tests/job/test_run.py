@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.lab import FIGURE, Gate, Lab, eventually, plot_of
+from tests.room import let_git_know_nobody
 from wtwatch.doors import dataset
 from wtwatch.doors.dataset import record_of, results_of, spec_of
 from wtwatch.doors.files import held
@@ -439,6 +440,17 @@ def test_only_the_newest_leftovers_are_kept(bench: Bench) -> None:
     bench.project = bench.project._replace(keep_failed=2)
     kept = [bench.tidy(bench.do(f"mkdir -p d; echo {n} > d/f; chmod 555 d; false")) for n in range(3)]
     assert [folder.exists() for folder in kept if folder] == [False, True, True]
+
+
+def test_a_job_whose_results_could_not_be_committed_does_not_begin(bench: Bench) -> None:
+    let_git_know_nobody(Path.home())
+    job = bench.do("echo 1 > result")
+    assert isinstance(job.state, Ended) and job.state.outcome is Outcome.FAILED
+    assert job.state.detail and "does not know who you are" in job.state.detail
+    assert "git config --global user.name" in job.state.detail
+    assert not (bench.tree / "result").exists()
+    assert isinstance(bench.do("touch done", plain=True).state, Ended)
+    assert (bench.tree / "done").exists()
 
 
 def test_folders_that_a_job_locked_are_cleared_up_like_others(bench: Bench) -> None:

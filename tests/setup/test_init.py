@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import MakeLab, Say
 from tests.lab import Lab, eventually
+from tests.room import let_git_know_nobody
 from wtwatch.doors.files import write_whole
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config
@@ -486,9 +487,26 @@ def test_tools_that_do_not_run_are_named(say: Say, lab: Lab, monkeypatch: pytest
     said = lab.wtwatch("init", code=1, env={"PYTHONPATH": str(tools)})
     assert "DataLad cannot be used: it is broken" in said.err and "pip install datalad" in said.err
 
-    lab.git("config", "--global", "--unset", "user.email")
-    lab.git("config", "--global", "user.useConfigOnly", "true")
-    assert "git does not know who you are" in refused(say, lab, code=1)
+
+def test_whom_git_does_not_know_is_told_how_to_say_it(
+    say: Say, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_git_know_nobody(Path.home())
+    lab.git("config", "--global", "--unset", "user.useConfigOnly")
+    lab.git("config", "--global", "user.name", "Lab Author")
+    monkeypatch.setenv("EMAIL", "lab@example.org")  # a service would not have it
+    lab.git("var", "GIT_COMMITTER_IDENT")
+    error = refused(say, lab, code=1)
+    assert "git does not know who you are" in error and "EMAIL" in error
+    lab.say("sh", "-ec", error.partition("Hint: ")[2], cwd=lab.root)
+    say(lab.main, "init", "--env", "none")
+
+
+def test_whom_git_knows_in_this_dataset_alone_is_known(say: Say, lab: Lab) -> None:
+    let_git_know_nobody(Path.home())
+    lab.git("config", "user.name", "Lab Author")
+    lab.git("config", "user.email", "lab@example.org")
+    say(lab.main, "init", "--env", "none")
 
 
 def test_code_that_needs_uv_where_there_is_none_is_refused(

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.house import House
 from tests.lab import Lab
+from tests.room import let_git_know_nobody
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import save
-from wtwatch.words.errors import CommandFailed, WtwatchError
+from wtwatch.words.errors import CommandFailed, NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
 
 
@@ -111,6 +113,19 @@ def test_a_branch_that_moves_meanwhile_is_not_overwritten(
     save.record(house.tree, new, foldable=False)
     assert at(house, "log", "-1", "--format=%s", "HEAD~1") == "meanwhile"
     assert at(house, "status", "--porcelain") == ""
+
+
+def test_a_pointer_names_its_author_or_is_not_saved(house: House) -> None:
+    new = moved(house, "2")
+    before = house.head(house.project.run_tree)
+    let_git_know_nobody(Path.home())
+    with pytest.raises(NoIdentity, match="does not know who you are") as refused:
+        save.record(house.tree, new, foldable=False)
+    assert house.head(house.project.run_tree) == before
+    for command in str(refused.value.hint).split("; "):
+        house.git(*shlex.split(command)[1:])
+    assert save.record(house.tree, new, foldable=False)
+    assert at(house, "log", "-1", "--format=%an %ae") == "Your Name you@example.org"
 
 
 def test_a_crash_between_branch_and_index_is_made_good(house: House) -> None:

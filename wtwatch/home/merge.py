@@ -157,8 +157,7 @@ class _Planner:
             raise _conflict(self.project, repo, path, conflicts)
         if not self.commits:
             return Sha(tree)
-        message = f"Merge results of {self.project.bookmark}"
-        return Sha(repo.git("commit-tree", tree, "-p", ours, "-p", theirs, "-m", message))
+        return repo.commit_tree(tree, [ours, theirs], f"Merge results of {self.project.bookmark}")
 
 
 def _try_merge(repo: Repo, ours: Sha, theirs: Sha) -> tuple[str, tuple[str, ...]]:

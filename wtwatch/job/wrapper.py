@@ -23,7 +23,7 @@ from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import LOCK, MARK, Draft, Folder, Order, Result
 from wtwatch.tree.changes import commits_since
-from wtwatch.words.errors import WtwatchError
+from wtwatch.words.errors import NoIdentity, WtwatchError
 from wtwatch.words.model import Sha, now
 
 GRACE = 5.0
@@ -115,6 +115,9 @@ def _run(order: Order) -> RunResult:
         return RunResult(1, f"code moved: it stands at {here}, but the job is for {order.code}")
     if order.spec.plain:
         return RunResult(subprocess.Popen(["/bin/sh", "-c", order.spec.command]).wait())
+    if not Repo(order.run_tree).knows_author():
+        unknown = NoIdentity(str(order.run_tree))  # DataLad would say so too, hours later
+        return RunResult(1, f"{unknown.message} {unknown.hint}")
     extra = {OUR_KEY: {"attempt": order.uuid, "code": order.code, "superdataset": order.base}}
     act = dataset.rerun if order.spec.rerun_of else dataset.run
     return act(order.run_tree, order.spec, extra)

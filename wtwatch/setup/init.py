@@ -19,7 +19,7 @@ from wtwatch.setup import githooks, intent, maintree, worktrees
 from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import Layout, stands, survey
 from wtwatch.tree import changes, environment
-from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
+from wtwatch.words.errors import CommandFailed, NoIdentity, UsageError, WtwatchError
 from wtwatch.words.model import Sha
 
 LOCKED_FOR = "run tree of the wtwatch project"
@@ -50,13 +50,6 @@ def check_tools() -> None:
             "pip install git-annex, in the environment of wtwatch, or install your system's package.",
         ) from error
     try:
-        root.git("var", "GIT_COMMITTER_IDENT")
-    except CommandFailed as error:
-        raise WtwatchError(
-            "git does not know who you are, so nothing can be committed.",
-            "git config --global user.name 'Your Name'; git config --global user.email you@example.org",
-        ) from error
-    try:
         dataset.load()
     except ImportError as error:
         raise WtwatchError(
@@ -73,6 +66,8 @@ def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
     project, known = intent.choose(start, asked, projects)
     config.check_text(project)
     maintree.check(project.main_tree, project.code, project.bookmark)
+    if not Repo(project.main_tree).knows_author({"EMAIL": ""}):  # which a service has not either
+        raise NoIdentity(str(project.main_tree))
     tip, new = _tip(project)
     layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)
     in_main = project._replace(run_tree=project.main_tree)  # the run tree is not there yet

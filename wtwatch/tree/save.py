@@ -128,7 +128,7 @@ def _commit(tree: RunTree, dataset: Repo, base: Sha, old: Sha | None, new: Sha) 
         f"The run tree's code moved with the bookmark {tree.project.bookmark}.\n\n"
         f"Old: {old or 'none'}\nNew: {new}\n{SIGN}\n"
     )
-    return Sha(dataset.git("commit-tree", files, "-p", base, stdin=message))
+    return dataset.commit_tree(files, [base], message)
 
 
 def _tell_index(dataset: Repo, path: str, commit: Sha) -> None:
