@@ -20,6 +20,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
+from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import (
@@ -87,7 +88,7 @@ def tick(project: Project, options: TickOptions) -> Done:
     ended = None
     running = queue.running() or _take_up(tree, queue)
     if running is not None:
-        _note_tip(queue, Repo(tree.project.main_code).resolve(tree.project.bookmark_ref), options)
+        _note_tip(queue, bookmark.read(tree.project).commit, options)
         ended = _look_at(tree, running)
         if ended is None:
             return Done(again_in=STOPPING if running.cancel_requested else LOOK)

@@ -17,6 +17,7 @@ from wtwatch.project.registry import need_run_tree, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import orders
 from wtwatch.queue.jobs import Queue
+from wtwatch.tree import tip as bookmark
 from wtwatch.views import status
 from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import UsageError, WtwatchError
@@ -90,9 +91,10 @@ def _rerun_of(project: Project, rev: str) -> JobSpec:
 
 def _queue(project: Project, specs: list[JobSpec], trigger: Trigger) -> None:
     queue = Queue(project.state)
-    tip = Repo(project.main_code).resolve(project.bookmark_ref)
+    tip, missing, _ = bookmark.read(project)
     if tip is None:
-        raise WtwatchError(f"The bookmark {project.bookmark} is gone.", "wtwatch release REV sets it anew.")
+        how = missing or "gone"
+        raise WtwatchError(f"The bookmark {project.bookmark} is {how}.", "wtwatch release REV sets it anew.")
     if trigger is Trigger.EVERY_MOVE:
         made = queue.add_standing(specs, tip)
         each_time = counted(len(specs), "job")

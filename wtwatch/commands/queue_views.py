@@ -12,11 +12,11 @@ from typing import Any
 import click
 
 from wtwatch.commands.front import project_option
-from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.registry import need_run_tree, one
 from wtwatch.queue.jobs import Queue
+from wtwatch.tree import tip
 from wtwatch.views import status
 from wtwatch.views.terminal import plain, say, warn
 from wtwatch.words.errors import WtwatchError
@@ -210,7 +210,7 @@ def wait(project: str | None) -> int:
 
 def _unfinished(project: Project, queue: Queue) -> bool:
     """Return whether something runs, is due, or will be by a move that was made already."""
-    return queue.unfinished(Repo(project.main_code).resolve(project.bookmark_ref))
+    return queue.unfinished(tip.read(project).commit)
 
 
 def _stand_aside() -> None:

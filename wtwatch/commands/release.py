@@ -10,6 +10,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.registry import one
 from wtwatch.queue.jobs import Queue
+from wtwatch.tree import tip
 from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.words.model import Sha
@@ -23,7 +24,7 @@ def command(rev: str | None, project: str | None) -> None:
     """Move the bookmark to REV (default: @- in jj, HEAD in git); batches that wait for that start at once."""
     chosen = one(project)
     code = Repo(chosen.main_code)
-    before = code.resolve(chosen.bookmark_ref)
+    before = tip.read(chosen).commit
     target = _release_by_jj(chosen, rev) if jj.drives(code.path) else _release_by_git(chosen, code, rev)
     Queue(chosen.state).hurry(target)
     ring_for(chosen)

@@ -16,15 +16,21 @@ CONFLICT_PREFIX = ".jjconflict-"
 """Top folders of this name are in the git tree of a commit that jj holds conflicts for."""
 
 
+_EDITED = "normal_target.current_working_copy() || normal_target.working_copies()"
+_TEMPLATE = f'json(self) ++ "\\t" ++ if(normal_target && ({_EDITED}), "edited") ++ "\\n"'
+
+
 class Bookmark(NamedTuple):
     """A bookmark as jj has it.
 
     ``targets`` are the commits it points to (more than one: conflicted; none: deleted); ``git`` is where
-    git's branch stood when jj last looked.
+    git's branch stood when jj last looked; ``working_copy``: a workspace edits that very commit, so jj
+    rewrites it with its next snapshot and takes the bookmark along.
     """
 
     targets: tuple[Sha, ...]
     git: Sha | None
+    working_copy: bool = False
 
 
 def drives(code: Path) -> bool:
@@ -54,9 +60,8 @@ def _exact(name: str) -> str:
 
 def ask_bookmark(code: Path, name: str) -> Asking:
     """Start to read a bookmark (21 ms, so other work may go on); pass it to :func:`bookmark`."""
-    template = 'json(self) ++ "\\n"'
     return _ask(
-        code, "--ignore-working-copy", "bookmark", "list", "--all-remotes", _exact(name), "-T", template
+        code, "--ignore-working-copy", "bookmark", "list", "--all-remotes", _exact(name), "-T", _TEMPLATE
     )
 
 
@@ -64,16 +69,18 @@ def bookmark(code: Path, name: str, asked: Asking | None = None) -> Bookmark:
     """Return where jj has the bookmark; the working copy is neither looked at nor snapshot."""
     targets: tuple[Sha, ...] = ()
     git: Sha | None = None
+    edited = False
     with asked or ask_bookmark(code, name) as asking:
         listing = asking.answer()
     for line in filter(None, listing.splitlines()):
-        entry = json.loads(line)
+        facts, _, mark = line.rpartition("\t")
+        entry = json.loads(facts)
         commits = tuple(Sha(target) for target in entry["target"] if target)
         if "remote" not in entry:
-            targets = commits
+            targets, edited = commits, bool(mark)
         elif entry["remote"] == "git" and len(commits) == 1:
             git = commits[0]
-    return Bookmark(targets, git)
+    return Bookmark(targets, git, edited)
 
 
 def set_bookmark(code: Path, name: str, revision: str) -> None:

@@ -19,6 +19,7 @@ from wtwatch.setup import githooks, intent, maintree, worktrees
 from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import Layout, stands, survey
 from wtwatch.tree import changes, environment
+from wtwatch.tree import tip as bookmark
 from wtwatch.words.errors import CommandFailed, NoIdentity, UsageError, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -134,13 +135,12 @@ def take_apart(project: Project, others: Sequence[Project]) -> None:
 def _tip(project: Project) -> tuple[Sha, bool]:
     """Return where the bookmark is, or will be (where the main tree's code is), and whether it is new."""
     code = Repo(project.main_code)
-    targets = jj.bookmark(code.path, project.bookmark).targets if jj.drives(code.path) else ()
-    if len(targets) > 1:
+    found, missing, _ = bookmark.read(project)
+    if missing:
         raise UsageError(
-            f"The bookmark {project.bookmark} is conflicted: jj has it at several commits.",
+            f"The bookmark {project.bookmark} is {missing}: jj has it at several commits.",
             f"Settle it: jj bookmark set {project.bookmark} -r REV   (in {code.path})",
         )
-    found = code.resolve(project.bookmark_ref) or next(iter(targets), None)
     tip = found or code.resolve("HEAD")
     if tip is None:
         raise UsageError(f"{code.path} has no commit yet.", "Commit your code first.")

@@ -1,6 +1,6 @@
 """Look at the run tree's code: everything that a decision about it rests on, in one read."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from wtwatch.doors.porcelain import TreeEntry, parse_status, parse_tree
 from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
+from wtwatch.tree import tip as bookmark
 from wtwatch.tree.checkout import in_the_way, index_is_at, index_lock
 from wtwatch.words.errors import CommandFailed
 from wtwatch.words.model import Process, Sha
@@ -24,7 +25,7 @@ class Facts(NamedTuple):
     ``nested`` those of them that are repositories of their own. ``stray``: HEAD holds commits made in the
     run tree on top of applied; ``alone``: no ref at all reaches ``parked``. ``operation`` is one like
     "merge", in code, that waits for the user, ``operation_above`` one in the superdataset. ``subject`` is
-    the tip's; ``backups`` are their ids.
+    the tip's, which jj rewrites at any time if ``working_copy``; ``backups`` are their ids.
     """
 
     present: bool = True
@@ -34,6 +35,7 @@ class Facts(NamedTuple):
     applied: Sha | None = None
     tip: Sha | None = None
     tip_missing: str | None = None
+    working_copy: bool = False
     edited: tuple[str, ...] = ()
     in_the_way: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
@@ -61,15 +63,15 @@ def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> F
     code = Repo(tree.code_path)
     if not is_present(tree):
         return Facts(present=False)
-    asking = _ask_jj(tree)  # first, as it takes longest
+    asking = bookmark.ask(tree.project)  # first, as it takes longest
     refs = code.ask("for-each-ref", _REFS, tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
     status = code.ask("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
     lines = (line.split("\0", 2) for line in refs.answer().splitlines())
     known = {ref: (Sha(commit), subject) for ref, commit, subject in lines}
     applied = known[tree.applied_ref][0] if tree.applied_ref in known else None
-    git_tip, subject = known.get(tree.project.bookmark_ref, (None, None))
-    tip, missing = _tip(git_tip, asking())
-    if tip != git_tip:
+    named, subject = known.get(tree.project.bookmark_ref, (None, None))
+    tip, missing, working_copy = asking()
+    if tip != named:
         subject = code.subject(tip) if tip else None
     listing = code.ask("ls-tree", "-z", "--full-tree", tip) if tip else None
     changes = parse_status(status.answer())
@@ -95,6 +97,7 @@ def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> F
         applied=applied,
         tip=tip,
         tip_missing=missing,
+        working_copy=working_copy,
         edited=edited,
         in_the_way=tuple(ways),
         nested=tuple(path for path in ways if path.endswith("/")),
@@ -123,40 +126,6 @@ def _tracks(code: Repo, tip: Sha | None, path: str, tops: set[str]) -> bool:
     if "/" not in path.strip("/"):
         return path.strip("/") in tops
     return bool(code.tree(tip, path.strip("/")))
-
-
-_seen: dict[tuple[Path, str], tuple[tuple[str, ...], jj.Bookmark]] = {}
-
-
-def _ask_jj(tree: RunTree) -> Callable[[], jj.Bookmark | None]:
-    """Start to ask jj about the bookmark, if it did anything since; return what waits for its word."""
-    code = tree.project.main_code
-    if not jj.drives(code):
-        return lambda: None
-    key, operation = (code, tree.project.bookmark), jj.operation(code)
-    known = _seen.get(key)
-    if known and known[0] == operation:
-        return lambda: known[1]
-    asked = jj.ask_bookmark(code, tree.project.bookmark)
-
-    def answer() -> jj.Bookmark:
-        _seen[key] = (operation, jj.bookmark(code, tree.project.bookmark, asked))
-        return _seen[key][1]
-
-    return answer
-
-
-def _tip(in_git: Sha | None, in_jj: jj.Bookmark | None) -> tuple[Sha | None, str | None]:
-    """Say where the bookmark is: in git's words where git moved it last, else in jj's."""
-    if in_jj is None:
-        return in_git, None
-    targets = in_jj.targets
-    if in_git != in_jj.git:  # git moved it since jj looked
-        moved_in_jj = targets not in ((), (in_jj.git,), (in_git,))
-        return (None, "conflicted") if moved_in_jj else (in_git, None)
-    if len(targets) > 1:
-        return None, "conflicted"
-    return (targets[0] if targets else None), None
 
 
 def _parked_at(code: Repo, head: Sha, applied: Sha | None) -> Sha:
