@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from wtwatch.queue import database
+from wtwatch.queue import database, jobs
 from wtwatch.queue.database import MIGRATIONS
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.errors import UsageError, WtwatchError
@@ -202,6 +202,53 @@ def test_an_unstarted_standing_batch_is_superseded_and_never_doubled(queue: Queu
     assert job.batch == second
 
 
+def test_of_superseded_batches_only_the_newest_stays(queue: Queue) -> None:
+    """However often the bookmark moves during a long batch, the queue does not grow."""
+    [long, _] = queue.add(specs("long", "longer"), Trigger.NOW, A)
+    queue.begin(long.id, running(A))
+    queue.add_standing(specs("one", "two"), A)
+    fired = [queue.fire(tip, always) for tip in (B, C) * 10]
+    (last,), (newest,) = fired[-2:]
+    assert [(job.batch, job.word) for job in queue.jobs()][2:] == [
+        (last, "cancelled"),
+        (last, "cancelled"),
+        (newest, "waiting"),
+        (newest, "waiting"),
+    ]
+    with closing(sqlite3.connect(queue.file)) as db:
+        assert db.execute("SELECT count(*) FROM batches").fetchone() == (3,)
+
+
+def test_a_superseded_job_that_was_taken_back_or_tried_again_by_hand_stays(queue: Queue) -> None:
+    queue.add_standing(specs("one", "two", "three"), A)
+    (first,) = queue.fire(B, always)
+    by_hand, again, _ = queue.jobs(first)
+    queue.cancel([by_hand.id])
+    queue.fire(C, always)
+    queue.retry([again.id])
+    for tip in (B, C, B):
+        queue.fire(tip, always)
+    assert queue.job(by_hand.id).word == "cancelled"
+    assert queue.job(again.id).word == "waiting"
+
+
+def test_the_queue_is_free_for_others_while_git_is_asked_what_a_move_changes(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WAIT", 0.0)
+    queue.add(specs("one"), Trigger.ON_MOVE, A)
+    others: list[Job] = []
+
+    def slowly(_old: Sha, _new: Sha) -> bool:
+        others.extend(Queue(queue.file.parent).add(specs("two"), Trigger.ON_MOVE, C))
+        return True
+
+    (fired,) = queue.fire(B, slowly)
+    assert commands(queue.jobs(fired)) == ["one"]
+    assert queue.pending(B), "what was queued meanwhile is not passed over"
+    assert queue.fire(B, always) == [others[0].batch]
+
+
 def test_a_standing_batch_that_has_started_runs_to_its_end_beside_the_next(queue: Queue) -> None:
     queue.add_standing(specs("one", "two"), A)
     (first,) = queue.fire(B, always)
@@ -317,10 +364,16 @@ def test_an_end_told_twice_counts_once(queue: Queue) -> None:
 
 def test_an_unknown_job_is_named_with_the_way_to_find_the_right_one(queue: Queue) -> None:
     queue.add(specs("one"), Trigger.NOW, A)
-    for job in (99, "99", "x", "-1", "²"):
-        with pytest.raises(UsageError) as caught:
-            queue.job(job)
-        assert "wtwatch queue list" in str(caught.value.hint)
+    for job in (99, "99", "x", "-1", "²", "9" * 18, "9" * 24, 10**24, "9" * 9000, "s" + "9" * 24):
+        for ask in (
+            queue.job,
+            queue.attempts,
+            lambda job: queue.cancel([job]),
+            lambda job: queue.retry([job]),
+        ):
+            with pytest.raises(UsageError) as caught:
+                ask(job)
+            assert "wtwatch queue list" in str(caught.value.hint)
 
 
 def test_counts_have_the_keys_of_the_contract(queue: Queue) -> None:
@@ -370,20 +423,18 @@ def test_a_damaged_file_is_named_and_not_overwritten(queue: Queue) -> None:
     assert queue.file.read_bytes().startswith(b"no database")
 
 
-def test_a_change_that_is_cut_off_leaves_nothing_half_done(queue: Queue) -> None:
+def test_a_change_that_is_cut_off_leaves_nothing_half_done(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue.add(specs("one"), Trigger.ON_MOVE, A)
     queue.add_standing(specs("two"), A)
 
-    def breaks(_old: Sha, _new: Sha) -> bool:
-        if len(seen := [*_calls, _old]) > 1:
-            raise KeyboardInterrupt
-        _calls[:] = seen
-        return True
+    def breaks(*_: object) -> int:
+        raise KeyboardInterrupt
 
-    _calls: list[Sha] = []
-    queue.add(specs("three"), Trigger.ON_MOVE, C)
+    monkeypatch.setattr(jobs, "_renew", breaks)
     with pytest.raises(KeyboardInterrupt):
-        queue.fire(B, breaks)
+        queue.fire(B, always)
     assert queue.next_job() is None
     assert queue.pending(B)
 

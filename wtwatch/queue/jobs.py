@@ -10,7 +10,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
 
 from wtwatch.queue.database import changing, reading
 from wtwatch.queue.facts import PAUSED, QueueFacts, is_paused
@@ -34,8 +33,12 @@ from wtwatch.words.model import (
 JobId = int | str
 """A job's number, or ``s1`` for the first standing jobs, as people write them."""
 
+_DIGITS = 18
+"""Digits of the greatest number that SQLite surely holds (https://sqlite.org/datatype3.html)."""
+
 WORDS = ("waiting", "running", *(outcome.value for outcome in Outcome))
 ENDED = tuple(outcome.value for outcome in Outcome)
+_SUPERSEDED = "superseded by batch "
 _COLUMNS = (
     "batch, place, attempt, spec, queued, state, started, code, base, uuid, ended, exit, commits, detail, "
     "cancel_requested, acknowledged"
@@ -72,25 +75,36 @@ class Queue(QueueFacts):
     def fire(self, tip: Sha, moved: Callable[[Sha, Sha], bool]) -> list[int]:
         """Make due what waited for this move, and return those batches; the run tree must be at ``tip``.
 
-        ``moved(base, tip)`` says whether anything that jobs use differs; where not, ``base`` becomes the tip
-        and nothing starts. A batch of standing jobs that has not started yet is superseded, not doubled.
+        ``moved(base, tip)`` says whether anything that jobs use differs, and is asked while nothing is held;
+        where not, ``base`` becomes the tip and nothing starts. A batch of standing jobs that has not started
+        yet is superseded, not doubled.
         """
-        differs = cache(lambda base: moved(base, tip))
+        differs = {base: moved(base, tip) for base in self._bases() if base != tip}
         with changing(self.file) as db:
             fired = []
             for row in db.execute(
                 f"SELECT id, base FROM batches WHERE due IS NULL AND {_UNFINISHED} ORDER BY id"
             ).fetchall():
-                if row["base"] != tip and differs(row["base"]):
+                if differs.get(row["base"]):
                     _make_due(db, row["id"])
                     fired.append(row["id"])
             for row in db.execute("SELECT * FROM standing ORDER BY id").fetchall():
                 template = standing_of(row)
-                if template.base != tip and differs(template.base):
+                if differs.get(template.base):
                     fired.append(_renew(db, template, tip))
-            db.execute("UPDATE batches SET base = ? WHERE due IS NULL", (tip,))
-            db.execute("UPDATE standing SET base = ?", (tip,))
+            for base in differs:  # what was queued meanwhile from elsewhere stays for the next call
+                db.execute("UPDATE batches SET base = ? WHERE due IS NULL AND base = ?", (tip, base))
+                db.execute("UPDATE standing SET base = ? WHERE base = ?", (tip, base))
             return fired
+
+    def _bases(self) -> list[Sha]:
+        """Return the tips since which something waits for a move."""
+        with self._reading() as db:
+            found = db.execute(
+                f"SELECT base FROM batches WHERE due IS NULL AND {_UNFINISHED}"
+                " UNION SELECT base FROM standing"
+            )
+            return [Sha(row["base"]) for row in found.fetchall()]
 
     def pending(self, tip: Sha) -> bool:
         """Return whether anything waits for a move to ``tip``, so that :meth:`fire` has to look."""
@@ -365,11 +379,26 @@ def _renew(db: sqlite3.Connection, template: Standing, tip: Sha) -> int:
         " WHERE batches.standing = ? AND batches.code IS NULL AND jobs.state = 'waiting'",
         (template.id,),
     ).fetchall()
+    if unstarted:
+        _forget_superseded(db, template.id)
     batch = _new_batch(db, template.specs, Trigger.EVERY_MOVE, tip)
     db.execute("UPDATE batches SET standing = ? WHERE id = ?", (template.id, batch))
     for row in unstarted:
-        _cancel_waiting(db, row["id"], f"superseded by batch {batch}")
+        _cancel_waiting(db, row["id"], f"{_SUPERSEDED}{batch}")
     return batch
+
+
+def _forget_superseded(db: sqlite3.Connection, template: int) -> None:
+    """Drop jobs of standing batches that never started, since another batch of theirs is superseded now."""
+    batches = "batch IN (SELECT id FROM batches WHERE standing = ? AND code IS NULL)"
+    db.execute(
+        f"DELETE FROM jobs WHERE {batches} AND attempt = 1 AND state = 'cancelled' AND detail LIKE ?",
+        (template, f"{_SUPERSEDED}%"),
+    )
+    db.execute(
+        "DELETE FROM batches WHERE standing = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch = batches.id)",
+        (template,),
+    )
 
 
 def _cancel_waiting(db: sqlite3.Connection, job: int, detail: str | None) -> None:
@@ -392,9 +421,12 @@ def _row(db: sqlite3.Connection, job: int) -> sqlite3.Row:
 
 
 def _number(job: JobId) -> int:
-    if isinstance(job, int) or (job.isascii() and job.isdigit()):
-        return int(job)
-    raise UsageError(f"{job!r} is not the number of a job.", "`wtwatch queue list` shows all.")
+    words = str(job)
+    if not (words.isascii() and words.isdigit()):
+        raise UsageError(f"{job!r} is not the number of a job.", "`wtwatch queue list` shows all.")
+    if len(words) > _DIGITS:
+        raise UsageError(f"There is no job {job}.", "`wtwatch queue list` shows all.")
+    return int(words)
 
 
 def _is_standing(job: JobId) -> bool:
