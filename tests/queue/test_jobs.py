@@ -498,6 +498,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.tip = A
         self.code_of: dict[int, Sha] = {}
         self.started: list[tuple[int, int]] = []  # batch and job, in order of start
+        self.removed: set[int] = set()
 
     def teardown(self) -> None:
         self.folder.cleanup()
@@ -510,18 +511,31 @@ class QueueMachine(RuleBasedStateMachine):
     def add_standing(self) -> None:
         self.queue.add_standing(specs("s", "t"), self.tip)
 
-    @rule(tip=st.sampled_from([A, B, C]))
-    def move(self, tip: Sha) -> None:
+    @rule(tip=st.sampled_from([A, B, C]), concerns=st.sampled_from([always, never]))
+    def move(self, tip: Sha, concerns: Callable[[Sha, Sha], bool]) -> None:
         if self.queue.under_way() is None:
             self.tip = tip
-            self.queue.fire(tip, always)
+            before = commands(self.queue.jobs())
+            fired = self.queue.fire(tip, concerns)
             assert not self.queue.pending(tip)
+            if concerns is never:
+                assert not fired and commands(self.queue.jobs()) == before
+
+    @rule()
+    def pause_or_resume(self) -> None:
+        if self.queue.paused():
+            self.queue.resume()
+        else:
+            self.queue.pause()
 
     @rule()
     def start(self) -> None:
         job = self.queue.next_job()
         if job is None:
+            due = self.queue.next_job(though_paused=True)
+            assert self.queue.paused() or self.queue.running() or due is None, "what is due starts"
             return
+        assert not self.queue.paused() and job.id not in self.removed
         under_way = self.queue.under_way()
         assert under_way in (None, job.batch), "the batch under way comes first"
         code = self.queue.batch_code(job.batch) or self.tip
@@ -545,9 +559,30 @@ class QueueMachine(RuleBasedStateMachine):
             else:
                 self.queue.cancel([job.id])
 
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        free: list[int | str] = [job.id for job in self.queue.jobs() if job.word != "running"]
+        free += [f"s{template.id}" for template in self.queue.standing()]
+        if free:
+            gone = data.draw(st.sampled_from(free))
+            self.queue.remove([gone])
+            self.removed |= {gone} if isinstance(gone, int) else set()
+
     @invariant()
     def at_most_one_runs(self) -> None:
         assert self.queue.counts()["running"] in (0, 1)
+
+    @invariant()
+    def what_was_removed_does_not_come_back(self) -> None:
+        assert not self.removed & {job.id for job in self.queue.jobs()}
+
+    @invariant()
+    def all_that_is_unfinished_is_due_or_waits_for_a_move(self) -> None:
+        jobs, later = self.queue.jobs(), self.queue.wait_for_move()
+        waiting = [job for job in jobs if job.word == "waiting" and job.batch not in later]
+        runs = self.queue.running() is not None
+        due = bool(waiting) and not self.queue.paused()
+        assert self.queue.unfinished(self.tip) == (runs or due)
 
     @invariant()
     def no_batch_is_interrupted_by_another(self) -> None:
@@ -562,11 +597,16 @@ class QueueMachine(RuleBasedStateMachine):
         assert len(first_attempts) <= len(self.queue.standing()) + 1
 
 
+class QueueMachineAnew(QueueMachine):
+    """The same, by examples that are new each time."""
+
+
+_PROFILE = settings(stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+
 TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = settings(
-    max_examples=15,
-    stateful_step_count=20,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
+TestQueueMachine.settings = settings(_PROFILE, max_examples=15, derandomize=True)
+
+TestQueueMachineAnew = pytest.mark.slow(QueueMachineAnew.TestCase)
+TestQueueMachineAnew.settings = settings(
+    _PROFILE, max_examples=150, stateful_step_count=40, derandomize=False, database=None, print_blob=True
 )
