@@ -256,22 +256,8 @@ class Lab:
 
         The body may end it itself, by SIGKILL say. What it logged is shown with a test that fails.
         """
-        log = self.root / "daemon.log"
-        with log.open("ab") as out:
-            daemon = subprocess.Popen(
-                _wtwatch("watch"), cwd=self.root, stdin=subprocess.DEVNULL, stdout=out, stderr=out
-            )
-        try:
-            eventually(lambda: daemon.poll() is not None or _says_it_runs(daemon.pid))
-            if daemon.poll() is None:
-                yield daemon
-            if daemon.poll() is None:
-                daemon.terminate()
-            assert daemon.wait(10) in (0, -9), f"the daemon ended with {daemon.returncode}"
-        finally:
-            daemon.kill()
-            daemon.wait()
-            print(f"--- log of the daemon, pid {daemon.pid}", log.read_text(errors="replace"), sep="\n")
+        with running_daemon(self.root) as daemon:
+            yield daemon
 
     def clear_out(self) -> None:
         """End what still works in this lab: jobs outlive the daemon, and a failed test leaves them."""
@@ -281,6 +267,32 @@ class Lab:
                     process.kill()
             except (psutil.Error, OSError):
                 continue
+
+
+@contextmanager
+def running_daemon(root: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `wtwatch watch` in the folder ``root``, which gets its log; see :meth:`Lab.daemon`."""
+    log = root / "daemon.log"
+    with log.open("ab") as out:
+        daemon = subprocess.Popen(
+            _wtwatch("watch"),
+            cwd=root,
+            env=os.environ | dict(env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        eventually(lambda: daemon.poll() is not None or _says_it_runs(daemon.pid))
+        if daemon.poll() is None:
+            yield daemon
+        if daemon.poll() is None:
+            daemon.terminate()
+        assert daemon.wait(10) in (0, -9), f"the daemon ended with {daemon.returncode}"
+    finally:
+        daemon.kill()
+        daemon.wait()
+        print(f"--- log of the daemon, pid {daemon.pid}", log.read_text(errors="replace"), sep="\n")
 
 
 def _wtwatch(*args: str) -> list[str]:

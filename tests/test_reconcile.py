@@ -231,3 +231,27 @@ def test_a_run_tree_without_its_code_is_said(lab: Lab, project: Project) -> None
     lab.run.rename(lab.root / "all")
     with pytest.raises(WtwatchError, match="is gone"):
         tick(project, WORK)
+
+
+@pytest.mark.parametrize("trigger", [Trigger.NOW, Trigger.ON_MOVE])
+def test_while_the_bookmark_is_on_jjs_working_copy_the_tree_follows_but_no_batch_starts(
+    tmp_path: Path, trigger: Trigger
+) -> None:
+    house = House.built(tmp_path / "house", settle=0.0)
+    code = house.project.main_code
+    house.git("checkout", "-q", "--detach")
+    subprocess.run(["jj", "--quiet", "git", "init", "--colocate"], cwd=code, check=True)
+    tick(house.project, WORK)
+    plain(house.project, "true", trigger=trigger)
+    (code / "a.py").write_text("a = 2\n")
+    for way in ("bookmark set runs -r @", "describe -m another"):  # both move it
+        subprocess.run(["jj", "--quiet", *way.split()], cwd=code, check=True)
+        done = tick(house.project, WORK)
+        assert done.moved and done.moved.new == house.head() == house.git("rev-parse", "runs")
+        assert done.waits and "working-copy commit" in done.waits and done.hint
+        assert not done.fired and not done.started
+        assert status.describe(house.project)["reason"] == done.waits
+    subprocess.run(["jj", "--quiet", "new"], cwd=code, check=True)
+    assert tick(house.project, LOOK).waits is None
+    queue = Queue(house.project.state)
+    assert queue.next_job() and not queue.pending(house.head())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from wtwatch import __version__
 from wtwatch.views.terminal import abandon_stdout, complain, warn
-from wtwatch.words.errors import WtwatchError
+from wtwatch.words.errors import WtwatchError, of_system
 
 
 def run(words: Sequence[str]) -> int:
@@ -32,12 +32,7 @@ def run(words: Sequence[str]) -> int:
             sys.stdout.flush()
         except OSError:
             abandon_stdout()
-        where = f"{error.filename}: " if error.filename else ""
-        complain(
-            WtwatchError(
-                f"{where}{error.strerror or error}.", "Is the disk full, or may the folder not be written?"
-            )
-        )
+        complain(of_system(error))
         return 1
     except Exception as error:
         return _own_failure(error)

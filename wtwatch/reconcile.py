@@ -177,10 +177,10 @@ def _bring_up_to_date(tree: RunTree, queue: Queue, options: TickOptions) -> Done
         if busy:
             return _busy(busy)
     done = Done()
-    if moves:  # what was in the way is so no more
-        _note_waiting(queue, done)
     if moves or step != sync.Fresh():
         done = Done(backup=sync.apply(tree, step))
+    if moves:  # what was in the way is so no more, and the environment may take its time
+        _note_waiting(queue, Done())
     done = _with_pointer(tree, queue, done, facts.tip)
     if moves and facts.parked is not None:
         old = facts.applied or facts.parked
@@ -201,7 +201,7 @@ def _bring_up_to_date(tree: RunTree, queue: Queue, options: TickOptions) -> Done
             waits=f"The environment of the run tree is {verdict.state.value}: {verdict.detail}.",
             hint="Mend it, then `wtwatch sync`.",
         )
-    return _fire(tree, queue, done, facts.tip)
+    return _fire(tree, queue, done, facts.tip, facts.working_copy)
 
 
 def _hold(tree: RunTree, queue: Queue, facts: Facts, batch: int) -> Done:
@@ -261,14 +261,24 @@ def _note_tip(queue: Queue, tip: Sha | None, options: TickOptions) -> None:
         queue.hurry(tip)
 
 
-def _fire(tree: RunTree, queue: Queue, done: Done, tip: Sha) -> Done:
+def _fire(tree: RunTree, queue: Queue, done: Done, tip: Sha, working_copy: bool) -> Done:
     """Make batches of what waited for this move, once the bookmark has been still for long enough."""
     if not queue.pending(tip):
         return done
+    if working_copy:
+        return _unfinished(tree, done)
     still = queue.still(tip)
     if still < tree.project.settle and not queue.hurries(tip):
         return done._replace(again_in=tree.project.settle - still)
     return done._replace(fired=tuple(queue.fire(tip, lambda old, new: concerns_jobs(tree.project, old, new))))
+
+
+def _unfinished(tree: RunTree, done: Done) -> Done:
+    return done._replace(
+        waits=f"No batch starts: the bookmark {tree.project.bookmark} is on jj's working-copy commit, "
+        "which each edit rewrites.",
+        hint=f"Finish that commit: jj commit   (in {tree.project.main_code})",
+    )
 
 
 def concerns_jobs(project: Project, old: Sha, new: Sha) -> bool:
@@ -280,6 +290,8 @@ def _start_next(tree: RunTree, queue: Queue, done: Done, lock: int) -> Done:
     job = queue.next_job()
     if job is None:
         return done
+    if queue.batch_code(job.batch) is None and bookmark.read(tree.project).working_copy:
+        return _unfinished(tree, done)
     busy = processes.working_in(tree.path, tree.project.passive)
     if busy:
         return _busy(busy)._replace(moved=done.moved, fired=done.fired, ended=done.ended)

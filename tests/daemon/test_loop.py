@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import psutil
@@ -15,11 +14,7 @@ import pytest
 from tests.conftest import Say
 from tests.lab import Lab, eventually
 from tests.stories.findings import ends, follows, queue_plain
-from wtwatch import reconcile
-from wtwatch.daemon import loop
-from wtwatch.daemon.loop import ProjectThread
-from wtwatch.doors.files import bell_in, ring
-from wtwatch.project.config import Project, read_project, register, registry_file, write_project
+from wtwatch.project.config import Project, read_project, registry_file
 
 
 @pytest.fixture
@@ -83,83 +78,6 @@ def test_a_signal_stops_it_whenever_it_comes(lab: Lab, project: Project, number:
             one.send_signal(number)
             assert one.wait(8) == 0
     assert "Traceback" not in log(lab)
-
-
-def test_a_failure_of_wtwatch_itself_ends_neither_thread_nor_daemon(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A tick that raises what nobody foresaw is told and tried again."""
-    thread = ProjectThread(project)
-    ticks = threading.Semaphore(0)
-
-    def fails(*_: object) -> None:
-        ticks.release()
-        raise ZeroDivisionError("a mistake")
-
-    monkeypatch.setattr(reconcile, "tick", fails)
-    thread.start()
-    for _ in range(3):
-        assert ticks.acquire(timeout=10)
-        thread.poked.set()
-    assert thread.thread
-    assert thread.thread.is_alive()
-    thread.stop()
-    thread.thread.join(10)
-    assert not thread.thread.is_alive()
-    assert "a mistake" in (thread.trouble or "")
-
-
-def test_a_lane_ticks_at_the_time_that_a_tick_named_and_else_only_when_something_changed(
-    lab: Lab, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    thread = ProjectThread(project)
-    ticks = threading.Semaphore(0)
-    answers = iter([0.01, 0.01])
-
-    def counted(*_: object) -> reconcile.Done:
-        ticks.release()
-        return reconcile.Done(again_in=next(answers, None))
-
-    monkeypatch.setattr(reconcile, "tick", counted)
-    thread.start()
-    for _ in range(3):
-        assert ticks.acquire(timeout=10)
-    ring(bell_in(lab.code / ".git"))
-    thread.poke_if_changed()
-    assert ticks.acquire(timeout=10)
-    # the ring may have been racy, which asks for one more look; then all is quiet
-    eventually(lambda: _quiet(thread, ticks))
-    thread.poke_if_changed()
-    assert not thread.poked.is_set()
-    thread.stop()
-    assert thread.thread
-    thread.thread.join(10)
-
-
-def _quiet(thread: ProjectThread, ticks: threading.Semaphore) -> bool:
-    thread.poke_if_changed()
-    return not thread.poked.is_set() and not ticks.acquire(timeout=0.1)
-
-
-def test_a_setting_that_nobody_knows_stops_no_project_and_is_logged_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    state = tmp_path / "state"
-    write_project(Project("p", state, tmp_path / "main", tmp_path / "run"))
-    register("p", state)
-    with (state / "config.toml").open("a") as file:
-        file.write("setle = 5\n")
-    daemon = loop.Daemon(lock=-1)
-    assert list(daemon._projects()) == list(daemon._projects()) == ["p"]
-    assert caplog.text.count("there is no setting 'setle'; did you mean settle?") == 1
-
-
-def test_who_gives_no_sign_when_it_ends_is_looked_at_soon_then_seldom(project: Project) -> None:
-    thread = ProjectThread(project)
-    waits = [thread._patience() for _ in range(2000)]
-    assert waits[0] <= 0.5
-    assert waits == sorted(waits)
-    assert waits[-1] == loop.SWEEP
 
 
 def test_a_bell_rings_for_all_projects_of_one_superdataset(lab: Lab, project: Project, say: Say) -> None:

@@ -151,3 +151,16 @@ def test_bookmarks_beneath_the_bookmarks_name_are_no_trouble(house: MovingCode) 
     house.git("branch", "-D", "runs/alt")
     by_update_ref(house)
     assert fingerprint(at) != before
+
+
+def test_a_move_where_a_symbolic_bookmark_leads_changes_the_fingerprint(house: MovingCode) -> None:
+    house.git("branch", "deep/trunk", "a")
+    before = settled(places(house.project))
+    house.git("symbolic-ref", house.ref, "refs/heads/deep/trunk")
+    at = places(house.project)
+    assert house.common / "refs/heads/deep" in at.folders
+    assert len(set(at.folders)) == len(at.folders)
+    led = settled(at)
+    assert led != before
+    house.git("update-ref", "refs/heads/deep/trunk", "b")
+    assert fingerprint(at) != led

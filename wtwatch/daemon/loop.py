@@ -17,116 +17,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wtwatch import reconcile
 from wtwatch.daemon import places
 from wtwatch.daemon.notice import Bell, Watch
-from wtwatch.daemon.places import Fingerprint, Places
+from wtwatch.daemon.places import Places
+from wtwatch.daemon.thread import SWEEP, ProjectThread
 from wtwatch.doors import notify
 from wtwatch.doors.files import claim
 from wtwatch.project import config, registry
 from wtwatch.project.config import Project
 from wtwatch.views import status
-from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import now, stamp
-
-SWEEP = 10.0
-"""Seconds after which everything is looked at without any event."""
 
 GRACE = 20.0
 """Seconds that a tick may still take when the daemon has to stop."""
 
 _log = logging.getLogger("wtwatch")
-
-
-class ProjectThread:
-    """One project's thread: it ticks when poked, and when a time has come that a tick named."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.stopping = threading.Event()
-        self.poked = threading.Event()
-        self.thread: threading.Thread | None = None
-        self.at: Places | None = None
-        self.seen: Fingerprint | None = None
-        self.trouble: str | None = None
-        self.in_vain = 0
-
-    def start(self) -> None:
-        """Start the thread."""
-        self.thread = threading.Thread(target=self._live, name=self.project.name, daemon=True)
-        self.thread.start()
-
-    def poke_if_changed(self) -> None:
-        """Have it tick if something changed since its last tick began; takes some 50 µs."""
-        if self.at is None or places.fingerprint(self.at) != self.seen:
-            self.poked.set()
-
-    def stop(self) -> None:
-        """Have it end after the tick that is under way."""
-        self.stopping.set()
-        self.poked.set()
-
-    def _live(self) -> None:
-        while not self.stopping.is_set():
-            again = self._tick()
-            self.poked.wait(again)
-            self.poked.clear()  # before the look, so that no later poke is lost
-
-    def _tick(self) -> float | None:
-        """Tick once; return after how many seconds to do so again though nobody pokes."""
-        try:
-            self.at = places.places(self.project)
-            self.seen = places.fingerprint(self.at)
-            return self._say(reconcile.tick(self.project, self._options()))
-        except Busy as error:
-            _log.debug("%s: %s", self.project.name, error.message)
-            return self._patience()
-        except WtwatchError as error:
-            return self._complain(error)
-        except Exception as error:
-            _log.exception("%s: wtwatch itself failed", self.project.name)
-            return self._complain(WtwatchError(f"wtwatch itself failed: {error!r}.", "See the daemon's log."))
-
-    def _patience(self) -> float:
-        """Return when to look again for something that gives no sign when it ends: soon, then seldom."""
-        self.in_vain = min(self.in_vain + 1, 6)
-        return min(SWEEP, 0.25 * 2.0**self.in_vain)
-
-    def _options(self) -> reconcile.TickOptions:
-        return reconcile.TickOptions(start_jobs=True, stop=self.stopping.is_set)
-
-    def _complain(self, error: WtwatchError) -> float:
-        if self.trouble != error.message:
-            _log.error("%s: %s", self.project.name, error.message.replace("\n", " / "))
-            self.trouble = error.message
-        with suppress(WtwatchError, OSError):  # if even that cannot be written, the log has it
-            if self.project.state.is_dir():
-                reconcile.explain_error(self.project, error)
-        return SWEEP
-
-    def _say(self, done: reconcile.Done) -> float | None:
-        """Log what a tick did; return after how many seconds the next is due without an event."""
-        name = self.project.name
-        if done.moved:
-            _log.info(
-                "%s: run tree at %s after %.0f ms", name, done.moved.new[:10], done.moved.seconds * 1000
-            )
-        if done.backup:
-            _log.info("%s: kept %s in backup %s", name, done.backup.summary, done.backup.id)
-        if done.ended:
-            _log.info("%s: job %d %s", name, done.ended.id, done.ended.word)
-        if done.fired:
-            _log.info("%s: the move starts batch %s", name, ", ".join(map(str, done.fired)))
-        if done.started:
-            _log.info("%s: job %d started: %s", name, done.started.id, done.started.spec.command)
-        if done.waits and done.waits != self.trouble:
-            _log.warning("%s: %s", name, done.waits)
-        self.trouble = done.waits
-        if done.ended or not done.busy:
-            self.in_vain = 0
-        if done.busy:
-            return self._patience()
-        return SWEEP if done.waits else done.again_in
 
 
 class Daemon:
@@ -197,7 +103,7 @@ class Daemon:
                 self._threads.pop(name).stop()
         fresh = [project for name, project in wanted.items() if name not in self._threads]
         for project in fresh:
-            self._threads[project.name] = ProjectThread(project)
+            self._threads[project.name] = ProjectThread(project, self._bell.ring)
         aimed = [thread.at or _places(thread.project) for thread in self._threads.values()]
         folders = [config.registry_file().parent]
         watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])

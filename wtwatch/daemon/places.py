@@ -2,7 +2,8 @@
 
 git and jj remove and re-create the very folders that hold refs, so the whole chain from the git directory
 down to the branch is watched, folder by folder: a recursive watch of ``refs`` overflows the event queue in
-a repository that jj drives, since ``refs/jj/keep`` holds a file for every commit.
+a repository that jj drives, since ``refs/jj/keep`` holds a file for every commit. A bookmark that is a
+symbolic ref moves where it leads, so all that it leads through counts.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors import jj
+from wtwatch.doors import jj, refs
 from wtwatch.doors.files import bell_in
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
+from wtwatch.tree.codetree import is_present
 from wtwatch.words.errors import WtwatchError
 
 RACY = 20_000_000
@@ -43,19 +46,25 @@ class Places(NamedTuple):
 def places(project: Project) -> Places:
     """Return the places of a project; a run tree that is missing is left out (ask again when it is back).
 
-    Starts git once. Raises :class:`WtwatchError` if the code repository of the main tree is gone.
+    Raises :class:`WtwatchError` if the code repository of the main tree is gone.
     """
     common = Repo(project.main_code).common_dir()
-    branch = common / project.bookmark_ref
-    chain = [folder for folder in reversed(branch.parents) if folder.is_relative_to(common)]
+    branches = [common / ref for ref in refs.chain(common, project.bookmark_ref)]
+    chain = [
+        folder for branch in branches for folder in reversed(branch.parents) if folder.is_relative_to(common)
+    ]
     operations = (jj.store(project.main_code) / "op_heads" / "heads").resolve()
     bell = bell_in(common)
     own = [folder for folder in [_run_git_dir(project, common)] if folder]
     tables = [folder / "reftable" for folder in (common, *own)]  # gitrepository-layout(5)
     return Places(
-        folders=(*chain, *own, *tables, operations, bell.parent),
+        folders=(*dict.fromkeys(chain), *own, *tables, operations, bell.parent),
         bell=bell,
-        texts=(branch, *(folder / "HEAD" for folder in own), *(folder / "tables.list" for folder in tables)),
+        texts=(
+            *branches,
+            *(folder / "HEAD" for folder in own),
+            *(folder / "tables.list" for folder in tables),
+        ),
         listings=(operations,),
         stamps=(common / "packed-refs", bell, project.state / "state.db", project.state / "config.toml"),
         trees=(project.run_tree, project.run_code),
@@ -71,6 +80,24 @@ def _run_git_dir(project: Project, common: Path) -> Path | None:
 
 
 Fingerprint = tuple[object, ...]
+"""What is compared, and never read: equal ones mean that nothing changed."""
+
+
+def truth(project: Project) -> Fingerprint:
+    """Return what a tick goes by, read off files in some 300 µs: the net under all events and fingerprints.
+
+    Where refs lie in tables git is asked for them; else no program is started.
+    """
+    tree, code, above = RunTree.of(project), Repo(project.main_code), Repo(project.run_tree)
+    there = is_present(tree)
+    return (
+        refs.tip_of(code, project.bookmark_ref),
+        refs.tip_of(code, tree.applied_ref),
+        jj.operation(project.main_code),
+        refs.text_of(Repo(tree.code_path).git_dir() / "HEAD") if there else None,
+        refs.text_of(above.git_dir() / "HEAD") if there else None,
+        refs.tip_of(above, f"refs/heads/{tree.branch}") if there else None,
+    )
 
 
 def fingerprint(at: Places) -> Fingerprint:
@@ -81,29 +108,30 @@ def fingerprint(at: Places) -> Fingerprint:
     technical documentation), a file that changed this very moment could change again without a trace in
     its times; then the fingerprint differs from every other, and the next one settles it.
     """
-    stamps = [_stamp(file) for file in at.stamps]
     now = time.time_ns()
-    racy = any(stamp is not None and 0 <= now - stamp[2] < RACY for stamp in stamps)
+    changed = [_stamp(file) for file in at.stamps]
+    racy = any(stamp is not None and 0 <= now - stamp[2] < RACY for stamp in changed)
+    return (*_traces(at), *changed, now if racy else None)
+
+
+def ground(project: Project, at: Places) -> Fingerprint:
+    """Return what a step rests on that failed: what moves leave, the truth, settings of git, edits of code.
+
+    As long as it stays the same, trying again would most likely fail again.
+    """
+    code = Repo(project.run_code)
+    own = code.git_dir() if (code.path / ".git").exists() else code.path
+    files = (own / "index", code.path, at.bell.parents[1] / "config", own / "config.worktree")
+    stamps = [_stamp(file) for file in (*at.stamps, *files)]
+    return (*_traces(at), *stamps, *truth(project))
+
+
+def _traces(at: Places) -> Fingerprint:
     return (
-        *(_text(file) for file in at.texts),
+        *(refs.text_of(file) for file in at.texts),
         *(_names(folder) for folder in at.listings),
-        *stamps,
         *(identity(folder) for folder in at.trees),
-        now if racy else None,
     )
-
-
-def _text(file: Path) -> bytes | None:
-    try:
-        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        return os.read(handle, 65536)
-    except OSError:  # a folder: the bookmark made way for bookmarks beneath it
-        return None
-    finally:
-        os.close(handle)
 
 
 def _names(folder: Path) -> tuple[str, ...] | None:

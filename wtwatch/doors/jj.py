@@ -54,6 +54,16 @@ def operation(code: Path) -> tuple[str, ...]:
         return ()
 
 
+def is_colocated(code: Path) -> bool:
+    """Return whether jj's commands tell git at once: its store keeps to the very ``.git`` of ``code``."""
+    backend = store(code) / "store"
+    try:
+        target = (backend / "git_target").read_text(encoding="utf-8").strip()
+    except OSError:
+        return False
+    return (backend / target).resolve() == (code / ".git").resolve()
+
+
 def _exact(name: str) -> str:
     return f"exact:{json.dumps(name, ensure_ascii=False)}"
 

@@ -1,5 +1,7 @@
 """The one kind of foreseen trouble: what happened, the way out, and the exit code."""
 
+import errno
+import os
 import shlex
 
 
@@ -49,3 +51,29 @@ class NoIdentity(WtwatchError):
             "(A service sees no variables of your shell, such as GIT_AUTHOR_NAME or EMAIL.)",
             "git config --global user.name 'Your Name'; git config --global user.email you@example.org",
         )
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: "The disk is full: make room on it.",
+    errno.EDQUOT: "Your share of the disk is used up: make room in it.",
+    errno.EACCES: "You may not do that there: see who owns it, with `ls -ld`.",
+    errno.EPERM: "You may not do that there: see who owns it, with `ls -ld`, and what protects it, `lsattr`.",
+    errno.EROFS: "Its file system is mounted for reading alone: mount it for writing.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ENOTDIR: "A file is in the place of a folder there: move it away, or choose another place.",
+    errno.EISDIR: "A folder is in the place of a file there: move it away.",
+    errno.ENOENT: "Something is not there: make the folder that is to hold it, or mount its disk.",
+    errno.EMFILE: "Let a process have more files open: see `ulimit -n`.",
+    errno.ENFILE: "All of the machine's open files are in use: end some of what runs.",
+    errno.EIO: "The disk itself failed: see `dmesg`.",
+    errno.ESTALE: "The network file system went away: mount it anew.",
+    errno.ENOMEM: "The memory is full: end some of what runs.",
+}
+"""Ways out of what the system refuses, by number (errno(3))."""
+
+
+def of_system(error: OSError) -> WtwatchError:
+    """Return what the operating system refused, as something that the user can act on."""
+    what = error.strerror or str(error)
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    return WtwatchError(f"{where}: {what}." if where else f"{what}.", _WAYS_OUT.get(error.errno or 0))

@@ -1,0 +1,296 @@
+"""A project's thread: it misses nothing, and does not try for ever what failed."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.house import House
+from tests.lab import eventually, running_daemon
+from wtwatch import reconcile
+from wtwatch.daemon import places, thread
+from wtwatch.daemon.thread import FIRST_WAIT, LONGEST_WAIT, SWEEP, ProjectThread
+from wtwatch.doors.files import bell_in, ring
+from wtwatch.project.config import register, write_project
+from wtwatch.queue.jobs import Queue
+from wtwatch.reconcile import Done
+from wtwatch.tree import tip
+from wtwatch.tree.tip import Tip
+from wtwatch.views import status
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Process, now
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A house whose run tree is in step."""
+    house = House.built(tmp_path / "house")
+    reconcile.tick(house.project, reconcile.TickOptions())
+    return house
+
+
+@pytest.fixture
+def one(house: House) -> Iterator[ProjectThread]:
+    one = ProjectThread(house.project)
+    yield one
+    one.stop()
+    if one.thread:
+        one.thread.join(20)
+        assert not one.thread.is_alive()
+
+
+def let_nothing_follow(house: House) -> Path:
+    """Have git refuse each checkout of the next commit, by a filter that fails; return what counts them."""
+    tries = house.project.state.parent / "tries"
+    house.git("config", "filter.bad.smudge", f"echo >> '{tries}'; false")
+    house.git("config", "filter.bad.clean", "cat")
+    house.git("config", "filter.bad.required", "true")
+    house.commit({".gitattributes": "f.py filter=bad\n", "f.py": "f = 1\n"})
+    return tries
+
+
+def stands_at(house: House, commit: str) -> bool:
+    return house.head() == commit
+
+
+def failing(house: House, one: ProjectThread) -> thread.Setback:
+    one._tick()
+    assert one.setback
+    return one.setback
+
+
+def test_a_step_that_failed_waits_twice_as_long_each_time(house: House, one: ProjectThread) -> None:
+    let_nothing_follow(house)
+    waits = [failing(house, one).wait for _ in range(11)]
+    assert waits[:4] == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT, 8 * FIRST_WAIT]
+    assert waits[-1] == LONGEST_WAIT == max(waits)
+
+
+def test_what_a_failed_step_does_to_the_tree_is_no_reason_to_try_it_again(
+    house: House, one: ProjectThread
+) -> None:
+    let_nothing_follow(house)
+    for _ in range(3):
+        failed = failing(house, one)
+        assert one._next_try(failed) == failed.at + failed.wait
+
+
+def mend(house: House) -> None:
+    house.git("config", "filter.bad.smudge", "cat")
+
+
+def move(house: House) -> None:
+    house.commit({"a.py": "a = 2\n"})
+
+
+def edit(house: House) -> None:
+    house.edit("new.py", "n = 1\n")
+
+
+def ask_for_it(house: House) -> None:
+    ring(bell_in(house.project.main_code / ".git"))
+
+
+def queue(house: House) -> None:
+    Queue(house.project.state).pause()
+
+
+@pytest.mark.parametrize("change", [mend, move, edit, ask_for_it, queue], ids=lambda change: change.__name__)
+def test_what_a_failed_step_rested_on_is_a_reason_to_try_it_again(
+    house: House, one: ProjectThread, change: Callable[[House], None]
+) -> None:
+    let_nothing_follow(house)
+    bell_in(house.project.main_code / ".git").parent.mkdir(exist_ok=True)
+    failed = [failing(house, one) for _ in range(4)][-1]
+    change(house)
+    one.poke_if_changed()
+    assert one.poked.is_set()
+    assert one._next_try(failed) == failed.at + FIRST_WAIT
+
+
+def test_a_step_that_went_well_forgets_the_failures_before(house: House, one: ProjectThread) -> None:
+    let_nothing_follow(house)
+    failing(house, one)
+    mend(house)
+    one._tick()
+    assert one.setback is None
+    assert house.head() == house.git("rev-parse", "runs")
+
+
+@pytest.mark.parametrize("told", ["cause", "another"])
+def test_another_cause_starts_anew(
+    house: House, one: ProjectThread, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = iter(["cause", "cause", told])
+
+    def fails(*_: object) -> None:
+        raise WtwatchError(next(words))
+
+    monkeypatch.setattr(reconcile, "tick", fails)
+    waits = [failing(house, one).wait for _ in range(3)]
+    assert waits == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT if told == "cause" else FIRST_WAIT]
+
+
+def test_events_do_not_hurry_what_fails_and_its_reason_stays_in_sight(house: House, tmp_path: Path) -> None:
+    write_project(house.project)
+    register("p", house.project.state)
+    tries = let_nothing_follow(house)
+    with running_daemon(tmp_path):
+        began = time.monotonic()
+        eventually(lambda: Queue(house.project.state).waits() is not None)
+        reasons = set()
+        for number in range(40):
+            house.git("update-ref", f"refs/heads/other-{number}", "HEAD")
+            said = status.describe(house.project)
+            reasons.add((said["freshness"], said["reason"]))
+        tried = tries.read_text().count("\n")
+        most = 2 + math.log2(1 + (time.monotonic() - began) / FIRST_WAIT)
+        assert 1 <= tried <= most
+        assert [word for word, _ in reasons] == ["blocked"]
+        mend(house)
+        eventually(lambda: house.head() == house.git("rev-parse", "runs"))
+        eventually(lambda: status.describe(house.project)["reason"] is None)
+
+
+def test_what_no_event_tells_is_found_all_the_same(
+    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread, "LOOK", 0.05)
+    monkeypatch.setattr(places, "fingerprint", lambda at: ())
+    one.start()
+    eventually(lambda: one.seen == ())
+    for text in ("2", "3"):
+        new = house.commit({"a.py": f"a = {text}\n"})
+        eventually(partial(stands_at, house, new))
+
+
+def test_a_commit_by_hand_in_the_run_trees_superdataset_is_found(house: House, one: ProjectThread) -> None:
+    one._tick()
+    assert not one._has_changed()
+    house.git("commit", "-q", "--allow-empty", "-m", "by hand", cwd=house.project.run_tree)
+    assert one._has_changed()
+
+
+def test_a_quiet_look_starts_no_program(
+    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one._tick()
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert not one._has_changed()
+
+
+def test_where_jj_keeps_its_own_store_it_is_asked(
+    house: House, one: ProjectThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = house.project.main_code
+    subprocess.run(["jj", "--quiet", "git", "init", "--git-repo", code, tmp_path / "jj"], check=True)
+    (tmp_path / "jj" / ".jj").rename(code / ".jj")
+    target = code / ".jj" / "repo" / "store" / "git_target"
+    one._tick()
+    monkeypatch.setattr(tip, "read", lambda project: Tip(None))  # as if something had been missed
+    for own, found in ((str(code / ".git"), False), (str(tmp_path), True)):
+        target.write_text(own)
+        assert one._has_changed() == found
+
+
+def test_a_failure_of_wtwatch_itself_ends_not_the_thread(
+    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tick that raises what nobody foresaw is told and tried again."""
+    ticks = threading.Semaphore(0)
+
+    def fails(*_: object) -> None:
+        ticks.release()
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(reconcile, "tick", fails)
+    monkeypatch.setattr(thread, "FIRST_WAIT", 0.01)
+    one.start()
+    for _ in range(3):
+        assert ticks.acquire(timeout=10)
+    assert "wtwatch itself failed: ZeroDivisionError" in (one.trouble or "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device", "/a/b"), PermissionError(13, "Permission denied", b"/a/b")],
+    ids=["full", "forbidden"],
+)
+def test_what_the_system_refuses_is_no_fault_of_wtwatch(
+    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def refused(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(reconcile, "tick", refused)
+    failing(house, one)
+    said = Queue(house.project.state).waits()
+    assert said and said.hint
+    assert said.reason == f"/a/b: {error.strerror}."
+
+
+def test_it_ticks_at_the_time_that_a_tick_named_and_else_only_when_something_changed(
+    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float | None] = []
+    answers = iter([0.01, 0.02])
+    monkeypatch.setattr(reconcile, "tick", lambda *_: Done(again_in=next(answers, None)))
+    rest = one._rest
+
+    def noted(again: float | None) -> None:
+        rests.append(again)
+        rest(again)
+
+    monkeypatch.setattr(one, "_rest", noted)
+    bell = bell_in(house.project.main_code / ".git")
+    bell.parent.mkdir(exist_ok=True)
+    one.start()
+    eventually(lambda: rests == [0.01, 0.02, None])
+    ring(bell)
+    one.poke_if_changed()
+    eventually(lambda: len(rests) >= 4)
+    # the ring may have been racy, which asks for one more look; then all is quiet
+    eventually(lambda: is_quiet(one))
+    assert rests[3:] == [None] * len(rests[3:])
+
+
+def is_quiet(one: ProjectThread) -> bool:
+    one.poke_if_changed()
+    return not one.poked.is_set()
+
+
+def test_who_gives_no_sign_when_it_ends_is_looked_at_soon_then_seldom(one: ProjectThread) -> None:
+    waits = [one._patience() for _ in range(2000)]
+    assert waits[0] <= 0.5
+    assert waits == sorted(waits)
+    assert waits[-1] == SWEEP
+
+
+def test_a_new_move_is_looked_at_soon_however_long_somebody_works_in_the_tree(
+    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = (Process(1, "batch", now()),)
+    monkeypatch.setattr(reconcile, "tick", lambda *_: Done(waits="batch works there", busy=busy))
+    waits = [one._tick() for _ in range(10)]
+    assert waits[-1] == SWEEP
+    house.commit({"a.py": "a = 2\n"})
+    assert one._tick() == waits[0]
+
+
+def test_a_bookmark_that_is_a_symbolic_ref_moves_where_it_leads(house: House, tmp_path: Path) -> None:
+    write_project(house.project)
+    register("p", house.project.state)
+    with running_daemon(tmp_path):
+        house.git("update-ref", "refs/heads/deep/trunk", "runs")
+        house.git("symbolic-ref", "refs/heads/runs", "refs/heads/deep/trunk")
+        for text in ("2", "3"):
+            new = house.commit({"a.py": f"a = {text}\n"}, bookmark=False)
+            house.git("update-ref", "refs/heads/deep/trunk", new)
+            eventually(partial(stands_at, house, new))

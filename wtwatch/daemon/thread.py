@@ -1,0 +1,192 @@
+"""One project's thread: it ticks when something changed, and when a time has come that a tick named.
+
+A step that failed is not tried again before what it rests on changed, or its time to wait ran out. Once a
+minute files are compared with what the last tick found there, whatever the events and fingerprints told.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from math import inf
+from typing import NamedTuple
+
+from wtwatch import reconcile
+from wtwatch.daemon import places
+from wtwatch.daemon.places import Fingerprint, Places
+from wtwatch.doors import jj
+from wtwatch.project.config import Project
+from wtwatch.tree import tip
+from wtwatch.words.errors import Busy, WtwatchError, of_system
+
+SWEEP = 10.0
+"""Seconds after which everything is looked at without any event."""
+
+LOOK = 60.0
+"""Seconds from one full look to the next."""
+
+FIRST_WAIT = 1.0
+"""Seconds from a step that failed to its next try; each further one waits twice as long."""
+
+LONGEST_WAIT = 300.0
+"""Seconds that a step which fails again and again waits at most."""
+
+_log = logging.getLogger("wtwatch")
+
+
+class Setback(NamedTuple):
+    """A tick that failed: why, what it rested on, the seconds until the next try, and when that began."""
+
+    cause: str
+    ground: Fingerprint
+    wait: float
+    at: float
+
+
+class ProjectThread:
+    """One project's thread. ``ring`` asks the daemon to see to its watches, when other places count now."""
+
+    def __init__(self, project: Project, ring: Callable[[], None] = lambda: None) -> None:
+        self.project = project
+        self.stopping = threading.Event()
+        self.poked = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.at: Places | None = None
+        self.seen: Fingerprint | None = None
+        self.trouble: str | None = None
+        self.setback: Setback | None = None
+        self.in_vain = 0
+        self._ring = ring
+        self._truth: Fingerprint = ()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.thread = threading.Thread(target=self._live, name=self.project.name, daemon=True)
+        self.thread.start()
+
+    def poke_if_changed(self) -> None:
+        """Have it tick if something changed since its last tick began; takes some 50 µs."""
+        if self.setback or self.at is None or places.fingerprint(self.at) != self.seen:
+            self.poked.set()  # after a setback more counts than what moves leave behind
+
+    def stop(self) -> None:
+        """Have it end after the tick that is under way."""
+        self.stopping.set()
+        self.poked.set()
+
+    def _live(self) -> None:
+        while not self.stopping.is_set():
+            self._rest(self._tick())
+
+    def _rest(self, again: float | None) -> None:
+        """Wait for ``again`` seconds, if that is a number; or until something changed that is of concern."""
+        due = inf if again is None else time.monotonic() + again
+        while (left := due - time.monotonic()) > 0 and not self.stopping.is_set():
+            poked = self.poked.wait(min(left, LOOK))
+            self.poked.clear()  # before the look, so that no later poke is lost
+            if poked and self.setback:
+                due = min(due, self._next_try(self.setback))
+            elif poked or (left > LOOK and self._has_changed()):
+                return
+
+    def _next_try(self, setback: Setback) -> float:
+        """Return when a tick that failed is due again: soon, if what it rested on is no longer the same."""
+        same = self._ground() == setback.ground
+        return setback.at + (setback.wait if same else FIRST_WAIT)
+
+    def _has_changed(self) -> bool:
+        """Take the full look: return whether anything differs from what the last tick began with."""
+        code = self.project.main_code
+        with suppress(WtwatchError, OSError):
+            if places.truth(self.project) != self._truth:
+                return True
+            if jj.drives(code) and not jj.is_colocated(code):  # what it does need not show in files of git
+                return tip.read(self.project) != tip.ask(self.project, anew=True)()
+            return False
+        return True
+
+    def _tick(self) -> float | None:
+        """Tick once; return after how many seconds to do so again though nobody pokes."""
+        try:
+            self._look()
+            again = self._say(reconcile.tick(self.project, self._options()))
+        except Busy as error:
+            _log.debug("%s: %s", self.project.name, error.message)
+            return self._patience()
+        except WtwatchError as error:
+            return self._complain(error)
+        except OSError as error:  # a full disk, say
+            return self._complain(of_system(error))
+        except Exception as error:
+            _log.exception("%s: wtwatch itself failed", self.project.name)
+            return self._complain(WtwatchError(f"wtwatch itself failed: {error!r}.", "See the daemon's log."))
+        self.setback = None
+        return again
+
+    def _look(self) -> None:
+        """Note what the tick begins with, so that whatever changes from now on is found."""
+        at, truth = places.places(self.project), places.truth(self.project)
+        if self.at != at:
+            self.at = at
+            self._ring()
+        if self._truth[:1] != truth[:1]:  # a new move is looked at as soon as the first
+            self.in_vain = 0
+        self.seen, self._truth = places.fingerprint(at), truth
+
+    def _patience(self) -> float:
+        """Return when to look again for something that gives no sign when it ends: soon, then seldom."""
+        self.in_vain = min(self.in_vain + 1, 6)
+        return min(SWEEP, 0.25 * 2.0**self.in_vain)
+
+    def _options(self) -> reconcile.TickOptions:
+        return reconcile.TickOptions(start_jobs=True, stop=self.stopping.is_set)
+
+    def _complain(self, error: WtwatchError) -> float:
+        """Tell of a tick that failed; return after how many seconds to try again."""
+        if self.trouble != error.message:
+            _log.error("%s: %s", self.project.name, error.message.replace("\n", " / "))
+            self.trouble = error.message
+        with suppress(WtwatchError, OSError):  # if even that cannot be written, the log has it
+            if self.project.state.is_dir():
+                reconcile.explain_error(self.project, error)
+        before = self.setback
+        again = before.wait * 2 if before and before.cause == error.message else FIRST_WAIT
+        wait = min(again, LONGEST_WAIT)
+        self.setback = Setback(error.message, self._ground(), wait, time.monotonic())
+        return wait
+
+    def _ground(self) -> Fingerprint:
+        """Return what the next tick rests on; what cannot be looked at is ground enough."""
+        if self.at is None:
+            return (places.identity(self.project.main_code),)
+        try:
+            return places.ground(self.project, self.at)
+        except (WtwatchError, OSError) as error:
+            return (str(error),)
+
+    def _say(self, done: reconcile.Done) -> float | None:
+        """Log what a tick did; return after how many seconds the next is due without an event."""
+        name = self.project.name
+        if done.moved:
+            _log.info(
+                "%s: run tree at %s after %.0f ms", name, done.moved.new[:10], done.moved.seconds * 1000
+            )
+        if done.backup:
+            _log.info("%s: kept %s in backup %s", name, done.backup.summary, done.backup.id)
+        if done.ended:
+            _log.info("%s: job %d %s", name, done.ended.id, done.ended.word)
+        if done.fired:
+            _log.info("%s: the move starts batch %s", name, ", ".join(map(str, done.fired)))
+        if done.started:
+            _log.info("%s: job %d started: %s", name, done.started.id, done.started.spec.command)
+        if done.waits and done.waits != self.trouble:
+            _log.warning("%s: %s", name, done.waits)
+        self.trouble = done.waits
+        if done.ended or not done.busy:
+            self.in_vain = 0
+        if done.busy:
+            return self._patience()
+        return SWEEP if done.waits else done.again_in
