@@ -15,7 +15,7 @@ from tests.lab import Lab, eventually
 from tests.room import let_git_know_nobody
 from wtwatch import reconcile
 from wtwatch.doors.processes import identity
-from wtwatch.job import run
+from wtwatch.job import lifecycle
 from wtwatch.job.attempt import Folder, Order
 from wtwatch.project.config import Project, read_project
 from wtwatch.project.tree import RunTree
@@ -24,7 +24,7 @@ from wtwatch.reconcile import Done, TickOptions, tick
 from wtwatch.tree import save
 from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Job, JobSpec, Outcome, Running, Trigger, now
+from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Trigger, now
 
 LOOK = TickOptions()
 WORK = TickOptions(start_jobs=True)
@@ -139,14 +139,14 @@ def test_an_end_that_was_told_already_is_passed_over(lab: Lab, project: Project)
     eventually(lambda: ran(project, job))
     running = Queue(project.state).running()
     assert running
-    over = run.end_of(RunTree.of(project), running, cancelled=False)
-    assert over and over.outcome is Outcome.SUCCEEDED
+    over = lifecycle.end_of(RunTree.of(project), running, cancelled=False)
+    assert isinstance(over, Ended) and over.outcome is Outcome.SUCCEEDED
     tick(project, LOOK)
-    assert reconcile._finish(RunTree.of(project), Queue(project.state), running._replace(state=over)) is None
+    assert not Queue(project.state).end(job.id, over)
 
 
 def test_a_batch_keeps_its_code_though_a_job_commits_into_it(lab: Lab, project: Project) -> None:
-    """A job that commits into code, and saves that in the superdataset, does not move its successors."""
+    """A job that commits into code, and saves that in the superdataset, has failed, and moves nobody."""
     code = lab.commit("HEAD", lab.run_code)
     meddle = "git -C code commit -q --allow-empty -m mine && git add code && git commit -qm 'other code'"
     first, second = plain(project, meddle, "true")
@@ -154,7 +154,7 @@ def test_a_batch_keeps_its_code_though_a_job_commits_into_it(lab: Lab, project: 
     eventually(lambda: ran(project, first))
     strange = lab.commit("HEAD", lab.run_code)
     done = tick(project, WORK)
-    assert done.ended and done.ended.word == "succeeded"
+    assert done.ended and done.ended.word == "failed"
     assert strange in str(Queue(project.state).job(first.id).state)
     assert lab.git("rev-parse", "HEAD:code", cwd=lab.run) == code == lab.commit("HEAD", lab.run_code)
     assert done.started and done.started.id == second.id

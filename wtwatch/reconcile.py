@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatch
 from typing import NamedTuple
 
 from wtwatch.doors import processes
 from wtwatch.doors.files import held
 from wtwatch.doors.repo import Repo
-from wtwatch.job import run
+from wtwatch.job import clearing, lifecycle
+from wtwatch.job.lifecycle import NotBegun
+from wtwatch.job.readiness import hindrances, identity_problem
 from wtwatch.project.config import Project
+from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
+from wtwatch.tree.states import Before
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import (
     Backup,
@@ -88,70 +91,85 @@ def tick(project: Project, options: TickOptions) -> Done:
     ended = None
     running = queue.running() or _take_up(tree, queue)
     if running is not None:
-        _note_tip(queue, bookmark.read(tree.project).commit, options)
-        ended = _look_at(tree, running)
-        if ended is None:
+        over = _look_at(tree, running)
+        if over is None:
+            _note_tip(queue, bookmark.read(tree.project).commit, options)
             return Done(again_in=STOPPING if running.cancel_requested else LOOK)
+        ended = _record_end(tree, queue, running, over)
+        options = options._replace(patience=max(PATIENCE, options.patience))
+    try:
+        done = _with_tree(tree, queue, options)
+    except WtwatchError as error:
+        if ended is None:
+            raise
+        done = Done(waits=error.message, hint=error.hint, busy=_processes(error))
+    _note_waiting(queue, done)
+    return done._replace(ended=ended)
+
+
+def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
+    """Do what needs the run tree, with its lock held."""
     if not tree.path.is_dir():
         raise WtwatchError(
             f"The run tree {tree.path} is gone.",
             "Mount its disk, or make it anew with `wtwatch init` in the main tree.",
         )
-    with held(tree.lock, wait=PATIENCE if ended else options.patience) as lock:
+    with held(tree.lock, wait=options.patience) as lock:
         sync.recover(tree)
         environment.recover(tree)
-        if ended is not None:
-            ended = _finish(tree, queue, ended)
-        done = _bring_up_to_date(tree, queue, options)
-        done = done._replace(ended=ended)
+        done = _clear_up(tree, queue) or _bring_up_to_date(tree, queue, options)
         if options.start_jobs and done.waits is None:
             done = _start_next(tree, queue, done, lock)
-    _note_waiting(queue, done)
     return done
+
+
+def _clear_up(tree: RunTree, queue: Queue) -> Done | None:
+    """Clear up behind the job that ended last; return what keeps that from being done, if anything."""
+    try:
+        clearing.clear_up(tree, queue)
+    except WtwatchError as error:
+        return Done(waits=error.message, hint=error.hint, busy=_processes(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return Done(
+            waits=f"What the last job left cannot be cleared away: {where}{error.strerror or error}.",
+            hint="Make room or give the right to write there; then it goes on by itself.",
+        )
+    return None
+
+
+def _processes(error: WtwatchError) -> tuple[Process, ...]:
+    return error.processes if isinstance(error, Busy) else ()
 
 
 def _take_up(tree: RunTree, queue: Queue) -> Job | None:
     """Return the job that was started by a daemon which died before it could tell the queue, if any."""
     job = queue.next_job(though_paused=True)
-    running = run.begun(tree, job) if job else None
+    running = lifecycle.begun(tree, job) if job else None
     if job is None or running is None:
         return None
     queue.begin(job.id, running)
     return queue.job(job.id)
 
 
-def _look_at(tree: RunTree, job: Job) -> Job | None:
-    """Return the job with its end, or ``None`` while it runs (then a cancelled one is told to stop)."""
-    over = run.end_of(tree, job, job.cancel_requested)
-    if over is None:
-        if job.cancel_requested:
-            run.stop(tree, job)
-        return None
-    return job._replace(state=over)
+def _look_at(tree: RunTree, job: Job) -> Ended | NotBegun | None:
+    """Return how a job ended, or ``None`` while it runs (then a cancelled one is told to stop)."""
+    over = lifecycle.end_of(tree, job, job.cancel_requested)
+    if over is None and job.cancel_requested:
+        lifecycle.stop(tree, job)
+    return over
 
 
-def _finish(tree: RunTree, queue: Queue, job: Job) -> Job | None:
-    """Clear up behind a job that ended, keep the code its results name, and only then say that it ended.
+def _record_end(tree: RunTree, queue: Queue, job: Job, over: Ended | NotBegun) -> Job | None:
+    """Record how a job ended, before anything else is done; ``None`` if another tick did that.
 
-    ``None`` if another tick did all that while this one waited for the run tree.
+    One whose command did not begin waits again.
     """
-    before = queue.running()
-    if before is None or (before.id, before.attempt) != (job.id, job.attempt):
+    if isinstance(over, NotBegun):
+        queue.put_back(job.id, over.reason)
+        lifecycle.forget(tree, job)
         return None
-    began = before.state
-    assert isinstance(began, Running) and isinstance(job.state, Ended)
-    left = run.tidy(tree, job)
-    save.keep_named(tree, began.base)
-    details = [job.state.detail, f"what it left is in {left}" if left else None]
-    head = Repo(tree.code_path).resolve("HEAD")
-    if head is not None and head != began.code:
-        save.keep(tree, {head})
-        edited = codetree.facts_of(tree).edited
-        sync.apply(tree, sync.Move(head, began.code, backup=bool(edited), edited=edited))
-        details.append(f"it committed into {tree.project.code}: {head} is kept")
-    state = job.state._replace(detail="; ".join(filter(None, details)) or None)
-    queue.end(job.id, state)
-    return job._replace(state=state)
+    return job._replace(state=over) if queue.end(job.id, over) else None
 
 
 def _bring_up_to_date(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
@@ -295,40 +313,39 @@ def _start_next(tree: RunTree, queue: Queue, done: Done, lock: int) -> Done:
     busy = processes.working_in(tree.path, tree.project.passive)
     if busy:
         return _busy(busy)._replace(moved=done.moved, fired=done.fired, ended=done.ended)
-    code = Repo(tree.code_path).resolve("HEAD")
-    assert code is not None
+    code_sha = Repo(tree.code_path).resolve("HEAD")
+    assert code_sha is not None
+    demanded = lifecycle.demands(tree, job.spec, code_sha, _plain_outputs(tree, queue, job))
+    state = Before.of(tree.path, excludes_env(tree))
+    above = state.at("")
+    on_branch = above is not None and above.branch == tree.branch
     pointer = save.pointer_of(tree)
     base = pointer.head
-    if pointer.recorded != code or save.cut_off(tree):  # a job may have saved another
-        base = save.record(tree, code, foldable=False) or base
-    problems = [*_code_is_not_clean(tree), *run.ready(tree, job)]
+    if on_branch and (pointer.recorded != code_sha or save.cut_off(tree)):  # a job may have saved another
+        base = save.record(tree, code_sha, foldable=False) or base
+        state = Before.of(tree.path, excludes_env(tree))
+    problems = [*hindrances(demanded, state), *identity_problem(demanded)]
     if problems:
         return done._replace(
-            waits=f"The run tree is not clean, so job {job.id} cannot start: {problems[0]}",
+            waits=f"Job {job.id} cannot start: {problems[0]}",
             hint="\n".join([*problems[1:], "Then it goes on by itself."]),
         )
     queue.note_used(base)
-    job = job._replace(state=run.start(tree, job, code, base, lock))
+    job = job._replace(state=lifecycle.start(tree, job, demanded, base, lock))
     assert isinstance(job.state, Running)
     try:
         queue.begin(job.id, job.state)
     except WtwatchError:  # it was removed from the queue this very moment
-        run.stop(tree, job)
+        lifecycle.stop(tree, job)
         raise
     return done._replace(started=job)
 
 
-def _code_is_not_clean(tree: RunTree) -> list[str]:
-    found = Repo(tree.code_path).changes("--untracked-files=all")
-    own = (*tree.project.protected, *tree.project.ignore_untracked)
-    untracked = [path for path in found.untracked if not any(fnmatch(path, pattern) for pattern in own)]
-    names = [*found.edited, *found.unmerged, *untracked]
-    if not names:
-        return []
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return [
-        f"{', '.join(names[:3])}{more} in {tree.code_path}: not part of the applied commit. Move that away."
-    ]
+def _plain_outputs(tree: RunTree, queue: Queue, job: Job) -> tuple[str, ...]:
+    """Return what plain jobs of the same batch were to write into code: it is no code, and may lie there."""
+    inside = f"{tree.project.code}/"
+    declared = (path for one in queue.jobs(job.batch) if one.spec.plain for path in one.spec.outputs)
+    return tuple(path.removeprefix(inside) for path in declared if path.startswith(inside))
 
 
 def _note_waiting(queue: Queue, done: Done) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from wtwatch.doors.processes import identity
-from wtwatch.job.attempt import Draft, Folder, Order, Result
+from wtwatch.job.attempt import Folder, Order, Result
+from wtwatch.job.steps import Draft
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha, now
 

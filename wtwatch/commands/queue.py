@@ -11,7 +11,7 @@ from wtwatch.commands.front import project_option, ring_for
 from wtwatch.commands.queue_views import needs_attention
 from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
-from wtwatch.job import run
+from wtwatch.job import lifecycle
 from wtwatch.project.config import Project
 from wtwatch.project.registry import need_run_tree, one
 from wtwatch.project.tree import RunTree
@@ -119,7 +119,7 @@ def cancel(jobs: tuple[str, ...], project: str | None) -> None:
     chosen = one(project)
     running = Queue(chosen.state).cancel(jobs)
     for job in running:
-        run.stop(RunTree.of(chosen), job)
+        lifecycle.stop(RunTree.of(chosen), job)
     ring_for(chosen)
     say("Stopping what runs; the rest is cancelled." if running else "Cancelled.")
 

@@ -21,10 +21,14 @@ OUR_KEY = "wtwatch"
 
 
 class RunResult(NamedTuple):
-    """How a run ended: the command's exit code, or 1 where ``error`` says what else went wrong."""
+    """How a run ended: the command's exit code, or 1 where ``error`` says what else went wrong.
+
+    ``began``: the command was started; where not, somebody had changed the tree that very moment.
+    """
 
     exit: int
     error: str | None = None
+    began: bool = True
 
 
 def load() -> None:
@@ -80,7 +84,7 @@ def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunRes
         found = Repo(dataset).changes("--untracked-files=all")
         paths = [*found.edited, *found.unmerged, *found.untracked]
         shown = ", ".join(paths[:3]) or "see `datalad status`"
-        return RunResult(1, f"The run tree has changes that are not saved: {shown}.")
+        return RunResult(1, f"The run tree has changes that are not saved: {shown}.", began=False)
     info["chain"] = [*info.get("chain", []), commit]
     return _drive(
         run_command(
@@ -131,7 +135,9 @@ def _failure(result: Mapping[str, Any]) -> RunResult:
     message = result.get("message") or "DataLad gave no reason"
     if isinstance(message, tuple):
         message = message[0] % message[1:]
-    return RunResult(1, f"{result['action']} of {result.get('path', 'the dataset')}: {message}")
+    refused = result["action"] == "run" and "clean dataset required" in message
+    error = f"{result['action']} of {result.get('path', 'the dataset')}: {message}"
+    return RunResult(1, error, began=not refused)
 
 
 _MESSAGE = re.compile(

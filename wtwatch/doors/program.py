@@ -53,7 +53,7 @@ class Asking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self.close()
 
     def answer(self, ok: Iterable[int] | None = (0,), stdin: str | None = None) -> str:
         """Wait for the end and return what was printed; ``ok`` are the exit codes that are no error.
@@ -65,7 +65,7 @@ class Asking:
         try:
             out, err = self._process.communicate(fed, timeout=self._limit)
         except subprocess.TimeoutExpired:
-            self._end()
+            self.close()
             slow = f"It gave no answer within {self._limit:.0f} seconds, and was ended."
             raise CommandFailed(self._shown, -9, slow, str(self._where)) from None
         if ok is not None and self._process.returncode not in ok:
@@ -78,7 +78,7 @@ class Asking:
         self.answer(ok=None)
         return self._process.returncode
 
-    def _end(self) -> None:
+    def close(self) -> None:
         """End the program if it is still at work, and let go of it; not of what it has started itself."""
         if self._process.poll() is None:
             self._process.kill()

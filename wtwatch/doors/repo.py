@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wtwatch.doors.porcelain import GITLINK as GITLINK  # noqa: PLC0414 - part of what this door offers
 from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
 from wtwatch.doors.program import LIMIT, Asking
 from wtwatch.words.errors import CommandFailed, NoIdentity, WtwatchError
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 ZERO = Sha("0" * 40)
 """The id that stands for "no object" (git-update-ref(1))."""
-
-GITLINK = "160000"
-"""The mode of a subdataset's entry in a tree."""
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 

@@ -1,21 +1,25 @@
 """One attempt of a job as all see it: its folder, where the job's process and the daemon meet.
 
-The daemon writes ``job.json`` and starts the process; that writes ``started``, then ``outcome``. A process
-on another machine could do the same over a shared file system.
+The daemon writes ``job.json`` and starts the process; that writes, each before the next begins: ``started``,
+``before`` (how the tree stood), ``command`` (how the command ended, with what DataLad saved of it), ``after``
+(how the tree stands), ``verified`` (what is wrong with that) and ``outcome``. Only the last is an end; where
+it lacks, the others say from where to go on. A process on another machine can do the same over a shared
+file system.
 """
 
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from wtwatch.doors.files import sync_folder, write_whole
+from wtwatch.doors.files import write_whole
 from wtwatch.doors.processes import Identity
 from wtwatch.queue.rows import spec_of, spec_text
+from wtwatch.tree.states import After, Before, state_of, state_text
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha, moment, stamp
 from wtwatch.words.versioned import More, given, taken
@@ -26,15 +30,13 @@ MARK = "WTWATCH_ATTEMPT"
 LOCK = "WTWATCH_LOCK"
 """The variable that names the inherited descriptor of the run tree's lock, if there is one."""
 
-RESERVED = 256 * 1024
-"""Bytes reserved for an outcome, in which some 5,000 commits find room."""
-
 
 class Order(NamedTuple):
     """What an attempt is to do, where, and on what: all that its process needs.
 
-    ``code`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's. It is
-    kept in a file: see :mod:`wtwatch.words.versioned`.
+    ``code`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's, which
+    is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code. It is kept in
+    a file: see :mod:`wtwatch.words.versioned`.
     """
 
     job: int
@@ -48,12 +50,16 @@ class Order(NamedTuple):
     base: Sha
     bell: Path
     spec: JobSpec
+    branch: str | None = None
+    allowed: tuple[str, ...] = ()
     version: int = 1
     more: More = ()
 
 
 class Result(NamedTuple):
     """What an attempt came to. ``stopped``: it was told to end before it was done.
+
+    ``began``: whether its command was started at all; if not, ``error`` says what was in the way.
 
     It is kept in a file: see :mod:`wtwatch.words.versioned`.
     """
@@ -63,8 +69,16 @@ class Result(NamedTuple):
     ended: datetime
     error: str | None = None
     stopped: bool = False
+    began: bool = True
     version: int = 1
     more: More = ()
+
+
+class CommandEnd(NamedTuple):
+    """How the command of an attempt ended: its exit code, and what went wrong besides."""
+
+    exit: int
+    error: str | None = None
 
 
 class Folder:
@@ -109,6 +123,7 @@ class Folder:
                     "run_tree": Path(facts["run_tree"]),
                     "code_path": Path(facts["code_path"]),
                     "bell": Path(facts["bell"]),
+                    "allowed": tuple(facts.get("allowed", ())),
                     "spec": spec_of(json.dumps(facts["spec"])),
                 }
             )
@@ -120,11 +135,16 @@ class Folder:
             number += 1
         self.path.rename(vacant)
 
+    def discard(self) -> None:
+        """Forget an attempt whose command did not begin: there is nothing in it to remember."""
+        import shutil
+
+        shutil.rmtree(self.path)
+
     def write_started(self, who: Identity, uuid: str, at: datetime) -> None:
         """Say which process does it."""
-        write_whole(
-            self.path / "started", json.dumps({**who._asdict(), "uuid": uuid, "at": stamp(at)}, indent=1)
-        )
+        facts = {**who._asdict(), "uuid": uuid, "at": stamp(at), "host": os.uname().nodename}
+        write_whole(self.path / "started", json.dumps(facts, indent=1))
 
     def started(self) -> Identity | None:
         """Return which process does it, or did."""
@@ -133,6 +153,56 @@ class Folder:
             return None
         with self._in_words("started"):
             return Identity(facts["pid"], facts["started"], facts["boot"])
+
+    def host(self) -> str | None:
+        """Return on which machine it was started, if it was, and that is known."""
+        facts = self._facts("started") or {}
+        host = facts.get("host")
+        return host if isinstance(host, str) else None
+
+    def write_before(self, state: Before) -> None:
+        """Say how the tree stands directly before the command."""
+        write_whole(self.path / "before", state_text(state))
+
+    def before(self) -> Before | None:
+        """Return how the tree stood directly before the command, if it came so far."""
+        facts = self._facts("before")
+        if facts is None:
+            return None
+        with self._in_words("before"):
+            return state_of(facts, Before)
+
+    def after(self) -> After | None:
+        """Return how the tree stood when the command had ended, if that was looked at."""
+        facts = self._facts("after")
+        if facts is None:
+            return None
+        with self._in_words("after"):
+            return state_of(facts, After)
+
+    def write_after(self, state: After) -> None:
+        """Say how the tree stands now that the command has ended."""
+        write_whole(self.path / "after", state_text(state))
+
+    def command(self) -> CommandEnd | None:
+        """Return how the command ended, if it did."""
+        facts = self._facts("command")
+        if facts is None:
+            return None
+        with self._in_words("command"):
+            return CommandEnd(facts["exit"], facts.get("error"))
+
+    def verified(self) -> tuple[str, ...] | None:
+        """Return what is wrong with how the tree stood after the command, if that was judged."""
+        facts = self._facts("verified")
+        if facts is None:
+            return None
+        with self._in_words("verified"):
+            return tuple(facts["faults"])
+
+    def write_verified(self, faults: Sequence[str]) -> None:
+        """Say what is wrong with how the tree stood after the command."""
+        write_whole(self.path / "verified", json.dumps({"faults": list(faults)}))
 
     def result(self) -> Result | None:
         """Return what it came to, once it is over; raises :class:`WtwatchError` if that cannot be read."""
@@ -169,24 +239,3 @@ class Folder:
                 f"{self.path / name} cannot be read: {error!r}.",
                 f"Put it back from a backup, or move the folder away: {self.path}",
             ) from error
-
-
-class Draft:
-    """The outcome before it is known: its room on the disk is taken, so that a full one cannot lose it."""
-
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
-        self._file = folder.path / ".outcome"
-        self._handle = os.open(self._file, os.O_CREAT | os.O_RDWR | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        os.posix_fallocate(self._handle, 0, RESERVED)
-
-    def publish(self, result: Result) -> None:
-        """Make the outcome known, whole, by a rename."""
-        text = json.dumps(given(result._asdict()) | {"ended": stamp(result.ended)})
-        content = text.encode("ascii")
-        os.pwrite(self._handle, content, 0)
-        os.ftruncate(self._handle, len(content))
-        os.fsync(self._handle)
-        os.close(self._handle)
-        self._file.rename(self._folder.path / "outcome")
-        sync_folder(self._folder.path)

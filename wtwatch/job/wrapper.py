@@ -1,7 +1,7 @@
-"""The process that a job is: ``python -m wtwatch.job.wrapper FOLDER``. It outlives whoever started it.
+"""The process that a job is: ``python -m wtwatch.job.wrapper [--detach] FOLDER``.
 
-It holds the lock of the run tree until its work is done, and writes ``started`` and ``outcome`` into the
-folder of the attempt; standard output is the job's log.
+It holds the lock of the run tree until its work is done, and writes into the folder of the attempt what
+:mod:`wtwatch.job.attempt` lists; standard output is the job's log. Detached, it outlives whoever started it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from pathlib import Path
 from types import FrameType
 
 from wtwatch.doors import dataset
-from wtwatch.doors.dataset import OUR_KEY, RunResult
+from wtwatch.doors.dataset import OUR_KEY, RunResult, results_of
 from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
-from wtwatch.doors.repo import Repo
-from wtwatch.job.attempt import LOCK, MARK, Draft, Folder, Order, Result
+from wtwatch.job import verdict
+from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
+from wtwatch.job.readiness import Demands, hindrances, identity_problem
+from wtwatch.job.steps import Steps
 from wtwatch.tree.changes import commits_since
-from wtwatch.words.errors import NoIdentity, WtwatchError
+from wtwatch.tree.states import After, Before
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha, now
 
 GRACE = 5.0
@@ -37,58 +40,102 @@ class _Stopped(BaseException):
 
 
 def main(words: list[str]) -> int:
-    """Do the job of the folder that ``words`` names, in a process and session of its own.
+    """Do the job of the folder that is the last of ``words``, to its end.
 
-    Returns, with 0, as soon as that process said that it started.
+    With ``--detach`` in a process and session of its own; then this returns, with 0, as soon as that process
+    said that it started.
     """
+    folder = Folder(Path(words[-1]))
+    if "--detach" not in words:
+        _work(folder)
+        return 0
     said, say = os.pipe()
     if os.fork():
         os.close(say)
         return 0 if os.read(said, 1) else 1
     os.close(said)
     os.setsid()
-    _work(Folder(Path(words[0])), say)
+    _work(folder, say)
     os._exit(0)
 
 
-def _work(folder: Folder, say: int) -> None:
+def _work(folder: Folder, say: int | None = None) -> None:
     order = folder.order()
     myself = identity(os.getpid())
     assert order is not None and myself is not None
     lock = os.environ.pop(LOCK, None)
     if lock is not None:
         os.set_inheritable(int(lock), False)  # the command must not hold it beyond our end
-    draft = Draft(folder)
+    steps = Steps(folder)
     folder.write_started(myself, order.uuid, now())
-    os.write(say, b"!")
-    os.close(say)
-    result = _carry_out(order)
-    draft.publish(result)
+    if say is not None:
+        os.write(say, b"!")
+        os.close(say)
+    steps.ended(_carry_out(folder, order, steps))
     if lock is not None:
         os.close(int(lock))
     ring(order.bell)
 
 
-def _carry_out(order: Order) -> Result:
-    stopped = False
+def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
+    demanded = _demands(order)
+    try:
+        if not order.spec.plain:
+            dataset.load()
+        before = Before.of(order.run_tree, _excludes())
+        folder.write_before(before)
+        hindered = [*identity_problem(demanded), *hindrances(demanded, before)]
+    except (WtwatchError, OSError) as error:
+        return Result(None, (), now(), f"{error}", began=False)
+    if hindered:
+        return Result(None, (), now(), hindered[0], began=False)
+    ran, stopped = _ran(order)
+    if not ran.began:
+        return Result(None, (), now(), ran.error, began=False)
+    if stopped and results_of(order.run_tree, order.uuid, order.base):  # told to end after its commit
+        ran, stopped = RunResult(0), False
+    found: tuple[str, ...] = ()
+    if not stopped:
+        steps.command_ended(CommandEnd(ran.exit, ran.error))
+    try:
+        after = After.of(order.run_tree, _excludes())
+        steps.looked_after(after)
+        found = verdict.of_attempt(demanded, before, after)
+        steps.verified(found)
+    except (WtwatchError, OSError) as error:  # the job may have done anything to the tree
+        found = (f"how it left the tree cannot be seen: {error}",)
+    with suppress(OSError):
+        sys.stdout.flush()
+    wrong = verdict.in_words(ran.error, found)
+    return Result(None if stopped else ran.exit, _commits(order), now(), wrong, stopped)
+
+
+def _demands(order: Order) -> Demands:
+    code = order.code_path.relative_to(order.run_tree).as_posix()
+    return Demands(order.run_tree, code, order.code, order.branch, order.allowed, order.spec)
+
+
+def _excludes() -> dict[str, str]:
+    """Return the variables with which we were told what git shall ignore besides its usual."""
+    return {name: value for name, value in os.environ.items() if name.startswith("GIT_CONFIG_")}
+
+
+def _ran(order: Order) -> tuple[RunResult, bool]:
+    """Run the command; return how it ended, and whether it was told to end before it was done."""
     try:
         for number in SIGNALS:
             signal.signal(number, _stop)
-        ran = _run(order)
+        return _run(order), False
     except _Stopped:
         _ignore_signals()
-        stopped = True
         _end_others(order.uuid)
-        ran = RunResult(1)
+        return RunResult(1), True
     except Exception as error:  # the last fence: whatever it was, the outcome must say it
         with suppress(OSError):  # the log may be on a full disk
             traceback.print_exc()
-        ran = RunResult(1, f"{type(error).__name__}: {error}")
+        return RunResult(1, f"{type(error).__name__}: {error}"), False
     finally:
         _ignore_signals()
-    with suppress(OSError):
-        sys.stdout.flush()
-    return Result(None if stopped else ran.exit, _commits(order), now(), ran.error, stopped)
 
 
 def _commits(order: Order) -> tuple[Sha, ...]:
@@ -108,16 +155,8 @@ def _ignore_signals() -> None:
 
 
 def _run(order: Order) -> RunResult:
-    if not order.spec.plain:
-        dataset.load()
-    here = Repo(order.code_path).resolve("HEAD")
-    if here != order.code:
-        return RunResult(1, f"code moved: it stands at {here}, but the job is for {order.code}")
     if order.spec.plain:
         return RunResult(subprocess.Popen(["/bin/sh", "-c", order.spec.command]).wait())
-    if not Repo(order.run_tree).knows_author():
-        unknown = NoIdentity(str(order.run_tree))  # DataLad would say so too, hours later
-        return RunResult(1, f"{unknown.message} {unknown.hint}")
     extra = {OUR_KEY: {"attempt": order.uuid, "code": order.code, "superdataset": order.base}}
     act = dataset.rerun if order.spec.rerun_of else dataset.run
     return act(order.run_tree, order.spec, extra)

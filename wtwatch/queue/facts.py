@@ -24,6 +24,10 @@ PAUSED = "EXISTS (SELECT 1 FROM meta WHERE key = 'paused')"
 """Whether the queue is paused, as a condition in SQL."""
 
 
+UNCLEARED = "uncleared"
+"""The key under which the end of a job is noted, together with that end, until the tree is cleared up."""
+
+
 class Tip(NamedTuple):
     """Where the bookmark was seen: ``at`` for people, ``since`` to count from."""
 
@@ -47,6 +51,13 @@ class ExecNote(NamedTuple):
     pid: int
     name: str
     since: datetime
+
+
+class Attempt(NamedTuple):
+    """An attempt of a job."""
+
+    job: int
+    attempt: int
 
 
 class QueueFacts:
@@ -139,6 +150,17 @@ class QueueFacts:
     def note_exec(self, note: ExecNote | None) -> None:
         """Note the command that runs by hand; ``None``: it ended."""
         self._note("exec", note and note._asdict() | {"since": stamp(note.since)})
+
+    def uncleared(self) -> Attempt | None:
+        """Return the attempt that ended, and behind which the run tree has not been cleared up yet."""
+        with suppress(KeyError, TypeError, ValueError):
+            if noted := self._noted(UNCLEARED):
+                return Attempt(int(noted["job"]), int(noted["attempt"]))
+        return None
+
+    def note_cleared(self) -> None:
+        """Note that the run tree is cleared up behind the attempt that ended last."""
+        self._set(UNCLEARED, None)
 
     def pause(self) -> None:
         """Start no further job until :meth:`resume`; the one that runs goes on."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from wtwatch.queue.database import changing, reading
-from wtwatch.queue.facts import PAUSED, QueueFacts, is_paused
+from wtwatch.queue.facts import PAUSED, UNCLEARED, QueueFacts, is_paused
 from wtwatch.queue.rows import job_of, spec_text, specs_text, standing_of, storable
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import (
@@ -191,13 +191,17 @@ class Queue(QueueFacts):
                 ),
             )
 
-    def end(self, job: int, ended: Ended) -> None:
-        """Record how a job ended; one that ended already stays as it is, so saying it twice is harmless."""
+    def end(self, job: int, ended: Ended) -> bool:
+        """Record how a job ended, and that the tree is to be cleared up behind it; return whether it is news.
+
+        One that ended already stays as it is, so saying it twice is harmless.
+        """
         with changing(self.file) as db:
-            _row(db, job)
+            row = _row(db, job)
+            if row["state"] != "running":
+                return False
             db.execute(
-                "UPDATE jobs SET state = ?, ended = ?, exit = ?, commits = ?, detail = ?"
-                " WHERE id = ? AND state = 'running'",
+                "UPDATE jobs SET state = ?, ended = ?, exit = ?, commits = ?, detail = ? WHERE id = ?",
                 (
                     ended.outcome.value,
                     stamp(ended.ended),
@@ -206,6 +210,30 @@ class Queue(QueueFacts):
                     storable(ended.detail),
                     job,
                 ),
+            )
+            facts = json.dumps({"job": job, "attempt": row["attempt"]})
+            db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (UNCLEARED, facts))
+            return True
+
+    def add_detail(self, job: int, detail: str) -> None:
+        """Add to what is said of how a job ended."""
+        with changing(self.file) as db:
+            said = "; ".join(filter(None, [_row(db, job)["detail"], storable(detail)]))
+            db.execute("UPDATE jobs SET detail = ? WHERE id = ?", (said, job))
+
+    def put_back(self, job: int, why: str) -> None:
+        """Let a job wait again whose command did not begin; one that is to be stopped is cancelled."""
+        with changing(self.file) as db:
+            row = _row(db, job)
+            if row["state"] != "running":
+                return
+            if row["cancel_requested"]:
+                _cancel_waiting(db, job, why)
+                return
+            db.execute(
+                "UPDATE jobs SET state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL"
+                " WHERE id = ?",
+                (job,),
             )
 
     def running(self) -> Job | None:
@@ -230,6 +258,12 @@ class Queue(QueueFacts):
         """Return one job; raises :class:`UsageError` for an id that is not there."""
         with self._reading() as db:
             return job_of(_row(db, _number(job)))
+
+    def find(self, job: int) -> Job | None:
+        """Return one job, or ``None`` if it was removed."""
+        with self._reading() as db:
+            row = db.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+            return job_of(row) if row else None
 
     def attempts(self, job: JobId) -> list[Job]:
         """Return what the earlier attempts of a job came to, oldest first."""

@@ -1,17 +1,20 @@
-"""What a nested work tree consists of, and what in it differs from what is committed."""
-
-from __future__ import annotations
+"""Which datasets a nested work tree consists of, and what in one of them differs from its HEAD."""
 
 import hashlib
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.repo import GITLINK, GitAsking, Repo
+from wtwatch.doors.porcelain import GITLINK, Change, parse_status
+from wtwatch.doors.repo import GitAsking, Repo
 from wtwatch.words.model import Sha
 
-_FIELDS = {"1": 8, "u": 10}
+_STATUS = (
+    "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all", "--ignored=no",
+    "--ignore-submodules=dirty",  # what is inside of them is asked there
+)  # fmt: skip
 
 
 class Subdataset(NamedTuple):
@@ -22,20 +25,43 @@ class Subdataset(NamedTuple):
 
 
 def subdatasets(top: Path, below: str = "") -> Iterator[Subdataset]:
-    """Yield all subdatasets of the tree at ``top``, outside in, as the HEADs that are there name them."""
-    for name in _paths_in_gitmodules(Repo(top / below)):
+    """Yield all subdatasets of the tree at ``top``, outside in: the gitlinks of the HEADs that are there.
+
+    What a tracked ``.gitmodules`` says is not asked. A path that would lead out of the tree, since a folder
+    on the way is a symlink, counts as not installed.
+    """
+    for name in _gitlinks(Repo(top / below)):
         path = f"{below}/{name}" if below else name
-        installed = (top / path / ".git").exists()
+        installed = _is_inside(top, path) and os.path.lexists(top / path / ".git")
         yield Subdataset(path, installed)
         if installed:
             yield from subdatasets(top, path)
 
 
-def _paths_in_gitmodules(repo: Repo) -> list[str]:
-    listing = repo.git(
-        "config", "--blob", "HEAD:.gitmodules", "-z", "--get-regexp", r"^submodule\..*\.path$", ok=(0, 1, 128)
-    )
-    return [entry.split("\n", 1)[1] for entry in listing.split("\0") if "\n" in entry]
+_links: dict[tuple[Path, Sha], tuple[str, ...]] = {}
+_LINKS_KEPT = 10_000
+
+
+def _gitlinks(repo: Repo) -> tuple[str, ...]:
+    """Return the paths of the gitlinks in HEAD; those of a commit never change, so they are asked once."""
+    head = repo.resolve("HEAD")
+    if head is None:
+        return ()
+    key = (repo.path, head)
+    if key not in _links:
+        if len(_links) > _LINKS_KEPT:
+            _links.clear()
+        listing = repo.git("ls-tree", "-r", "-z", "--full-tree", head).split("\0")
+        _links[key] = tuple(line.split("\t", 1)[1] for line in listing if line.startswith(GITLINK))
+    return _links[key]
+
+
+def _is_inside(top: Path, path: str) -> bool:
+    """Return whether ``path`` leads to a place in the tree itself: through no symlink, and not upwards."""
+    parts = Path(path).parts
+    if Path(path).is_absolute() or ".." in parts or ".git" in parts:
+        return False
+    return not any((top / Path(*parts[:depth])).is_symlink() for depth in range(1, len(parts) + 1))
 
 
 def commits_since(tree: Path, base: Sha) -> tuple[Sha, ...]:
@@ -47,84 +73,31 @@ def commits_since(tree: Path, base: Sha) -> tuple[Sha, ...]:
     return tuple(Sha(commit) for commit in listing.split())
 
 
-class Change(NamedTuple):
-    """One path that differs from HEAD, as git-status(1) has it in porcelain version 2.
-
-    ``staged`` and ``unstaged`` are its letters for "differs from HEAD" and "differs from the index", ``.``
-    for neither; both are ``?`` for a file that git does not track (then the rest is empty). A path that ends
-    with a slash is an untracked repository of its own.
-    """
-
-    path: str
-    staged: str
-    unstaged: str
-    in_head: tuple[str, Sha] = ("", Sha(""))
-    in_index: tuple[str, Sha] = ("", Sha(""))
-
-    @property
-    def untracked(self) -> bool:
-        """Git does not know the file."""
-        return self.staged == "?"
-
-    @property
-    def gitlink(self) -> bool:
-        """It is a subdataset, or was one."""
-        return GITLINK in (self.in_head[0], self.in_index[0])
+def ask_changes(folder: Path, env: Mapping[str, str]) -> GitAsking:
+    """Start to ask what differs in the repository at ``folder``, of subdatasets only where they stand."""
+    return Repo(folder).ask(*_STATUS, env=env)
 
 
-def start_changes(tree: Path, env: Mapping[str, str]) -> GitAsking:
-    """Start to look at what differs in the repository at ``tree``; pass it to :func:`read_changes`."""
-    return Repo(tree).ask(
-        "status",
-        "--porcelain=v2",
-        "-z",
-        "--no-renames",
-        "--untracked-files=all",
-        "--ignored=no",
-        "--ignore-submodules=dirty",  # what is inside of them is asked there
-        env=env,
-    )
-
-
-def read_changes(tree: Path, started: GitAsking) -> list[Change]:
-    """Return what differs, subdatasets only by the commit at which they stand."""
-    return list(_parse(started.answer()))
-
-
-def changes_in(tree: Path, env: Mapping[str, str]) -> list[Change]:
-    """Return what differs in the repository at ``tree`` (not in its subdatasets) from HEAD."""
-    return read_changes(tree, start_changes(tree, env))
-
-
-def _parse(text: str) -> Iterator[Change]:
-    for line in filter(None, text.split("\0")):
-        kind = line[0]
-        if kind == "?":
-            yield Change(line[2:], "?", "?")
-        elif kind in _FIELDS:
-            fields = line.split(" ", _FIELDS[kind])
-            letters, path = fields[1], fields[-1]
-            if kind == "1":
-                head, index = (fields[3], Sha(fields[6])), (fields[4], Sha(fields[7]))
-            else:  # in conflict: no one entry in the index
-                head, index = ("", Sha("")), ("", Sha(""))
-            yield Change(path, letters[0], letters[1], head, index)
+def changes_in(folder: Path, env: Mapping[str, str]) -> tuple[Change, ...]:
+    """Return what differs in the repository at ``folder`` (not in its subdatasets) from HEAD."""
+    with ask_changes(folder, env) as asking:
+        return parse_status(asking.answer()).entries
 
 
 _KEY = re.compile(r"(?:\.\./)*\.git/annex/objects/(?:.*/)?([^/\n]+)$")
 
 
-def unlocked(tree: Path, changed: list[Change]) -> dict[str, Path]:
+def unlocked(folder: Path, changed: Sequence[Change]) -> dict[str, Path]:
     """Return the annexed paths that were unlocked, without the index holding other content, and the content.
 
     ``git annex unlock`` puts a pointer to the key into the index where HEAD has a symlink to it
     (https://git-annex.branchable.com/internals/pointer_file/).
     """
     found = [change for change in changed if change.staged == "T" and change.in_head[0] == "120000"]
-    targets = _targets(Repo(tree), [change.in_head[1] for change in found])
+    targets = _targets(Repo(folder), [change.in_head[1] for change in found])
     keys = [_KEY.match(target) for target in targets]
     return {
-        change.path: (tree / change.path).parent / target
+        change.path: (folder / change.path).parent / target
         for change, target, key in zip(found, targets, keys, strict=True)
         if key and change.in_index[1] == _blob_id(f"/annex/objects/{key[1]}\n", len(change.in_index[1]))
     }

@@ -4,6 +4,8 @@ import errno
 import os
 import shlex
 
+from wtwatch.words.model import Process
+
 
 class WtwatchError(Exception):
     """Something that the user can act on.
@@ -39,7 +41,14 @@ class CommandFailed(WtwatchError):
 
 
 class Busy(WtwatchError):
-    """The run tree is held or in use, so nothing may move now; trying again later is right."""
+    """The run tree is held or in use, so nothing may move now; trying again later is right.
+
+    ``processes`` are those that use it, as far as they are known.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, processes: tuple[Process, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.processes = processes
 
 
 class NoIdentity(WtwatchError):

@@ -3,140 +3,39 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
-import shlex
-import shutil
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from tests.lab import FIGURE, Gate, Lab, eventually, plot_of
-from tests.room import let_git_know_nobody
+from tests.job.bench import (
+    RAW,
+    TABLE,
+    Bench,
+    MakeBench,
+    clone_of_tree,
+    files_of,
+    message,
+    names_in,
+    over,
+    save_all,
+    texts_in,
+    uuid,
+)
+from tests.lab import eventually, plot_of
 from wtwatch.doors import dataset
 from wtwatch.doors.dataset import record_of, results_of, spec_of
 from wtwatch.doors.files import held
-from wtwatch.doors.processes import Identity, bearing, identity
-from wtwatch.job import run
-from wtwatch.job.attempt import MARK, RESERVED, Draft, Folder, Result
-from wtwatch.job.leftovers import NOTE
-from wtwatch.project.config import Project
+from wtwatch.doors.processes import bearing, identity
+from wtwatch.job import lifecycle
+from wtwatch.job.attempt import MARK, Folder, Result
+from wtwatch.job.lifecycle import NotBegun
+from wtwatch.job.steps import RESERVED, Draft
 from wtwatch.project.excludes import excludes_env
-from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import Busy, WtwatchError
-from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, now
-
-TABLE = "04_dataframes/240226I/LSD/F.pkl"
-"""An annexed file of the superdataset."""
-
-RAW = "inputs/L5b_2p/240226I/LSD/data.bin"
-"""An annexed file of a subdataset."""
-
-FIGURE_OF_LSD = FIGURE.format(subject="240226I", drug="LSD")
-
-
-@dataclass
-class Bench:
-    """A run tree in which jobs are run one by one, as the daemon does."""
-
-    lab: Lab
-    project: Project
-    made: list[Job] = field(default_factory=list)
-
-    @property
-    def tree(self) -> Path:
-        return self.project.run_tree
-
-    @property
-    def place(self) -> RunTree:
-        return RunTree.of(self.project)
-
-    def job(self, command: str, **spec: Any) -> Job:
-        return self.job_of(JobSpec(command, **spec))
-
-    def job_of(self, spec: JobSpec) -> Job:
-        self.made.append(Job(len(self.made) + 1, 1, 1, spec, now()))
-        return self.made[-1]
-
-    def start(self, job: Job) -> Job:
-        assert run.ready(self.place, job) == []
-        code, base = self.lab.commit("HEAD", self.project.run_code), self.head()
-        with held(self.place.lock) as lock:
-            running = run.start(self.place, job, code, base, lock)
-        return job._replace(state=running)
-
-    def wait(self, job: Job, cancelled: bool = False) -> Job:
-        ended = eventually(lambda: run.end_of(self.place, job, cancelled), within=60)
-        assert ended is not None
-        return job._replace(state=ended)
-
-    def do(self, command: str, **spec: Any) -> Job:
-        return self.wait(self.start(self.job(command, **spec)))
-
-    def tidy(self, job: Job) -> Path | None:
-        with held(self.place.lock, wait=5):
-            return run.tidy(self.place, job)
-
-    def head(self) -> Sha:
-        return self.lab.commit("HEAD", self.tree)
-
-    def dirt(self) -> str:
-        """What git says of the whole run tree, as DataLad would look at it before a run."""
-        return self.lab.git("status", "--porcelain", "-uall", "--ignore-submodules=none", cwd=self.tree)
-
-    def log(self, job: Job) -> str:
-        return run.log_file(self.place, job).read_text()
-
-    def folder(self, job: Job) -> Folder:
-        return Folder.of(self.project.state, job.id, job.attempt)
-
-    def process(self, job: Job) -> Identity:
-        started = self.folder(job).started()
-        assert started is not None
-        return started
-
-    def gated(self, gate: Gate) -> str:
-        """A command that waits at a gate."""
-        reached = shlex.quote(str(gate.file.with_name(gate.file.name + ".reached")))
-        return f"touch {reached}; until [ -e {shlex.quote(str(gate.file))} ]; do sleep 0.02; done"
-
-
-def over(job: Job) -> Ended:
-    assert isinstance(job.state, Ended)
-    return job.state
-
-
-def uuid(job: Job) -> str:
-    assert isinstance(job.state, Running)
-    return job.state.uuid
-
-
-MakeBench = Callable[..., Bench]
-
-
-@pytest.fixture
-def make_bench(make_lab: Callable[..., Lab]) -> MakeBench:
-    def make(name: str = "lab") -> Bench:
-        lab = make_lab("git", name)
-        lab.move_bookmark()
-        lab.git("worktree", "add", "--quiet", "-b", "runs", str(lab.run))
-        inputs = lab.run / "inputs" / "L5b_2p"
-        lab.git("worktree", "add", "--quiet", "-b", "runs", str(inputs), cwd=lab.inputs)
-        lab.git("worktree", "add", "--quiet", "--detach", str(lab.run_code), "runs", cwd=lab.code)
-        return Bench(lab, lab.project())
-
-    return make
-
-
-@pytest.fixture
-def bench(make_bench: MakeBench) -> Bench:
-    return make_bench()
-
+from wtwatch.words.model import JobSpec, Outcome, Sha, now
 
 # success
 
@@ -290,206 +189,11 @@ def test_a_plain_job_that_commits_nothing_succeeds_and_one_that_fails_keeps_what
 
 
 def test_a_job_does_not_run_on_other_code_than_its_own(bench: Bench) -> None:
-    other = Sha("0" * 40)
-    with held(bench.place.lock) as lock:
-        job = bench.job("echo 1 > out")
-        running = run.start(bench.place, job, other, bench.head(), lock)
-    state = over(bench.wait(job._replace(state=running)))
-    assert state.outcome is Outcome.FAILED
-    assert "code moved" in (state.detail or "")
+    job = bench.job("echo 1 > out")
+    demanded = bench.demands(job)._replace(code_sha=Sha("0" * 40))
+    ended = bench.end(bench.launch(job, demanded))
+    assert isinstance(ended, NotBegun) and "Code moved" in ended.reason
     assert not (bench.tree / "out").exists()
-
-
-# may it start
-
-
-def test_a_tree_that_is_not_clean_keeps_jobs_from_starting_and_names_the_files(bench: Bench) -> None:
-    for name in ("a b.txt", "b.txt", "c.txt", "d.txt", "inputs/L5b_2p/größe"):
-        (bench.tree / name).write_text("")
-    above, inside = run.ready(bench.place, bench.job("true"))
-    assert above.startswith("a b.txt, b.txt, c.txt and 1 more: not saved")
-    assert inside.startswith("inputs/L5b_2p/größe: not saved")
-
-
-def test_an_operation_under_way_keeps_jobs_from_starting(bench: Bench) -> None:
-    git_dir = Path(bench.lab.git("rev-parse", "--absolute-git-dir", cwd=bench.tree))
-    (git_dir / "MERGE_HEAD").write_text(bench.head() + "\n")
-    (problem,) = run.ready(bench.place, bench.job("true"))
-    assert "merge" in problem
-
-
-def test_what_lies_in_a_subdataset_that_is_not_there_is_named(bench: Bench) -> None:
-    shutil.rmtree(bench.tree / "inputs/L5b_2p")
-    (bench.tree / "inputs/L5b_2p").mkdir()
-    for declared in (RAW, "inputs/L5b_2p", "./inputs/L5b_2p/*/LSD/data.bin", "inputs/*/x"):
-        (problem,) = run.ready(bench.place, bench.job("true", inputs=(declared,)))
-        assert "datalad get -n inputs/L5b_2p" in problem
-    assert run.ready(bench.place, bench.job("true", inputs=(TABLE, "inputs"))) == []
-
-
-# failure, and what it leaves
-
-
-def test_a_failed_job_leaves_a_clean_tree_and_all_that_it_left_beside_it(bench: Bench) -> None:
-    bench.do(
-        "echo old > out.dat; echo same > same.dat; mkdir d; echo text > d/gone.dat", outputs=("out.dat",)
-    )
-    raw = (bench.tree / RAW).read_text()
-    state = over(
-        job := bench.do(
-            "echo half >> out.dat; echo new > 'new ü'; mkdir e; echo staged > e/staged; git add -f e/staged;"
-            f"rm d/gone.dat; rm {RAW}; echo raw > {RAW}; echo x > inputs/L5b_2p/-x; exit 7",
-            outputs=("out.dat", "same.dat"),
-        )
-    )
-    assert (state.outcome, state.exit, state.commits, state.detail) == (Outcome.FAILED, 7, (), None)
-    kept = bench.tidy(job)
-    assert kept == bench.place.shelf / "jobs" / f"{job.id}.1"
-    assert texts_in(kept) == {
-        "out.dat": "old\nhalf\n",
-        "new ü": "new\n",
-        "e/staged": "staged\n",
-        RAW: "raw\n",
-        "inputs/L5b_2p/-x": "x\n",
-    }
-    assert bench.dirt() == ""
-    assert (bench.tree / "out.dat").is_symlink()
-    assert (bench.tree / "same.dat").is_symlink()
-    assert (bench.tree / "out.dat").read_text() == "old\n"
-    assert (bench.tree / "d/gone.dat").read_text() == "text\n"
-    assert (bench.tree / RAW).read_text() == raw
-    assert not (bench.tree / "e").exists()
-    assert over(bench.do("echo fine > out.dat", outputs=("out.dat",))).outcome is Outcome.SUCCEEDED
-
-
-def test_a_failed_job_that_left_nothing_leaves_no_folder(bench: Bench) -> None:
-    job = bench.do("exit 3", outputs=(TABLE,))
-    assert over(job).exit == 3
-    assert bench.dirt() != "", "DataLad leaves declared outputs unlocked"
-    assert bench.tidy(job) is None
-    assert bench.dirt() == ""
-    assert not bench.place.shelf.exists()
-
-
-def test_new_content_that_git_takes_for_the_old_is_kept_all_the_same(bench: Bench) -> None:
-    bench.do("echo 1 > out", outputs=("out",))
-    job = bench.do("echo 2 > out; git update-index --assume-unchanged out; false", outputs=("out",))
-    kept = bench.tidy(job)
-    assert kept is not None
-    assert texts_in(kept) == {"out": "2\n"}
-    assert (bench.tree / "out").is_symlink()
-    assert (bench.tree / "out").read_text() == "1\n"
-
-
-def test_clearing_up_twice_changes_nothing_more(bench: Bench) -> None:
-    job = bench.do("echo 1 > left; false")
-    assert bench.tidy(job) == bench.tidy(job)
-    assert texts_in(bench.place.shelf / "jobs" / f"{job.id}.1") == {"left": "1\n"}
-
-
-def test_files_and_folders_that_took_each_others_place_are_put_back(bench: Bench) -> None:
-    bench.do("echo 1 > file; mkdir folder; echo 2 > folder/inner; printf 'ign*\\n' > .gitignore")
-    job = bench.do(
-        "rm file; mkdir file; echo 3 > file/new; echo 4 > file/ignored;"
-        "rm -r folder; echo 5 > folder; ln -s nowhere link; false"
-    )
-    kept = bench.tidy(job)
-    assert kept is not None
-    assert bench.dirt() == ""
-    assert (bench.tree / "file").read_text() == "1\n"
-    assert (bench.tree / "folder/inner").read_text() == "2\n"
-    found = texts_in(kept)
-    assert found["file/new"] == "3\n"
-    assert found["folder"] == "5\n"
-    assert "4\n" in found.values()
-    assert (kept / "link").readlink() == Path("nowhere")
-
-
-def test_results_that_were_annexed_before_the_failure_can_be_read_among_the_leftovers(bench: Bench) -> None:
-    job = bench.do("echo big > annexed; git annex add -q annexed; false")
-    kept = bench.tidy(job)
-    assert kept is not None
-    assert (kept / "annexed").read_text() == "big\n"
-    assert bench.dirt() == ""
-
-
-def test_an_unlocked_annexed_file_has_its_content_back(bench: Bench) -> None:
-    bench.lab.git("annex", "unlock", "-q", TABLE, cwd=bench.tree)
-    save_all(bench)
-    before = (bench.tree / TABLE).read_text()
-    job = bench.do(f"echo half > {TABLE}; false")
-    kept = bench.tidy(job)
-    assert kept is not None
-    assert (kept / TABLE).read_text() == "half\n"
-    assert (bench.tree / TABLE).read_text() == before
-    assert bench.dirt() == ""
-
-
-def test_a_repository_that_a_failed_job_made_is_kept_for_good(bench: Bench) -> None:
-    bench.project = bench.project._replace(keep_failed=1)
-    first = bench.tidy(bench.do("git init -q made; git -C made commit -q --allow-empty -m x; false"))
-    second = bench.tidy(bench.do("echo 1 > left; false"))
-    third = bench.tidy(bench.do("echo 2 > left; false"))
-    assert bench.dirt() == ""
-    assert first is not None and second is not None and third is not None
-    assert bench.lab.git("log", "--format=%s", cwd=first / "made") == "x"
-    assert (first.exists(), second.exists(), third.exists()) == (True, False, True)
-
-
-def test_only_the_newest_leftovers_are_kept(bench: Bench) -> None:
-    bench.project = bench.project._replace(keep_failed=2)
-    kept = [bench.tidy(bench.do(f"mkdir -p d; echo {n} > d/f; chmod 555 d; false")) for n in range(3)]
-    assert [folder.exists() for folder in kept if folder] == [False, True, True]
-
-
-def test_a_job_whose_results_could_not_be_committed_does_not_begin(bench: Bench) -> None:
-    let_git_know_nobody(Path.home())
-    job = bench.do("echo 1 > result")
-    assert isinstance(job.state, Ended) and job.state.outcome is Outcome.FAILED
-    assert job.state.detail and "does not know who you are" in job.state.detail
-    assert "git config --global user.name" in job.state.detail
-    assert not (bench.tree / "result").exists()
-    assert isinstance(bench.do("touch done", plain=True).state, Ended)
-    assert (bench.tree / "done").exists()
-
-
-def test_folders_that_a_job_locked_are_cleared_up_like_others(bench: Bench) -> None:
-    folder = "04_dataframes/240226I/LSD"
-    kept = bench.tidy(bench.do(f"cd {folder}; rm F.pkl; mkdir in; echo 1 > in/new; chmod 555 in .; false"))
-    assert kept and (kept / folder / "in/new").read_text() == "1\n"
-    assert bench.dirt() == "" and (bench.tree / folder / "F.pkl").exists()
-
-
-def test_ignored_files_stay_where_they_are(bench: Bench) -> None:
-    bench.do("echo '*.tmp' > .gitignore")
-    bench.tidy(bench.do("echo 1 > x.tmp; false"))
-    assert (bench.tree / "x.tmp").exists()
-
-
-def test_a_commit_that_a_failed_job_made_in_a_subdataset_is_kept_and_taken_off_the_branch(
-    bench: Bench,
-) -> None:
-    inputs = bench.tree / "inputs/L5b_2p"
-    before = bench.lab.commit("HEAD", inputs)
-    job = bench.do("cd inputs/L5b_2p && echo 1 > stray && git add stray && git commit -qm stray; false")
-    stray = bench.lab.commit("HEAD", inputs)
-    assert stray != before
-    kept = bench.tidy(job)
-    assert kept is not None
-    assert stray in (kept / NOTE).read_text()
-    assert bench.lab.commit(f"refs/wtwatch/L5b/left/{job.id}.1", inputs) == stray
-    assert bench.lab.git("symbolic-ref", "--short", "HEAD", cwd=inputs) == "runs"
-    assert bench.lab.commit("HEAD", inputs) == before
-    assert bench.dirt() == ""
-
-
-def test_edits_that_a_failed_job_made_in_code_are_left_alone(bench: Bench) -> None:
-    job = bench.do("echo 1 >> code/README; false")
-    assert bench.tidy(job) is None
-    assert (bench.project.run_code / "README").exists()
-
-
-# stopping and crashing
 
 
 def test_cancelling_ends_all_processes_of_a_job(bench: Bench) -> None:
@@ -503,7 +207,7 @@ def test_cancelling_ends_all_processes_of_a_job(bench: Bench) -> None:
     eventually(gate.reached)
     mine = bearing(MARK, uuid(job), bench.process(job))
     assert len(mine) >= 5
-    run.stop(bench.place, job)
+    lifecycle.stop(bench.place, job)
     ended = bench.wait(job, cancelled=True)
     assert over(ended).outcome is Outcome.CANCELLED
     eventually(lambda: not [pid for pid in mine if identity(pid)])
@@ -565,8 +269,8 @@ def test_a_process_that_only_has_the_pid_of_a_job_is_neither_believed_nor_stoppe
     me = identity(os.getpid())
     assert me is not None
     folder.write_started(me._replace(started=me.started - 1000), uuid(job), now())
-    assert run.end_of(bench.place, job, False) is not None
-    run.stop(bench.place, job)  # would end this test
+    assert lifecycle.end_of(bench.place, job, False) is not None
+    lifecycle.stop(bench.place, job)  # would end this test
 
 
 def test_the_run_tree_is_held_until_the_job_ends_and_no_longer(bench: Bench) -> None:
@@ -575,7 +279,7 @@ def test_the_run_tree_is_held_until_the_job_ends_and_no_longer(bench: Bench) -> 
     eventually(gate.reached)
     with pytest.raises(Busy), held(bench.place.lock):
         pass
-    assert run.end_of(bench.place, job, False) is None
+    assert lifecycle.end_of(bench.place, job, False) is None
     gate.open()
     assert over(bench.wait(job)).outcome is Outcome.SUCCEEDED
     left = psutil.Process(int(Path(f"{gate.file}.pid").read_text()))
@@ -599,7 +303,7 @@ def test_a_job_of_a_queue_that_started_anew_is_not_taken_for_an_old_one(bench: B
     again = bench.job("echo new; exit 3", plain=True)._replace(id=first.id)
     ended = bench.wait(bench.start(again))
     assert (over(ended).exit, bench.log(ended)) == (3, "new\n")
-    assert run.log_file(bench.place, first).parent.with_name("1.1~1").joinpath("log").read_text() == log
+    assert lifecycle.log_file(bench.place, first).parent.with_name("1.1~1").joinpath("log").read_text() == log
 
 
 def test_the_bell_rings_when_a_job_ends(bench: Bench) -> None:
@@ -717,42 +421,3 @@ def test_a_record_in_a_sidecar_file_is_found(bench: Bench) -> None:
     base = bench.head()
     bench.wait(started)
     assert results_of(bench.tree, uuid(started), base) == [bench.head()]
-
-
-# helpers
-
-
-def clone_of_tree(bench: Bench, name: str) -> Path:
-    """Return a copy of the run tree as it is, in which the real datalad may run beside ours."""
-    twin = bench.lab.root / name
-    bench.lab.git("worktree", "add", "-q", "-b", name, str(twin), "HEAD", cwd=bench.tree)
-    for path in ("inputs/L5b_2p", "code"):
-        bench.lab.git("worktree", "add", "-q", "--detach", str(twin / path), "HEAD", cwd=bench.tree / path)
-    return twin
-
-
-def message(bench: Bench, tree: Path, without_ours: bool = False) -> str:
-    text = bench.lab.git("log", "-1", "--format=%B", cwd=tree)
-    if without_ours:
-        text, removed = re.subn(r',\n "wtwatch": \{[^}]*\}', "", text)
-        assert removed == 1
-    return text
-
-
-def files_of(bench: Bench, tree: Path) -> dict[str, str]:
-    lines = bench.lab.git("ls-tree", "-r", "-z", "HEAD", cwd=tree).split("\0")
-    return {line.split("\t")[1]: line.split("\t")[0] for line in lines if line}
-
-
-def names_in(bench: Bench, commit: str) -> set[str]:
-    listing = bench.lab.git("diff-tree", "-r", "-z", "--no-commit-id", "--name-only", commit, cwd=bench.tree)
-    return set(filter(None, listing.split("\0")))
-
-
-def texts_in(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
-
-
-def save_all(bench: Bench) -> None:
-    bench.lab.git("add", "-A", cwd=bench.tree)
-    bench.lab.git("commit", "-qm", "by hand", cwd=bench.tree)

@@ -1,0 +1,52 @@
+"""Clearing up behind a job that ended: a step of its own, which never holds back how the job ended."""
+
+from __future__ import annotations
+
+from wtwatch.job import leftovers, lifecycle
+from wtwatch.job.attempt import Folder
+from wtwatch.project.excludes import excludes_env
+from wtwatch.project.tree import RunTree
+from wtwatch.queue.jobs import Queue
+from wtwatch.tree import save
+from wtwatch.tree.states import After
+from wtwatch.words.errors import Busy
+from wtwatch.words.model import Ended, Job, Outcome
+
+
+def clear_up(tree: RunTree, queue: Queue) -> None:
+    """Bring the tree back to how it stood before the attempt that ended last, if that is still to be done.
+
+    Code that its results name is kept. An attempt that succeeded leaves the tree as it is. With the tree's
+    lock held by the caller. Raises :class:`WtwatchError` or :class:`OSError` for what keeps it from being
+    done; it is then to be done the next time, and nothing moves or starts before.
+    """
+    pending = queue.uncleared()
+    if pending is None:
+        return
+    job = queue.find(pending.job)
+    if job is not None and job.attempt == pending.attempt and isinstance(job.state, Ended):
+        _clear_up_behind(tree, queue, job, job.state)
+    queue.note_cleared()
+
+
+def _clear_up_behind(tree: RunTree, queue: Queue, job: Job, over: Ended) -> None:
+    folder = Folder.of(tree.project.state, job.id, job.attempt)
+    order = folder.order()
+    if order is None:
+        return
+    save.keep_named(tree, order.base)
+    if over.outcome in (Outcome.SUCCEEDED, Outcome.UNCHANGED):
+        return
+    still = lifecycle.end_what_is_left(folder, order.uuid)
+    if still:
+        pids = ", ".join(map(str, still))
+        raise Busy(
+            f"What job {job.id} left running is told to end before the run tree is cleared up (pid {pids}).",
+            "It goes on by itself.",
+        )
+    after = folder.after() or After.of(tree.path, excludes_env(tree))
+    demanded = lifecycle.demands(tree, order.spec, order.code)._replace(allowed=order.allowed)
+    left = leftovers.clear(tree, folder, demanded, after)
+    details = [*left.notes, *([f"what it left is in {left.place}"] if left.place else [])]
+    if details:
+        queue.add_detail(job.id, "; ".join(details))

@@ -1,0 +1,124 @@
+"""May a job start in a tree that stands like this? Decided from one look, without another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch, fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.doors.repo import Repo
+from wtwatch.tree.states import DatasetState, TreeState
+from wtwatch.words.errors import NoIdentity
+from wtwatch.words.model import JobSpec, Sha
+from wtwatch.words.quoting import quoted
+
+_SHOWN = 3
+
+
+class Demands(NamedTuple):
+    """What a job demands of the tree ``top``, in which code is the dataset at ``code_path``.
+
+    Code must stand at ``code_sha``, and hold nothing untracked but ``allowed`` (patterns of fnmatch(3)); the
+    superdataset must be on ``branch`` (``None``: on any).
+    """
+
+    top: Path
+    code_path: str
+    code_sha: Sha
+    branch: str | None
+    allowed: tuple[str, ...]
+    spec: JobSpec
+
+
+def hindrances(demands: Demands, state: TreeState) -> list[str]:
+    """Return what keeps the job from starting, as sentences with the way out; nothing: go."""
+    above, code = state.at(""), state.at(demands.code_path)
+    if above is None or code is None:
+        return [f"{demands.top} is not whole: it lacks {demands.code_path}."]
+    found = [*_off_branch(demands, above), *_code(demands, code), *_absent(demands, state)]
+    for dataset in state.datasets:
+        found += _unfinished(demands.top / dataset.path, dataset)
+        if dataset is not code:
+            found += _unsaved(demands.top / dataset.path, dataset)
+    return found
+
+
+def identity_problem(demands: Demands) -> list[str]:
+    """Return what to do if git knows nobody to commit the job's results as; asks git."""
+    if demands.spec.plain or Repo(demands.top).knows_author():
+        return []
+    unknown = NoIdentity(str(demands.top))
+    return [f"{unknown.message} {unknown.hint}"]
+
+
+def _off_branch(demands: Demands, above: DatasetState) -> Iterator[str]:
+    if demands.branch is not None and above.branch != demands.branch:
+        where = f"the branch {above.branch}" if above.branch else "no branch"
+        yield (
+            f"The superdataset in {demands.top} is on {where}, so results would belong nowhere. "
+            + way_back(demands.top, demands.branch)
+        )
+
+
+def way_back(top: Path, branch: str) -> str:
+    """Return how the superdataset comes back to its branch, with what was committed off it kept."""
+    git = f"git -C {quoted(top)}"
+    return (
+        f"If HEAD has commits of yours, keep them first: {git} branch kept-results; "
+        f"then: {git} checkout {quoted(branch)}"
+    )
+
+
+def _code(demands: Demands, code: DatasetState) -> Iterator[str]:
+    place = demands.top / demands.code_path
+    if code.head != demands.code_sha:
+        there = code.head or "no commit"
+        yield f"Code moved: {place} stands at {there}, but the job is for {demands.code_sha}."
+    names = [change.path for change in code.changes if not is_allowed(change.path, demands.allowed)]
+    if names:
+        yield f"{_listed(names)} in {place}: not part of the applied commit. Move that away."
+
+
+def is_allowed(path: str, patterns: Sequence[str]) -> bool:
+    """Return whether an untracked path of code may be there: one of ``patterns``, or below one."""
+    parts = path.rstrip("/").split("/")
+    above = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+    return any(fnmatch(place, pattern.strip("/")) for place in above for pattern in patterns)
+
+
+def _absent(demands: Demands, state: TreeState) -> Iterator[str]:
+    for path in state.absent:
+        for declared in (*demands.spec.inputs, *demands.spec.outputs):
+            if reaches_into(declared, path, demands.top):
+                yield (
+                    f"{declared} lies in the subdataset {path}, which is not in the run tree. Run "
+                    f"`datalad get -n {quoted(path)}` in the main tree, then `wtwatch init` again there."
+                )
+                break
+
+
+def reaches_into(declared: str, folder: str, top: Path) -> bool:
+    """Return whether a declared path, which may have wildcards, is a folder of ``top`` or lies in it."""
+    relative = os.path.relpath(os.path.join(top, declared), top)  # noqa: PTH118 (words alone, no disk)
+    parts, wanted = Path(relative).parts, Path(folder).parts
+    return len(parts) >= len(wanted) and all(
+        fnmatchcase(there, pattern) for there, pattern in zip(wanted, parts, strict=False)
+    )
+
+
+def _unfinished(place: Path, dataset: DatasetState) -> Iterator[str]:
+    if dataset.operation:
+        yield f"A git {dataset.operation} is under way in {place}. End it there, or call it off."
+
+
+def _unsaved(place: Path, dataset: DatasetState) -> Iterator[str]:
+    names = sorted(str(Path(dataset.path, change.path)) for change in dataset.changes)
+    if names:
+        yield f"{_listed(names)}: not saved. Commit, move or delete that in {place}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+    return f"{', '.join(names[:_SHOWN])}{more}"

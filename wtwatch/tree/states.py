@@ -1,0 +1,131 @@
+"""How all datasets of a tree stand, in one look; two such looks frame a job.
+
+:class:`Before` is taken directly before its command, :class:`After` when that has ended. What the second adds
+to the first is the job's, and only that.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+
+from wtwatch.doors.porcelain import Change, parse_status
+from wtwatch.doors.repo import GitAsking, Repo
+from wtwatch.tree.changes import ask_changes, subdatasets
+from wtwatch.words.model import Sha
+
+AT_ONCE = 8
+"""How many datasets are asked at the same time: with hundreds, open files would run out."""
+
+
+class DatasetState(NamedTuple):
+    """How one dataset of a tree stands; ``path`` is its place from the top, empty for the superdataset.
+
+    ``branch`` is ``None`` where HEAD is detached, ``operation`` one like "merge" that waits for the user.
+    ``written`` is how long the reflog of HEAD is: it grows with each commit and checkout that is made here.
+    ``locks`` are the lock files that a git has put there, or left.
+    """
+
+    path: str
+    head: Sha | None
+    branch: str | None
+    operation: str | None
+    written: int
+    locks: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+class TreeState(NamedTuple):
+    """How all datasets of a tree stand, outside in, code among them; ``absent`` are those not installed."""
+
+    datasets: tuple[DatasetState, ...]
+    absent: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, top: Path, env: Mapping[str, str]) -> Self:
+        """Look at the tree at ``top``; ``env`` says what git shall ignore besides its usual."""
+        found = list(subdatasets(top))
+        inside = ["", *(sub.path for sub in found if sub.installed)]
+        looked = [state for some in _in_parts(inside) for state in _look_at(top, some, env)]
+        return cls(tuple(looked), tuple(sub.path for sub in found if not sub.installed))
+
+    def at(self, path: str) -> DatasetState | None:
+        """Return the dataset whose place is ``path``."""
+        return next((state for state in self.datasets if state.path == path), None)
+
+
+class Before(TreeState):
+    """How all datasets stood when a job's command began."""
+
+
+class After(TreeState):
+    """How all datasets stood when a job's command had ended."""
+
+
+def added(before: TreeState, after: TreeState, path: str) -> tuple[Change, ...]:
+    """Return what in the dataset at ``path`` differs from its HEAD after a job, and did not before."""
+    then, now = before.at(path), after.at(path)
+    known = set(then.changes) if then else set()
+    return tuple(change for change in (now.changes if now else ()) if change not in known)
+
+
+def _in_parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE))
+
+
+def _look_at(top: Path, paths: Sequence[str], env: Mapping[str, str]) -> list[DatasetState]:
+    asked = [(path, ask_changes(top / path, env)) for path in paths]
+    try:
+        return [_state(Repo(top / path), path, asking) for path, asking in asked]
+    finally:
+        for _, asking in asked:
+            asking.close()
+
+
+def _state(repo: Repo, path: str, asking: GitAsking) -> DatasetState:
+    found = parse_status(asking.answer())
+    own = repo.git_dir()
+    log = own / "logs" / "HEAD"
+    return DatasetState(
+        path=path,
+        head=found.head,
+        branch=found.branch,
+        operation=repo.operation(),
+        written=log.stat().st_size if log.exists() else 0,
+        locks=tuple(str(lock) for lock in locks_of(repo, found.branch) if lock.exists()),
+        changes=found.entries,
+    )
+
+
+def locks_of(repo: Repo, branch: str | None) -> list[Path]:
+    """Return where a git at work in this work tree has its lock files."""
+    own = repo.git_dir()
+    locks = [own / "index.lock", own / "HEAD.lock"]
+    return [*locks, repo.common_dir() / "refs" / "heads" / f"{branch}.lock"] if branch else locks
+
+
+T = TypeVar("T", bound=TreeState)
+
+
+def state_text(state: TreeState) -> str:
+    """Return how a tree stood, as the files of the folder have it (JSON, version 1)."""
+    return json.dumps(
+        {"version": 1, "datasets": [one._asdict() for one in state.datasets], "absent": state.absent}
+    )
+
+
+def state_of(facts: dict[str, Any], kind: type[T]) -> T:
+    """Return what :func:`state_text` wrote, read as JSON."""
+    datasets = tuple(
+        DatasetState(
+            **{key: value for key, value in one.items() if key in DatasetState._fields}
+            | {"locks": tuple(one["locks"]), "changes": tuple(map(_change, one["changes"]))}
+        )
+        for one in facts["datasets"]
+    )
+    return kind(datasets, tuple(facts["absent"]))
+
+
+def _change(fields: list[Any]) -> Change:
+    path, staged, unstaged, in_head, in_index = fields
+    return Change(path, staged, unstaged, tuple(in_head), tuple(in_index))
