@@ -128,7 +128,7 @@ def test_two_ticks_at_once_end_a_job_once(lab: Lab, project: Project) -> None:
     assert (started := tick(project, WORK).started) and started.id == first.id
     eventually(lambda: ran(project, first))
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: tick(project, LOOK), range(2)))
+        both = list(pool.map(lambda _: tick(project, LOOK._replace(patience=10.0)), range(2)))
     ended = [done.ended for done in both if done.ended]
     assert [(job.id, job.word) for job in ended] == [(first.id, "failed")]
 
