@@ -627,7 +627,7 @@ def test_a_config_that_is_wrong_is_named_with_line_key_and_what_is_allowed(say: 
     good = file.read_text()
     lines = good.count("\n")
     for text, said in (
-        ("colour = 1\n", f"line {lines + 1}"),
+        ("keep_failed = 1.5\n", f"line {lines + 1}"),
         ("settle = 'long'\n", "a number of seconds"),
         ("merge_pointer = 'mine'\n", "ask, main, run"),
         ("settle = = 3\n", f"line {lines + 1}"),
