@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JJ := $(if $(shell command -v jj),,.cache/jj/bin/jj)
 PYTEST := $(VENV)/bin/python -m pytest -n auto -q
 
-.PHONY: help demo test test-slow lint bench clean
+.PHONY: help demo test test-slow lint bench bench-loss clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make test-slow  the slow proofs'
 	@echo 'make lint       style, format and types'
 	@echo 'make bench      the measurements of the README'
+	@echo 'make bench-loss what git and wtwatch lose on the way to the bookmark, as a matrix'
 	@echo 'make clean      removes what the others set up (.venv, .cache)'
 
 demo: $(READY)
@@ -34,6 +35,9 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(VENV)/bin/python -m tests.benchmarks
+
+bench-loss: $(READY)
+	@$(VENV)/bin/python -m tests.benchmarks.loss
 
 clean:
 	@rm -rf $(VENV) .cache
