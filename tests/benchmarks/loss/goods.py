@@ -19,7 +19,7 @@ _KINDS = {"120000": "link", "160000": "gitlink", "100644": "file", "100755": "sc
 
 
 class Item(NamedTuple):
-    """What lies at a path: its mode as git has it (or "pipe", "socket"), and the id of its bytes or target."""
+    """What lies at a path: its mode as git has it (or "pipe", "socket"), the id of its bytes or target."""
 
     mode: str
     blob: Sha

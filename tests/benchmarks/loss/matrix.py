@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.loss import goods, ways
-from tests.benchmarks.loss.goods import Commit, Evidence, Good, State
+from tests.benchmarks.loss.goods import Commit, Evidence, File, Good, State
 from tests.benchmarks.loss.scene import Mode, Scene, made
 from tests.benchmarks.loss.situation import Situation
 from tests.benchmarks.loss.situations import SITUATIONS
@@ -117,10 +117,11 @@ def _gathered(scene: Scene, at_stake: Sequence[Good]) -> tuple[Evidence, tuple[s
     for command in (("reflog", "expire", "--expire=now", "--all"), ("gc", "--prune=now", "--quiet")):
         scene.asks(*command)
     reached = {line[:40] for line in house.git("rev-list", "--objects", "--all").splitlines()}
-    by_hand = {scene.applied, *(good.id for good in at_stake if isinstance(good, Commit))}
+    by_hand = {str(good.id) for good in at_stake if isinstance(good, Commit)}
     by_hand.update(scene.asks("rev-list", scene.applied).split())
     committed = {file for commit in by_hand & reached for file in goods.committed(scene, commit)}
-    restored, linked, odd = set(goods.listed(house.tree.shelf)), set(), []
+    restored, odd = set(goods.listed(house.tree.shelf)), []
+    linked: set[File] = set()
     prefix = house.tree.backup_prefix
     for ref in house.git("for-each-ref", "--format=%(refname)", prefix).splitlines():
         name = ref.removeprefix(prefix)
