@@ -96,3 +96,22 @@ def test_a_damaged_file_is_named(
         read(folder)
     assert str(folder.path / name) in caught.value.message
     assert caught.value.hint
+
+
+def test_the_folders_of_a_job_are_those_of_its_attempts_alone(tmp_path: Path) -> None:
+    for name in ("3.1", "3.2", "3.2~1", "3.x", "31.1", "13.1"):
+        (tmp_path / "jobs" / name).mkdir(parents=True)
+    assert [folder.path.name for folder in Folder.all_of(tmp_path, 3)] == ["3.1", "3.2"]
+
+
+@pytest.mark.parametrize("text", [None, "{", "myself"])
+def test_a_folder_goes_unless_a_process_of_the_attempt_is_alive(folder: Folder, text: str | None) -> None:
+    folder.path.mkdir(parents=True)
+    if text == "myself":
+        myself = identity(os.getpid())
+        assert myself
+        folder.write_started(myself, "uuid", now())
+    elif text:
+        (folder.path / "started").write_text(text)
+    folder.forget()
+    assert folder.path.exists() == (text == "myself")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Say
 from tests.house import House
 from wtwatch.project import config
+from wtwatch.project.config import register
 from wtwatch.queue.jobs import Queue
 from wtwatch.views import status
 from wtwatch.words.model import JobSpec, Trigger, now, stamp
@@ -70,3 +72,19 @@ def test_settling_is_told_by_the_same_count_that_a_tick_goes_by(house: House, se
     assert 0 < left <= seconds and left >= seconds - queue.still(tip) - 0.1
     queue.hurry(tip)
     assert status.describe(slow.project)["settling"] is None
+
+
+def test_a_queue_whose_file_is_gone_says_so_until_that_was_seen(house: House, say: Say) -> None:
+    register(house.project.name, house.project.state)
+    config.write_project(house.project)
+    queue = Queue(house.project.state)
+    queue.add([JobSpec("true")], Trigger.ON_MOVE, house.head())
+    assert needs_you(house) == []
+    queue.file.unlink()
+    for _ in range(2):
+        [said] = needs_you(house)
+        assert "the queue began anew" in said and "ack --all" in said
+        queue.pause()  # which makes a new file
+        queue.resume()
+    say(house.project.main_tree, "ack", "--all")
+    assert needs_you(house) == []

@@ -25,5 +25,6 @@ def command(jobs: tuple[str, ...], everything: bool, project: str | None) -> Non
     queue = Queue(chosen.state)
     queue.acknowledge(None if everything else list(jobs))
     if everything:
+        queue.accept_loss()
         queue.acknowledge_backups(backup.id for backup in backups.listing(RunTree.of(chosen)))
     say("Noted.")

@@ -12,6 +12,7 @@ from wtwatch.commands.queue_views import needs_attention
 from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
 from wtwatch.job import lifecycle
+from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.registry import need_run_tree, one
 from wtwatch.project.tree import RunTree
@@ -164,6 +165,14 @@ def resume(project: str | None) -> None:
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @project_option
 def remove(jobs: tuple[str, ...], project: str | None) -> None:
-    """Forget jobs that do not run; their results stay."""
-    Queue(one(project).state).remove(jobs)
+    """Forget jobs that do not run, and their logs; results stay, and so does what failed ones left."""
+    chosen = one(project)
+    shelf = RunTree.of(chosen).shelf
+    kept = []
+    for job in Queue(chosen.state).remove(jobs):
+        for attempt in Folder.all_of(chosen.state, job):
+            attempt.forget()
+        kept += sorted(shelf.glob(f"jobs/{job}.*"))
     say("Removed.")
+    for folder in kept:
+        say(f"What it left stays in {folder}")

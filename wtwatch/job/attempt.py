@@ -11,13 +11,13 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from wtwatch.doors.files import write_whole
-from wtwatch.doors.processes import Identity
+from wtwatch.doors.processes import Identity, is_alive
 from wtwatch.queue.rows import spec_of, spec_text
 from wtwatch.tree.states import After, Before, state_of, state_text
 from wtwatch.words.errors import WtwatchError
@@ -92,6 +92,12 @@ class Folder:
         """Return the folder of an attempt in the project's state, which need not exist."""
         return cls(state / "jobs" / f"{job}.{attempt}")
 
+    @classmethod
+    def all_of(cls, state: Path, job: int) -> list[Self]:
+        """Return the folders of all attempts of a job."""
+        found = [folder for folder in state.glob(f"jobs/{job}.*") if folder.suffix[1:].isdigit()]
+        return [cls(folder) for folder in sorted(found)]
+
     @property
     def log(self) -> Path:
         """What the command and DataLad printed."""
@@ -140,6 +146,17 @@ class Folder:
         import shutil
 
         shutil.rmtree(self.path)
+
+    def forget(self) -> None:
+        """Remove the folder of a job that was removed, unless a process of it lives and writes there."""
+        import shutil
+
+        alive = False
+        with suppress(WtwatchError):  # a damaged file says nothing of a process
+            who = self.started()
+            alive = who is not None and is_alive(who)
+        if not alive:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def write_started(self, who: Identity, uuid: str, at: datetime) -> None:
         """Say which process does it."""

@@ -7,12 +7,15 @@ of SQLite's write-ahead log does not work (https://sqlite.org/wal.html, "Disadva
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from wtwatch.doors.files import write_whole
 from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import now, stamp
 
 WAIT = 10.0
 """Seconds to wait for another process that is writing."""
@@ -63,7 +66,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE acknowledged_backups (id TEXT PRIMARY KEY)",
     ),
 )
-"""Statements that lead from each version of the schema to the next; only ever add to the end."""
+"""Statements that lead from each version of the schema to the next; only ever add to the end.
+
+What ends the rows: `jobs` and `attempts` stay until `queue remove`, but of standing batches that were
+superseded before they started only the newest stays; `batches` of standing jobs go with their last job,
+others stay, as their numbers name results; `standing` ends by `cancel` or `remove`; of `syncs` the newest
+hundred stay; `meta` has one row a fact; `acknowledged_backups` one for each backup that the user saw.
+"""
+
+_JOB_FOLDER = re.compile(r"(\d{1,18})\.\d+")
 
 
 @contextmanager
@@ -87,6 +98,9 @@ def changing(file: Path) -> Iterator[sqlite3.Connection]:
     os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     with _in_words(file), closing(_connect(file, "rw")) as db:
         _migrate(db, file)
+        if not _sign(file).exists():
+            with suppress(OSError):  # the next change tries again
+                write_whole(_sign(file), "wtwatch made state.db here; without it, the queue is lost.\n")
         with _all_or_nothing(db):
             yield db
 
@@ -125,7 +139,23 @@ def _migrate(db: sqlite3.Connection, file: Path) -> None:
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 db.execute(statement)
+        if version == 0:
+            _note_loss(db, file)
         db.execute(f"PRAGMA user_version = {known}")
+
+
+def _note_loss(db: sqlite3.Connection, file: Path) -> None:
+    """Note in a new database that there was one before, and give the folders of its jobs to no other."""
+    folders = (_JOB_FOLDER.match(folder.name) for folder in file.parent.glob("jobs/*"))
+    jobs = [int(found[1]) for found in folders if found]
+    if jobs or _sign(file).exists():
+        db.execute("INSERT INTO meta (key, value) VALUES ('lost', ?)", (stamp(now()),))
+        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", (max(jobs, default=0),))
+
+
+def _sign(file: Path) -> Path:
+    """Return the file which says that the database beside it was made, and has not merely never been."""
+    return file.with_name("state.db-was-made")
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -1,6 +1,7 @@
 """What a project must not forget besides its jobs: small facts, syncs, and what the user has seen.
 
-The small facts lie in the table `meta` by a name each, which is written in this module alone. One that cannot
+The small facts lie in the table `meta` by a name each, which stands in this module alone (but for ``lost``,
+which a new database has from its start). One that cannot
 be read, say of another version, is as good as unknown: each is noted anew by who needs it. What their format
 is, the version of the schema says.
 """
@@ -161,6 +162,18 @@ class QueueFacts:
     def note_cleared(self) -> None:
         """Note that the run tree is cleared up behind the attempt that ended last."""
         self._set(UNCLEARED, None)
+
+    def lost(self) -> datetime | None:
+        """Return when the database was found to be gone, until :meth:`accept_loss`: the queue began anew."""
+        with suppress(ValueError):
+            noted = self._get("lost")
+            return moment(noted) if noted else None
+        return None
+
+    def accept_loss(self) -> None:
+        """Note that the user knows of the loss."""
+        if self.lost():
+            self._set("lost", None)
 
     def pause(self) -> None:
         """Start no further job until :meth:`resume`; the one that runs goes on."""

@@ -356,9 +356,13 @@ class Queue(QueueFacts):
                 )
             return _jobs(db, batch)
 
-    def remove(self, ids: Iterable[JobId]) -> None:
-        """Forget jobs, or standing ones; raises :class:`UsageError` for one that runs."""
+    def remove(self, ids: Iterable[JobId]) -> list[int]:
+        """Forget jobs, or standing ones; raises :class:`UsageError` for one that runs.
+
+        Returns the numbers of the jobs, whose folders are no concern of the queue's.
+        """
         with self._known() as db:
+            gone = []
             for job in ids:
                 if _is_standing(job):
                     _drop_standing(db, job)
@@ -368,6 +372,8 @@ class Queue(QueueFacts):
                     raise UsageError(f"Job {job} is running.", f"Stop it first: wtwatch queue cancel {job}")
                 db.execute("DELETE FROM attempts WHERE job = ?", (row["id"],))
                 db.execute("DELETE FROM jobs WHERE id = ?", (row["id"],))
+                gone.append(int(row["id"]))
+            return gone
 
     def acknowledge(self, ids: Iterable[JobId] | None = None) -> None:
         """Note that the user saw how jobs ended (``None``: all), so that they stop asking for attention."""

@@ -109,6 +109,7 @@ def _in_words(
         "environment": _environment(project, facts),
         "queue": queue.counts() | {"standing": sum(len(template.specs) for template in queue.standing())},
         "running": _running(job, leader),
+        "queue_lost": stamp(lost) if (lost := queue.lost()) else None,
         "settling": _settling(project, queue, facts),
         "unseen": queue.unseen(),
         "results": results,
@@ -243,6 +244,8 @@ def attention(document: Document, service_installed: bool) -> list[str]:
             reasons += [f"{name}: {unknown} It is passed over." for unknown in project["settings"]["unknown"]]
         if project["freshness"] in (Freshness.BLOCKED.value, Freshness.MISSING.value):
             reasons.append(f"{name} is {project['freshness']}.")
+        if project["queue_lost"]:
+            reasons.append(f"{name}: {_lost(project)}")
         if project["unseen"]:
             reasons.append(f"{name}: {counted(project['unseen'], 'failed job')} (seen? `wtwatch ack --all`).")
         if project["backups_unseen"]:
@@ -259,6 +262,13 @@ def attention(document: Document, service_installed: bool) -> list[str]:
     if service_installed and not document["daemon"]["running"]:
         reasons.append("The service is installed, but the daemon is down (`wtwatch service status`).")
     return reasons
+
+
+def _lost(project: Document) -> str:
+    return (
+        f"The queue's file was gone {since(project['queue_lost'])} ago, so the queue began anew. Results are "
+        "safe in git; what had waited has to be queued again (seen? `wtwatch ack --all`)."
+    )
 
 
 def _age(text: str) -> float:
