@@ -49,6 +49,7 @@ def run_next(queue: Queue, outcome: Outcome = Outcome.SUCCEEDED, code: Sha = A) 
     assert job is not None
     queue.begin(job.id, running(code))
     queue.end(job.id, ended(outcome, code))
+    queue.note_cleared()
     return job
 
 
@@ -312,6 +313,19 @@ def test_a_retried_job_keeps_its_id_and_counts_its_attempts(queue: Queue) -> Non
     assert (before.attempt, before.batch, before.word) == (1, failed.batch, "failed")
 
 
+@pytest.mark.parametrize("verb", ["retry", "remove"])
+def test_a_job_is_not_taken_away_from_who_clears_up_behind_it(queue: Queue, verb: str) -> None:
+    first, second = queue.add(specs("one", "two"), Trigger.NOW, A)
+    queue.begin(first.id, running())
+    queue.end(first.id, ended(Outcome.FAILED))
+    with pytest.raises(WtwatchError, match="not cleared up"):
+        getattr(queue, verb)([first.id])
+    assert queue.job(first.id).word == "failed"
+    queue.remove([second.id])
+    queue.note_cleared()
+    getattr(queue, verb)([first.id])
+
+
 def test_a_job_that_has_not_ended_cannot_be_retried(queue: Queue) -> None:
     (job,) = queue.add(specs("one"), Trigger.NOW, A)
     with pytest.raises(UsageError, match="waiting"):
@@ -551,6 +565,7 @@ class QueueMachine(RuleBasedStateMachine):
         job = self.queue.running()
         assert job is not None
         self.queue.end(job.id, ended(outcome, self.code_of[job.batch]))
+        self.queue.note_cleared()
 
     @rule(data=st.data())
     def cancel_or_retry(self, data: st.DataObject) -> None:

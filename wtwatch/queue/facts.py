@@ -1,9 +1,8 @@
 """What a project must not forget besides its jobs: small facts, syncs, and what the user has seen.
 
 The small facts lie in the table `meta` by a name each, which stands in this module alone (but for ``lost``,
-which a new database has from its start). One that cannot
-be read, say of another version, is as good as unknown: each is noted anew by who needs it. What their format
-is, the version of the schema says.
+which a new database has from its start). One that cannot be read, say of another version, is as good as
+unknown: each is noted anew by who needs it. What their format is, the version of the schema says.
 """
 
 import json
@@ -23,7 +22,6 @@ KEPT_SYNCS = 100
 
 PAUSED = "EXISTS (SELECT 1 FROM meta WHERE key = 'paused')"
 """Whether the queue is paused, as a condition in SQL."""
-
 
 UNCLEARED = "uncleared"
 """The key under which the end of a job is noted, together with that end, until the tree is cleared up."""

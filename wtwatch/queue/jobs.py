@@ -339,6 +339,7 @@ class Queue(QueueFacts):
                     raise UsageError(
                         f"Job {row['id']} has not ended: it is {row['state']}.", "See `wtwatch queue list`."
                     )
+                self._check_cleared(row["id"])
             if not rows:
                 return []
             batch = _new_batch(db, (), Trigger.NOW, None)
@@ -370,6 +371,7 @@ class Queue(QueueFacts):
                 row = _row(db, _number(job))
                 if row["state"] == "running":
                     raise UsageError(f"Job {job} is running.", f"Stop it first: wtwatch queue cancel {job}")
+                self._check_cleared(row["id"])
                 db.execute("DELETE FROM attempts WHERE job = ?", (row["id"],))
                 db.execute("DELETE FROM jobs WHERE id = ?", (row["id"],))
                 gone.append(int(row["id"]))
@@ -387,6 +389,15 @@ class Queue(QueueFacts):
                 if row["state"] not in ENDED:
                     raise UsageError(f"Job {job} has not ended: it is {row['state']}.")
                 db.execute("UPDATE jobs SET acknowledged = 1 WHERE id = ?", (row["id"],))
+
+    def _check_cleared(self, job: int) -> None:
+        """Raise :class:`WtwatchError` while what a job that ended left has still to be moved away."""
+        pending = self.uncleared()
+        if pending and pending.job == job:
+            raise WtwatchError(
+                f"Job {job} has ended, but the run tree is not cleared up behind it yet.",
+                "It soon is, if the daemon runs; `wtwatch status` says what keeps it from that.",
+            )
 
     def _known(self) -> AbstractContextManager[sqlite3.Connection]:
         """Open for a change of jobs that must exist, so that a typing error does not make a database."""
