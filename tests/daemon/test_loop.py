@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.conftest import Say
-from tests.lab import Lab, eventually
+from tests.house import House
+from tests.lab import PATIENCE, Lab, eventually
 from tests.stories.findings import ends, follows, queue_plain
-from wtwatch.project.config import Project, read_project, registry_file
+from wtwatch import __version__, reconcile
+from wtwatch.daemon import loop, thread
+from wtwatch.daemon.thread import ProjectThread
+from wtwatch.daemon.upgrade import Upgrade
+from wtwatch.doors import notify
+from wtwatch.doors.clock import Instant, elapsed
+from wtwatch.project.config import Project, daemon_file, read_project, register, registry_file, write_project
+from wtwatch.queue.jobs import Queue
+from wtwatch.reconcile import Done
+from wtwatch.words.model import JobSpec, Trigger
 
 
 @pytest.fixture
@@ -45,6 +59,9 @@ def test_a_project_is_taken_up_and_dropped_without_a_restart(lab: Lab) -> None:
         eventually(lambda: json.loads(lab.wtwatch("status", "--json").out)["daemon"]["watches"] <= 1)
         later = lab.change_code("v3", "a third version")
         lab.move_bookmark()
+        lab.wtwatch("init", "--bookmark", "other", "--no-hooks")  # one that is followed shows that it watches
+        lab.move_bookmark(bookmark="other", rev=later)
+        eventually(lambda: lab.commit("HEAD", lab.root / "L5b-other" / "code") == later)
         assert lab.commit("HEAD", lab.run_code) == moved != later
 
 
@@ -76,7 +93,7 @@ def test_a_signal_stops_it_whenever_it_comes(lab: Lab, project: Project, number:
     for _ in range(3):
         with lab.daemon() as one:
             one.send_signal(number)
-            assert one.wait(8) == 0
+            assert one.wait(PATIENCE) == 0
     assert "Traceback" not in log(lab)
 
 
@@ -106,8 +123,108 @@ def held_files(process: psutil.Process, lab: Lab) -> list[str]:
     return [file.path for file in process.open_files() if Path(file.path).is_relative_to(lab.main)]
 
 
-def test_datalad_and_gitpython_never_enter_the_daemon() -> None:
-    code = "import sys, wtwatch.daemon.loop\n"
-    code += "print(*sorted({'datalad', 'git', 'rich', 'click'} & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == []
+TICKS = """
+import sys, time
+from pathlib import Path
+import wtwatch.daemon.loop
+from wtwatch import reconcile
+from wtwatch.project.config import read_project
+from wtwatch.queue.jobs import Queue
+from wtwatch.reconcile import Done
+before = set(sys.modules)
+project = read_project(Path(sys.argv[1]) / "config.toml")
+queue, seen = Queue(project.state), []
+while len(seen) < 3:
+    done = reconcile.tick(project, reconcile.TickOptions(start_jobs=True))
+    seen += [what for what in ("moved", "started", "ended") if getattr(done, what)]
+    time.sleep(0.01)
+print(*sorted(set(sys.modules) - before))
+print(*sorted({"datalad", "git", "rich", "click"} & set(sys.modules)))
+print(*seen)
+"""
+
+
+def test_ticks_import_nothing_of_wtwatch_or_its_libraries_that_was_not_there_at_the_start(
+    tmp_path: Path,
+) -> None:
+    """Else an upgrade would mix two versions; and DataLad and GitPython never enter the daemon."""
+    house = House.built(tmp_path / "house", settle=0.0)
+    write_project(house.project)
+    house.commit({"a.py": "a = 2\n"})
+    Queue(house.project.state).add([JobSpec("true", plain=True)], Trigger.NOW, house.head())
+    ticks = [sys.executable, "-P", "-c", TICKS, str(house.project.state)]
+    said = subprocess.run(ticks, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[2].split() == ["moved", "started", "ended"]
+    new = {name.split(".")[0] for name in said[0].split()}
+    assert new <= sys.stdlib_module_names
+    assert said[1] == ""
+
+
+def ring(daemon: loop.Daemon) -> bool:
+    daemon._bell.ring()
+    return False
+
+
+def test_a_thread_that_hangs_lets_systemd_know_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House.built(tmp_path / "house")
+    write_project(house.project)
+    register("p", house.project.state)
+    told: list[str] = []
+    turns: list[str] = []
+    hang = threading.Event()
+
+    def tick(*_: object) -> Done:
+        hang.wait()
+        return Done()
+
+    def turned() -> bool:
+        turns.append("turn")
+        return False
+
+    monkeypatch.setattr(notify, "watchdog", lambda: told.append("alive"))
+    monkeypatch.setattr(reconcile, "tick", tick)
+    daemon_file().parent.mkdir(parents=True)
+    lock = os.open(daemon_file(), os.O_RDWR | os.O_CREAT)
+    upgrade = Upgrade(tmp_path)
+    monkeypatch.setattr(upgrade, "is_ready", turned)
+    daemon = loop.Daemon(lock, upgrade)
+    monkeypatch.setattr(daemon, "_signals", nullcontext)
+
+    def after_turns(number: int) -> dict[str, Any]:
+        goal = len(turns) + number
+        eventually(lambda: len(turns) >= goal or ring(daemon))
+        facts: dict[str, Any] = json.loads(daemon_file().read_text())
+        return facts
+
+    running = threading.Thread(target=daemon.run)
+    running.start()
+    try:
+        before = after_turns(2)
+        assert told
+        assert before["version"] == __version__ and before["stuck"] == []
+        assert elapsed(Instant(**before["beat"])) is not None
+        monkeypatch.setattr(thread, "SILENCE", 0.0)
+        assert after_turns(3)["stuck"] == ["p"]
+        silent = len(told)
+        after_turns(3)
+        assert len(told) == silent
+        hang.set()
+        eventually(lambda: len(told) > silent or ring(daemon))
+    finally:
+        hang.set()
+        daemon._stopping.set()
+        daemon._bell.ring()
+        running.join()
+        os.close(lock)
+
+
+def test_a_long_set_up_shows_that_it_lives(tmp_path: Path) -> None:
+    one = ProjectThread(House.built(tmp_path / "house").project)
+    one._sign = -thread.SILENCE * 10
+    assert one.is_stuck()
+    assert one._options().stop() is False
+    assert not one.is_stuck()
+    one.stopping.set()
+    assert one._options().stop() is True

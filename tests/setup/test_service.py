@@ -129,7 +129,7 @@ def test_a_stop_ends_the_daemon_and_leaves_its_children(manager: UserManager, tm
 def test_installing_starts_the_daemon_now_and_at_each_login(manager: UserManager, tmp_path: Path) -> None:
     done = call(manager, "install", stand_in(tmp_path))
     unit = unit_file()
-    assert done == {"unit": str(unit), "changed": True, "lingers": None}
+    assert done == {"unit": str(unit), "changed": True, "replaced": None, "lingers": None}
     state = call(manager, "state")
     assert state == {
         "unit": str(unit),
@@ -158,6 +158,25 @@ def test_installing_from_another_python_replaces_the_daemon(manager: UserManager
     new = stand_in(tmp_path, "new")
     assert call(manager, "install", new)["changed"] is True
     assert json.loads((Path.home() / "said.json").read_text())["argv"][0] == str(new)
+    assert call(manager, "state")["pid"] != before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("says", [{"version": "0.0.9"}, {"since": "before it told its version"}], ids=str)
+def test_installing_over_a_daemon_of_another_version_starts_it_anew(
+    manager: UserManager, tmp_path: Path, says: dict[str, str]
+) -> None:
+    program = stand_in(tmp_path)
+    claims = (
+        "from wtwatch.doors.files import claim\n"
+        "from wtwatch.project.config import daemon_file\n"
+        f"os.pwrite(claim(daemon_file()), {json.dumps(says).encode()!r}, 0)\n"
+    )
+    program.write_text(STAND_IN.replace("notify.ready()", claims + "notify.ready()"))
+    call(manager, "install", program)
+    before = call(manager, "state")["pid"]
+    done = call(manager, "install", program)
+    assert (done["changed"], done["replaced"]) == (False, says.get("version", "older"))
     assert call(manager, "state")["pid"] != before
 
 

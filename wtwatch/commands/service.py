@@ -18,6 +18,8 @@ def install() -> None:
     """Write the unit with today's PATH, start it now and at each login."""
     done = service.install()
     say(f"The service runs. Unit: {done.unit}")
+    if done.replaced:
+        say(f"Its daemon was started anew: it was of another version ({done.replaced}).")
     if done.lingers is False:
         say("It ends with your last login; to keep it: loginctl enable-linger")
 

@@ -11,17 +11,21 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from wtwatch import __version__
 from wtwatch.daemon import places
 from wtwatch.daemon.notice import Bell, Watch
 from wtwatch.daemon.places import Places
-from wtwatch.daemon.thread import SWEEP, ProjectThread
+from wtwatch.daemon.thread import SILENCE, SWEEP, ProjectThread
+from wtwatch.daemon.upgrade import Upgrade
 from wtwatch.doors import notify
+from wtwatch.doors.clock import instant
 from wtwatch.doors.files import claim
 from wtwatch.project import config, registry
 from wtwatch.project.config import Project
@@ -38,18 +42,24 @@ _log = logging.getLogger("wtwatch")
 class Daemon:
     """All registered projects of this user that this host owns."""
 
-    def __init__(self, lock: int) -> None:
+    def __init__(self, lock: int, upgrade: Upgrade) -> None:
         self._lock = lock
         self._threads: dict[str, ProjectThread] = {}
         self._stopping = threading.Event()
         self._bell = Bell()
         self._told: tuple[object, ...] = ()
+        self._beat = 0.0
+        self._stuck: tuple[str, ...] = ()
+        self._upgrade = upgrade
         self._since = stamp(now())
         self._skipped: set[str] = set()
         self._unknown_told: dict[str, object] = {}
 
-    def run(self) -> None:
-        """Watch until told to stop by SIGTERM or SIGINT."""
+    def run(self) -> bool:
+        """Watch until told to stop by SIGTERM or SIGINT.
+
+        Return whether it ended for another reason: a newer wtwatch is installed, which shall go on.
+        """
         pause = min(SWEEP, (notify.watchdog_interval() or 2 * SWEEP) / 2)
         with self._signals(), Watch(self._bell) as watch:
             self._reload(watch)
@@ -62,9 +72,13 @@ class Daemon:
                 self._reload(watch)
                 for thread in self._threads.values():
                     thread.poke_if_changed()
-                notify.watchdog()
+                if not self._look_for_stuck():  # else systemd shall end us, and start us anew
+                    notify.watchdog()
+                if self._upgrade.is_ready():
+                    break
         notify.stopping()
         self._stop()
+        return not self._stopping.is_set()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -143,16 +157,39 @@ class Daemon:
             for unknown in config.unknown_settings(project):
                 _log.warning("%s: %s It is passed over.", project.name, unknown)
 
+    def _look_for_stuck(self) -> bool:
+        """Return whether a project's tick hangs; the first time it is told."""
+        stuck = tuple(name for name, thread in self._threads.items() if thread.is_stuck())
+        for name in stuck:
+            if name not in self._stuck:
+                _log.error("%s: gave no sign of life for over %.0f min", name, SILENCE / 60)
+        self._stuck = stuck
+        return bool(stuck)
+
     def _publish(self, watch: Watch) -> None:
-        """Write what ``status`` tells of the daemon into the file that it holds locked."""
-        facts = (watch.mode, watch.watches, tuple(self._threads))
-        if facts == self._told:
+        """Write what ``status`` tells of the daemon into the file that it holds locked.
+
+        ``beat`` is when the loop last turned, written every :data:`SWEEP` seconds; ``stuck`` names projects
+        whose tick hangs.
+        """
+        facts = (watch.mode, watch.watches, tuple(self._threads), self._stuck)
+        if facts == self._told and time.monotonic() < self._beat + SWEEP:
             return
-        self._told = facts
-        text = json.dumps({"since": self._since, "mode": watch.mode, "watches": watch.watches})
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, text.encode(), 0)
-        notify.status(f"{len(self._threads)} projects, {watch.mode}, {watch.watches} watches")
+        if facts != self._told:
+            notify.status(f"{len(self._threads)} projects, {watch.mode}, {watch.watches} watches")
+        self._told, self._beat = facts, time.monotonic()
+        text = json.dumps(
+            {
+                "since": self._since,
+                "mode": watch.mode,
+                "watches": watch.watches,
+                "version": __version__,
+                "beat": instant()._asdict(),
+                "stuck": self._stuck,
+            }
+        ).encode()
+        os.pwrite(self._lock, text, 0)
+        os.ftruncate(self._lock, len(text))
 
     def _stop(self) -> None:
         for thread in self._threads.values():
@@ -176,7 +213,11 @@ def _places(project: Project) -> Places | None:
 
 
 def watch() -> None:
-    """Be this host's daemon until SIGTERM. Raises :class:`WtwatchError` if there is one already."""
+    """Be this host's daemon until SIGTERM. Raises :class:`WtwatchError` if there is one already.
+
+    When another version of wtwatch has taken the place of this one, that goes on as the same process.
+    """
+    folder = registry.here()
     file: Path = config.daemon_file()
     lock = claim(file)
     if lock is None:
@@ -189,7 +230,9 @@ def watch() -> None:
     with suppress(OSError):
         config.registry_file().parent.mkdir(parents=True, exist_ok=True)  # so that it can be watched
     os.chdir("/")  # stand in nobody's way: a folder in use cannot be unmounted
-    Daemon(lock).run()
+    if Daemon(lock, Upgrade(folder)).run():
+        os.chdir(folder)  # what this process was started by may be named from there
+        os.execv(sys.executable, sys.orig_argv)
 
 
 def _log_format() -> str:

@@ -17,6 +17,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeVar
 
 from watchdog import events
+from watchdog.observers import Observer
+from watchdog.observers.polling import PollingObserver
 
 from wtwatch.daemon.places import Places, identity
 
@@ -208,13 +210,7 @@ class Watch:
 
 
 def _new_observer(mode: Mode) -> BaseObserver:
-    if mode == "polling":
-        from watchdog.observers.polling import PollingObserver
-
-        return PollingObserver(timeout=POLL)
-    from watchdog.observers import Observer
-
-    return Observer()
+    return PollingObserver(timeout=POLL) if mode == "polling" else Observer()
 
 
 class _Listener(events.FileSystemEventHandler):

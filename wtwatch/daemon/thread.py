@@ -18,6 +18,7 @@ from wtwatch import reconcile
 from wtwatch.daemon import places
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import jj
+from wtwatch.doors.program import LIMIT
 from wtwatch.project.config import Project
 from wtwatch.tree import tip
 from wtwatch.words.errors import Busy, WtwatchError, of_system
@@ -33,6 +34,9 @@ FIRST_WAIT = 1.0
 
 LONGEST_WAIT = 300.0
 """Seconds that a step which fails again and again waits at most."""
+
+SILENCE = 2 * LIMIT
+"""Seconds that a tick may go on without a sign of life: twice what one program may take that it waits for."""
 
 _log = logging.getLogger("wtwatch")
 
@@ -61,6 +65,7 @@ class ProjectThread:
         self.in_vain = 0
         self._ring = ring
         self._truth: Fingerprint = ()
+        self._sign: float | None = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -72,6 +77,11 @@ class ProjectThread:
         if self.setback or self.at is None or places.fingerprint(self.at) != self.seen:
             self.poked.set()  # after a setback more counts than what moves leave behind
 
+    def is_stuck(self) -> bool:
+        """Return whether a tick is under way that gave no sign of life for longer than it should take."""
+        sign = self._sign
+        return sign is not None and time.monotonic() - sign > SILENCE
+
     def stop(self) -> None:
         """Have it end after the tick that is under way."""
         self.stopping.set()
@@ -79,7 +89,15 @@ class ProjectThread:
 
     def _live(self) -> None:
         while not self.stopping.is_set():
-            self._rest(self._tick())
+            self._show_life()
+            again = self._tick()
+            self._sign = None
+            self._rest(again)
+
+    def _show_life(self) -> bool:
+        """Say that a tick goes on, as it does itself during a long set-up; return whether it shall end."""
+        self._sign = time.monotonic()
+        return self.stopping.is_set()
 
     def _rest(self, again: float | None) -> None:
         """Wait for ``again`` seconds, if that is a number; or until something changed that is of concern."""
@@ -142,7 +160,7 @@ class ProjectThread:
         return min(SWEEP, 0.25 * 2.0**self.in_vain)
 
     def _options(self) -> reconcile.TickOptions:
-        return reconcile.TickOptions(start_jobs=True, stop=self.stopping.is_set)
+        return reconcile.TickOptions(start_jobs=True, stop=self._show_life)
 
     def _complain(self, error: WtwatchError) -> float:
         """Tell of a tick that failed; return after how many seconds to try again."""

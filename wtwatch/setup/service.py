@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch import __version__
 from wtwatch.doors.files import holder, write_whole
 from wtwatch.doors.repo import clean_env
 from wtwatch.doors.shipped import shipped
@@ -20,10 +22,15 @@ _CARRIED = ("XDG_CONFIG_HOME", "XDG_STATE_HOME")  # where the registry and the d
 
 
 class Installed(NamedTuple):
-    """What :func:`install` did. ``lingers``: goes on after log-out, as logind says; ``None``: unknown."""
+    """What :func:`install` did.
+
+    ``replaced``: the version of the daemon that ran and made way for this one, "older" where it did not say;
+    ``lingers``: goes on after log-out, as logind says; ``None``: unknown.
+    """
 
     unit: Path
     changed: bool
+    replaced: str | None
     lingers: bool | None
 
 
@@ -41,14 +48,16 @@ class ServiceState(NamedTuple):
 def install() -> Installed:
     """Install the service, start it, and have it start at each log-in; safe to call again.
 
-    A daemon that runs an older form of the service is restarted; its jobs go on. Raises
+    A daemon that runs an older form of the service, or another version, is restarted; its jobs go on. Raises
     :class:`WtwatchError` where there is no systemd for users, where the unit's file is not as wtwatch
     wrote it, where a daemon runs outside the service, and where the service does not start.
     """
     unit = unit_file()
     before = _present(unit)
     _systemctl("show", "--property=Version")  # is anybody there? nothing is written before
-    _refuse_second_daemon(state())
+    now = state()
+    _refuse_second_daemon(now)
+    replaced = _other_version(now)
     text = _sealed(unit_text(sys.executable, _environment(), _umask()))
     changed = before != text
     if changed:
@@ -56,8 +65,8 @@ def install() -> Installed:
         _systemctl("daemon-reload")
     # by its path, since a user manager that was started with another XDG_CONFIG_HOME looks elsewhere
     _systemctl("enable", "--quiet", str(unit))
-    _start("restart" if changed else "start")
-    return Installed(unit, changed, _lingers())
+    _start("restart" if changed or replaced else "start")
+    return Installed(unit, changed, replaced, _lingers())
 
 
 def uninstall() -> bool:
@@ -174,6 +183,17 @@ def _refuse_second_daemon(now: ServiceState) -> None:
             f"A daemon runs already, outside the service (pid {pid}).",
             f"Stop it (Ctrl-C in its terminal, or `kill {pid}`; its jobs go on), then try again.",
         )
+
+
+def _other_version(now: ServiceState) -> str | None:
+    """Return the version of the service's daemon, if one runs and it is not this one."""
+    if not now.active or holder(daemon_file()) is None:
+        return None
+    try:
+        version = json.loads(daemon_file().read_text(encoding="utf-8")).get("version", "older")
+    except (OSError, ValueError):  # it is writing just now
+        return None
+    return None if version == __version__ else str(version)
 
 
 def _start(verb: str) -> None:
