@@ -18,7 +18,7 @@ from tests.building import DRUGS, SUBJECTS
 from tests.lab import Lab, eventually, plot_of
 from wtwatch.doors.processes import bears, datalad_runs_in, identity, is_alive, serves, working_in
 from wtwatch.project.config import PASSIVE
-from wtwatch.project.env import tree_env
+from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.words.model import Process
 
@@ -245,7 +245,7 @@ def test_jobs_get_the_trees_own_environment_and_no_other(lab: Lab, monkeypatch: 
     monkeypatch.setenv("VIRTUAL_ENV", str(lab.code / ".venv"))
     monkeypatch.setenv("PYTHONPATH", str(lab.code / "src"))
     lab.handmade_run_tree()
-    env = tree_env(RunTree.of(lab.project()))
+    env = for_jobs(RunTree.of(lab.project()))
     assert {"VIRTUAL_ENV", "PYTHONPATH"}.isdisjoint(env)
     answer = subprocess.run(
         ["python", "-c", "import process2p; print(process2p.__file__)"],

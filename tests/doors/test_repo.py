@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.lab import Lab
-from wtwatch.doors.repo import GITLINK, ZERO, Repo, clean_env, history
+from wtwatch.doors.repo import GITLINK, ZERO, Repo, history
 from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -56,30 +55,6 @@ def install_hook(repo: Repo) -> Path:
 
 
 # --- the environment
-
-
-def test_what_a_hook_or_a_shell_sets_for_itself_goes_no_further() -> None:
-    foreign = {
-        "GIT_DIR": "x", "GIT_INDEX_FILE": "x", "GIT_WORK_TREE": "x", "GIT_AUTHOR_NAME": "x",
-        "GIT_PREFIX": "x",
-        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "x", "VIRTUAL_ENV": "x", "VIRTUAL_ENV_PROMPT": "x",
-        "CONDA_PREFIX": "x", "PYTHONPATH": "x", "PYTHONHOME": "x", "NOTIFY_SOCKET": "x", "WATCHDOG_USEC": "1",
-        "UV_PROJECT": "x", "UV_PROJECT_ENVIRONMENT": "x",
-    }  # fmt: skip
-    assert set(clean_env(foreign)) == {"PATH"}
-
-
-def test_the_users_own_settings_go_along() -> None:
-    own = {
-        "HOME": "h", "PATH": os.environ["PATH"], "LANG": "de_DE.UTF-8", "GIT_CONFIG_GLOBAL": "g",
-        "GIT_CONFIG_NOSYSTEM": "1", "GIT_SSH_COMMAND": "ssh -v", "GIT_ASKPASS": "a", "SSH_AUTH_SOCK": "s",
-        "UV_CACHE_DIR": "c", "DATALAD_LOG_LEVEL": "debug",
-    }  # fmt: skip
-    assert clean_env(own) == own
-
-
-def test_a_path_without_datalad_gets_the_folder_of_this_python_at_its_end() -> None:
-    assert clean_env({"PATH": "/usr/bin:/bin"})["PATH"] == f"/usr/bin:/bin:{Path(sys.executable).parent}"
 
 
 def test_git_works_here_even_when_a_hook_of_another_repository_calls(

@@ -10,8 +10,8 @@ import click
 
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors.files import held
-from wtwatch.project.env import tree_env
 from wtwatch.project.excludes import excludes_env
+from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.registry import here, need_run_tree, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import ExecNote
@@ -34,7 +34,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     folder = here()
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
-    env = tree_env(tree) | excludes_env(tree)
+    env = for_jobs(tree) | excludes_env(tree)
     with held(tree.lock, wait=1.0):
         base = save.pointer_of(tree).head
         queue.note_used(base)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.program import Asking
-from wtwatch.doors.repo import clean_env
+from wtwatch.doors.toolenv import for_tools
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 
@@ -118,7 +118,7 @@ def _run(code: Path, *args: str) -> str:
 
 def _ask(code: Path, *args: str) -> Asking:
     try:
-        return Asking(["jj", "--no-pager", "--color=never", *args], code, clean_env())
+        return Asking(["jj", "--no-pager", "--color=never", *args], code, for_tools())
     except FileNotFoundError:
         raise WtwatchError(
             f"{code} is driven by jj, but jj is not on PATH.",
@@ -130,4 +130,4 @@ def installed() -> bool:
     """Return whether jj is on PATH."""
     import shutil
 
-    return shutil.which("jj", path=clean_env()["PATH"]) is not None
+    return shutil.which("jj", path=for_tools()["PATH"]) is not None

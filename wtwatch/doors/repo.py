@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtwatch.doors.porcelain import GITLINK as GITLINK  # noqa: PLC0414 - part of what this door offers
 from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
 from wtwatch.doors.program import LIMIT, Asking
+from wtwatch.doors.toolenv import for_tools
 from wtwatch.words.errors import CommandFailed, NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -31,14 +30,6 @@ ZERO = Sha("0" * 40)
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
-# Where git looks for its settings and how it reaches remotes: the user's own, and not tied to a repository.
-_KEPT = re.compile(
-    r"GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|SSH(_.*)?|ASKPASS|SSL_.*|TERMINAL_PROMPT|EXEC_PATH)$"
-)
-_FOREIGN = re.compile(
-    r"(CONDA_.*|VIRTUAL_ENV(_.*)?|PYTHON(PATH|HOME)|NOTIFY_SOCKET|WATCHDOG_.*|UV_(PROJECT.*|ACTIVE))$"
-)
-
 # what git leaves in a work tree's git directory while it waits for the user (wt-status.c of git)
 _OPERATIONS = {
     "rebase-merge": "rebase",
@@ -48,36 +39,6 @@ _OPERATIONS = {
     "REVERT_HEAD": "revert",
     "BISECT_LOG": "bisect",
 }
-
-
-def clean_env(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for every program that wtwatch starts.
-
-    A hook exports GIT_DIR and GIT_INDEX_FILE of the repository that called it; inherited, they would make
-    us work on that one instead of the run tree. The same holds for an active virtual environment. Where
-    git-annex or datalad are not on PATH, the folder of this Python goes to its end, since pip put them there.
-    """
-    base = os.environ if base is None else base
-    env = {
-        key: value
-        for key, value in base.items()
-        if not _FOREIGN.match(key) and (not key.startswith("GIT_") or _KEPT.match(key))
-    }
-    path = env.get("PATH", os.defpath)
-    if not _complete(path):
-        path = os.pathsep.join([path, str(Path(sys.executable).parent)])
-    env["PATH"] = path
-    return env
-
-
-@cache
-def _complete(path: str) -> bool:
-    return all(_is_on(path, tool) for tool in ("git-annex", "datalad"))
-
-
-def _is_on(path: str, tool: str) -> bool:
-    places = (os.path.join(folder, tool) for folder in path.split(os.pathsep))  # noqa: PTH118
-    return any(os.access(place, os.X_OK) for place in places)
 
 
 class GitAsking(Asking):
@@ -117,7 +78,7 @@ class Repo:
             settings += ["-c", f"core.hooksPath={os.devnull}"]
         command = ["git", "--no-optional-locks", *settings, *args]
         try:
-            return GitAsking(command, self.path, clean_env() | dict(env or {}), feed, limit)
+            return GitAsking(command, self.path, for_tools() | dict(env or {}), feed, limit)
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise WtwatchError(f"The folder {self.path} is gone.") from None

@@ -17,8 +17,8 @@ from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.executor import Executor, Handle, Life, Resources
 from wtwatch.job.here import Here, left_running
 from wtwatch.job.readiness import Demands
-from wtwatch.project.env import tree_env
 from wtwatch.project.excludes import excludes_env
+from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After
@@ -94,7 +94,7 @@ def _launch(tree: RunTree, folder: Folder, order: Order, lock: int) -> None:
     # -P: what lies in the run tree must not be imported in place of what is meant
     command = [sys.executable, "-P", "-m", "wtwatch.job.wrapper", "--detach", str(folder.path)]
     handle = Handle(order.uuid, folder)
-    env = tree_env(tree) | excludes_env(tree) | marks
+    env = for_jobs(tree) | excludes_env(tree) | marks
     try:
         HERE.submit(handle, command, env, tree.path, Resources())
     except WtwatchError as error:

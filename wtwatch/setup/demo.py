@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from wtwatch.doors.repo import Repo, clean_env
+from wtwatch.doors.repo import Repo
+from wtwatch.doors.toolenv import for_tools
 from wtwatch.words.errors import WtwatchError
 
 SUBJECTS = ("240226I", "240227J", "240229K")
@@ -166,7 +167,7 @@ def _sealed(folder: Path) -> dict[str, str]:
         f'[user]\nname = "{name}"\nemail = "{mail}"\n[init]\ndefaultBranch = main\n'
     )
     (home / "jj.toml").write_text(f'[user]\nname = "{name}"\nemail = "{mail}"\n[ui]\npaginate = "never"\n')
-    env = {key: value for key, value in clean_env().items() if not key.startswith(("XDG_", "GIT_", "JJ_"))}
+    env = {key: value for key, value in for_tools().items() if not key.startswith(("XDG_", "GIT_", "JJ_"))}
     bin_folder = str(Path(sys.executable).parent)
     return env | {
         "HOME": str(home),

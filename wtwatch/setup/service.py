@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from wtwatch import __version__
 from wtwatch.doors.files import holder, write_whole
-from wtwatch.doors.repo import clean_env
 from wtwatch.doors.shipped import shipped
+from wtwatch.doors.toolenv import for_tools
 from wtwatch.project.config import UNIT, daemon_file, unit_file
 from wtwatch.words.errors import WtwatchError
 
@@ -138,7 +138,7 @@ def unit_word(word: str) -> str:
 
 def _environment() -> dict[str, str]:
     # a relative folder would mean another one to the daemon
-    folders = [folder for folder in clean_env()["PATH"].split(os.pathsep) if folder.startswith("/")]
+    folders = [folder for folder in for_tools()["PATH"].split(os.pathsep) if folder.startswith("/")]
     environment = {"PATH": os.pathsep.join(dict.fromkeys(folders))}
     for name in _CARRIED:
         if os.environ.get(name, "").startswith("/"):
@@ -228,7 +228,7 @@ def _systemctl(*args: str) -> str:
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:
-    env = {**clean_env(), "LC_ALL": "C"}
+    env = {**for_tools(), "LC_ALL": "C"}
     own = f"/run/user/{os.getuid()}"
     if "XDG_RUNTIME_DIR" not in env and Path(own).is_dir():  # a login by su, or cron, does not set it
         env["XDG_RUNTIME_DIR"] = own

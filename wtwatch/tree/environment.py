@@ -16,7 +16,7 @@ from typing import NamedTuple
 from wtwatch.doors.files import held, write_whole
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.porcelain import TreeEntry
-from wtwatch.project.env import tree_env
+from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import venv
 from wtwatch.words.errors import WtwatchError
@@ -99,7 +99,7 @@ def start_probe(tree: RunTree) -> Probe:
         process = subprocess.Popen(
             command,
             cwd=tree.code_path,
-            env=tree_env(tree),
+            env=for_jobs(tree),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -268,7 +268,7 @@ def require_uv(tree: RunTree) -> None:
     import shutil
 
     needs = any(isinstance(command, list) and command[0] == "uv" for command in venv.commands(tree))
-    if needs and shutil.which("uv", path=tree_env(tree)["PATH"]) is None:
+    if needs and shutil.which("uv", path=for_jobs(tree)["PATH"]) is None:
         raise WtwatchError(
             "The code has Python requirements, but uv is not on PATH to set them up.",
             "Install uv (https://docs.astral.sh/uv), or give --env none or --env 'COMMAND'.",

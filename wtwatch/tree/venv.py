@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tomli
 
-from wtwatch.project.env import tree_env
+from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.words.model import now
 
@@ -89,7 +89,7 @@ def set_up(tree: RunTree, stop: Callable[[], bool], lock: int) -> str | None:
                     command,
                     shell=isinstance(command, str),
                     cwd=tree.code_path,
-                    env=tree_env(tree),
+                    env=for_jobs(tree),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=subprocess.STDOUT,

@@ -1,0 +1,55 @@
+"""What the programs that wtwatch drives get from the shell, and what they do not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from wtwatch.doors.toolenv import _link, for_tools, own_tools
+
+
+def test_what_a_hook_or_a_shell_sets_for_itself_goes_no_further() -> None:
+    foreign = {
+        "GIT_DIR": "x", "GIT_INDEX_FILE": "x", "GIT_WORK_TREE": "x", "GIT_AUTHOR_NAME": "x",
+        "GIT_PREFIX": "x",
+        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "x", "VIRTUAL_ENV": "x", "VIRTUAL_ENV_PROMPT": "x",
+        "CONDA_PREFIX": "x", "PYTHONPATH": "x", "PYTHONHOME": "x", "NOTIFY_SOCKET": "x", "WATCHDOG_USEC": "1",
+        "UV_PROJECT": "x", "UV_PROJECT_ENVIRONMENT": "x",
+    }  # fmt: skip
+    assert set(for_tools(foreign)) == {"PATH"}
+
+
+def test_the_users_own_settings_go_along() -> None:
+    own = {
+        "HOME": "h", "PATH": os.environ["PATH"], "LANG": "de_DE.UTF-8", "GIT_CONFIG_GLOBAL": "g",
+        "GIT_CONFIG_NOSYSTEM": "1", "GIT_SSH_COMMAND": "ssh -v", "GIT_ASKPASS": "a", "SSH_AUTH_SOCK": "s",
+        "UV_CACHE_DIR": "c", "DATALAD_LOG_LEVEL": "debug",
+    }  # fmt: skip
+    assert for_tools(own) == own
+
+
+def test_a_path_without_datalad_gets_a_folder_at_its_end_with_the_tools_alone() -> None:
+    folder = Path(for_tools({"PATH": "/usr/bin:/bin"})["PATH"].removeprefix("/usr/bin:/bin:"))
+    names = {tool.name for tool in folder.iterdir()}
+    assert {"git-annex", "datalad"} <= names
+    assert not names & {"python", "python3", "pip", "wtwatch", "pytest"}
+    answer = subprocess.run([folder / "datalad", "--version"], capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith("datalad")
+
+
+def test_a_tool_that_is_gone_from_beside_us_is_gone_from_the_folder_too() -> None:
+    folder = own_tools()
+    (folder / "datalad-of-yesterday").symlink_to("/nowhere")
+    (folder / "datalad").unlink()
+    _link(folder)
+    assert not (folder / "datalad-of-yesterday").is_symlink() and (folder / "datalad").exists()
+
+
+def test_where_no_folder_can_be_made_the_tools_are_found_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
+    assert (own_tools() / "git-annex").exists()

@@ -1,0 +1,60 @@
+"""Jobs get no program of the main tree's environment, and none of wtwatch's own but the tools it drives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house import House
+from wtwatch.doors.toolenv import own_tools
+from wtwatch.project.jobenv import for_jobs
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House.built(tmp_path)
+
+
+def program(folder: Path, name: str = "python") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("#!/bin/sh\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+def folders(house: House) -> list[str]:
+    return for_jobs(house.tree)["PATH"].split(os.pathsep)
+
+
+def test_jobs_find_the_python_of_the_run_tree_first(house: House) -> None:
+    wanted = program(house.code / ".venv" / "bin")
+    assert shutil.which("python", path=for_jobs(house.tree)["PATH"]) == str(wanted)
+
+
+def test_an_environment_of_the_main_tree_that_is_active_in_the_shell_stays_out(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    active = program(house.project.main_code / ".venv" / "bin").parent
+    (tmp_path / "shortcut").symlink_to(active)
+    path = os.pathsep.join([str(active), str(tmp_path / "shortcut"), os.environ["PATH"]])
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setenv("VIRTUAL_ENV", str(active.parent))
+    assert not {str(active), str(tmp_path / "shortcut")} & set(folders(house))
+    assert "VIRTUAL_ENV" not in for_jobs(house.tree)
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_of_wtwatchs_own_environment_jobs_find_the_tools_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch, active: bool
+) -> None:
+    own = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join([*([own] if active else []), "/usr/bin", "/bin"]))
+    found = folders(house)
+    assert own not in found and str(own_tools()) == found[-1]
+    path = for_jobs(house.tree)["PATH"]
+    assert shutil.which("datalad", path=path) and shutil.which("git-annex", path=path)
+    assert shutil.which("wtwatch", path=path) is None

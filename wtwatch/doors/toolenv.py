@@ -1,0 +1,110 @@
+"""The environment of the programs that wtwatch drives, and where those are that pip put beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from wtwatch.doors.files import user_folder
+
+# Where git looks for its settings and how it reaches remotes: the user's own, and not tied to a repository.
+_KEPT = re.compile(
+    r"GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|SSH(_.*)?|ASKPASS|SSL_.*|TERMINAL_PROMPT|EXEC_PATH)$"
+)
+_FOREIGN = re.compile(
+    r"(CONDA_.*|VIRTUAL_ENV(_.*)?|PYTHON(PATH|HOME)|NOTIFY_SOCKET|WATCHDOG_.*|UV_(PROJECT.*|ACTIVE))$"
+)
+
+_DRIVEN = re.compile(r"(git-annex|datalad|git-(remote|credential)-|uvx?$)")
+"""The programs that wtwatch drives, by how their names begin."""
+
+_NEEDED = ("git-annex", "datalad")
+
+
+def for_tools(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for the programs that wtwatch drives: git, git-annex, jj, uv, systemctl.
+
+    A hook exports GIT_DIR and GIT_INDEX_FILE of the repository that called it; inherited, they would make
+    us work on that one instead of the run tree. The same holds for an active virtual environment. Where
+    git-annex or datalad are not on PATH, the folder of :func:`own_tools` goes to its end.
+    """
+    base = os.environ if base is None else base
+    env = {
+        key: value
+        for key, value in base.items()
+        if not _FOREIGN.match(key) and (not key.startswith("GIT_") or _KEPT.match(key))
+    }
+    env["PATH"] = with_tools(env.get("PATH", os.defpath))
+    return env
+
+
+def with_tools(path: str) -> str:
+    """Return a PATH on which git-annex and datalad are found, whatever it lacks of them at its end."""
+    return path if _complete(path) else os.pathsep.join([path, str(own_tools())])
+
+
+@cache
+def _complete(path: str) -> bool:
+    return all(_is_on(path, tool) for tool in _NEEDED)
+
+
+def _is_on(path: str, tool: str) -> bool:
+    places = (os.path.join(folder, tool) for folder in path.split(os.pathsep))  # noqa: PTH118
+    return any(os.access(place, os.X_OK) for place in places)
+
+
+def own_folder() -> Path:
+    """Return the folder with the programs of the Python that wtwatch runs on."""
+    return Path(sys.executable).parent
+
+
+def is_own_environment() -> bool:
+    """Return whether that Python is an environment of its own, and not one that users work with as it is.
+
+    A virtual environment, one of pipx and ``uv tool``, or one of conda.
+    """
+    return sys.prefix != sys.base_prefix or (Path(sys.prefix) / "conda-meta").is_dir()
+
+
+def own_tools() -> Path:
+    """Return a folder that holds the programs which wtwatch drives, as far as pip put them beside it.
+
+    And nothing else: with the whole folder on PATH, jobs would find wtwatch's own Python in it. Made when it
+    is asked for first; where that is impossible, the whole folder is returned.
+    """
+    name = hashlib.sha256(os.fsencode(own_folder())).hexdigest()[:12]
+    place = user_folder("XDG_STATE_HOME", ".local/state") / "wtwatch" / f"tools-{name}"
+    return place if _ready(place) else own_folder()
+
+
+@cache
+def _ready(place: Path) -> bool:
+    try:
+        _link(place)
+    except OSError:
+        return False
+    return True
+
+
+def _link(place: Path) -> None:
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wanted = {program.name: program for program in _driven()}
+    for name in set(os.listdir(place)) - set(wanted):  # noqa: PTH208 - names alone
+        (place / name).unlink(missing_ok=True)
+    for name, program in wanted.items():
+        link = place / name
+        if not link.is_symlink() or link.readlink() != program:
+            draft = place / f".{name}.{os.getpid()}"
+            draft.symlink_to(program)
+            draft.replace(link)
+
+
+def _driven() -> Iterator[Path]:
+    with suppress(FileNotFoundError):
+        yield from (program for program in own_folder().iterdir() if _DRIVEN.match(program.name))
