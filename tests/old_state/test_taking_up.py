@@ -6,9 +6,11 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import Say
@@ -116,6 +118,21 @@ def test_its_running_attempt_is_judged_and_its_batch_goes_on(version: str, tmp_p
     due = queue.next_job()
     assert due and due.id == 6
     assert (house.head(), done.fired) == (at, ()), "the batch has a job left and keeps its code"
+
+
+def test_its_attempt_that_still_runs_is_left_to_run(version: str, tmp_path: Path) -> None:
+    """A job that runs for days is the rule: the upgrade must know its process by what that version wrote."""
+    house = left_by(version, "running", tmp_path)
+    started = house.project.state / "jobs/5.1/started"
+    with subprocess.Popen(["cat"], cwd="/", stdin=subprocess.PIPE) as process:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        facts = {"pid": process.pid, "started": psutil.Process(process.pid).create_time(), "boot": boot}
+        assert json.loads(started.read_text()).keys() >= facts.keys()
+        started.write_text(json.dumps(json.loads(started.read_text()) | facts))
+        assert tick(house.project, TickOptions(hurry=True)).ended is None
+        assert Queue(house.project.state).job(5).word == "running"
+        assert process.poll() is None
+        process.communicate()
 
 
 def test_its_attempt_that_ends_after_the_upgrade_has_succeeded(version: str, tmp_path: Path) -> None:
