@@ -56,6 +56,10 @@ class Asking:
         self.close()
 
     def answer(self, ok: Iterable[int] | None = (0,), stdin: str | None = None) -> str:
+        """Wait for the end and return what was printed, as text; see :meth:`printed`."""
+        return self.printed(ok, stdin).decode("utf-8", "surrogateescape")
+
+    def printed(self, ok: Iterable[int] | None = (0,), stdin: str | None = None) -> bytes:
         """Wait for the end and return what was printed; ``ok`` are the exit codes that are no error.
 
         ``None`` takes any exit code. Raises :class:`CommandFailed` for others, and for a program that is not
@@ -71,7 +75,7 @@ class Asking:
         if ok is not None and self._process.returncode not in ok:
             words = err.decode("utf-8", "surrogateescape")
             raise CommandFailed(self._shown, self._process.returncode, words, str(self._where))
-        return out.decode("utf-8", "surrogateescape")
+        return out
 
     def code(self) -> int:
         """Wait for the end and return the exit code."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -206,6 +207,22 @@ class Repo:
         ``options`` are passed on, such as ``--untracked-files=all``.
         """
         return parse_status(self.git("status", "--porcelain=v2", "--branch", "-z", *options))
+
+    def write_blob(self, blob: Sha, into: int) -> None:
+        """Write the bytes of a blob, as git has them, to the file of a descriptor."""
+        command = ["git", "cat-file", "blob", blob]
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=clean_env(),
+            stdout=into,
+            stderr=subprocess.PIPE,
+            timeout=LIMIT,
+            check=False,
+        )
+        if done.returncode != 0:
+            words = done.stderr.decode("utf-8", "surrogateescape")
+            raise CommandFailed(command, done.returncode, words, str(self.path))
 
     def update_ref(self, ref: str, new: Sha, old: Sha | None = None, why: str = "") -> None:
         """Point ``ref`` to ``new``; with ``old`` only if it is there now (:data:`ZERO`: if it is new)."""
