@@ -7,7 +7,7 @@ import pytest
 
 from tests.house import House
 from tests.room import let_git_know_nobody
-from wtwatch.tree import backups
+from wtwatch.tree import backups, parts
 from wtwatch.words.errors import CommandFailed, UsageError
 from wtwatch.words.model import Backup, now
 
@@ -42,11 +42,11 @@ def test_all_comes_back_byte_for_byte(house: House, tmp_path: Path) -> None:
     files = backups.restore(house.tree, backup, to)
     assert (to / "new.bin").read_bytes() == BINARY
     assert (to / "a.py").read_text() == "edited\n"
-    assert (to / backups.STAGED / "a.py").read_text() == "staged\n"
+    assert (to / parts.STAGED / "a.py").read_text() == "staged\n"
     assert (to / "d/x.py").stat().st_mode & 0o100
     assert (to / "d/y.py").is_symlink()
     assert (to / "añ\nb").read_text() == "odd\n"
-    names = {"a.py", "d/x.py", "d/y.py", "new.bin", "añ\nb", f"{backups.STAGED}/a.py"}
+    names = {"a.py", "d/x.py", "d/y.py", "new.bin", "añ\nb", f"{parts.STAGED}/a.py"}
     assert {str(file.relative_to(to)) for file in files} == names
     with pytest.raises(UsageError, match="not an empty folder"):
         backups.restore(house.tree, backup, to)

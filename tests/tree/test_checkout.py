@@ -93,10 +93,15 @@ def all_kept(house: House, path: str) -> list[str]:
 
 
 INSTANTS = [
-    *[("add", when, nth) for when in ("before", "after") for nth in (1, 2)],
+    *[(word, when, 1) for word in ("hash-object", "write-tree", "ls-files") for when in ("before", "after")],
     *[(word, when, 1) for word in ("commit-tree", "restore", "update-ref") for when in ("before", "after")],
     *[("checkout", when, 1) for when in ("before", "between", "after")],
-    *[("update-ref", when, 2) for when in ("before", "after")],
+    *[(word, when, 1) for word in ("update-index",) for when in ("before", "after")],
+    *[
+        (word, when, 2)
+        for word in ("write-tree", "commit-tree", "update-ref", "ls-files")
+        for when in ("before", "after")
+    ],
 ]
 
 
@@ -117,6 +122,7 @@ def test_a_move_killed_at_any_command_loses_nothing(house: House, word: str, whe
     house.assert_exactly_at(tip)
     assert house.here("status", "--porcelain") == "?? u"
     assert (house.code / ".venv/bin/python").read_text() == "env"
+    assert not list(house.project.state.glob("backup-*"))
     assert {"staged\n", "edited\n"} <= set(all_kept(house, "a.py"))
     assert "b edited\n" in all_kept(house, "b.py") and "mine\n" in all_kept(house, "n.py")
 
@@ -164,7 +170,7 @@ def test_what_was_edited_meanwhile_outlives_the_recovery(house: House) -> None:
     house.edit("b.py", "mine\n")
     house.edit("n.py", "n = 2")  # as a checkout that is killed while it writes
     (Path(house.here("rev-parse", "--git-dir")) / "index.lock").touch()
-    sync.recover(house.tree)
+    eventually(lambda: recovered(house))
     assert house.head() == first
     assert house.here("status", "--porcelain") == " M b.py"
     assert house.kept(house.sync(), "b.py") == "mine"
@@ -231,5 +237,6 @@ def test_tracked_files_and_protected_paths_are_not_in_the_way(house: House) -> N
     tip = house.commit({"d/x.py": None, "sub/.venv/x": "2", ".venv": "2", "n": "2"})
     for path in ("sub/.venv/x", ".venv", "n"):
         house.edit(path, "mine")
-    found = checkout.in_the_way(Repo(house.code), first, tip, own=("sub/.venv", ".venv/"))
+    code = Repo(house.code)
+    found = checkout.in_the_way(code, checkout.between(code, first, tip), own=("sub/.venv", ".venv/"))
     assert found == ["n"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,6 +53,7 @@ def house(tmp_path: Path) -> House:
             sync.Move(C, B, backup=True, stray=C),
         ),
         (BEHIND._replace(head=C, parked=C, stray=True), sync.Move(C, B, backup=False)),
+        (FRESH._replace(cut_off=True), sync.Move(A, A, backup=False)),
     ],
 )
 def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Step) -> None:
@@ -79,6 +81,19 @@ def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Step) -> No
             "repository of its own",
             "Move /r/code/n",
             False,
+        ),
+        (BEHIND._replace(odd=(("a b", "FIFO"),)), "A FIFO is in the way: a b", "rm '/r/code/a b'", False),
+        (
+            BEHIND._replace(unwritable=Path("/r/code/my d")),
+            "/r/code/my d cannot",
+            "chmod u+wx '/r/code/my d'",
+            False,
+        ),
+        (
+            BEHIND._replace(edited=("a b",), unlooked=(("a b", "skip-worktree"),)),
+            "told not to look at a b (skip-worktree)",
+            "git -C /r/code update-index --no-skip-worktree 'a b'",
+            True,
         ),
         (BEHIND._replace(operation_above="rebase"), "rebase in the superdataset", "rebase --abort", False),
         (FRESH._replace(operation_above="bisect"), "bisect in the superdataset", "bisect reset", False),
@@ -277,17 +292,47 @@ def test_a_file_that_was_only_announced_is_kept(house: House) -> None:
     house.assert_exactly_at(tip)
 
 
-def test_an_edit_that_git_was_told_not_to_see_is_not_lost(house: House) -> None:
-    house.here("update-index", "--assume-unchanged", "a.py")
+@pytest.mark.parametrize("mark", ["assume-unchanged", "skip-worktree"])
+def test_an_edit_that_git_was_told_not_to_see_is_not_lost(house: House, mark: str) -> None:
+    house.here("update-index", f"--{mark}", "a.py")
     house.edit("a.py", "mine")
     house.edit("b.py", "seen")
     tip = house.commit({"b.py": "2"})
     assert house.kept(house.sync(), "b.py") == "seen"
     assert house.head() == tip and (house.code / "a.py").read_text() == "mine"
-    house.commit({"a.py": "2"})
-    with pytest.raises(WtwatchError, match=r"a\.py"):
-        house.sync()
-    assert (house.code / "a.py").read_text() == "mine" and house.head() == tip
+    next_tip = house.commit({"a.py": "2"})
+    house.edit("b.py", "a second edit")
+    refused = house.plan()
+    assert isinstance(refused, sync.Blocked) and f"a.py ({mark})" in refused.reason
+    assert (house.code / "b.py").read_text() == "a second edit" and house.head() == tip
+    backup = house.sync(force=True)
+    house.assert_exactly_at(next_tip)
+    assert house.kept(backup, "a.py") == "mine" and house.kept(backup, "b.py") == "a second edit"
+    assert house.here("ls-files", "-v", "a.py") == "H a.py"
+
+
+def test_the_way_out_that_is_named_for_an_unseen_edit_works(house: House) -> None:
+    house.here("update-index", "--skip-worktree", "d/x.py")
+    house.edit("d/x.py", "mine")
+    tip = house.commit({"d/x.py": None})
+    refused = house.plan()
+    assert isinstance(refused, sync.Blocked)
+    subprocess.run(refused.hint.partition(",")[0], shell=True, check=True)
+    assert house.kept(house.sync(), "d/x.py") == "mine"
+    house.assert_exactly_at(tip)
+
+
+def test_a_sparse_tree_stays_sparse(house: House) -> None:
+    house.here("sparse-checkout", "set", "--no-cone", "/*.py")
+    tip = house.commit({"d/x.py": "x = 2\n", "a.py": "a = 2\n", "d/new.py": "new"})
+    assert not (house.code / "d").exists()
+    assert house.sync() is None
+    house.assert_exactly_at(tip)
+    assert not (house.code / "d").exists() and (house.code / "a.py").read_text() == "a = 2\n"
+    house.edit("d/x.py", "mine, outside of what is checked out")
+    tip = house.commit({"d/x.py": "x = 3\n"})
+    assert house.kept(house.sync(), "d/x.py") == "mine, outside of what is checked out"
+    house.assert_exactly_at(tip)
 
 
 def test_what_a_clean_filter_would_drop_is_kept(house: House) -> None:
@@ -305,15 +350,35 @@ def test_what_a_clean_filter_would_drop_is_kept(house: House) -> None:
     assert (target / "one.nb").read_text() == "secret 1\n"
 
 
-def test_a_file_that_cannot_be_kept_stops_the_move(house: House) -> None:
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    ("at", "tip"), [("n", "n"), ("n/inside", "n"), ("n", "n/below"), ("a.py", "b.py"), ("a.py", "a.py")]
+)
+def test_what_is_no_file_is_refused_by_name_before_anything_is_touched(
+    house: House, at: str, tip: str, force: bool
+) -> None:
     first = house.head()
+    house.commit({tip: "2"})
+    house.edit("d/y.py", "mine")
+    house.edit(at, None)
+    (house.code / at).parent.mkdir(exist_ok=True)
+    os.mkfifo(house.code / at)
+    refused = house.plan(force)
+    assert isinstance(refused, sync.Blocked)
+    assert refused.reason == f"A FIFO is in the way: {at}."
+    assert house.head() == first and (house.code / at).is_fifo()
+    assert (house.code / "d/y.py").read_text() == "mine"
+    subprocess.run(refused.hint.partition(": ")[2], shell=True, check=True)
+    assert house.kept(house.sync(), "d/y.py") == "mine"
+
+
+def test_a_socket_in_the_way_is_called_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.commit({"n": "2"})
-    os.mkfifo(house.code / "n")
-    with pytest.raises(WtwatchError, match="stands where it was"):
-        house.sync()
-    assert house.head() == first and (house.code / "n").exists()
-    (house.code / "n").unlink()
-    house.sync()
+    monkeypatch.chdir(house.code)  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("n")
+        refused = house.plan()
+    assert isinstance(refused, sync.Blocked) and "A socket is in the way: n." in refused.reason
 
 
 @pytest.mark.parametrize("where", ["n", "n/x.py"])

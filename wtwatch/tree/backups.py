@@ -1,9 +1,13 @@
-"""What a sync takes out of the way: kept as commits under refs of their own, listed, shown and restored."""
+"""What a sync takes out of the way: kept as commits under refs of their own, listed, shown and restored.
+
+A backup commit has the state of the files, byte for byte; its first parent is the commit that the run tree
+was parked at, the others are its parts (:mod:`wtwatch.tree.parts`) and the commits that it keeps.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,22 +15,20 @@ from pathlib import Path
 from wtwatch.doors.files import scratch_folder
 from wtwatch.doors.repo import ZERO, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.words.errors import CommandFailed, NoIdentity, UsageError, WtwatchError
+from wtwatch.tree import bytewise, parts
+from wtwatch.tree.bytewise import Entry
+from wtwatch.tree.parts import CONFLICT, STAGED, UNDER_WAY
+from wtwatch.words.errors import UsageError
 from wtwatch.words.model import Backup, Sha, now
 
-STAGED = "what was staged"
-"""The folder of a restored backup that holds what was staged, where it differs from the files."""
+SCRATCH = "backup-"
+"""How the folders begin, beside the project's state, in which a backup is put together."""
 
 _TIME = "%Y%m%dT%H%M%SZ"
-_STAGED_COMMIT = "wtwatch: what was staged"
+_SUMMARY = "Kept: "
 _ASIDE = "Set aside in: "
-
-_NOBODY = {
-    f"GIT_{role}_{what}": value
-    for role in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "wtwatch"), ("EMAIL", "wtwatch@localhost"))
-}
-"""Whom a backup names where git knows nobody."""
+_RECENT = 20
+"""The same content is looked for among so many of the newest backups."""
 
 
 def create(
@@ -38,70 +40,44 @@ def create(
 ) -> Backup:
     """Keep all that the run tree's code has beyond ``base``; the tree and its index stay untouched.
 
-    Kept are staged and unstaged content of tracked files, the files ``doomed`` (untracked or ignored ones
-    in the way of a move, relative to the code folder), and the commits ``also``; ``aside`` is a folder to
-    which the caller moves what is too big for git. The backup commit has the state of the files, byte for
-    byte; its second parent, where it differs, the state of the index. Raises :class:`CommandFailed` when a
-    file cannot be read; then nothing may move.
+    Kept are the index with all its stages, tracked files as they are on disk, the files ``doomed`` (relative
+    to the code folder: in the way of a move, or edited without git seeing it), what an operation that is
+    under way holds, and the commits ``also``; ``aside`` is a folder to which the caller moves what is too
+    big for git. Where one of the newest backups holds the very same, that is returned. Raises
+    :class:`WtwatchError` when a file cannot be read; then nothing may move.
     """
-    import shutil
-
     code = Repo(tree.code_path)
-    with scratch_folder("backup-", tree.state) as scratch:
-        index = scratch / "index"
-        # with its time: git distrusts what changed as late as that (racy-git of git's technical notes)
-        shutil.copy2(code.git_dir() / "index", index)
-        env = {"GIT_INDEX_FILE": str(index), "GIT_LITERAL_PATHSPECS": "1"}
-        parents = [base]
-        staged = _staged_tree(code, env)
-        if staged and staged != code.git("rev-parse", f"{base}^{{tree}}"):
-            parents.append(_commit(code, staged, [base], _STAGED_COMMIT))
-        bytewise = _without_filters(code)
-        code.git(*bytewise, "add", "-u", env=env)
-        if doomed:
-            words = ("add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul")
-            code.git(*bytewise, *words, env=env, stdin="\0".join(doomed))
-        files = code.git("write-tree", env=env)
-        parents += [commit for commit in dict.fromkeys(also) if commit not in parents]
-        message = f"wtwatch: backup of {tree.project.name}'s run tree before a sync"
-        commit = _commit(code, files, parents, message + (f"\n\n{_ASIDE}{aside}" if aside else ""))
+    with scratch_folder(SCRATCH, tree.state) as scratch:
+        desk = parts.Desk(code, scratch)
+        pieces = desk.staged(base) | desk.under_way(base)
+        files = desk.files(doomed)
+    parents = list(dict.fromkeys((base, *pieces.values(), *also)))
+    known = _same(tree, code, files, parents) if aside is None else None
+    if known:
+        return known
+    summary = _summary(_changed(code, base, files, pieces), aside)
+    body = [f"{_SUMMARY}{summary}", *([f"{_ASIDE}{aside}"] if aside else [])]
+    message = f"wtwatch: backup of {tree.project.name}'s run tree before a sync\n\n" + "\n".join(body)
+    commit = parts.commit(code, files, parents, message)
     made = now()
     name = f"{made.strftime(_TIME)}-{os.urandom(3).hex()}"
     code.update_ref(tree.backup_prefix + name, commit, ZERO, "backup")
-    return Backup(name, commit, made, _summary(code, commit))
+    return Backup(name, commit, made, summary)
 
 
-def _without_filters(code: Repo) -> list[str]:
-    """Return the options that make git take files as they are, without a clean filter of the user's.
-
-    Such a filter drops what it is made to drop, the outputs of a notebook say. That of git-annex moves
-    content into the annex, and stays.
-    """
-    settings = code.git("config", "--name-only", "--get-regexp", r"^filter\..*\.", ok=(0, 1)).splitlines()
-    drivers = {setting.split(".", 1)[1].rsplit(".", 1)[0] for setting in settings} - {"annex"}
-    values = ("clean=", "smudge=", "process=", "required=false")
-    return [word for name in sorted(drivers) for value in values for word in ("-c", f"filter.{name}.{value}")]
+def _same(tree: RunTree, code: Repo, files: Sha, parents: Sequence[Sha]) -> Backup | None:
+    """Return the backup that holds the very same, if it is among the newest."""
+    shape = "--format=%(refname) %(tree) %(parent)"
+    listing = code.git("for-each-ref", "--sort=-refname", f"--count={_RECENT}", shape, tree.backup_prefix)
+    wanted = [str(files), *parents]
+    refs = (line.split() for line in listing.split("\n") if line)
+    same = next((ref for ref, *content in refs if content == wanted), None)
+    return next(_listed(tree, code, same), None) if same else None
 
 
-def _staged_tree(code: Repo, env: dict[str, str]) -> str | None:
-    try:
-        return code.git("write-tree", env=env)
-    except CommandFailed:  # unmerged entries: the two sides are in commits, the attempt is in the files
-        return None
-
-
-def _commit(code: Repo, tree: str, parents: Sequence[Sha], message: str) -> Sha:
-    try:
-        return code.commit_tree(tree, parents, message)
-    except NoIdentity:  # what is in the way is kept, whoever put it there
-        return code.commit_tree(tree, parents, message, env=_NOBODY)
-
-
-def _summary(code: Repo, commit: Sha) -> str:
-    files = changed_files(code, commit)
+def _summary(files: Sequence[str], aside: Path | None) -> str:
     more = f" and {len(files) - 2} more" if len(files) > 2 else ""
     kept = ", ".join(map(_shown, files[:2])) + more if files else "commits only"
-    aside = _set_aside(code, commit)
     if aside:
         return f"{kept}; moved to {aside}" if files else f"moved to {aside}"
     return kept
@@ -112,49 +88,64 @@ def _shown(path: str) -> str:
     return path if path.isprintable() else ascii(path)
 
 
-def _set_aside(code: Repo, commit: Sha) -> str | None:
-    lines = code.git("log", "-1", "--format=%b", commit).splitlines()
-    return next((line.removeprefix(_ASIDE) for line in lines if line.startswith(_ASIDE)), None)
-
-
 def changed_files(code: Repo, commit: Sha) -> list[str]:
     """Return the paths in which a backup differs from the commit that the run tree was parked at.
 
     Also those that were staged alone, and changed back in the files.
     """
-    found = _differing(code, f"{commit}^1", commit)
-    staged = _staged_of(code, commit)
-    return found + [
-        path for path in (_differing(code, f"{commit}^1", staged) if staged else ()) if path not in found
-    ]
+    return _changed(code, Sha(f"{commit}^1"), commit, parts.parts_of(code, commit))
 
 
-def _differing(code: Repo, old: str, new: str) -> list[str]:
-    listing = code.git("diff-tree", "-r", "--name-only", "--no-renames", "-z", old, new)
-    return [path for path in listing.split("\0") if path]
+def _changed(code: Repo, base: Sha, files: Sha, pieces: dict[str, Sha]) -> list[str]:
+    found = [entry.path for entry in _entries(code, base, files)]
+    if STAGED in pieces:
+        found += [entry.path for entry in _entries(code, base, pieces[STAGED])]
+    if CONFLICT in pieces:  # below the names of their sides
+        found += [entry.path.split("/", 1)[1] for entry in _whole(code, pieces[CONFLICT])]
+    return list(dict.fromkeys(found))
 
 
-def _staged_of(code: Repo, commit: Sha) -> Sha | None:
-    """Return the commit that holds what was staged, if the backup has one."""
-    second = code.resolve(f"{commit}^2")
-    return second if second and code.subject(second) == _STAGED_COMMIT else None
+def _entries(code: Repo, old: Sha, new: Sha) -> list[Entry]:
+    """Return the files of ``new`` that differ from ``old``; those that are gone have the mode of nothing."""
+    listing = code.git("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new).split("\0")
+    lines = zip(listing[::2], listing[1::2], strict=False)
+    fields = ((facts.split(), path) for facts, path in lines)
+    return [Entry(facts[1], Sha(facts[3]), path) for facts, path in fields]
+
+
+def _whole(code: Repo, commit: Sha) -> list[Entry]:
+    lines = (line.split("\t", 1) for line in code.git("ls-tree", "-r", "-z", commit).split("\0") if line)
+    return [Entry(facts.split()[0], Sha(facts.split()[2]), path) for facts, path in lines]
 
 
 def listing(tree: RunTree) -> list[Backup]:
     """Return the project's backups, oldest first."""
-    code = Repo(tree.project.main_code)
-    found = []
-    for ref, commit in sorted(code.refs(tree.backup_prefix).items()):
-        name = ref.removeprefix(tree.backup_prefix)
+    return list(_listed(tree, Repo(tree.project.main_code), tree.backup_prefix))
+
+
+def _listed(tree: RunTree, code: Repo, pattern: str) -> Iterator[Backup]:
+    shape = "--format=%(refname)%00%(objectname)%00%(contents:body)%00"
+    fields = code.git("for-each-ref", shape, pattern).split("\0")
+    for ref, commit, body in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
+        name = ref.strip().removeprefix(tree.backup_prefix)
         with suppress(ValueError):  # a ref that somebody else put there
             made = datetime.strptime(name.split("-")[0], _TIME).replace(tzinfo=UTC)
-            found.append(Backup(name, commit, made, _summary(code, commit)))
-    return found
+            summary = _line(body, _SUMMARY) or _summary_of(code, Sha(commit), _line(body, _ASIDE))
+            yield Backup(name, Sha(commit), made, summary)
+
+
+def _summary_of(code: Repo, commit: Sha, aside: str | None) -> str:
+    """Return the summary of a backup of version 0.1.0, which does not say it."""
+    return _summary(changed_files(code, commit), Path(aside) if aside else None)
+
+
+def _line(body: str, start: str) -> str | None:
+    return next((line.removeprefix(start) for line in body.split("\n") if line.startswith(start)), None)
 
 
 def find(tree: RunTree, name: str) -> Backup:
     """Return the backup whose id is ``name`` or starts with it; raises :class:`UsageError`."""
-    fits = [backup for backup in listing(tree) if backup.id.startswith(name)]
+    fits = [backup for backup in listing(tree) if name and backup.id.startswith(name)]
     if len(fits) != 1:
         problem = "is no backup" if not fits else f"fits {len(fits)} backups"
         raise UsageError(f"{name!r} {problem} of {tree.project.name}.", "`wtwatch backups list` shows them.")
@@ -164,55 +155,78 @@ def find(tree: RunTree, name: str) -> Backup:
 def show(tree: RunTree, backup: Backup) -> str:
     """Return what a backup holds against the commit it was taken from, as a patch with a summary.
 
-    Then what was staged, where that was something else, the commits it keeps, and what was set aside where.
+    Then its parts, where they hold something else, the commits it keeps, and what was set aside where.
     """
     code = Repo(tree.project.main_code)
-    diff = ("diff", "--no-ext-diff", "--no-color", "--stat", "--patch")
-    parts = [code.git(*diff, f"{backup.commit}^1", backup.commit)]
-    staged = _staged_of(code, backup.commit)
-    if staged and _differing(code, staged, backup.commit):
-        parts.append(f"What was staged ({staged[:10]}):\n\n" + code.git(*diff, f"{staged}^1", staged))
-    base, *more = code.git("log", "-1", "--format=%P", backup.commit).split()
-    kept = [base, *(commit for commit in more if commit != staged)]
-    parts.append(
-        "Commits:\n" + code.git("log", "--no-walk=unsorted", "--no-color", "--format=  %h %s", *kept)
-    )
-    aside = _set_aside(code, backup.commit)
+    diff = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--stat", "--patch")
+    said = [code.git(*diff, f"{backup.commit}^1", backup.commit)]
+    pieces = parts.parts_of(code, backup.commit)
+    for name, piece in pieces.items():
+        if name == STAGED and not _entries(code, piece, backup.commit):
+            continue
+        held = code.git(*diff, f"{piece}^1", piece) if name == STAGED else _paths(_whole(code, piece))
+        said.append(f"{name[0].upper()}{name[1:]} ({piece[:10]}):\n\n{held}")
+    kept = [sha for sha in _parents(code, backup.commit) if sha not in pieces.values()]
+    if UNDER_WAY in pieces:
+        kept += [sha for sha in _parents(code, pieces[UNDER_WAY]) if sha not in kept]
+    log = ("log", "--no-walk=unsorted", "--no-color", "--format=  %h %s")
+    said.append("Commits:\n" + code.git(*log, *kept))
+    aside = _line(code.git("log", "-1", "--format=%b", backup.commit), _ASIDE)
     if aside:
-        parts.append(f"Moved to {aside}.")
-    return "\n\n".join(filter(None, parts))
+        said.append(f"Moved to {aside}.")
+    return "\n\n".join(filter(None, said))
+
+
+def _parents(code: Repo, commit: Sha) -> list[Sha]:
+    return [Sha(parent) for parent in code.git("log", "-1", "--format=%P", commit).split()]
+
+
+def _paths(entries: Sequence[Entry]) -> str:
+    return "\n".join(f"  {_shown(entry.path)}" for entry in entries)
 
 
 def restore(tree: RunTree, backup: Backup, to: Path) -> list[Path]:
     """Write the files of a backup below ``to``, a folder that is new or empty; return their paths.
 
-    What was staged and differs from the file goes below ``to``/:data:`STAGED`. The run tree is never written
-    into: it would be dirty again. Deleted files are not among them.
+    Its parts go into folders of their names below ``to``: what was staged and differs from the file, the
+    stages of files in conflict, and what an operation kept for itself. The run tree is never written into:
+    it would be dirty again. Deleted files are not among them.
     """
     if os.path.lexists(to) and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"{to} exists and is not an empty folder.", "Name another with --to DIR.")
     code = Repo(tree.project.main_code)
-    to.mkdir(parents=True, exist_ok=True)
-    made = _write(tree, backup.commit, f"{backup.commit}^1", to)
-    staged = _staged_of(code, backup.commit)
-    if staged:
-        unlike = set(_differing(code, staged, backup.commit))
-        made += _write(tree, staged, f"{staged}^1", to / STAGED, unlike)
-    return made
+    files = _entries(code, Sha(f"{backup.commit}^1"), backup.commit)
+    taken = {entry.path.split("/", 1)[0] for entry in files}
+    wanted = [(entry, to / entry.path) for entry in files]
+    for name, piece in parts.parts_of(code, backup.commit).items():
+        place = to / _free(name, taken)
+        entries = _whole(code, piece)
+        if name == STAGED:
+            unlike = {entry.path for entry in _entries(code, backup.commit, piece)}
+            entries = [entry for entry in _entries(code, Sha(f"{piece}^1"), piece) if entry.path in unlike]
+        wanted += [(entry, place / entry.path) for entry in entries]
+    wanted = [(entry, file) for entry, file in wanted if entry.mode != bytewise.NOTHING]
+    to.mkdir(parents=True, exist_ok=True, mode=0o700)  # as among them may be what only the user could read
+    for entry, file in wanted:
+        bytewise.write(code, entry, file)
+        _fill_from_annex(code, file)
+    return [file for _, file in wanted]
 
 
-def _write(tree: RunTree, commit: Sha, base: str, to: Path, only: set[str] | None = None) -> list[Path]:
-    """Write the files in which ``commit`` differs from ``base`` below ``to``, byte for byte."""
-    code = Repo(tree.project.main_code)
-    shape = ("diff-tree", "-r", "--name-only", "--no-renames", "--diff-filter=d", "-z", base, commit)
-    wanted = [path for path in code.git(*shape).split("\0") if path and (only is None or path in only)]
-    with scratch_folder("restore-", tree.state) as scratch:
-        env = {"GIT_INDEX_FILE": str(scratch / "index")}
-        code.git("read-tree", commit, env=env)
-        target = f"--prefix={to.resolve()}{os.sep}"
-        words = (*_without_filters(code), "checkout-index", "-z", "--stdin", target)
-        code.git(*words, env=env, stdin="\0".join(wanted))
-    missing = [path for path in wanted if not os.path.lexists(to / path)]
-    if missing:
-        raise WtwatchError(f"{len(missing)} files could not be written below {to}, such as {missing[0]}.")
-    return [to / path for path in wanted]
+def _free(name: str, taken: set[str]) -> str:
+    """Return ``name``, with a number behind it where a file of the backup is called so."""
+    names = (f"{name} {number}" if number > 1 else name for number in range(1, len(taken) + 2))
+    return next(name for name in names if name not in taken)
+
+
+def _fill_from_annex(code: Repo, file: Path) -> None:
+    """Put content from the annex in the place of a pointer to it; without it here the pointer stays."""
+    if file.is_symlink() or file.stat().st_size > bytewise.POINTER_SIZE:
+        return
+    key = bytewise.annex_key(file.read_bytes())
+    if key and (code.common_dir() / "annex").is_dir():
+        found = code.git("annex", "contentlocation", key, ok=(0, 1))
+        if found:
+            from shutil import copyfile
+
+            copyfile(code.path / found, file)

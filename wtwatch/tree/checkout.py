@@ -1,21 +1,48 @@
 """What a change of commit does to a work tree: what is in its way, and what to do if it was cut off.
 
-git writes the files first, then the index, then HEAD; killed in between it leaves them apart.
+git writes the files first, then the index, then HEAD; killed in between it leaves them apart. On a full disk
+it leaves files cut off or out, and may say that all went well (seen with git 2.39).
 """
-
-from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from wtwatch.doors.files import scratch_folder
 from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.tree import bytewise
+from wtwatch.tree.bytewise import LINK, NOTHING
+from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
+from wtwatch.words.quoting import quoted
 
-_NOTHING = "000000"  # the mode of what is not there (git-diff-tree(1))
+_HEADS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
+_LEFT = (*_HEADS, "MERGE_MSG", "MERGE_MODE", "BISECT_*")
+_FOLDERS = ("rebase-merge", "rebase-apply", "sequencer")
+_OWN_REFS = ("refs/bisect", "refs/rewritten")
+"""Refs that belong to an operation in one work tree, and go with it (gitrepository-layout(5))."""
+
+
+class Change(NamedTuple):
+    """One path in which two commits differ: its mode and blob in the old one, and in the new one."""
+
+    path: str
+    mode_before: str
+    before: Sha
+    mode_after: str
+    after: Sha
+
+
+def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
+    """Return what differs between two commits, path by path."""
+    if old == new:
+        return ()
+    listing = repo.git("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new).split("\0")
+    lines = ((line[1:].split(), path) for line, path in zip(listing[::2], listing[1::2], strict=False))
+    return tuple(Change(path, facts[0], Sha(facts[2]), facts[1], Sha(facts[3])) for facts, path in lines)
 
 
 def index_lock(repo: Repo) -> Path | None:
@@ -37,17 +64,18 @@ def is_here(root: Path, path: str) -> bool:
 
 
 def in_the_way(
-    repo: Repo, old: Sha, new: Sha, also: Iterable[str] = (), own: Collection[str] = ()
+    repo: Repo, changes: Iterable[Change], also: Iterable[str] = (), own: Collection[str] = ()
 ) -> list[str]:
-    """Return untracked or ignored files that lie where a file of ``new`` that ``old`` lacks has to be.
+    """Return untracked or ignored files that lie where a file has to be after ``changes``, but not before.
 
     ``also`` are more paths that must be free, ``own`` top paths that are left out. A folder that is a
     repository of its own ends with a slash.
     """
     wanted = set(also)
-    if old != new:
-        names = ("--name-only", "--diff-filter=AT", "-z", old, new)
-        wanted.update(filter(None, repo.git("diff-tree", "-r", "--no-renames", *names).split("\0")))
+    for change in changes:
+        new, other_kind = change.mode_before == NOTHING, change.mode_before[:3] != change.mode_after[:3]
+        if change.mode_after != NOTHING and (new or other_kind):
+            wanted.add(change.path)
     checked: dict[str, str | None] = {}
     hits = {hit for path in wanted for hit in _occupants(repo.path, path, checked)}
     hits = {hit for hit in hits if not any(f"{hit}/".startswith(f"{path.strip('/')}/") for path in own)}
@@ -63,12 +91,14 @@ def in_the_way(
 def hindrances(repo: Repo, old: Sha, new: Sha) -> list[str]:
     """Return the paths that bar the way from ``old`` to ``new``: open edits, and files that git lacks."""
     shape = ("--name-only", "--no-renames", "-z")
-    changed = repo.ask("diff-tree", "-r", *shape, old, new)
-    edited = repo.ask("diff", "--no-ext-diff", "--ignore-submodules", *shape)
-    staged = repo.ask("diff-index", "--cached", *shape, "HEAD")
-    opened = {*edited.answer().split("\0"), *staged.answer().split("\0")} - {""}
-    hit = opened.intersection(changed.answer().split("\0"))
-    return sorted({*hit, *in_the_way(repo, old, new)})
+    with (
+        repo.ask("diff", "--no-ext-diff", "--ignore-submodules", *shape) as edited,
+        repo.ask("diff-index", "--cached", *shape, "HEAD") as staged,
+    ):
+        changes = between(repo, old, new)
+        opened = {*edited.answer().split("\0"), *staged.answer().split("\0")} - {""}
+    hit = opened.intersection(change.path for change in changes)
+    return sorted({*hit, *in_the_way(repo, changes)})
 
 
 def _occupants(root: Path, path: str, checked: dict[str, str | None]) -> Iterator[str]:
@@ -102,6 +132,59 @@ def _hindrance(root: Path, parent: str) -> str | None:
     return f"{parent}/" if os.path.lexists(full / ".git") else None
 
 
+def unseen_edits(repo: Repo, changes: Iterable[Change], known: Collection[str]) -> list[str]:
+    """Return files that ``changes`` take away, of which git would not give back what lies on disk.
+
+    It takes a file for unchanged that is so after line ends are made equal or a clean filter has dropped
+    something, or if it was told not to look; ``known`` are the edits that it sees. Only bytes tell: those of
+    the blob, or else what a checkout makes of it.
+    """
+    altered = [change for change in changes if change.path not in known and _is_altered(repo.path, change)]
+    if altered and (repo.common_dir() / "annex").is_dir():  # annexed content is safe in the annex
+        pointers = bytewise.pointers_among(repo, [change.before for change in altered])
+        altered = [change for change in altered if change.before not in pointers]
+    if not altered:
+        return []
+    paths = [change.path for change in altered]
+    with scratch_folder("wtwatch-") as scratch:
+        words = ("checkout-index", "-q", "-z", "--stdin", f"--prefix={scratch}{os.sep}")
+        repo.git(*words, stdin="".join(f"{path}\0" for path in paths), ok=(0, 1, 128))
+        return [path for path in paths if not _are_alike(repo.path / path, scratch / path)]
+
+
+def _is_altered(root: Path, change: Change) -> bool:
+    if change.mode_before in (NOTHING, GITLINK) or not is_here(root, change.path):
+        return False
+    full = root / change.path
+    if full.is_symlink() and change.mode_before != LINK:
+        return True
+    return bytewise.is_file(full) and bytewise.blob_id(full, len(change.before)) != change.before
+
+
+def _are_alike(one: Path, other: Path) -> bool:
+    kinds = (one.is_symlink(), other.is_symlink())
+    return not any(kinds) and other.is_file() and one.read_bytes() == other.read_bytes()
+
+
+UNLOOKED = ("skip-worktree", "assume-unchanged")
+"""The marks in the index that make git pass a file over (git-update-index(1))."""
+
+
+def unlooked(repo: Repo, paths: Sequence[str]) -> dict[str, str]:
+    """Return which of ``paths`` git was told not to look at, and by which mark."""
+    known = {"GIT_LITERAL_PATHSPECS": "1"}
+    listing = repo.git("ls-files", "-v", "-z", "--", *paths, env=known).split("\0") if paths else []
+    tags = {line[2:]: line[0] for line in listing if line}
+    skipped = {path: UNLOOKED[0] for path, tag in tags.items() if tag in "Ss"}
+    return skipped | {path: UNLOOKED[1] for path, tag in tags.items() if tag == "h"}
+
+
+def look_again(repo: Repo, paths: Sequence[str]) -> None:
+    """Take the marks off that make git pass files over."""
+    for mark in UNLOOKED:
+        repo.git("update-index", f"--no-{mark}", "-z", "--stdin", stdin="".join(f"{p}\0" for p in paths))
+
+
 def restore(repo: Repo, edited: Sequence[str], folders: Sequence[str]) -> None:
     """Bring paths back as HEAD has them, in the index and on disk; those that HEAD lacks go.
 
@@ -112,20 +195,34 @@ def restore(repo: Repo, edited: Sequence[str], folders: Sequence[str]) -> None:
     paths = sorted({path for path in (*edited, *below) if path})
     if paths:
         words = ("--source=HEAD", "--staged", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
-        repo.git("restore", "-q", *words, env=known, stdin="\0".join(paths))
+        # in a sparse tree too, where git would not find what it is not to check out
+        repo.git("restore", "-q", "--ignore-skip-worktree-bits", *words, env=known, stdin="\0".join(paths))
+
+
+def files_of_operation(git_dir: Path) -> list[str]:
+    """Return what an operation under way keeps in a work tree's git directory, relative to that."""
+    below = (file for folder in _FOLDERS for file in sorted((git_dir / folder).rglob("*")))
+    files = (*below, *(file for pattern in _LEFT for file in sorted(git_dir.glob(pattern))))
+    return [str(file.relative_to(git_dir)) for file in files if file.is_file() and not file.is_symlink()]
 
 
 def held_by_operation(repo: Repo) -> list[Sha]:
-    """Return the commits that an operation under way here holds on to, and perhaps no ref."""
-    names = [f"{word}_HEAD" for word in ("MERGE", "CHERRY_PICK", "REVERT", "REBASE")]
-    for folder in ("rebase-merge", "rebase-apply"):
-        names += [f"{folder}/orig-head", f"{folder}/autostash"]
-    found = []
-    for file in (repo.git_dir() / name for name in names):
-        if file.is_file():
-            words = file.read_text(encoding="utf-8", errors="replace").split()
-            found += [repo.resolve(word) for word in words if len(word) >= 40]
-    return [commit for commit in found if commit]
+    """Return the commits that an operation under way here holds on to, and perhaps no ref that stays.
+
+    Those are in its refs, and named in full in its files: what is still to be done, what was made already.
+    """
+    root = repo.git_dir()
+    files = [root / path for path in files_of_operation(root)]
+    words = {word for file in files for word in file.read_text("utf-8", "replace").split() if _is_id(word)}
+    names = sorted({*words, *repo.refs(*_OWN_REFS).values()})
+    asked = "".join(f"{name}^{{commit}}\n" for name in names)
+    answers = repo.git("cat-file", "--batch-check", stdin=asked).splitlines() if names else []
+    found = [Sha(answer.split()[0]) for answer in answers if answer.split()[1] == "commit"]
+    return [Sha(name) for name in repo.git("merge-base", "--independent", *found).split()] if found else []
+
+
+def _is_id(word: str) -> bool:
+    return len(word) in (40, 64) and not word.strip("0123456789abcdef")
 
 
 def quit_operation(repo: Repo) -> None:
@@ -144,6 +241,8 @@ def settle(repo: Repo, old: Sha, new: Sha) -> Sha | None:
 
     No git may be at work in the tree any more, and nothing of the user's may have been in the way when it
     began: then files that equal ``new``, or begin as its do, are git's own work. All else is left as it is.
+    Raises :class:`NotWhole` where files cannot be brought back; where HEAD is at ``new``, the caller asks
+    :func:`make_whole`.
     """
     (repo.git_dir() / "index.lock").unlink(missing_ok=True)
     head = repo.resolve("HEAD")
@@ -152,50 +251,107 @@ def settle(repo: Repo, old: Sha, new: Sha) -> Sha | None:
     if index_is_at(repo, new):
         repo.git("update-ref", "-m", "wtwatch: finish a checkout that was cut off", "HEAD", new, old)
         return new
-    _undo(repo, old, new)
+    _undo(repo, between(repo, old, new))
     return old
 
 
-def _undo(repo: Repo, old: Sha, new: Sha) -> None:
-    listing = repo.git("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new).split("\0")
-    changed = {path: line.split() for line, path in zip(listing[::2], listing[1::2], strict=False)}
-    goal = {path: line for path, line in changed.items() if line[1] not in (_NOTHING, GITLINK)}
+def _undo(repo: Repo, changes: Sequence[Change]) -> None:
+    goal = {change.path: change for change in changes if change.mode_after not in (NOTHING, GITLINK)}
     for path in _written(repo, goal):
         (repo.path / path).unlink()
         _drop_empty_folders(repo.path, path)
-    before = [path for path, line in changed.items() if line[0] not in (":" + _NOTHING, ":" + GITLINK)]
-    lacking = [path for path in before if not os.path.lexists(repo.path / path)]
-    if lacking:  # a filter that fails is what may have stopped the checkout: then the rest still comes
-        repo.git("checkout-index", "-q", "-z", "--stdin", stdin="\0".join(lacking), ok=(0, 1, 128))
+    before = {
+        change.path: change.before for change in changes if change.mode_before not in (NOTHING, GITLINK)
+    }
+    make_whole(repo, before, tags(repo))
     repo.git("update-index", "-q", "--refresh", ok=(0, 1, 128))
 
 
-def _written(repo: Repo, goal: dict[str, list[str]]) -> list[str]:
-    """Return the paths of ``goal`` (diff-tree's lines by path) whose files on disk a checkout has written."""
-    here = {path: line for path, line in goal.items() if is_here(repo.path, path)}
-    here = {path: line for path, line in here.items() if not _is_folder(repo.path / path)}
+class NotWhole(WtwatchError):
+    """Files of a checkout could not be written: the disk is full, say, or a filter fails."""
+
+
+def tags(repo: Repo) -> dict[str, str]:
+    """Return all files that git tracks here, each with how it stands (git-ls-files(1), -t).
+
+    ``H``: as in the index, ``C``: changed, ``R``: removed, ``S``: git does not look at it.
+    """
+    listing = repo.git("ls-files", "-z", "-t", "--cached", "--modified", "--deleted")
+    return {line[2:]: line[0] for line in listing.split("\0") if line}  # the latter word on a path counts
+
+
+def written(changes: Iterable[Change]) -> dict[str, Sha]:
+    """Return what a checkout of ``changes`` writes: the blobs of its files by path."""
+    there = (change for change in changes if change.mode_after not in (NOTHING, GITLINK))
+    return {change.path: change.after for change in there}
+
+
+def make_whole(repo: Repo, wanted: Mapping[str, Sha], known: Mapping[str, str]) -> None:
+    """Write again what a checkout left out or cut off: ``wanted`` are its paths, with the blobs of the index.
+
+    ``known`` are the :func:`tags`. A file that is neither missing nor the beginning of what it should be was
+    written by somebody since, and is left as it is. Raises :class:`NotWhole`.
+    """
+    lacking = _lacking(repo, wanted, known)
+    if not lacking:
+        return
+    for path in lacking:
+        (repo.path / path).unlink(missing_ok=True)
+    said = ""
+    try:
+        listing = "".join(f"{path}\0" for path in lacking)
+        repo.git("checkout-index", "-q", "-u", "-z", "--stdin", stdin=listing)
+    except CommandFailed as error:
+        said = error.stderr.strip()
+    lacking = _lacking(repo, wanted, tags(repo))
+    if lacking:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise NotWhole(
+            f"Git could not write all of {lacking[0]}{more} in {repo.path}. {said}".strip(),
+            f"Make room on its disk (df -h {quoted(repo.path)}), or mend what is named.",
+        )
+
+
+def _lacking(repo: Repo, wanted: Mapping[str, Sha], known: Mapping[str, str]) -> list[str]:
+    off = [path for path in wanted if known.get(path, "H") in "CR"]
+    return [
+        path for path in off if not os.path.lexists(repo.path / path) or _is_begun(repo, path, wanted[path])
+    ]
+
+
+def _written(repo: Repo, goal: Mapping[str, Change]) -> list[str]:
+    """Return the paths of ``goal`` whose files on disk a checkout has written."""
+    here = {path: change for path, change in goal.items() if is_here(repo.path, path)}
+    here = {path: change for path, change in here.items() if not _is_folder(repo.path / path)}
     if not here:
         return []
     with scratch_folder("wtwatch-") as scratch:
         env = {"GIT_INDEX_FILE": str(scratch / "index")}
-        entries = "".join(f"{line[1]} {line[3]}\t{path}\0" for path, line in here.items())
+        entries = "".join(f"{new.mode_after} {new.after}\t{path}\0" for path, new in here.items())
         repo.git("update-index", "-z", "--index-info", stdin=entries, env=env)
         repo.git("update-index", "-q", "--refresh", ok=(0, 1, 128), env=env)
         others = set(repo.git("diff-files", "--name-only", "-z", env=env).split("\0"))
-    return [path for path, line in here.items() if path not in others or _is_begun(repo, path, line[3])]
+    return [path for path, new in here.items() if path not in others or _is_begun(repo, path, new.after)]
 
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _is_begun(repo: Repo, path: str, blob: str) -> bool:
+def _is_begun(repo: Repo, path: str, blob: Sha) -> bool:
     """Return whether the file holds only the first bytes of ``blob``, as git leaves one it is writing."""
     full = repo.path / path
-    if not stat.S_ISREG(full.lstat().st_mode) or full.stat().st_size >= int(repo.git("cat-file", "-s", blob)):
+    if not stat.S_ISREG(full.lstat().st_mode):
         return False
-    whole = repo.git("cat-file", "blob", blob).encode("utf-8", "surrogateescape")
-    return whole.startswith(full.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    begun = full.read_bytes()
+    return any(len(begun) < len(whole) and whole.startswith(begun) for whole in _forms(repo, path, blob))
+
+
+def _forms(repo: Repo, path: str, blob: Sha) -> Iterator[bytes]:
+    """Yield the bytes of a blob, then those that filters and line ends make of it in a work tree."""
+    for words in (("blob", blob), ("--filters", f"--path={path}", blob)):
+        with repo.ask("cat-file", *words) as asking:
+            yield asking.printed(ok=(0, 128))
 
 
 def _drop_empty_folders(root: Path, path: str) -> None:
@@ -206,15 +362,17 @@ def _drop_empty_folders(root: Path, path: str) -> None:
             parent.rmdir()
 
 
-def drop_bytecode(code: Repo, old: Sha, new: Sha) -> None:
-    """Delete the bytecode of Python files that differ between two commits; Python makes it anew.
+def drop_bytecode(code: Repo, changes: Iterable[Change], tracked: Collection[str]) -> None:
+    """Delete the bytecode of Python files that ``changes`` altered; Python makes it anew.
 
     It takes a file for unchanged whose size and time in whole seconds are as noted (PEP 3147), so two quick
-    moves could have the code of one run under the name of the other.
+    moves could have the code of one run under the name of the other. What is ``tracked`` is the user's.
     """
-    listing = code.git("diff-tree", "-r", "--no-renames", "--name-only", "-z", old, new, "--", "*.py")
-    for path in filter(None, listing.split("\0")):
-        file = code.path / path
-        for made in (file.parent / "__pycache__").glob("*.pyc"):
-            if made.name.startswith(f"{file.stem}."):
+    for change in changes:
+        file = Path(change.path)
+        folder = file.parent / "__pycache__"
+        if file.suffix != ".py" or not is_here(code.path, f"{folder}/"):
+            continue
+        for made in (code.path / folder).glob("*.pyc"):
+            if made.name.startswith(f"{file.stem}.") and str(folder / made.name) not in tracked:
                 made.unlink(missing_ok=True)

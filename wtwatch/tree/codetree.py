@@ -1,19 +1,24 @@
 """Look at the run tree's code: everything that a decision about it rests on, in one read."""
 
+import os
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wtwatch.doors import jj
-from wtwatch.doors.porcelain import TreeEntry, parse_status, parse_tree
+from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
 from wtwatch.doors.processes import working_in
-from wtwatch.doors.repo import Repo
+from wtwatch.doors.repo import GitAsking, Repo
 from wtwatch.project.tree import RunTree
+from wtwatch.tree import bytewise, checkout
 from wtwatch.tree import tip as bookmark
-from wtwatch.tree.checkout import in_the_way, index_is_at, index_lock
+from wtwatch.tree.checkout import Change, index_is_at
 from wtwatch.words.errors import CommandFailed
 from wtwatch.words.model import Process, Sha
 
+_STATUS = ("--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
+_PASSING = ("refs/bisect/", "refs/rewritten/", "refs/jj/")
 _REFS = "--format=%(refname)%00%(objectname)%00%(subject)"
 
 
@@ -21,11 +26,15 @@ class Facts(NamedTuple):
     """All that the decision rests on, read in one look.
 
     ``parked`` is the commit at which the files stand; it differs from HEAD where a branch was moved from
-    outside. ``in_the_way`` are files that git does not track, where the tip or a restored file wants to be;
-    ``nested`` those of them that are repositories of their own. ``stray``: HEAD holds commits made in the
-    run tree on top of applied; ``alone``: no ref at all reaches ``parked``. ``operation`` is one like
-    "merge", in code, that waits for the user, ``operation_above`` one in the superdataset. ``subject`` is
-    the tip's, which jj rewrites at any time if ``working_copy``; ``backups`` are their ids.
+    outside, and ``changes`` lead from it to the tip. ``edited`` are all edits, ``unlooked`` those of them
+    that git was told not to look at, with the mark that does it. ``in_the_way`` are files that git does not
+    track, where the tip or a restored file wants to be; ``nested`` those of them that are repositories of
+    their own, ``odd`` what is no file at all, with the word for it; ``unwritable`` is a folder in which
+    nothing can be replaced. ``cut_off``: a move is under way, or was cut off. ``stray``: HEAD
+    holds commits made in the run tree on top of applied; ``alone``: no ref that stays reaches ``parked``.
+    ``operation`` is one like "merge", in code, that waits for the user, ``operation_above`` one in the
+    superdataset. ``subject`` is the tip's, which jj rewrites at any time if ``working_copy``; ``backups``
+    are their ids.
     """
 
     present: bool = True
@@ -36,9 +45,14 @@ class Facts(NamedTuple):
     tip: Sha | None = None
     tip_missing: str | None = None
     working_copy: bool = False
+    changes: tuple[Change, ...] = ()
     edited: tuple[str, ...] = ()
+    unlooked: tuple[tuple[str, str], ...] = ()
     in_the_way: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
+    odd: tuple[tuple[str, str], ...] = ()
+    unwritable: Path | None = None
+    cut_off: bool = False
     stray: bool = False
     alone: bool = False
     operation: str | None = None
@@ -60,35 +74,27 @@ def is_present(tree: RunTree) -> bool:
 
 def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> Facts:
     """Read the facts; several git commands run side by side. ``busy`` also asks who works in the tree."""
-    code = Repo(tree.code_path)
     if not is_present(tree):
         return Facts(present=False)
-    asking = bookmark.ask(tree.project)  # first, as it takes longest
-    refs = code.ask("for-each-ref", _REFS, tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
-    status = code.ask("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
-    lines = (line.split("\0", 2) for line in refs.answer().splitlines())
-    known = {ref: (Sha(commit), subject) for ref, commit, subject in lines}
-    applied = known[tree.applied_ref][0] if tree.applied_ref in known else None
-    named, subject = known.get(tree.project.bookmark_ref, (None, None))
-    tip, missing, working_copy = asking()
+    code = Repo(tree.code_path)
+    tip_asked = bookmark.ask(tree.project)  # first, as it takes longest
+    names = (tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
+    with (
+        code.ask("for-each-ref", _REFS, *names) as refs_asked,
+        code.ask("status", *_STATUS) as status_asked,
+    ):
+        refs = _refs(refs_asked.answer())
+        tip, missing, working_copy = tip_asked()
+        with _ask_tree(code, tip) as listing:
+            changes = parse_status(status_asked.answer())
+            entries = _entries(listing)
+    if entries is None:
+        tip, missing = None, "jj has not exported it"
+    applied = refs[tree.applied_ref][0] if tree.applied_ref in refs else None
+    named, subject = refs.get(tree.project.bookmark_ref, (None, None))
     if tip != named:
         subject = code.subject(tip) if tip else None
-    listing = code.ask("ls-tree", "-z", "--full-tree", tip) if tip else None
-    changes = parse_status(status.answer())
-    parked = changes.head
-    edited = (*changes.edited, *changes.unmerged)
-    if changes.branch == tree.project.bookmark and changes.head and not index_is_at(code, changes.head):
-        parked = _parked_at(code, changes.head, applied)
-        edited = tuple(sorted(_differing(code, parked)))
-    try:
-        entries = parse_tree(listing.answer()) if listing else ()
-    except CommandFailed:
-        tip, missing, entries = None, "jj has not exported it", ()
-    kept = tree.backup_prefix
-    tops = {entry.path for entry in entries}
-    ways: list[str] = []
-    if tip and parked and (tip != parked or edited):
-        ways = in_the_way(code, parked, tip, edited, tree.project.protected)
+    parked, edited = _stand(code, tree, changes, applied)
     gone_on = changes.branch is None and changes.head not in (applied, tip)
     return Facts(
         branch=changes.branch,
@@ -98,26 +104,98 @@ def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> F
         tip=tip,
         tip_missing=missing,
         working_copy=working_copy,
-        edited=edited,
-        in_the_way=tuple(ways),
-        nested=tuple(path for path in ways if path.endswith("/")),
+        cut_off=tree.journal().read() is not None,
         stray=bool(applied and changes.head and gone_on and code.is_ancestor(applied, changes.head)),
         alone=parked is not None and parked not in (applied, tip) and _is_alone(code, parked),
         operation=code.operation(),
         operation_above=Repo(tree.path).operation(),
-        locked=index_lock(code),
-        protected=tuple(path for path in tree.project.protected if _tracks(code, tip, path, tops)),
-        conflicted=any(path.startswith(jj.CONFLICT_PREFIX) for path in tops),
-        submodules=".gitmodules" in tops,
+        locked=checkout.index_lock(code),
         busy=tuple(working_in(tree.path, tree.project.passive, tuple(ignore))) if busy else (),
-        tip_tree=entries,
         subject=subject,
-        backups=frozenset(ref.removeprefix(kept) for ref in known if ref.startswith(kept)),
+        backups=_backups(tree, refs),
+        **_of_the_tip(code, tree, tip, entries or ()),
+        **_of_the_way(code, tree, parked, tip, edited),
     )
 
 
+def _refs(listing: str) -> dict[str, tuple[Sha, str]]:
+    lines = (line.split("\0", 2) for line in listing.split("\n") if line)
+    return {ref: (Sha(commit), subject) for ref, commit, subject in lines}
+
+
+def _backups(tree: RunTree, refs: Iterable[str]) -> frozenset[str]:
+    start = tree.backup_prefix
+    return frozenset(ref.removeprefix(start) for ref in refs if ref.startswith(start))
+
+
+def _ask_tree(code: Repo, tip: Sha | None) -> AbstractContextManager[GitAsking | None]:
+    return code.ask("ls-tree", "-z", "--full-tree", tip) if tip else nullcontext()
+
+
+def _entries(listing: GitAsking | None) -> tuple[TreeEntry, ...] | None:
+    """Return what lies at the top of the tip; ``None`` if git does not have that commit."""
+    try:
+        return parse_tree(listing.answer()) if listing else ()
+    except CommandFailed:
+        return None
+
+
+def _stand(
+    code: Repo, tree: RunTree, changes: Changes, applied: Sha | None
+) -> tuple[Sha | None, tuple[str, ...]]:
+    """Return the commit at which the files stand, and what was edited against that."""
+    on_branch = changes.branch == tree.project.bookmark
+    if on_branch and changes.head and not index_is_at(code, changes.head):
+        parked = _parked_at(code, changes.head, applied)
+        return parked, tuple(sorted(_differing(code, parked)))
+    return changes.head, (*changes.edited, *changes.unmerged)
+
+
+def _of_the_tip(code: Repo, tree: RunTree, tip: Sha | None, entries: tuple[TreeEntry, ...]) -> dict[str, Any]:
+    """Return the facts about what the tip holds."""
+    tops = {entry.path for entry in entries}
+    return {
+        "protected": tuple(path for path in tree.project.protected if _tracks(code, tip, path, tops)),
+        "conflicted": any(path.startswith(jj.CONFLICT_PREFIX) for path in tops),
+        "submodules": ".gitmodules" in tops,
+        "tip_tree": entries,
+    }
+
+
+def _of_the_way(
+    code: Repo, tree: RunTree, parked: Sha | None, tip: Sha | None, edited: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the facts about what lies between the files as they are and the tip."""
+    if tip is None or parked is None or (tip == parked and not edited):
+        return {"edited": edited}
+    changes = checkout.between(code, parked, tip)
+    unseen = checkout.unseen_edits(code, changes, frozenset(edited))
+    ways = checkout.in_the_way(code, changes, (*edited, *unseen), tree.project.protected)
+    touched = dict.fromkeys((*(change.path for change in changes), *edited))
+    here = (path for path in dict.fromkeys((*ways, *edited)) if checkout.is_here(code.path, path))
+    kinds = ((path, bytewise.kind_of(code.path / path)) for path in here)
+    return {
+        "changes": changes,
+        "edited": (*edited, *unseen),
+        "unlooked": tuple(checkout.unlooked(code, unseen).items()),
+        "in_the_way": tuple(ways),
+        "nested": tuple(path for path in ways if path.endswith("/")),
+        "odd": tuple((path, kind) for path, kind in kinds if kind),
+        "unwritable": _unwritable(code.path, touched),
+    }
+
+
+def _unwritable(root: Path, paths: Iterable[str]) -> Path | None:
+    """Return a folder that is there and in which files at ``paths`` cannot be replaced, if there is one."""
+    folders = dict.fromkeys(root / os.path.dirname(path) for path in paths)  # noqa: PTH120 - quicker
+    there = (folder for folder in folders if folder.is_dir())
+    return next((folder for folder in there if not os.access(folder, os.W_OK | os.X_OK)), None)
+
+
 def _is_alone(code: Repo, commit: Sha) -> bool:
-    return not code.git("for-each-ref", "--count=1", "--contains", commit)
+    """Return whether no ref keeps ``commit`` for good: those of an operation or of jj go sooner or later."""
+    listing = code.git("for-each-ref", "--contains", commit, "--format=%(refname)").split("\n")
+    return all(ref.startswith(_PASSING) for ref in listing if ref)
 
 
 def _tracks(code: Repo, tip: Sha | None, path: str, tops: set[str]) -> bool:
@@ -148,6 +226,9 @@ def _last_written(code: Repo) -> Sha | None:
 
 
 def _differing(code: Repo, commit: Sha) -> set[str]:
-    in_files = code.ask("diff", "--no-ext-diff", "--name-only", "--no-renames", "-z", commit)
-    staged = code.ask("diff-index", "--cached", "--name-only", "--no-renames", "-z", commit)
-    return {path for path in f"{in_files.answer()}\0{staged.answer()}".split("\0") if path}
+    shape = ("--name-only", "--no-renames", "-z", commit)
+    with (
+        code.ask("diff", "--no-ext-diff", *shape) as in_files,
+        code.ask("diff-index", "--cached", *shape) as staged,
+    ):
+        return {path for path in f"{in_files.answer()}\0{staged.answer()}".split("\0") if path}

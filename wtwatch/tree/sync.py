@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.journal import Journal
 from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, checkout
+from wtwatch.tree import backups, bytewise, checkout
+from wtwatch.tree.checkout import Change
 from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Backup, Freshness, Sha, now
+from wtwatch.words.quoting import quoted
+
+_Stamp = tuple[int, int, int, int]
 
 
 class Fresh(NamedTuple):
@@ -35,7 +38,8 @@ class Move(NamedTuple):
 
     ``backup`` says that there is something to keep first: ``edited`` files, untracked ones ``in_the_way``,
     commits that only HEAD reaches (``stray``); ``set_aside`` are protected paths to move out, ``quit`` ends
-    the operation that is under way.
+    the operation that is under way. ``unlooked`` are edits that git is to see again. ``changes`` is what
+    differs between both commits, if that was looked at.
     """
 
     parked: Sha
@@ -46,6 +50,8 @@ class Move(NamedTuple):
     stray: Sha | None = None
     set_aside: tuple[str, ...] = ()
     quit: bool = False
+    unlooked: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 class Blocked(NamedTuple):
@@ -96,11 +102,13 @@ def next_step(tree: RunTree, facts: Facts, force: bool = False) -> Step:
         stray=stray,
         set_aside=set_aside,
         quit=facts.operation is not None,
+        unlooked=tuple(path for path, _ in facts.unlooked),
+        changes=facts.changes,
     )
 
 
 def _is_at_tip(facts: Facts) -> bool:
-    return facts.head == facts.parked == facts.tip
+    return facts.head == facts.parked == facts.tip and not facts.cut_off
 
 
 def _no_tip(tree: RunTree, facts: Facts) -> tuple[str, str]:
@@ -108,7 +116,7 @@ def _no_tip(tree: RunTree, facts: Facts) -> tuple[str, str]:
     if facts.tip_missing == "conflicted":
         return (
             f"The bookmark {name} is conflicted: jj has it at several commits.",
-            f"Settle it: jj bookmark set {name} -r REV   (in {tree.project.main_code})",
+            f"Settle it: jj bookmark set {quoted(name)} -r REV   (in {tree.project.main_code})",
         )
     if facts.tip_missing:
         return (
@@ -129,17 +137,30 @@ def _faults_of_the_tip(tree: RunTree, facts: Facts, force: str) -> Iterator[tupl
     if facts.nested:
         yield (
             f"A repository of its own is in the way: {facts.nested[0]}.",
-            f"Move {code / facts.nested[0]} elsewhere.",
+            f"Move {quoted(code / facts.nested[0])} elsewhere.",
             True,
+        )
+    if facts.odd:
+        path, kind = facts.odd[0]
+        yield f"A {kind} is in the way: {path}.", f"Take it away: rm {quoted(code / path)}", True
+    if facts.unwritable:
+        hint = f"Let yourself write there: chmod u+wx {quoted(facts.unwritable)}"
+        yield f"Files in the folder {facts.unwritable} cannot be replaced.", hint, True
+    if facts.unlooked:
+        path, mark = facts.unlooked[0]
+        yield (
+            f"Git was told not to look at {path} ({mark}), which was edited, and which the tip changes.",
+            f"git -C {quoted(code)} update-index --no-{mark} {quoted(path)}, {force}.",
+            False,
         )
     if facts.conflicted:
         hint = f"Resolve it with jj in {tree.project.main_code}, {force}."
         yield "The tip holds unresolved conflicts of jj.", hint, False
     if facts.protected:
-        names = ", ".join(facts.protected)
+        names, pasted = ", ".join(facts.protected), " ".join(map(quoted, facts.protected))
         yield (
             f"The tip tracks {names}, which is the run tree's own.",
-            f"Take it out: git rm -r --cached {names}, ignore it, and move the bookmark; {force}.",
+            f"Take it out: git rm -r --cached {pasted}, ignore it, and move the bookmark; {force}.",
             False,
         )
 
@@ -149,12 +170,12 @@ def _refusals(tree: RunTree, facts: Facts) -> Iterator[tuple[str, str, bool]]:
     code, above = tree.code_path, tree.path
     force = "or `wtwatch sync --force`, which backs up first"
     if facts.locked:
-        hint = f"Wait for it; if no git runs there (it crashed), remove {facts.locked}."
+        hint = f"Wait for it; if no git runs there (it crashed), remove {quoted(facts.locked)}."
         yield f"Another git command works in {facts.locked.parent}.", hint, True
     if facts.operation_above:
-        hint = f"Finish or abort it there: git -C {above} {facts.operation_above} --abort"
+        hint = f"Finish or abort it there: git -C {quoted(above)} {facts.operation_above} --abort"
         if facts.operation_above == "bisect":
-            hint = f"End it there: git -C {above} bisect reset"
+            hint = f"End it there: git -C {quoted(above)} bisect reset"
         yield f"A {facts.operation_above} in the superdataset of the run tree is not finished.", hint, True
     if facts.operation:
         yield (
@@ -165,12 +186,13 @@ def _refusals(tree: RunTree, facts: Facts) -> Iterator[tuple[str, str, bool]]:
     if not (_is_at_tip(facts) and facts.applied == facts.tip):
         yield from _faults_of_the_tip(tree, facts, force)
     if facts.branch not in (None, tree.project.bookmark):
-        hint = f"git -C {code} checkout --detach {facts.applied or tree.project.bookmark}, {force}."
+        goal = quoted(facts.applied or tree.project.bookmark)
+        hint = f"git -C {quoted(code)} checkout --detach {goal}, {force}."
         yield f"Somebody put the run tree's code on the branch {facts.branch}.", hint, False
     elsewhere = facts.branch is None and facts.applied and facts.head not in (facts.applied, facts.tip)
     if elsewhere and not (facts.stray and facts.tip != facts.applied):
         what = "has commits of its own" if facts.stray else "was taken to another commit by hand"
-        hint = f"To use them: wtwatch release {facts.head}; to go back: git -C {code}"
+        hint = f"To use them: wtwatch release {facts.head}; to go back: git -C {quoted(code)}"
         yield f"The run tree's code {what}.", f"{hint} checkout --detach {facts.applied}; {force}.", False
 
 
@@ -194,87 +216,145 @@ def _move(tree: RunTree, code: Repo, step: Move) -> Backup | None:
     backup = None
     try:
         if step.backup or step.quit:
-            backup = _back_up_and_clear(tree, code, step)
-        before = _journal(tree).read() or {"from": step.parked, "to": step.to}
-        _journal(tree).open(before | {"phase": "checkout"})
+            backup, read = _back_up(tree, code, step)
+            _clear(tree, code, step, read)
+        before = tree.journal().read() or {"from": step.parked, "to": step.to}
+        tree.journal().open(before | {"phase": "checkout"})
         if code.branch() is not None:  # whoever moves that branch now no longer moves HEAD
             code.detach(step.parked)
         code.git("checkout", "-q", "--no-overwrite-ignore", "--detach", step.to)
+        _complete(tree, code, step.to, step.changes or checkout.between(code, step.parked, step.to))
     except (WtwatchError, OSError) as error:
-        _end_cut_off(tree)
-        said = error.stderr.strip() if isinstance(error, CommandFailed) else str(error)
-        kept = f" What was in the way is in the backup {backup.id}." if backup else ""
-        raise WtwatchError(
-            f"The run tree's code could not be brought to {step.to[:10]}, and stands where it was.{kept}\n"
-            f"{said}",
-            "Mend what is named, then `wtwatch sync`.",
-        ) from error
-    checkout.drop_bytecode(code, step.parked, step.to)
-    code.update_ref(tree.applied_ref, step.to, why="sync")
-    _journal(tree).close()
-    if (code.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
-        code.git("annex", "smudge", "--update", hooks=True)
+        if _undone(tree) != step.to:
+            raise _failed(tree, code, step, backup, error) from error
     return backup
 
 
-def _back_up_and_clear(tree: RunTree, code: Repo, step: Move) -> Backup:
-    """Keep what a move would lose, then take it away, so that the tree can end exactly at the tip."""
+def _complete(tree: RunTree, code: Repo, at: Sha, changes: tuple[Change, ...]) -> None:
+    """End a move whose checkout is over: all its files are whole, and only then the commit is *applied*."""
+    known = checkout.tags(code)
+    checkout.make_whole(code, checkout.written(changes), known)
+    checkout.drop_bytecode(code, changes, known)
+    if (code.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
+        quiet = ("-c", "annex.alwayscommit=false")  # no commit of its own, which needs an identity
+        code.git(*quiet, "annex", "smudge", "--update", hooks=True)
+        code.git(*quiet, "annex", "restage", hooks=True)  # else git takes some of them for edited
+    code.update_ref(tree.applied_ref, at, why="sync")
+    tree.journal().close()
+
+
+def _undone(tree: RunTree) -> Sha | None:
+    """Settle a move that failed just now; return where the tree stands if that is at a commit, and whole."""
+    try:
+        return _end_cut_off(tree)
+    except (WtwatchError, OSError):  # it is tried again by the next tick
+        return None
+
+
+def _failed(tree: RunTree, code: Repo, step: Move, backup: Backup | None, error: Exception) -> WtwatchError:
+    """Return what to say of a move that failed, as the tree is found after it."""
+    said = error.stderr.strip() if isinstance(error, CommandFailed) else str(error)
+    hint = (error.hint if isinstance(error, WtwatchError) else None) or "Mend what is named."
+    head = code.resolve("HEAD")
+    edited = _still_edited(code)
+    first = f"The run tree's code could not be brought to {step.to[:10]}"
+    if tree.journal().read() is not None:
+        first = f"The move of the run tree's code to {step.to[:10]} is cut off, with HEAD at {head}"
+    elif head == step.parked:
+        first += f", and stands where it was, at {head[:10]}"
+    else:
+        first += f", and stands at {head}"
+    if backup:
+        first += f". What it held beyond that is in the backup {backup.id}"
+        first += f", and still in place: {', '.join(edited[:3])}" if edited else ", and taken out of the tree"
+    return WtwatchError(f"{first}.\n{said}", f"{hint} Then it goes on by itself, or with `wtwatch sync`.")
+
+
+def _still_edited(code: Repo) -> tuple[str, ...]:
+    try:
+        changes = code.changes("--untracked-files=no")
+    except WtwatchError:  # which says why nothing works here
+        return ()
+    return (*changes.edited, *changes.unmerged)
+
+
+def _back_up(tree: RunTree, code: Repo, step: Move) -> tuple[Backup, dict[str, _Stamp]]:
+    """Keep what a move would lose; return the backup, and as which files it was read.
+
+    The journal says first where the rest will be put.
+    """
     aside = tree.shelf / "set-aside" / f"{now():%Y%m%dT%H%M%S%f}"
-    moved = [path for path in step.set_aside if os.path.lexists(code.path / path)]
     facts = {"from": step.parked, "to": step.to, "phase": "backup", "aside": str(aside)}
-    _journal(tree).open(facts)
+    tree.journal().open(facts)
     if code.branch() is not None:
         code.detach(step.parked)
-    doomed = [path for path in step.edited if checkout.is_here(code.path, path)]
-    doomed = [path for path in dict.fromkeys((*step.in_the_way, *doomed)) if _is_file(code.path / path)]
-    before = {path: _stamp(code.path / path) for path in doomed}
-    also = [commit for commit in [step.stray, *checkout.held_by_operation(code)] if commit]
-    backup = backups.create(tree, step.parked, step.in_the_way, also, aside if moved else None)
+    edited = [path for path in step.edited if checkout.is_here(code.path, path)]
+    doomed = [path for path in (*step.in_the_way, *edited) if bytewise.is_file(code.path / path)]
+    read = {path: _stamp(code.path / path) for path in doomed}
+    odd = [path for path in step.in_the_way if path not in read]  # which is refused there
+    also = [step.stray] if step.stray else []
+    moved = _to_set_aside(code, step)
+    return backups.create(tree, step.parked, [*read, *odd], also, aside if moved else None), read
+
+
+def _clear(tree: RunTree, code: Repo, step: Move, read: dict[str, _Stamp]) -> None:
+    """Take away what was kept, so that the tree can end exactly at the tip."""
+    for path, stamp in read.items():
+        if _stamp(code.path / path) != stamp:
+            raise WtwatchError(f"{code.path / path} was written while it was backed up.")
     checkout.quit_operation(code)
-    for path, stamp in before.items():
+    if step.unlooked:
+        checkout.look_again(code, step.unlooked)
+    for path, stamp in read.items():
         if _stamp(code.path / path) != stamp:
             raise WtwatchError(f"{code.path / path} was written while it was backed up.")
         (code.path / path).unlink()
+    moved = _to_set_aside(code, step)
+    aside = Path((tree.journal().read() or {})["aside"])
     for path in moved:
         (aside / path).parent.mkdir(parents=True, exist_ok=True)
         (code.path / path).rename(aside / path)
     checkout.restore(code, step.edited, moved)
-    return backup
 
 
-def _is_file(path: Path) -> bool:
-    return path.is_symlink() or path.is_file()
+def _to_set_aside(code: Repo, step: Move) -> list[str]:
+    return [path for path in step.set_aside if os.path.lexists(code.path / path)]
 
 
-def _stamp(path: Path) -> tuple[int, int, int, int]:
-    stat = path.lstat()
+def _stamp(path: Path) -> _Stamp:
+    """Return what changes when a file is written or replaced; of one that is gone, what no file has."""
+    try:
+        stat = path.lstat()
+    except FileNotFoundError:
+        return (0, 0, 0, 0)
     return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode)
-
-
-def _journal(tree: RunTree) -> Journal:
-    return tree.journal()
 
 
 def recover(tree: RunTree) -> None:
     """Finish or undo a move that was cut off, with the tree lock held by the caller.
 
-    HEAD says which: git moves it last. Raises :class:`Busy` while the git of the move is still at work.
+    HEAD says which: git moves it last. Raises :class:`Busy` while the git of the move is still at work, and
+    :class:`checkout.NotWhole` while files cannot be written.
     """
-    if _journal(tree).read() is None or not (tree.code_path / ".git").exists():
-        return
-    alive = [process for process in working_in(tree.code_path) if process.name == "git"]
-    if alive:
-        raise Busy(
-            f"git (pid {alive[0].pid}) is still at work in {tree.code_path} on a move that was cut off.",
-            "It goes on by itself when that git has ended.",
-        )
-    _end_cut_off(tree)
+    _sweep(tree)
+    if tree.journal().read() is not None and (tree.code_path / ".git").exists():
+        _end_cut_off(tree)
 
 
-def _end_cut_off(tree: RunTree) -> None:
-    cut_off = _journal(tree).read()
+def _sweep(tree: RunTree) -> None:
+    """Remove what backups that were killed have left of their scratch folders: all is in git, or was not."""
+    for left in tree.state.glob(f"{backups.SCRATCH}*/"):
+        from shutil import rmtree
+
+        rmtree(left, ignore_errors=True)
+
+
+def _end_cut_off(tree: RunTree) -> Sha | None:
+    """Finish or undo the move of the journal; return where the tree stands, ``None`` without a journal."""
+    cut_off = tree.journal().read()
     if cut_off is None:
-        return
+        return None
+    _wait_for_git(tree)
     code = Repo(tree.code_path)
     old, new = Sha(cut_off["from"]), Sha(cut_off["to"])
     if cut_off.get("phase") == "backup":  # no file of the tip was written yet
@@ -282,11 +362,23 @@ def _end_cut_off(tree: RunTree) -> None:
         at = old
     else:
         at = checkout.settle(code, old, new) or old
-    if at == new:
-        code.update_ref(tree.applied_ref, new, why="sync, finished after it was cut off")
-    elif "aside" in cut_off:
+    if at == new and cut_off.get("phase") != "backup":
+        _complete(tree, code, new, checkout.between(code, old, new))
+        return new
+    if "aside" in cut_off:
         _put_back(Path(cut_off["aside"]), code.path)
-    _journal(tree).close()
+    tree.journal().close()
+    return at
+
+
+def _wait_for_git(tree: RunTree) -> None:
+    """Raise :class:`Busy` while a git works in code: it may be the move's own, or the owner of a lock."""
+    alive = [process for process in working_in(tree.code_path) if process.name == "git"]
+    if alive:
+        raise Busy(
+            f"git (pid {alive[0].pid}) is still at work in {tree.code_path} on a move that was cut off.",
+            "It goes on by itself when that git has ended.",
+        )
 
 
 def _put_back(aside: Path, code: Path) -> None:
