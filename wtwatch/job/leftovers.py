@@ -23,7 +23,7 @@ from wtwatch.job.attempt import Folder
 from wtwatch.job.readiness import Demands
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import checkout, codetree, save, sync
+from wtwatch.tree import save, sync
 from wtwatch.tree.changes import changes_in, unlocked
 from wtwatch.tree.states import After, Before, added, locks_of
 from wtwatch.words.errors import Busy
@@ -103,18 +103,7 @@ def _bring_code_back(tree: RunTree, demanded: Demands, then: Before, after: Afte
     if head is None or not (elsewhere or any(not change.untracked for change in foreign)):
         return []
     save.keep(tree, {head})
-    facts = codetree.facts_of(tree)
-    way = checkout.in_the_way(repo, head, demanded.code_sha, facts.edited, tree.project.protected)
-    operation = repo.operation() is not None
-    step = sync.Move(
-        head,
-        demanded.code_sha,
-        bool(facts.edited or way or operation),
-        facts.edited,
-        tuple(way),
-        quit=operation,
-    )
-    backup = sync.apply(tree, step)
+    backup = sync.apply(tree, sync.move_to(tree, demanded.code_sha))
     notes = [f"{demanded.code_path} is back at {demanded.code_sha[:10]}"]
     if head != demanded.code_sha:
         notes.append(f"{head} is kept")

@@ -114,7 +114,7 @@ def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> F
         subject=subject,
         backups=_backups(tree, refs),
         **_of_the_tip(code, tree, tip, entries or ()),
-        **_of_the_way(code, tree, parked, tip, edited),
+        **way_to(tree, tip, parked, edited)._asdict(),
     )
 
 
@@ -162,27 +162,37 @@ def _of_the_tip(code: Repo, tree: RunTree, tip: Sha | None, entries: tuple[TreeE
     }
 
 
-def _of_the_way(
-    code: Repo, tree: RunTree, parked: Sha | None, tip: Sha | None, edited: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return the facts about what lies between the files as they are and the tip."""
-    if tip is None or parked is None or (tip == parked and not edited):
-        return {"edited": edited}
-    changes = checkout.between(code, parked, tip)
+class Way(NamedTuple):
+    """What lies between the files of the run tree's code and a commit; see :class:`Facts`."""
+
+    changes: tuple[Change, ...] = ()
+    edited: tuple[str, ...] = ()
+    unlooked: tuple[tuple[str, str], ...] = ()
+    in_the_way: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
+    odd: tuple[tuple[str, str], ...] = ()
+    unwritable: Path | None = None
+
+
+def way_to(tree: RunTree, to: Sha | None, parked: Sha | None, edited: tuple[str, ...]) -> Way:
+    """Look at the way from ``parked`` to a commit; ``edited`` are the edits that git sees."""
+    if to is None or parked is None or (to == parked and not edited):
+        return Way(edited=edited)
+    code = Repo(tree.code_path)
+    changes = checkout.between(code, parked, to)
     unseen = checkout.unseen_edits(code, changes, frozenset(edited))
     ways = checkout.in_the_way(code, changes, (*edited, *unseen), tree.project.protected)
-    touched = dict.fromkeys((*(change.path for change in changes), *edited))
     here = (path for path in dict.fromkeys((*ways, *edited)) if checkout.is_here(code.path, path))
     kinds = ((path, bytewise.kind_of(code.path / path)) for path in here)
-    return {
-        "changes": changes,
-        "edited": (*edited, *unseen),
-        "unlooked": tuple(checkout.unlooked(code, unseen).items()),
-        "in_the_way": tuple(ways),
-        "nested": tuple(path for path in ways if path.endswith("/")),
-        "odd": tuple((path, kind) for path, kind in kinds if kind),
-        "unwritable": _unwritable(code.path, touched),
-    }
+    return Way(
+        changes=changes,
+        edited=(*edited, *unseen),
+        unlooked=tuple(checkout.unlooked(code, unseen).items()),
+        in_the_way=tuple(ways),
+        nested=tuple(path for path in ways if path.endswith("/")),
+        odd=tuple((path, kind) for path, kind in kinds if kind),
+        unwritable=_unwritable(code.path, (*(change.path for change in changes), *edited)),
+    )
 
 
 def _unwritable(root: Path, paths: Iterable[str]) -> Path | None:

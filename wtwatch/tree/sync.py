@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, bytewise, checkout
+from wtwatch.tree import backups, bytewise, checkout, codetree
 from wtwatch.tree.checkout import Change
 from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
@@ -104,6 +104,26 @@ def next_step(tree: RunTree, facts: Facts, force: bool = False) -> Step:
         quit=facts.operation is not None,
         unlooked=tuple(path for path, _ in facts.unlooked),
         changes=facts.changes,
+    )
+
+
+def move_to(tree: RunTree, to: Sha) -> Move:
+    """Return the move to a commit that is not the tip, with all kept that there is; what bars it is not told.
+
+    An operation that is under way is ended.
+    """
+    facts = codetree.facts_of(tree)
+    parked = facts.parked or to
+    way = codetree.way_to(tree, to, parked, facts.edited)
+    return Move(
+        parked,
+        to,
+        backup=bool(way.edited or way.in_the_way or facts.operation),
+        edited=way.edited,
+        in_the_way=way.in_the_way,
+        quit=facts.operation is not None,
+        unlooked=tuple(path for path, _ in way.unlooked),
+        changes=way.changes,
     )
 
 
