@@ -214,7 +214,7 @@ class Repo:
         done = subprocess.run(
             command,
             cwd=self.path,
-            env=clean_env(),
+            env=for_tools(),
             stdout=into,
             stderr=subprocess.PIPE,
             timeout=LIMIT,
