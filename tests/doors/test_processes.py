@@ -16,6 +16,7 @@ import pytest
 
 from tests.building import DRUGS, SUBJECTS
 from tests.lab import Lab, eventually, plot_of
+from wtwatch.doors import processes
 from wtwatch.doors.processes import bears, datalad_runs_in, identity, is_alive, serves, working_in
 from wtwatch.project.config import PASSIVE
 from wtwatch.project.jobenv import for_jobs
@@ -220,9 +221,15 @@ def test_a_pid_alone_is_never_believed() -> None:
     me = identity(os.getpid())
     assert me is not None
     assert is_alive(me)
-    assert is_alive(me._replace(started=me.started + 1)), "a clock that is set moves start times a little"
-    assert not is_alive(me._replace(started=me.started - 3600))
+    assert not is_alive(me._replace(ticks=me.ticks - 1))
     assert not is_alive(me._replace(boot="another boot"))
+
+
+def test_a_clock_that_is_set_makes_nobody_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's own `btime`, which all wall-clock starts come from, moves when the clock is set."""
+    me, since = identity(os.getpid()), processes._booted()
+    monkeypatch.setattr(processes, "_booted", lambda: since + 5)
+    assert me is not None and is_alive(me) and identity(os.getpid()) == me
 
 
 def test_a_process_serves_whom_it_descends_from_unless_it_is_in_a_session_of_its_own() -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wtwatch.doors.processes import identity
-from wtwatch.job.attempt import Folder, Order, Result
+from tests.lab import eventually
+from wtwatch.doors.clock import Instant
+from wtwatch.doors.processes import Identity, bears, identity, is_alive
+from wtwatch.job.attempt import MARK, Folder, Order, Result
 from wtwatch.job.steps import Draft
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import JobSpec, Sha, now
+from wtwatch.words.model import JobSpec, Sha, now, stamp
 
 A, B = (Sha(letter * 40) for letter in "ab")
 
@@ -73,6 +77,52 @@ def test_an_outcome_of_any_version_is_read(folder: Folder) -> None:
     (folder.path / "outcome").write_text(json.dumps({"ended": "2026-01-01T00:00:00.000000Z"}))
     found = folder.result()
     assert found and (found.exit, found.commits, found.stopped) == (None, (), False)
+
+
+@contextmanager
+def marked(uuid: str) -> Iterator[Identity]:
+    """Start a process that has the mark of an attempt in its environment; yield who it is."""
+    with subprocess.Popen(["cat"], env=os.environ | {MARK: uuid}, stdin=subprocess.PIPE) as process:
+        try:
+            eventually(lambda: bears(process.pid, MARK, uuid))
+            known = identity(process.pid)
+            assert known
+            yield known
+        finally:
+            process.kill()
+
+
+def written_by_0_1_0(folder: Folder, pid: int, boot: str = "a boot") -> None:
+    """Say who does it as version 0.1.0 did: by seconds since 1970, with a clock that was set since."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    facts = {"pid": pid, "started": 1795622371.43, "boot": boot, "uuid": "uuid", "at": stamp(now())}
+    (folder.path / "started").write_text(json.dumps(facts))
+
+
+def test_a_process_of_the_version_before_is_known_though_the_clock_was_set(folder: Folder) -> None:
+    with marked("uuid") as process:
+        written_by_0_1_0(folder, process.pid)
+        assert folder.started() == process
+
+
+def test_what_only_has_the_pid_of_a_process_of_the_version_before_is_not_that(folder: Folder) -> None:
+    with marked("another") as process:
+        written_by_0_1_0(folder, process.pid, process.boot)
+        found = folder.started()
+    assert found and found.pid == process.pid and not is_alive(found)
+
+
+def test_how_long_ago_it_was_told_to_end_does_not_go_by_the_clock_on_the_wall(folder: Folder) -> None:
+    folder.path.mkdir(parents=True)
+    file = folder.path / "stopping"
+    assert folder.stopping_for() == 0
+    noted = Instant(**json.loads(file.read_text()))
+    file.write_text(json.dumps(noted._replace(seconds=noted.seconds - 60)._asdict()))
+    assert 60 <= folder.stopping_for() < 120
+    for old in ("1795622371.43", json.dumps(noted._replace(boot="another")._asdict())):
+        file.write_text(old)
+        assert folder.stopping_for() == 0
+        assert Instant(**json.loads(file.read_text())).boot == noted.boot
 
 
 def test_who_does_it_is_read_whatever_else_a_newer_version_says(folder: Folder) -> None:

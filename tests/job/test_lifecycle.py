@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -261,6 +262,21 @@ def test_a_git_killed_with_the_job_leaves_no_lock_in_the_way(bench: Bench) -> No
     assert over(bench.do("echo 1 > out")).outcome is Outcome.SUCCEEDED
 
 
+def test_a_running_job_of_the_version_before_outlives_a_clock_that_is_set(bench: Bench) -> None:
+    """It noted starts by the clock on the wall; one that is set shifts what the kernel says of them."""
+    gate = bench.lab.gate()
+    job = bench.start(bench.job(bench.gated(gate)))
+    eventually(gate.reached)
+    known = bench.process(job)
+    facts = {"pid": known.pid, "started": now().timestamp() - 5, "boot": known.boot, "uuid": uuid(job)}
+    (bench.folder(job).path / "started").write_text(json.dumps(facts))
+    assert bench.process(job) == known
+    assert lifecycle.end_of(bench.place, job, False) is None
+    assert not (bench.folder(job).path / "stopping").exists()
+    gate.open()
+    assert over(bench.wait(job)).outcome is not Outcome.INTERRUPTED
+
+
 def test_a_process_that_only_has_the_pid_of_a_job_is_neither_believed_nor_stopped(bench: Bench) -> None:
     job = bench.start(bench.job("true"))
     bench.wait(job)
@@ -268,7 +284,7 @@ def test_a_process_that_only_has_the_pid_of_a_job_is_neither_believed_nor_stoppe
     (folder.path / "outcome").unlink()
     me = identity(os.getpid())
     assert me is not None
-    folder.write_started(me._replace(started=me.started - 1000), uuid(job), now())
+    folder.write_started(me._replace(ticks=me.ticks - 1), uuid(job), now())
     assert lifecycle.end_of(bench.place, job, False) is not None
     lifecycle.stop(bench.place, job)  # would end this test
 

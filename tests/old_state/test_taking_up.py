@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -15,9 +16,11 @@ import pytest
 
 from tests.conftest import Say
 from tests.house import House
+from tests.lab import eventually
 from tests.old_state.make import CODE
+from wtwatch.doors.processes import bears
 from wtwatch.doors.repo import Repo
-from wtwatch.job.attempt import Folder
+from wtwatch.job.attempt import MARK, Folder
 from wtwatch.project.config import host, read_project, register, unknown_settings, write_project
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import TickOptions, tick
@@ -124,7 +127,9 @@ def test_its_attempt_that_still_runs_is_left_to_run(version: str, tmp_path: Path
     """A job that runs for days is the rule: the upgrade must know its process by what that version wrote."""
     house = left_by(version, "running", tmp_path)
     started = house.project.state / "jobs/5.1/started"
-    with subprocess.Popen(["cat"], cwd="/", stdin=subprocess.PIPE) as process:
+    mark = {MARK: json.loads(started.read_text())["uuid"]}  # as all processes of that version's attempts have
+    with subprocess.Popen(["cat"], cwd="/", env=os.environ | mark, stdin=subprocess.PIPE) as process:
+        eventually(lambda: bears(process.pid, MARK, mark[MARK]))
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         facts = {"pid": process.pid, "started": psutil.Process(process.pid).create_time(), "boot": boot}
         assert json.loads(started.read_text()).keys() >= facts.keys()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from wtwatch.doors.clock import Instant, instant
+from wtwatch.doors.processes import Identity
 from wtwatch.queue import facts
 from wtwatch.queue.facts import ExecNote, QueueFacts, Waits
 from wtwatch.words.model import Sha, SyncDone, now, stamp
@@ -67,7 +68,7 @@ def test_of_many_syncs_the_newest_are_kept(kept: QueueFacts, monkeypatch: pytest
 
 
 def test_small_facts_come_back_as_they_were_noted(kept: QueueFacts) -> None:
-    command = ExecNote(7, "sleep", now())
+    command = ExecNote(Identity(7, 40, "boot"), "sleep", now())
     kept.note_exec(command)
     kept.note_used(A)
     kept.hurry(B)

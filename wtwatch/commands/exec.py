@@ -10,6 +10,7 @@ import click
 
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors.files import held
+from wtwatch.doors.processes import identity
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.registry import here, need_run_tree, one
@@ -38,7 +39,9 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     with held(tree.lock, wait=1.0):
         base = save.pointer_of(tree).head
         queue.note_used(base)
-        queue.note_exec(ExecNote(os.getpid(), words[0], now()))
+        myself = identity(os.getpid())
+        assert myself is not None
+        queue.note_exec(ExecNote(myself, words[0], now()))
         before = signal.signal(signal.SIGINT, _leave_it_to_the_command)
         try:
             code = subprocess.run(words, cwd=folder, env=env, check=False).returncode

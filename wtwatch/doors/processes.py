@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors.clock import boot_id
 from wtwatch.words.model import Process
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LONGEST = 15  # characters of a name that the kernel keeps
 
@@ -23,24 +23,25 @@ _TAKE_A_WORD = frozenset(("--init-file", "--rcfile", "--init-command", "-C", "-o
 
 
 class Identity(NamedTuple):
-    """A process beyond its pid, which the kernel gives out again: pid, start time and boot."""
+    """A process beyond its pid, which the kernel gives out again: no clock that can be set is in it.
+
+    ``ticks`` is when it started, in clock ticks since the machine did (proc_pid_stat(5), field 22).
+    """
 
     pid: int
-    started: float
+    ticks: int
     boot: str
 
 
 def identity(pid: int) -> Identity | None:
     """Return who ``pid`` is now, or ``None`` if nobody is (a zombie counts as nobody)."""
     found = _stat(pid)
-    return Identity(pid, found.started, _boot()) if found else None
+    return Identity(pid, found.ticks, boot_id()) if found else None
 
 
 def is_alive(known: Identity) -> bool:
     """Return whether the very process that ``known`` names still runs."""
-    present = identity(known.pid)
-    # the start time is derived from the boot time, which a clock that is set moves a little
-    return present is not None and present.boot == known.boot and abs(present.started - known.started) < 2
+    return identity(known.pid) == known
 
 
 def bears(pid: int, variable: str, value: str) -> bool:
@@ -54,7 +55,7 @@ def bearing(variable: str, value: str, leader: Identity | None = None) -> list[i
     With ``leader`` also those in the session that it leads or led: a process that was given a new
     environment is still in it, and one that made itself a session still has the environment.
     """
-    if leader is not None and (leader.boot != _boot() or _is_another(leader)):
+    if leader is not None and (leader.boot != boot_id() or _is_another(leader)):
         leader = None
     in_session = {pid for pid in _pids() if leader is not None and session(pid) == leader.pid}
     marked = {pid for pid in _pids() if bears(pid, variable, value)}
@@ -73,25 +74,18 @@ def _is_another(known: Identity) -> bool:
     return identity(known.pid) is not None and not is_alive(known)
 
 
-def _boot() -> str:
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:  # hidden, as in some containers
-        return f"{_booted():.0f}"
-
-
 def _booted() -> float:
-    """Return when the machine started, in seconds since the epoch; moves a little when the clock is set."""
+    """Return when the machine started, in seconds since 1970, for people: it moves with the clock."""
     lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith("btime "))
 
 
 class _Stat(NamedTuple):
-    """What ``/proc/PID/stat`` says, as far as it is needed here; ``started`` in seconds since the epoch."""
+    """What ``/proc/PID/stat`` says, as far as it is needed here; ``ticks`` as in :class:`Identity`."""
 
     name: str
     parent: int
-    started: float
+    ticks: int
 
 
 def _stat(pid: int) -> _Stat | None:
@@ -104,7 +98,7 @@ def _stat(pid: int) -> _Stat | None:
     words = rest.split()  # from the third field on, which is the state
     if words[0] in ("Z", "X"):
         return None
-    return _Stat(name, int(words[1]), _booted() + int(words[19]) / _TICKS)
+    return _Stat(name, int(words[1]), int(words[19]))
 
 
 def session(pid: int) -> int | None:
@@ -188,7 +182,7 @@ def _describe(pid: int) -> Process | None:
     if len(name) == _LONGEST:
         programs = (Path(word).name for word in _words(pid)[:2])  # of a script: its interpreter, then itself
         name = next((program for program in programs if program.startswith(name)), name)
-    return Process(pid, name, datetime.fromtimestamp(found.started, UTC))
+    return Process(pid, name, datetime.fromtimestamp(_booted() + found.ticks / _TICKS, UTC))
 
 
 def _is_passive(process: Process, passive: Collection[str]) -> bool:

@@ -9,15 +9,15 @@ file system.
 
 import json
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from wtwatch.doors.clock import Instant, elapsed, instant
 from wtwatch.doors.files import write_whole
-from wtwatch.doors.processes import Identity, is_alive
+from wtwatch.doors.processes import Identity, bears, identity, is_alive
 from wtwatch.queue.rows import spec_of, spec_text
 from wtwatch.tree.states import After, Before, state_of, state_text
 from wtwatch.words.errors import WtwatchError
@@ -169,7 +169,9 @@ class Folder:
         if facts is None:
             return None
         with self._in_words("started"):
-            return Identity(facts["pid"], facts["started"], facts["boot"])
+            if "ticks" in facts:
+                return Identity(int(facts["pid"]), int(facts["ticks"]), str(facts["boot"]))
+            return _known_by_mark(int(facts["pid"]), str(facts["boot"]), str(facts["uuid"]))
 
     def host(self) -> str | None:
         """Return on which machine it was started, if it was, and that is known."""
@@ -230,12 +232,19 @@ class Folder:
             known = {"commits": tuple(facts.get("commits", ())), "ended": moment(facts["ended"])}
             return Result(**{"exit": None} | taken(facts, Result._fields) | known)
 
-    def mark_stopping(self) -> float:
-        """Note that the attempt was told to end; return when that was first done, as seconds since 1970."""
+    def stopping_for(self) -> float:
+        """Note that the attempt is told to end, unless that is noted; return for how many seconds.
+
+        0 where that cannot be said: noted before a reboot, by version 0.1.0, or not at all on a full disk.
+        """
         file = self.path / "stopping"
-        if not file.exists():
-            write_whole(file, repr(time.time()))
-        return float(file.read_text())
+        with suppress(OSError, TypeError, ValueError):
+            seconds = elapsed(Instant(**json.loads(file.read_text())))
+            if seconds is not None:
+                return seconds
+        with suppress(OSError):
+            write_whole(file, json.dumps(instant()._asdict()))
+        return 0.0
 
     def _facts(self, name: str) -> dict[str, Any] | None:
         with self._in_words(name):
@@ -256,3 +265,12 @@ class Folder:
                 f"{self.path / name} cannot be read: {error!r}.",
                 f"Put it back from a backup, or move the folder away: {self.path}",
             ) from error
+
+
+def _known_by_mark(pid: int, boot: str, uuid: str) -> Identity:
+    """Return which process an attempt of version 0.1.0 has, which noted its start by the clock on the wall.
+
+    That clock may have been set since; the mark in its environment says whether it is still the one.
+    """
+    present = identity(pid)
+    return present if present and bears(pid, MARK, uuid) else Identity(pid, -1, boot)

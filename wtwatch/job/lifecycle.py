@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -190,8 +189,7 @@ def stop(tree: RunTree, job: Job) -> None:
 
 
 def _stop(handle: Handle) -> None:
-    since = handle.folder.mark_stopping()
-    HERE.cancel([handle], force=time.time() - since > GRACE)
+    HERE.cancel([handle], force=handle.folder.stopping_for() > GRACE)
 
 
 def end_what_is_left(folder: Folder, uuid: str) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wtwatch.doors.clock import Instant, elapsed, instant
+from wtwatch.doors.processes import Identity
 from wtwatch.queue.database import changing, reading
 from wtwatch.words.model import Sha, SyncDone, moment, now, stamp
 
@@ -45,9 +46,9 @@ class Waits(NamedTuple):
 
 
 class ExecNote(NamedTuple):
-    """The command that ``wtwatch exec`` runs: the pid of that ``wtwatch``, and the program it was given."""
+    """The command that ``wtwatch exec`` runs: the process of that ``wtwatch``, the program it was given."""
 
-    pid: int
+    process: Identity
     name: str
     since: datetime
 
@@ -143,12 +144,13 @@ class QueueFacts:
         """Return the command that was noted to run by hand; it may have been killed without a word."""
         with suppress(KeyError, TypeError, ValueError):
             if noted := self._noted("exec"):
-                return ExecNote(int(noted["pid"]), noted["name"], moment(noted["since"]))
+                process = Identity(int(noted["pid"]), int(noted["ticks"]), noted["boot"])
+                return ExecNote(process, noted["name"], moment(noted["since"]))
         return None
 
     def note_exec(self, note: ExecNote | None) -> None:
         """Note the command that runs by hand; ``None``: it ended."""
-        self._note("exec", note and note._asdict() | {"since": stamp(note.since)})
+        self._note("exec", note and {**note.process._asdict(), "name": note.name, "since": stamp(note.since)})
 
     def uncleared(self) -> Attempt | None:
         """Return the attempt that ended, and behind which the run tree has not been cleared up yet."""

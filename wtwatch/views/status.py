@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wtwatch.doors.files import holder
-from wtwatch.doors.processes import bears, identity, serves, session, working_in
+from wtwatch.doors.processes import bears, is_alive, serves, session, working_in
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
 from wtwatch.job.attempt import MARK, Folder
@@ -129,11 +129,9 @@ def _in_words(
 def _by_hand(queue: Queue) -> list[Document]:
     """Return the command that `wtwatch exec` runs just now, if any."""
     noted = queue.executes()
-    if noted is None:
+    if noted is None or not is_alive(noted.process):
         return []
-    process = identity(noted.pid)
-    alive = process is not None and process.started <= noted.since.timestamp() + 2
-    return [noted._asdict() | {"since": stamp(noted.since), "job": None}] if alive else []
+    return [{"pid": noted.process.pid, "name": noted.name, "since": stamp(noted.since), "job": None}]
 
 
 def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
