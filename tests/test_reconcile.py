@@ -14,6 +14,7 @@ from tests.house import House
 from tests.lab import Lab, eventually
 from tests.room import let_git_know_nobody
 from wtwatch import reconcile
+from wtwatch.doors.files import held
 from wtwatch.doors.processes import identity
 from wtwatch.job import lifecycle
 from wtwatch.job.attempt import Folder, Order
@@ -256,3 +257,102 @@ def test_while_the_bookmark_is_on_jjs_working_copy_the_tree_follows_but_no_batch
     assert tick(house.project, LOOK).waits is None
     queue = Queue(house.project.state)
     assert queue.next_job() and not queue.pending(house.head())
+
+
+# both ends of a job
+
+
+def done_with(project: Project, job: Job) -> Done:
+    """Start a job, wait until its process is done, and tick."""
+    started = tick(project, WORK).started
+    assert started and started.id == job.id
+    eventually(lambda: ran(project, job))
+    return tick(project, WORK)
+
+
+def test_how_a_job_ended_is_known_though_nothing_can_be_cleared_up(lab: Lab, project: Project) -> None:
+    first, second = plain(project, "echo 1 > left; exit 3", "true")
+    shelf = RunTree.of(project).shelf
+    shelf.write_text("in the way of the folder for leftovers\n")
+    done = done_with(project, first)
+    assert done.ended and (done.ended.id, done.ended.word) == (first.id, "failed")
+    assert not done.started and str(shelf) in str(done.waits)
+    assert "wtwatch itself" not in str(done.waits)
+    assert [job.word for job in Queue(project.state).jobs()] == ["failed", "waiting"]
+    shelf.unlink()
+    done = tick(project, WORK)
+    assert done.waits is None and done.started and done.started.id == second.id
+    assert (shelf / "jobs" / f"{first.id}.1" / "left").read_text() == "1\n"
+    assert str(shelf) in str(Queue(project.state).job(first.id).state)
+    eventually(lambda: ran(project, second))
+
+
+def test_clearing_up_that_was_cut_off_is_done_by_the_next_tick(lab: Lab, project: Project) -> None:
+    [job] = plain(project, "echo 1 > left; exit 3")
+    tick(project, WORK)
+    eventually(lambda: ran(project, job))
+    queue = Queue(project.state)
+    running = queue.running()
+    assert running
+    over = lifecycle.end_of(RunTree.of(project), running, cancelled=False)
+    assert isinstance(over, Ended) and queue.end(job.id, over)  # and killed before anything else
+    assert tick(project, WORK).waits is None
+    assert not (lab.run / "left").exists() and queue.uncleared() is None
+
+
+def test_somebody_who_works_in_the_tree_is_waited_for_before_it_is_cleared_up(
+    lab: Lab, project: Project
+) -> None:
+    first, second = plain(project, "echo 1 > left; exit 3", "true")
+    tick(project, WORK)
+    eventually(lambda: ran(project, first))
+    with subprocess.Popen(["cat"], cwd=lab.run, stdin=subprocess.PIPE) as process:
+        done = tick(project, WORK)
+        assert done.ended and done.ended.word == "failed" and not done.started
+        assert [one.pid for one in done.busy] == [process.pid] and (lab.run / "left").exists()
+        process.communicate()
+    done = tick(project, WORK)
+    assert done.started and done.started.id == second.id and not (lab.run / "left").exists()
+    eventually(lambda: ran(project, second))
+
+
+def test_what_a_failed_job_left_in_code_does_not_hold_up_the_night(lab: Lab, project: Project) -> None:
+    first, second = plain(project, "echo 1 > code/scratch; exit 3", "true")
+    done = done_with(project, first)
+    assert done.started and done.started.id == second.id
+    assert not (lab.run_code / "scratch").exists()
+    eventually(lambda: ran(project, second))
+
+
+def test_nothing_starts_off_the_branch_and_the_way_back_keeps_what_was_committed(
+    lab: Lab, project: Project
+) -> None:
+    lab.git("checkout", "-q", "--detach", cwd=lab.run)
+    lab.git("commit", "-q", "--allow-empty", "-m", "mine", cwd=lab.run)
+    mine = lab.commit("HEAD", lab.run)
+    [job] = plain(project, "true")
+    done = tick(project, WORK)
+    assert not done.started and "is on no branch" in str(done.waits)
+    keep, _, back = str(done.hint).partition("; then: ")
+    for words in (keep.rpartition(": ")[2], back):
+        lab.say("sh", "-c", words)
+    assert lab.commit("kept-results", lab.run) == mine
+    assert done_with(project, job).ended
+
+
+def test_a_job_before_whose_command_the_tree_changed_waits_for_it_to_be_clean(
+    lab: Lab, project: Project
+) -> None:
+    [job] = plain(project, "true")
+    tree, queue = RunTree.of(project), Queue(project.state)
+    code_sha, base = lab.commit("HEAD", lab.run_code), lab.commit("HEAD", lab.run)
+    demanded = lifecycle.demands(tree, job.spec, code_sha)
+    (lab.run / "mine").write_text("mine\n")
+    with held(tree.lock) as lock:
+        queue.begin(job.id, lifecycle.start(tree, job, demanded, base, lock))
+    eventually(lambda: ran(project, job))
+    done = tick(project, WORK)
+    assert not done.ended and "mine: not saved" in str(done.waits)
+    assert [one.word for one in queue.jobs()] == ["waiting"]
+    (lab.run / "mine").unlink()
+    assert done_with(project, job).ended

@@ -13,18 +13,16 @@ from typing import NamedTuple
 from wtwatch.doors import processes
 from wtwatch.doors.files import held
 from wtwatch.doors.repo import Repo
-from wtwatch.job import clearing, lifecycle
+from wtwatch.job import clearing, lifecycle, starting
 from wtwatch.job.lifecycle import NotBegun
-from wtwatch.job.readiness import hindrances, identity_problem
+from wtwatch.job.starting import Hindered
 from wtwatch.project.config import Project
-from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
-from wtwatch.tree.states import Before
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import (
     Backup,
@@ -32,11 +30,11 @@ from wtwatch.words.model import (
     EnvironmentState,
     Job,
     Process,
-    Running,
     Sha,
     SyncDone,
     now,
 )
+from wtwatch.words.quoting import quoted
 
 LOOK = 2.0
 """Seconds until the next look at a job that runs: one that was killed cannot say that it ended."""
@@ -85,11 +83,21 @@ class Done(NamedTuple):
     again_in: float | None = None
 
 
+class Site(NamedTuple):
+    """What the steps of a tick are about: a run tree whose lock is held, how its code stands, the queue."""
+
+    tree: RunTree
+    queue: Queue
+    options: TickOptions
+    lock: int
+    facts: Facts
+
+
 def tick(project: Project, options: TickOptions) -> Done:
     """Carry the newest tip from notice to run; return what was done. Raises :class:`WtwatchError`."""
     tree, queue = RunTree.of(project), Queue(project.state)
     ended = None
-    running = queue.running() or _take_up(tree, queue)
+    running = queue.running() or starting.take_up(tree, queue)
     if running is not None:
         over = _look_at(tree, running)
         if over is None:
@@ -105,51 +113,6 @@ def tick(project: Project, options: TickOptions) -> Done:
         done = Done(waits=error.message, hint=error.hint, busy=_processes(error))
     _note_waiting(queue, done)
     return done._replace(ended=ended)
-
-
-def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
-    """Do what needs the run tree, with its lock held."""
-    if not tree.path.is_dir():
-        raise WtwatchError(
-            f"The run tree {tree.path} is gone.",
-            "Mount its disk, or make it anew with `wtwatch init` in the main tree.",
-        )
-    with held(tree.lock, wait=options.patience) as lock:
-        sync.recover(tree)
-        environment.recover(tree)
-        done = _clear_up(tree, queue) or _bring_up_to_date(tree, queue, options)
-        if options.start_jobs and done.waits is None:
-            done = _start_next(tree, queue, done, lock)
-    return done
-
-
-def _clear_up(tree: RunTree, queue: Queue) -> Done | None:
-    """Clear up behind the job that ended last; return what keeps that from being done, if anything."""
-    try:
-        clearing.clear_up(tree, queue)
-    except WtwatchError as error:
-        return Done(waits=error.message, hint=error.hint, busy=_processes(error))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return Done(
-            waits=f"What the last job left cannot be cleared away: {where}{error.strerror or error}.",
-            hint="Make room or give the right to write there; then it goes on by itself.",
-        )
-    return None
-
-
-def _processes(error: WtwatchError) -> tuple[Process, ...]:
-    return error.processes if isinstance(error, Busy) else ()
-
-
-def _take_up(tree: RunTree, queue: Queue) -> Job | None:
-    """Return the job that was started by a daemon which died before it could tell the queue, if any."""
-    job = queue.next_job(though_paused=True)
-    running = lifecycle.begun(tree, job) if job else None
-    if job is None or running is None:
-        return None
-    queue.begin(job.id, running)
-    return queue.job(job.id)
 
 
 def _look_at(tree: RunTree, job: Job) -> Ended | NotBegun | None:
@@ -172,31 +135,96 @@ def _record_end(tree: RunTree, queue: Queue, job: Job, over: Ended | NotBegun) -
     return job._replace(state=over) if queue.end(job.id, over) else None
 
 
-def _bring_up_to_date(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
-    began = time.monotonic()
+def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
+    """Do what needs the run tree, with its lock held."""
+    if not tree.path.is_dir():
+        raise WtwatchError(
+            f"The run tree {tree.path} is gone.",
+            "Mount its disk, or make it anew with `wtwatch init` in the main tree.",
+        )
+    with held(tree.lock, wait=options.patience) as lock:
+        sync.recover(tree)
+        environment.recover(tree)
+        done = _clear_up(tree, queue)
+        if done.waits is None:
+            done = _story(Site(tree, queue, options, lock, _facts(tree)))
+    return done
+
+
+def _clear_up(tree: RunTree, queue: Queue) -> Done:
+    """Clear up behind the job that ended last; nothing moves or starts before that is done."""
+    try:
+        clearing.clear_up(tree, queue)
+    except WtwatchError as error:
+        return Done(waits=error.message, hint=error.hint, busy=_processes(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return Done(
+            waits=f"What the last job left cannot be cleared away: {where}{error.strerror or error}.",
+            hint="Make room or give the right to write there; then it goes on by itself.",
+        )
+    return Done()
+
+
+def _processes(error: WtwatchError) -> tuple[Process, ...]:
+    return error.processes if isinstance(error, Busy) else ()
+
+
+def _facts(tree: RunTree) -> Facts:
     facts = codetree.facts_of(tree)
     if not facts.present:
         raise WtwatchError(
             f"The run tree {tree.path} is not whole: it lacks {tree.project.code}, or its .git.",
             "`wtwatch init` in the main tree makes what is missing.",
         )
-    _note_tip(queue, facts.tip, options)
-    batch = queue.under_way()
+    return facts
+
+
+def _story(site: Site) -> Done:
+    """Tell the story from where it stands, step by step, up to the first that has to wait."""
+    _note_tip(site.queue, site.facts.tip, site.options)
+    done = Done()
+    for step in (_stay_on_branch, _follow, _start_next):
+        done = step(site, done)
+        if done.waits is not None:
+            break
+    return done
+
+
+def _stay_on_branch(site: Site, done: Done) -> Done:
+    branch = Repo(site.tree.path).branch()
+    if branch == site.tree.branch:
+        return done
+    problem = save.off_branch(site.tree.path, site.tree.branch, branch)
+    return done._replace(waits=problem.message, hint=problem.hint)
+
+
+def _follow(site: Site, done: Done) -> Done:
+    """Bring code, pointer and environment to the tip, unless a batch keeps them where they are."""
+    batch = site.queue.under_way()
     if batch is not None:
-        return _hold(tree, queue, facts, batch)
+        return _hold(site, batch)
+    for step in (_move, _set_up, _fire):
+        done = step(site, done)
+        if done.waits is not None:
+            break
+    return done
+
+
+def _move(site: Site, done: Done) -> Done:
+    """sync, save: bring code to the tip, and have the superdataset name it."""
+    began, (tree, queue, options, _, facts) = time.monotonic(), site
     step = sync.next_step(tree, facts, options.force)
     if isinstance(step, sync.Blocked):
         return Done(waits=step.reason, hint=step.hint)
     assert facts.tip is not None
     moves = isinstance(step, sync.Move)
-    wanted = environment.requirements(facts.tip_tree)
-    if moves or not _is_settled(tree, facts.tip, wanted):
+    if moves or not _is_settled(tree, facts.tip, environment.requirements(facts.tip_tree)):
         busy = processes.working_in(tree.path, tree.project.passive, options.ignore)
         if busy:
             return _busy(busy)
-    done = Done()
     if moves or step != sync.Fresh():
-        done = Done(backup=sync.apply(tree, step))
+        done = done._replace(backup=sync.apply(tree, step))
     if moves:  # what was in the way is so no more, and the environment may take its time
         _note_waiting(queue, Done())
     done = _with_pointer(tree, queue, done, facts.tip)
@@ -206,34 +234,39 @@ def _bring_up_to_date(tree: RunTree, queue: Queue, options: TickOptions) -> Done
         moved = SyncDone(now(), old, facts.tip, time.monotonic() - began, backup)
         queue.record_sync(moved)
         done = done._replace(moved=moved)
-    if done.waits is not None:
-        return done
+    return done
+
+
+def _set_up(site: Site, done: Done) -> Done:
+    """Have the environment right for what was moved to, and before a batch begins."""
+    tree, queue, options, _, facts = site
+    wanted = environment.requirements(facts.tip_tree)
     verdict = environment.noted(tree, wanted)
-    known_broken = verdict.state is EnvironmentState.BROKEN and not moves
-    if moves or (verdict.ready and options.start_jobs and queue.next_job() is not None):
+    known_broken = verdict.state is EnvironmentState.BROKEN and not done.moved
+    if done.moved or (verdict.ready and options.start_jobs and queue.next_job() is not None):
         verdict = environment.finish_probe(tree, environment.start_probe(tree), wanted)
     if not verdict.ready and not (known_broken and not options.hurry):
         verdict = environment.set_up(tree, wanted, verdict, options.stop)
-    if not verdict.ready:
-        return done._replace(
-            waits=f"The environment of the run tree is {verdict.state.value}: {verdict.detail}.",
-            hint="Mend it, then `wtwatch sync`.",
-        )
-    return _fire(tree, queue, done, facts.tip, facts.working_copy)
+    if verdict.ready:
+        return done
+    return done._replace(
+        waits=f"The environment of the run tree is {verdict.state.value}: {verdict.detail}.",
+        hint="Mend it, then `wtwatch sync`.",
+    )
 
 
-def _hold(tree: RunTree, queue: Queue, facts: Facts, batch: int) -> Done:
+def _hold(site: Site, batch: int) -> Done:
     """While a batch is under way its code stays; only say so if somebody took the tree elsewhere."""
-    code = queue.batch_code(batch)
-    if code is not None and facts.head != code:
+    place, code_sha = quoted(site.tree.code_path), site.queue.batch_code(batch)
+    if code_sha is not None and site.facts.head != code_sha:
         return Done(
-            waits=f"Batch {batch} runs on {code[:10]}, but somebody took the run tree's code elsewhere.",
-            hint=f"git -C {tree.code_path} checkout --detach {code}, or cancel the batch.",
+            waits=f"Batch {batch} runs on {code_sha[:10]}, but somebody took the run tree's code elsewhere.",
+            hint=f"git -C {place} checkout --detach {code_sha}, or cancel the batch.",
         )
-    if facts.edited:
+    if site.facts.edited:
         return Done(
-            waits=f"The run tree's code was edited: {', '.join(facts.edited[:3])}.",
-            hint=f"Undo it there: git -C {tree.code_path} checkout -- PATH, or cancel batch {batch}.",
+            waits=f"The run tree's code was edited: {', '.join(site.facts.edited[:3])}.",
+            hint=f"Undo it there: git -C {place} checkout -- PATH, or cancel batch {batch}.",
         )
     return Done()
 
@@ -279,11 +312,13 @@ def _note_tip(queue: Queue, tip: Sha | None, options: TickOptions) -> None:
         queue.hurry(tip)
 
 
-def _fire(tree: RunTree, queue: Queue, done: Done, tip: Sha, working_copy: bool) -> Done:
+def _fire(site: Site, done: Done) -> Done:
     """Make batches of what waited for this move, once the bookmark has been still for long enough."""
-    if not queue.pending(tip):
+    tree, queue, _, _, facts = site
+    tip = facts.tip
+    if tip is None or not queue.pending(tip):
         return done
-    if working_copy:
+    if facts.working_copy:
         return _unfinished(tree, done)
     still = queue.still(tip)
     if still < tree.project.settle and not queue.hurries(tip):
@@ -304,48 +339,21 @@ def concerns_jobs(project: Project, old: Sha, new: Sha) -> bool:
     return not Repo(project.main_code).succeeds("diff", "--quiet", old, new, "--", *ASIDE)
 
 
-def _start_next(tree: RunTree, queue: Queue, done: Done, lock: int) -> Done:
-    job = queue.next_job()
+def _start_next(site: Site, done: Done) -> Done:
+    """run: start the job that is due."""
+    job = site.queue.next_job() if site.options.start_jobs else None
     if job is None:
         return done
-    if queue.batch_code(job.batch) is None and bookmark.read(tree.project).working_copy:
-        return _unfinished(tree, done)
-    busy = processes.working_in(tree.path, tree.project.passive)
+    if site.queue.batch_code(job.batch) is None and bookmark.read(site.tree.project).working_copy:
+        return _unfinished(site.tree, done)
+    busy = processes.working_in(site.tree.path, site.tree.project.passive)
     if busy:
-        return _busy(busy)._replace(moved=done.moved, fired=done.fired, ended=done.ended)
-    code_sha = Repo(tree.code_path).resolve("HEAD")
-    assert code_sha is not None
-    demanded = lifecycle.demands(tree, job.spec, code_sha, _plain_outputs(tree, queue, job))
-    state = Before.of(tree.path, excludes_env(tree))
-    above = state.at("")
-    on_branch = above is not None and above.branch == tree.branch
-    pointer = save.pointer_of(tree)
-    base = pointer.head
-    if on_branch and (pointer.recorded != code_sha or save.cut_off(tree)):  # a job may have saved another
-        base = save.record(tree, code_sha, foldable=False) or base
-        state = Before.of(tree.path, excludes_env(tree))
-    problems = [*hindrances(demanded, state), *identity_problem(demanded)]
-    if problems:
-        return done._replace(
-            waits=f"Job {job.id} cannot start: {problems[0]}",
-            hint="\n".join([*problems[1:], "Then it goes on by itself."]),
-        )
-    queue.note_used(base)
-    job = job._replace(state=lifecycle.start(tree, job, demanded, base, lock))
-    assert isinstance(job.state, Running)
-    try:
-        queue.begin(job.id, job.state)
-    except WtwatchError:  # it was removed from the queue this very moment
-        lifecycle.stop(tree, job)
-        raise
-    return done._replace(started=job)
-
-
-def _plain_outputs(tree: RunTree, queue: Queue, job: Job) -> tuple[str, ...]:
-    """Return what plain jobs of the same batch were to write into code: it is no code, and may lie there."""
-    inside = f"{tree.project.code}/"
-    declared = (path for one in queue.jobs(job.batch) if one.spec.plain for path in one.spec.outputs)
-    return tuple(path.removeprefix(inside) for path in declared if path.startswith(inside))
+        waits = _busy(busy)
+        return done._replace(waits=waits.waits, hint=waits.hint, busy=waits.busy)
+    started = starting.start(site.tree, site.queue, job, site.lock)
+    if isinstance(started, Hindered):
+        return done._replace(waits=started.reason, hint=started.hint)
+    return done._replace(started=started)
 
 
 def _note_waiting(queue: Queue, done: Done) -> None:

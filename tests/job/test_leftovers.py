@@ -16,7 +16,7 @@ from tests.job.bench import (
     texts_in,
 )
 from tests.room import let_git_know_nobody
-from wtwatch.job.leftovers import NOTE
+from wtwatch.job.back import NOTE
 from wtwatch.job.lifecycle import NotBegun
 from wtwatch.words.errors import Busy
 from wtwatch.words.model import Ended, Outcome

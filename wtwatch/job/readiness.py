@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
+from wtwatch.tree.save import off_branch
 from wtwatch.tree.states import DatasetState, TreeState
 from wtwatch.words.errors import NoIdentity
 from wtwatch.words.model import JobSpec, Sha
@@ -55,20 +56,8 @@ def identity_problem(demands: Demands) -> list[str]:
 
 def _off_branch(demands: Demands, above: DatasetState) -> Iterator[str]:
     if demands.branch is not None and above.branch != demands.branch:
-        where = f"the branch {above.branch}" if above.branch else "no branch"
-        yield (
-            f"The superdataset in {demands.top} is on {where}, so results would belong nowhere. "
-            + way_back(demands.top, demands.branch)
-        )
-
-
-def way_back(top: Path, branch: str) -> str:
-    """Return how the superdataset comes back to its branch, with what was committed off it kept."""
-    git = f"git -C {quoted(top)}"
-    return (
-        f"If HEAD has commits of yours, keep them first: {git} branch kept-results; "
-        f"then: {git} checkout {quoted(branch)}"
-    )
+        problem = off_branch(demands.top, demands.branch, above.branch)
+        yield f"{problem.message} {problem.hint}"
 
 
 def _code(demands: Demands, code: DatasetState) -> Iterator[str]:

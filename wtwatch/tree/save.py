@@ -4,12 +4,14 @@ Plumbing only: the commit changes the gitlink of ``code`` alone, whatever else i
 the same with a hundred thousand files.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.repo import GITLINK, ZERO, GitAsking, Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
+from wtwatch.words.quoting import quoted
 
 SIGN = "Saved-by: wtwatch"
 """The last line of each pointer commit: only commits that wtwatch made are ever folded."""
@@ -52,6 +54,17 @@ def _gitlink(listing: str) -> Sha | None:
     return Sha(listing.split()[2]) if listing.startswith(GITLINK) else None
 
 
+def off_branch(top: Path, wanted: str, found: str | None) -> WtwatchError:
+    """Return what to say of a superdataset that is not on its branch: the way back keeps what is on HEAD."""
+    git = f"git -C {quoted(top)}"
+    return WtwatchError(
+        f"The superdataset in {top} is on {f'the branch {found}' if found else 'no branch'}, not {wanted}, "
+        "so results would belong nowhere.",
+        f"Keep what was committed there, if anything was: {git} branch kept-results; "
+        f"then: {git} checkout {quoted(wanted)}",
+    )
+
+
 def keep(tree: RunTree, commits: set[Sha]) -> None:
     """Give each code commit a ref of its own, so that no squash, abandon or gc can take it."""
     lines = [f"update refs/wtwatch/keep/{commit} {commit}\n" for commit in sorted(commits)]
@@ -88,17 +101,8 @@ def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None
     """
     keep(tree, {new})
     dataset, pointer = Repo(tree.path), known or pointer_of(tree)
-    if pointer.branch is None:
-        raise WtwatchError(
-            f"The superdataset in {tree.path} is on no branch, so results would belong nowhere.",
-            f"git -C {tree.path} checkout {tree.project.bookmark}",
-        )
-    if pointer.branch != tree.project.bookmark:
-        raise WtwatchError(
-            f"The superdataset in {tree.path} is on the branch {pointer.branch}, "
-            f"not {tree.project.bookmark}.",
-            f"git -C {tree.path} checkout {tree.project.bookmark}",
-        )
+    if pointer.branch is None or pointer.branch != tree.branch:
+        raise off_branch(tree.path, tree.branch, pointer.branch)
     journal = tree.journal("pointer")
     if pointer.recorded == new:
         if journal.read() is not None:  # the branch moved, and a crash kept the index from being told
