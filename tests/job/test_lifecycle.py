@@ -437,3 +437,18 @@ def test_a_record_in_a_sidecar_file_is_found(bench: Bench) -> None:
     base = bench.head()
     bench.wait(started)
     assert results_of(bench.tree, uuid(started), base) == [bench.head()]
+
+
+def test_the_name_of_a_sidecar_file_leads_nowhere_else(bench: Bench) -> None:
+    lines = ("[DATALAD RUNCMD] x", "", "=== Do not change lines below ===", '"../../x"')
+    text = "\n".join([*lines, "^^^ Do not change lines above ^^^"])
+    bench.lab.git("commit", "-q", "--allow-empty", "-m", text, cwd=bench.tree)
+    with pytest.raises(WtwatchError, match="no name of a file"):
+        record_of(bench.tree, "HEAD")
+
+
+def test_a_record_made_in_a_folder_is_read_from_the_top(bench: Bench) -> None:
+    folder = bench.tree / "04_dataframes"
+    bench.lab.datalad("run", "-i", "240226I/LSD/F.pkl", "-o", "../out.txt", "echo 1 > ../out.txt", cwd=folder)
+    spec = spec_of(bench.tree, "HEAD")
+    assert spec is not None and (spec.inputs, spec.outputs) == ((TABLE,), ("out.txt",))

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wtwatch.project.config import Project
-from wtwatch.queue.orders import Request, expand, shell_line
+from wtwatch.queue.orders import Request, check_inside, expand, shell_line
 from wtwatch.words.errors import UsageError
-from wtwatch.words.model import JobSpec
+from wtwatch.words.model import JobSpec, Sha
 
 PROJECT = Project("L5b", Path("/s"), Path("/data/L5b"), Path("/data/L5b-runs"))
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
@@ -130,3 +130,14 @@ def test_outputs_in_code_are_refused(output: str) -> None:
 @pytest.mark.parametrize("output", ["codes/x", "out/code/x", "code.txt", ".", "/data/other/code", "-x"])
 def test_outputs_elsewhere_are_fine(output: str) -> None:
     assert len(expand(Request(("x",), outputs=(output,)), PROJECT)) == 1
+
+
+@pytest.mark.parametrize("path", ["../victim/x", "/etc/passwd", "a/../../x", "elsewhere/x"])
+def test_a_record_that_leads_out_of_the_dataset_is_refused(tmp_path: Path, path: str) -> None:
+    top = tmp_path / "top"
+    (top / "a").mkdir(parents=True)
+    (top / "elsewhere").symlink_to(tmp_path)
+    (top / "within").symlink_to("a")
+    check_inside(JobSpec("x", inputs=("a/b", "within/b", "*.txt"), rerun_of=Sha("a" * 40)), top)
+    with pytest.raises(UsageError, match="lies outside"):
+        check_inside(JobSpec("x", outputs=(path,), rerun_of=Sha("a" * 40)), top)

@@ -87,6 +87,7 @@ def _rerun_of(project: Project, rev: str) -> JobSpec:
     if spec is None:
         hint = f"git -C {quoted(project.run_tree)} log --grep 'DATALAD RUNCMD'"
         raise UsageError(f"The commit {rev} has no record of a `datalad run`.", hint)
+    orders.check_inside(spec, project.run_tree)
     return spec
 
 

@@ -155,7 +155,10 @@ def record_of(dataset: Path, revision: str) -> dict[str, Any] | None:
 
 
 def spec_of(dataset: Path, revision: str) -> JobSpec | None:
-    """Return the job that runs the record of a commit again, or ``None`` if it has no record."""
+    """Return the job that runs the record of a commit again, or ``None`` if it has no record.
+
+    Its inputs and outputs are paths from the top of the dataset.
+    """
     repo = Repo(dataset)
     commit, text = repo.git("log", "-1", "--format=%H%n%B", "--end-of-options", revision).split("\n", 1)
     record, found = _record(repo, commit, text), _MESSAGE.match(text)
@@ -165,10 +168,16 @@ def spec_of(dataset: Path, revision: str) -> JobSpec | None:
     return JobSpec(
         command=command if isinstance(command, str) else shlex.join(command),
         message=found["message"],
-        inputs=tuple(record.get("inputs") or ()),
-        outputs=tuple(record.get("outputs") or ()),
+        inputs=_from_top(record, "inputs"),
+        outputs=_from_top(record, "outputs"),
         rerun_of=Sha(commit),
     )
+
+
+def _from_top(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return declared paths as seen from the dataset's top; a record has them as seen from its ``pwd``."""
+    pwd = str(record.get("pwd") or ".")
+    return tuple(os.path.normpath(os.path.join(pwd, path)) for path in record.get(name) or ())  # noqa: PTH118
 
 
 def results_of(dataset: Path, attempt: str, since: Sha) -> list[Sha]:
@@ -198,6 +207,8 @@ def _record(repo: Repo, commit: str, text: str) -> dict[str, Any] | None:
 
 def _from_sidecar(repo: Repo, name: str) -> Any:
     """Read a record that stands in a file, where the message has its name (datalad.run.record-sidecar)."""
+    if "/" in name:  # it came with a commit, and may be of anybody
+        raise ValueError(f"{name!r} is no name of a file")
     folder = repo.git("config", "--get", "datalad.run.record-directory", ok=(0, 1)) or ".datalad/runinfo"
     with lzma.open(repo.path / folder / name, "rt", encoding="utf-8") as lines:
         return json.loads(lines.readline())

@@ -141,6 +141,32 @@ def _check_distinct(specs: Sequence[JobSpec]) -> None:
         seen.add(what)
 
 
+def check_inside(spec: JobSpec, top: Path) -> None:
+    """Raise :class:`UsageError` for a record whose declared paths lead out of the dataset at ``top``.
+
+    A record comes with a commit, and may be of anybody. A path leads out by ``..``, from the root, or
+    through a symlink on its way.
+    """
+    for path in (*spec.inputs, *spec.outputs):
+        if _leads_out(path, top):
+            raise UsageError(
+                f"The record of {spec.rerun_of} declares {path!r}, which lies outside of {top}.",
+                "Look at it with `git show`, and run the command by hand if that is meant.",
+            )
+
+
+def _leads_out(path: str, top: Path) -> bool:
+    parts = Path(os.path.normpath(path)).parts
+    if Path(path).is_absolute() or ".." in parts:
+        return True
+    folders = [
+        top.joinpath(*parts[:depth]) for depth in range(1, len(parts))
+    ]  # the file itself may be a link
+    return any(
+        folder.is_symlink() and not folder.resolve().is_relative_to(top.resolve()) for folder in folders
+    )
+
+
 def _check_output(output: str, project: Project) -> None:
     if any(_is_within(output, root, project.code) for root in (project.run_tree, project.main_tree)):
         raise UsageError(
