@@ -6,6 +6,8 @@ import json
 import os
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -35,6 +37,7 @@ from wtwatch.job.attempt import MARK, Folder, Result
 from wtwatch.job.lifecycle import NotBegun
 from wtwatch.job.steps import RESERVED, Draft
 from wtwatch.project.excludes import excludes_env
+from wtwatch.project.jobenv import for_jobs
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import JobSpec, Outcome, Sha, now
 
@@ -320,6 +323,30 @@ def test_a_job_of_a_queue_that_started_anew_is_not_taken_for_an_old_one(bench: B
     ended = bench.wait(bench.start(again))
     assert (over(ended).exit, bench.log(ended)) == (3, "new\n")
     assert lifecycle.log_file(bench.place, first).parent.with_name("1.1~1").joinpath("log").read_text() == log
+
+
+def test_in_the_foreground_the_process_lasts_as_long_as_the_job(bench: Bench) -> None:
+    """So a cluster starts it, which takes the end of the process for the end of the job."""
+    first = bench.do("echo 1 > out", plain=True)
+    folder = bench.folder(first)
+    for name in ("outcome", "started", "before", "command", "after", "verified"):
+        (folder.path / name).unlink()
+    (bench.tree / "out").unlink()
+    words = [sys.executable, "-P", "-m", "wtwatch.job.wrapper", str(folder.path)]
+    subprocess.run(words, cwd=bench.tree, check=True, env=for_jobs(bench.place))
+    result = folder.result()
+    assert result is not None and result.exit == 0
+    assert folder.host() == os.uname().nodename
+    assert (bench.tree / "out").exists()
+
+
+def test_an_attempt_on_another_host_is_not_judged_from_here(bench: Bench) -> None:
+    job = bench.start(bench.job("true", plain=True))
+    bench.wait(job)
+    started = bench.folder(job).path / "started"
+    started.write_text(started.read_text().replace(os.uname().nodename, "elsewhere"))
+    (bench.folder(job).path / "outcome").unlink()
+    assert lifecycle.end_of(bench.place, job, False) is None
 
 
 def test_the_bell_rings_when_a_job_ends(bench: Bench) -> None:

@@ -232,3 +232,14 @@ def test_a_rebuild_that_is_killed_is_undone_once_its_command_has_ended(house: Ho
     eventually(recovered)
     assert (project.run_code / ".venv/mine").read_text() == "old"
     assert environment.noted(RunTree.of(project), "").state is State.STALE, "so it is tried anew"
+
+
+def test_of_many_set_ups_only_the_last_logs_are_kept(house: House) -> None:
+    logs = house.project.state / "logs"
+    logs.mkdir(parents=True)
+    for number in range(40):
+        (logs / f"environment-20200101T{number:06d}.log").touch()
+    environment.set_up(RunTree.of(own(house, "mkdir .venv")), "", Verdict(State.MISSING))
+    names = sorted(log.name for log in logs.iterdir())
+    assert 20 <= len(names) <= 21
+    assert "environment-20200101T000039.log" in names and not names[-1].startswith("environment-2020")

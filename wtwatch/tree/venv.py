@@ -16,6 +16,9 @@ from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.words.model import now
 
+KEPT_LOGS = 20
+"""Logs of set-ups that are kept beside the new one."""
+
 PATIENCE = 10.0
 """Seconds that a set-up which was told to end may take for that."""
 
@@ -79,6 +82,8 @@ def set_up(tree: RunTree, stop: Callable[[], bool], lock: int) -> str | None:
     """
     log = tree.state / "logs" / f"environment-{now():%Y%m%dT%H%M%S}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    for old in sorted(log.parent.glob("environment-*.log"))[:-KEPT_LOGS]:
+        old.unlink(missing_ok=True)
     for command in commands(tree):
         shown = command if isinstance(command, str) else " ".join(command)
         with log.open("a", encoding="utf-8") as out:
