@@ -25,7 +25,7 @@ from wtwatch.reconcile import Done, TickOptions, tick
 from wtwatch.tree import save
 from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Trigger, now
+from wtwatch.words.model import Ended, Freshness, Job, JobSpec, Outcome, Running, Trigger, now
 
 LOOK = TickOptions()
 WORK = TickOptions(start_jobs=True)
@@ -219,10 +219,10 @@ def test_a_run_tree_that_is_back_is_not_called_gone_any_more(lab: Lab, project: 
     with pytest.raises(WtwatchError, match="is gone") as trouble:
         tick(project, WORK)
     reconcile.explain_error(project, trouble.value)
-    assert status.describe(project)["freshness"] == "missing"
+    assert status.describe(project).standpoint.freshness is Freshness.MISSING
     (lab.root / "unmounted").rename(lab.run)
-    told = status.describe(project)
-    assert (told["freshness"], told["reason"]) == ("fresh", None)
+    told = status.describe(project).standpoint
+    assert (told.freshness, told.reason) == (Freshness.FRESH, None)
 
 
 def test_a_run_tree_without_its_code_is_said(lab: Lab, project: Project) -> None:
@@ -252,7 +252,7 @@ def test_while_the_bookmark_is_on_jjs_working_copy_the_tree_follows_but_no_batch
         assert done.moved and done.moved.new == house.head() == house.git("rev-parse", "runs")
         assert done.waits and "working-copy commit" in done.waits and done.hint
         assert not done.fired and not done.started
-        assert status.describe(house.project)["reason"] == done.waits
+        assert status.describe(house.project).standpoint.reason == done.waits
     subprocess.run(["jj", "--quiet", "new"], cwd=code, check=True)
     assert tick(house.project, LOOK).waits is None
     queue = Queue(house.project.state)

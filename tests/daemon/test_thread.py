@@ -148,15 +148,15 @@ def test_events_do_not_hurry_what_fails_and_its_reason_stays_in_sight(house: Hou
         reasons = set()
         for number in range(40):
             house.git("update-ref", f"refs/heads/other-{number}", "HEAD")
-            said = status.describe(house.project)
-            reasons.add((said["freshness"], said["reason"]))
+            said = status.describe(house.project).standpoint
+            reasons.add((said.freshness.value, said.reason))
         tried = tries.read_text().count("\n")
         most = 2 + math.log2(1 + (time.monotonic() - began) / FIRST_WAIT)
         assert 1 <= tried <= most
         assert [word for word, _ in reasons] == ["blocked"]
         mend(house)
         eventually(lambda: house.head() == house.git("rev-parse", "runs"))
-        eventually(lambda: status.describe(house.project)["reason"] is None)
+        eventually(lambda: status.describe(house.project).standpoint.reason is None)
 
 
 def test_what_no_event_tells_is_found_all_the_same(

@@ -106,7 +106,7 @@ def test_its_queue_is_listed_with_all_that_became_of_the_jobs(version: str, tmp_
     assert "echo half" in say(house.project.main_tree, "queue", "show", "2").out
     say(house.project.main_tree, "queue", "logs", "1")
     told = status.describe(house.project)
-    assert (told["queue"]["running"], told["queue"]["failed"], told["unseen"]) == (1, 1, 1)
+    assert (told.queue.jobs["running"], told.queue.jobs["failed"], told.queue.unseen) == (1, 1, 1)
 
 
 def test_its_running_attempt_is_judged_and_its_batch_goes_on(version: str, tmp_path: Path) -> None:

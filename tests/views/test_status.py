@@ -1,19 +1,23 @@
-"""What `status` collects and of what it says that somebody has to look."""
+"""What `status` collects."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Say
 from tests.house import House
+from wtwatch.doors.clock import instant
 from wtwatch.project import config
-from wtwatch.project.config import register
 from wtwatch.queue.jobs import Queue
-from wtwatch.views import status
-from wtwatch.words.model import JobSpec, Trigger, now, stamp
+from wtwatch.tree import backups, codetree
+from wtwatch.views import attention, status
+from wtwatch.words.model import Freshness, JobSpec, Trigger, now, stamp
 
 
 @pytest.fixture
@@ -22,9 +26,8 @@ def house(tmp_path: Path) -> House:
 
 
 def needs_you(house: House) -> list[str]:
-    """Return why somebody has to look at this project, with a daemon that runs."""
-    document = status.collect([house.project])
-    return status.attention(document | {"daemon": {"running": True}}, service_installed=False)
+    """Return why somebody has to look at this project."""
+    return attention.reasons(status.collect([house.project]), now())
 
 
 def with_settings(house: House, text: str) -> House:
@@ -44,20 +47,8 @@ def test_a_setting_that_nobody_knows_asks_for_attention(house: House) -> None:
 def test_a_setting_of_a_newer_version_is_told_and_no_alarm(house: House) -> None:
     newer = with_settings(house, "version = 2\nlanes = 5\n")
     assert needs_you(newer) == []
-    told = status.describe(newer.project)["settings"]
-    assert told["newer"] and "'lanes'" in told["unknown"][0]
-
-
-@pytest.mark.parametrize(("alarm", "told"), [(3600.0, False), (60.0, True)])
-def test_who_holds_the_run_tree_for_longer_than_busy_alarm_asks_for_attention(
-    house: House, alarm: float, told: bool
-) -> None:
-    patient = House(house.project._replace(busy_alarm=alarm))
-    document = status.collect([patient.project]) | {"daemon": {"running": True}}
-    since = stamp(now() - timedelta(minutes=10))
-    document["projects"][0] |= {"freshness": "behind", "busy": [{"pid": 7, "name": "cat", "since": since}]}
-    said = status.attention(document, service_installed=False)
-    assert said == (["p: cat (pid 7) has held the run tree for 10 min."] if told else [])
+    told = status.describe(newer.project)
+    assert told.newer and "'lanes'" in told.unknown[0]
 
 
 @pytest.mark.parametrize("seconds", [10.0, 10_000.0])
@@ -66,25 +57,70 @@ def test_settling_is_told_by_the_same_count_that_a_tick_goes_by(house: House, se
     queue = Queue(slow.project.state)
     queue.add([JobSpec("true")], Trigger.ON_MOVE, slow.head())
     tip = slow.commit({"a.py": "a = 2\n"})
-    assert status.describe(slow.project)["settling"] is None
+    assert status.describe(slow.project).queue.settling is None
     queue.note_tip(tip)
-    left = status.describe(slow.project)["settling"]
-    assert 0 < left <= seconds and left >= seconds - queue.still(tip) - 0.1
+    left = status.describe(slow.project).queue.settling
+    assert left and left <= seconds and left >= seconds - queue.still(tip) - 0.1
     queue.hurry(tip)
-    assert status.describe(slow.project)["settling"] is None
+    assert status.describe(slow.project).queue.settling is None
 
 
-def test_a_queue_whose_file_is_gone_says_so_until_that_was_seen(house: House, say: Say) -> None:
-    register(house.project.name, house.project.state)
-    config.write_project(house.project)
-    queue = Queue(house.project.state)
-    queue.add([JobSpec("true")], Trigger.ON_MOVE, house.head())
-    assert needs_you(house) == []
-    queue.file.unlink()
-    for _ in range(2):
-        [said] = needs_you(house)
-        assert "the queue began anew" in said and "ack --all" in said
-        queue.pause()  # which makes a new file
-        queue.resume()
-    say(house.project.main_tree, "ack", "--all")
-    assert needs_you(house) == []
+@pytest.mark.parametrize("gone", ["run", "run/code"])
+def test_of_a_run_tree_that_is_not_there_only_that_is_unknown(
+    house: House, gone: str, tmp_path: Path
+) -> None:
+    tip = house.commit({"a.py": "a = 2\n"}, message="second")
+    house.edit("a.py", "mine\n")
+    before = codetree.facts_of(house.tree)
+    backups.create(house.tree, house.head(), before.in_the_way)
+    here = status.describe(house.project)
+    (tmp_path / gone).rename(tmp_path / "unmounted")
+    there = status.describe(house.project)
+    assert there.standpoint.freshness is Freshness.MISSING
+    same = ("tip", "subject", "applied", "recorded", "saved", "results", "backups", "backups_unseen")
+    assert [getattr(there, name) for name in same] == [getattr(here, name) for name in same]
+    assert (there.tip, there.subject, there.saved, there.backups) == (tip, "second", True, 1)
+
+
+def test_where_code_is_not_installed_either_nothing_is_made_up(house: House, tmp_path: Path) -> None:
+    house.project.run_tree.rename(tmp_path / "unmounted")
+    house.project.main_code.rename(tmp_path / "code")
+    told = status.describe(house.project)
+    assert (told.standpoint.freshness, told.tip, told.backups) == (Freshness.MISSING, None, 0)
+
+
+def test_a_daemon_is_told_in_its_own_words(house: House) -> None:
+    assert not status.daemon().running
+    with holding(config.daemon_file()) as pid:
+        config.daemon_file().write_text("")
+        assert status.daemon()[:3] == (True, False, pid), "it says nothing yet"
+        beat = {"boot": instant().boot, "seconds": instant().seconds - 3600}
+        said = {
+            "since": stamp(now()),
+            "mode": "inotify",
+            "watches": 5,
+            "beat": beat,
+            "stuck": ["p"],
+            "new": 1,
+        }
+        config.daemon_file().write_text(json.dumps(said))
+        found = status.daemon()
+        assert found.since and (found.mode, found.watches, found.version) == ("inotify", 5, None)
+        assert found.silent and found.silent >= 3600
+        assert any("no sign of life for 60 min" in reason for reason in needs_you(house))
+        assert any(reason.startswith("p: the daemon hangs") for reason in needs_you(house))
+
+
+@contextmanager
+def holding(file: Path) -> Iterator[int]:
+    """Have another process hold a lock file in the body, which is given its pid."""
+    hold = (
+        "import sys; from pathlib import Path; from wtwatch.doors.files import claim\n"
+        "print(claim(Path(sys.argv[1])), flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", hold, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin and process.stdout and process.stdout.readline() != b"None\n"
+        yield process.pid
+        process.stdin.close()

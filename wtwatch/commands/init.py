@@ -79,5 +79,5 @@ def _first_sync(project: Project) -> None:
     if done.waits:
         raise WtwatchError(f"{project.name} is set up, but waits: {done.waits}", done.hint)
     say(f"{project.name} follows the bookmark {project.bookmark}.")
-    watched = "" if status.daemon()["running"] else "wtwatch service install (or wtwatch watch), "
+    watched = "" if status.daemon().running else "wtwatch service install (or wtwatch watch), "
     say(f"Next: {watched}wtwatch status.")

@@ -109,7 +109,7 @@ def _queue(project: Project, specs: list[JobSpec], trigger: Trigger) -> None:
         code = "on the code that the run tree is at when the batch starts"
         say(f"{named} in batch {jobs[0].batch}: {when}, {code} (now {tip[:10]}).")
     ring_for(project)
-    if not status.daemon()["running"]:
+    if not status.daemon().running:
         warn("No daemon runs, so nothing starts: wtwatch service install, or wtwatch watch.")
 
 

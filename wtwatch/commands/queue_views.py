@@ -20,7 +20,7 @@ from wtwatch.tree import tip
 from wtwatch.views import status
 from wtwatch.views.terminal import plain, say, warn
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Ended, Job, Outcome, Running, Standing, counted, stamp
+from wtwatch.words.model import Ended, Job, Outcome, Running, Standing, ago, counted, stamp
 
 _POLL = 0.2
 """Seconds between two looks of commands that wait."""
@@ -94,7 +94,7 @@ def _log(project: Project, job: Job) -> Path:
 def _time(job: Job) -> str:
     match job.state:
         case Running(started=started):
-            return status.since(stamp(started))
+            return ago(started)
         case Ended(started=started, ended=ended) if started:
             return f"{(ended - started).total_seconds():.1f} s"
     return ""
@@ -192,7 +192,7 @@ def wait(project: str | None) -> int:
     queue = Queue(chosen.state)
     _stand_aside()
     while _unfinished(chosen, queue):
-        if not status.daemon()["running"]:
+        if not status.daemon().running:
             raise WtwatchError("Jobs wait, but no daemon runs.", "wtwatch service install, or wtwatch watch.")
         if queue.running() is None:
             need_run_tree(chosen)
@@ -200,7 +200,7 @@ def wait(project: str | None) -> int:
         if waits and not waits.busy and queue.running() is None:
             raise WtwatchError(f"The queue waits for you: {waits.reason}", waits.hint)
         time.sleep(_POLL)
-    if not status.daemon()["running"]:
+    if not status.daemon().running:
         raise WtwatchError("No daemon runs.", "wtwatch service install, or wtwatch watch.")
     bad = [job for job in queue.jobs() if needs_attention(job)]
     for job in bad:

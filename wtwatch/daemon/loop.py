@@ -222,7 +222,7 @@ def watch() -> None:
     lock = claim(file)
     if lock is None:
         raise WtwatchError(
-            f"A daemon runs already (pid {status.daemon()['pid']}).",
+            f"A daemon runs already (pid {status.daemon().pid}).",
             "`wtwatch service status` tells whether it is the service's; one is enough for all projects.",
         )
     os.ftruncate(lock, 0)  # what the last daemon said of itself

@@ -118,6 +118,26 @@ def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> F
     )
 
 
+def facts_elsewhere(tree: RunTree) -> Facts:
+    """Return what the main tree's repository knows of a run tree that is not there."""
+    code = Repo(tree.project.main_code)
+    if not (code.path / ".git").exists():
+        return Facts(present=False)
+    tip_asked = bookmark.ask(tree.project)
+    names = (tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
+    refs = _refs(code.git("for-each-ref", _REFS, *names))
+    tip, missing, working_copy = tip_asked()
+    return Facts(
+        present=False,
+        applied=refs[tree.applied_ref][0] if tree.applied_ref in refs else None,
+        tip=tip,
+        tip_missing=missing,
+        working_copy=working_copy,
+        subject=code.subject(tip) if tip else None,
+        backups=_backups(tree, refs),
+    )
+
+
 def _refs(listing: str) -> dict[str, tuple[Sha, str]]:
     lines = (line.split("\0", 2) for line in listing.split("\n") if line)
     return {ref: (Sha(commit), subject) for ref, commit, subject in lines}

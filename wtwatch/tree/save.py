@@ -17,7 +17,7 @@ SIGN = "Saved-by: wtwatch"
 """The last line of each pointer commit: only commits that wtwatch made are ever folded."""
 
 
-_LISTING = ("ls-tree", "-z", "--full-tree", "HEAD", "--")
+_LISTING = ("ls-tree", "-z", "--full-tree")
 
 
 class Pointer(NamedTuple):
@@ -40,8 +40,13 @@ def pointer_of(tree: RunTree) -> Pointer:
 
 
 def start_recorded(tree: RunTree) -> GitAsking:
-    """Start to ask which code commit the run tree's superdataset names; pass it to :func:`recorded`."""
-    return Repo(tree.path).ask(*_LISTING, tree.project.code)
+    """Start to ask which code commit the run tree's superdataset names; pass it to :func:`recorded`.
+
+    Where the tree is not there, its branch says it.
+    """
+    if (tree.path / ".git").exists():
+        return Repo(tree.path).ask(*_LISTING, "HEAD", "--", tree.project.code)
+    return Repo(tree.project.main_tree).ask(*_LISTING, f"refs/heads/{tree.branch}", "--", tree.project.code)
 
 
 def recorded(tree: RunTree, started: GitAsking) -> Sha | None:

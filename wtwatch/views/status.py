@@ -1,4 +1,4 @@
-"""Read-only facts for ``status``, as the JSON document of the contract; nothing is started or written.
+"""Collect where things stand, for people and programs; nothing is started or written.
 
 The cost does not grow with the number of files: only the code tree, which is small, is compared with git.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
+from wtwatch.doors.clock import Instant, elapsed
 from wtwatch.doors.files import holder
+from wtwatch.doors.porcelain import TreeEntry
 from wtwatch.doors.processes import bears, is_alive, serves, session, working_in
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
@@ -22,139 +23,159 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.codetree import Facts
-from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import (
-    EnvironmentState,
-    Freshness,
-    Job,
-    Process,
-    Running,
-    Sha,
-    counted,
-    moment,
-    now,
-    stamp,
+from wtwatch.tree.environment import Verdict
+from wtwatch.views.snapshot import (
+    BrokenProject,
+    DaemonSnapshot,
+    Holder,
+    ProjectSnapshot,
+    QueueSnapshot,
+    Results,
+    RunningJob,
+    Snapshot,
+    Standpoint,
 )
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import EnvironmentState, Freshness, Job, Process, Running, Sha, moment
 
-Document = dict[str, Any]
-"""What ``status --json`` prints, version 1: keys may be added, never removed or given another type."""
 
-
-def collect(projects: Iterable[Project], broken: Iterable[tuple[str, WtwatchError]] = ()) -> Document:
-    """Return the whole document; ``broken`` are names of projects that could not even be loaded, and why.
+def collect(projects: Iterable[Project], broken: Iterable[tuple[str, WtwatchError]] = ()) -> Snapshot:
+    """Return where all of it stands; ``broken`` are names of projects that could not be loaded, and why.
 
     A project that cannot be described joins those, so that it does not hide the others.
     """
     described, failed, watch = [], list(broken), daemon()
     for project in projects:
         try:
-            described.append(describe(project, watch["pid"]))
+            described.append(describe(project, watch.pid))
         except WtwatchError as error:
             failed.append((project.name, error))
-    listed = [{"name": name, "reason": error.message, "hint": error.hint} for name, error in failed]
-    return {"version": 1, "daemon": watch, "projects": described, "broken": listed}
+    told = tuple(BrokenProject(name, error.message, error.hint) for name, error in failed)
+    return Snapshot(watch, tuple(described), told)
 
 
-def daemon() -> Document:
+def daemon() -> DaemonSnapshot:
     """Return whether this host's daemon runs, and what it says of itself."""
     file = config.daemon_file()
-    pid = holder(file)
-    facts: Document = {"running": pid is not None, "pid": pid, "since": None, "mode": None, "watches": None}
-    if pid is not None:
-        with suppress(ValueError):  # it is writing just now
-            facts |= json.loads(file.read_text(encoding="utf-8"))
-    return facts | {"running": pid is not None, "pid": pid}
+    pid, installed = holder(file), config.unit_file().exists()
+    if pid is None:
+        return DaemonSnapshot(False, installed)
+    with suppress(OSError, ValueError, TypeError, AttributeError):  # it is writing just now
+        return _in_its_words(json.loads(file.read_text(encoding="utf-8")), installed, pid)
+    return DaemonSnapshot(True, installed, pid)
 
 
-def describe(project: Project, watch: int | None = None) -> Document:
-    """Return one project's part of the document; ``watch`` is the pid of the daemon, if one runs."""
+def _in_its_words(said: dict[str, Any], installed: bool, pid: int) -> DaemonSnapshot:
+    beat = Instant(**said["beat"]) if said.get("beat") else None
+    return DaemonSnapshot(
+        running=True,
+        installed=installed,
+        pid=pid,
+        since=moment(said["since"]) if said.get("since") else None,
+        mode=said.get("mode"),
+        watches=said.get("watches"),
+        version=said.get("version"),
+        beat=beat,
+        silent=elapsed(beat) if beat else None,
+        stuck=tuple(said.get("stuck") or ()),
+    )
+
+
+def describe(project: Project, watch: int | None = None) -> ProjectSnapshot:
+    """Return where one project stands; ``watch`` is the pid of the daemon, if one runs."""
+    tree, main = RunTree.of(project), Repo(project.main_tree)
+    busy = _foreign(project, watch)  # before any git of ours works there
+    with (
+        harvest.start_apart(main, "HEAD", project.bookmark_ref) as counting,
+        save.start_recorded(tree) as naming,
+    ):
+        facts = codetree.facts_of(tree)
+        if not facts.present:
+            facts = codetree.facts_elsewhere(tree)
+        facts, recorded = facts._replace(busy=busy), save.recorded(tree, naming)
+        results = _results(project, *harvest.apart(main, counting))
     queue = Queue(project.state)
-    facts, recorded, results = Facts(present=False), None, {"ahead": 0, "behind": 0, "conflict": False}
-    tree = RunTree.of(project)
-    if codetree.is_present(tree):
-        busy = working_in(project.run_tree, project.passive)  # before any git of ours works there
-        if watch is not None:  # what the daemon does at this moment keeps nobody waiting
-            busy = [process for process in busy if not serves(process.pid, watch)]
-        main = Repo(project.main_tree)
-        with (
-            harvest.start_apart(main, "HEAD", project.bookmark_ref) as counting,
-            save.start_recorded(tree) as naming,
-        ):
-            facts = codetree.facts_of(tree)._replace(busy=tuple(busy))
-            recorded = save.recorded(tree, naming)
-            results = _results(project, *harvest.apart(main, counting))
     with queue.at_one_moment():
-        return _in_words(project, queue, facts, recorded, results)
+        return _snapshot(project, queue, facts, recorded, results)
 
 
-def _in_words(
-    project: Project, queue: Queue, facts: Facts, recorded: Sha | None, results: Document
-) -> Document:
+def _foreign(project: Project, watch: int | None) -> tuple[Process, ...]:
+    """Return who works in the run tree; what the daemon does at this moment keeps nobody waiting."""
+    if not codetree.is_present(RunTree.of(project)):
+        return ()
+    found = working_in(project.run_tree, project.passive)
+    return tuple(process for process in found if watch is None or not serves(process.pid, watch))
+
+
+def _snapshot(
+    project: Project, queue: Queue, facts: Facts, recorded: Sha | None, results: Results
+) -> ProjectSnapshot:
     job = queue.running()
     started = Folder.of(project.state, job.id, job.attempt).started() if job else None
     leader = started.pid if started else None
-    busy = [_process(process, job, leader) for process in facts.busy] + _by_hand(queue)
-    return {
-        "name": project.name,
-        "path": str(project.main_tree),
-        "run_tree": str(project.run_tree),
-        "bookmark": project.bookmark,
-        "tip": facts.tip,
-        "subject": facts.subject,
-        "applied": facts.applied,
-        **_freshness(project, queue, facts),
-        "edited": bool(facts.edited),
-        "busy": busy or None,
-        "pointer": {"recorded": recorded, "saved": recorded is not None and recorded == facts.applied},
-        "environment": _environment(project, facts),
-        "queue": queue.counts() | {"standing": sum(len(template.specs) for template in queue.standing())},
-        "running": _running(job, leader),
-        "queue_lost": stamp(lost) if (lost := queue.lost()) else None,
-        "settling": _settling(project, queue, facts),
-        "unseen": queue.unseen(),
-        "results": results,
-        "stale": None,
-        "backups": len(facts.backups),
-        "backups_unseen": len(facts.backups - queue.acknowledged_backups()),
-        "last_sync": _last_sync(queue),
-        "host": project.host,
-        "busy_alarm": project.busy_alarm,
-        "settings": {
-            "newer": project.version > config.VERSION,
-            "unknown": config.unknown_settings(project),
-        },
-    }
+    return ProjectSnapshot(
+        name=project.name,
+        path=project.main_tree,
+        run_tree=project.run_tree,
+        bookmark=project.bookmark,
+        standpoint=_standpoint(project, queue, facts),
+        environment=_environment(project, facts),
+        queue=_queue(project, queue, facts),
+        tip=facts.tip,
+        missing=facts.tip_missing,
+        subject=facts.subject,
+        applied=facts.applied,
+        edited=bool(facts.edited),
+        busy=(*(_holder(process, job, leader) for process in facts.busy), *_by_hand(queue)),
+        recorded=recorded,
+        running=_running(job, leader),
+        results=results,
+        backups=len(facts.backups),
+        backups_unseen=len(facts.backups - queue.acknowledged_backups()),
+        last_sync=queue.last_sync(),
+        host=project.host,
+        busy_alarm=project.busy_alarm,
+        newer=project.version > config.VERSION,
+        unknown=tuple(config.unknown_settings(project)),
+    )
 
 
-def _by_hand(queue: Queue) -> list[Document]:
+def _by_hand(queue: Queue) -> list[Holder]:
     """Return the command that `wtwatch exec` runs just now, if any."""
     noted = queue.executes()
     if noted is None or not is_alive(noted.process):
         return []
-    return [{"pid": noted.process.pid, "name": noted.name, "since": stamp(noted.since), "job": None}]
+    return [Holder(noted.process.pid, noted.name, noted.since)]
 
 
-def _freshness(project: Project, queue: Queue, facts: Facts) -> Document:
+def _standpoint(project: Project, queue: Queue, facts: Facts) -> Standpoint:
     if not facts.present:
-        return {
-            "freshness": Freshness.MISSING.value,
-            "reason": f"{project.run_tree} is gone",
-            "hint": "Mount its disk, or make it anew: `wtwatch init` in the main tree.",
-        }
+        return Standpoint(
+            Freshness.MISSING,
+            f"{project.run_tree} is gone",
+            "Mount its disk, or make it anew: `wtwatch init` in the main tree.",
+        )
     plan = sync.next_step(RunTree.of(project), facts)
     if isinstance(plan, sync.Blocked):
-        return {"freshness": Freshness.BLOCKED.value, "reason": plan.reason, "hint": plan.hint}
-    word = sync.freshness(plan)
-    reason: str | None = None
-    hint: str | None = None
-    noted = queue.waits()
+        return Standpoint(Freshness.BLOCKED, plan.reason, plan.hint)
+    word, noted = sync.freshness(plan), queue.waits()
     if noted is not None and not (noted.busy and not facts.busy):
-        reason, hint = noted.reason, noted.hint
-        if not noted.busy:
-            word = Freshness.BLOCKED
-    elif word is Freshness.BEHIND and queue.under_way() is not None:
-        reason = f"batch {queue.under_way()} keeps its code until it ends"
-    return {"freshness": word.value, "reason": reason, "hint": hint}
+        return Standpoint(word if noted.busy else Freshness.BLOCKED, noted.reason, noted.hint)
+    if word is Freshness.BEHIND and (batch := queue.under_way()) is not None:
+        return Standpoint(word, f"batch {batch} keeps its code until it ends")
+    return Standpoint(word)
+
+
+def _queue(project: Project, queue: Queue, facts: Facts) -> QueueSnapshot:
+    counts = queue.counts()
+    return QueueSnapshot(
+        paused=bool(counts.pop("paused")),
+        jobs=counts,
+        standing=sum(len(template.specs) for template in queue.standing()),
+        unseen=queue.unseen(),
+        lost=queue.lost(),
+        settling=_settling(project, queue, facts),
+    )
 
 
 def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
@@ -168,37 +189,30 @@ def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
     return round(left, 1) if left > 0 else None
 
 
-def _results(project: Project, ahead: int, behind: int) -> Document:
+def _results(project: Project, ahead: int, behind: int) -> Results:
     conflict = False
     if ahead and behind:
         from wtwatch.home import merge
 
         conflict = bool(merge.conflicts(project))
-    return {"ahead": ahead, "behind": behind, "conflict": conflict}
+    return Results(ahead, behind, conflict)
 
 
-def _environment(project: Project, facts: Facts) -> Document:
+def _environment(project: Project, facts: Facts) -> Verdict:
     if not facts.present:
-        return {"state": EnvironmentState.MISSING.value, "detail": None}
-    entries = facts.tip_tree if facts.tip == facts.applied else _tree_at(project, facts)
-    verdict = environment.noted(RunTree.of(project), environment.requirements(entries))
-    return {"state": verdict.state.value, "detail": verdict.detail}
+        return Verdict(EnvironmentState.MISSING)
+    entries = facts.tip_tree if facts.tip == facts.applied else _tree_at(project, facts.applied)
+    return environment.noted(RunTree.of(project), environment.requirements(entries))
 
 
-def _tree_at(project: Project, facts: Facts) -> tuple[Any, ...]:
-    if facts.applied is None:
-        return ()
-    return tuple(Repo(project.main_code).tree(facts.applied).values())
+def _tree_at(project: Project, commit: Sha | None) -> tuple[TreeEntry, ...]:
+    return tuple(Repo(project.main_code).tree(commit).values()) if commit else ()
 
 
-def _process(process: Process, running: Job | None, leader: int | None) -> Document:
+def _holder(process: Process, running: Job | None, leader: int | None) -> Holder:
     """Return a process that works in the run tree, and of which job it is, if of any."""
-    return {
-        "pid": process.pid,
-        "name": process.name,
-        "since": stamp(process.since),
-        "job": running.id if running and _is_of(process, running, leader) else None,
-    }
+    job = running.id if running and _is_of(process, running, leader) else None
+    return Holder(process.pid, process.name, process.since, job)
 
 
 def _is_of(process: Process, job: Job, leader: int | None) -> bool:
@@ -208,75 +222,8 @@ def _is_of(process: Process, job: Job, leader: int | None) -> bool:
     return isinstance(job.state, Running) and bears(process.pid, MARK, job.state.uuid)
 
 
-def _running(job: Job | None, leader: int | None) -> Document | None:
+def _running(job: Job | None, leader: int | None) -> RunningJob | None:
     if job is None or not isinstance(job.state, Running):
         return None
-    return {
-        "id": job.id,
-        "batch": job.batch,
-        "command": job.spec.command,
-        "message": job.spec.message,
-        "started_at": stamp(job.state.started),
-        "code": job.state.code,
-        "pid": leader,
-    }
-
-
-def _last_sync(queue: Queue) -> Document | None:
-    done = queue.last_sync()
-    if done is None:
-        return None
-    seconds = round(done.seconds, 3)
-    return {"at": stamp(done.at), "from": done.old, "to": done.new, "seconds": seconds, "backup": done.backup}
-
-
-def attention(document: Document, service_installed: bool) -> list[str]:
-    """Return why somebody has to look, as sentences; nothing means exit code 0."""
-    reasons = [
-        f"{broken['name']}: {broken['reason']}" + (f" → {broken['hint']}" if broken["hint"] else "")
-        for broken in document["broken"]
-    ]
-    for project in document["projects"]:
-        name = project["name"]
-        if not project["settings"]["newer"]:  # else it is to be expected, and no typing error
-            reasons += [f"{name}: {unknown} It is passed over." for unknown in project["settings"]["unknown"]]
-        if project["freshness"] in (Freshness.BLOCKED.value, Freshness.MISSING.value):
-            reasons.append(f"{name} is {project['freshness']}.")
-        if project["queue_lost"]:
-            reasons.append(f"{name}: {_lost(project)}")
-        if project["unseen"]:
-            reasons.append(f"{name}: {counted(project['unseen'], 'failed job')} (seen? `wtwatch ack --all`).")
-        if project["backups_unseen"]:
-            new = counted(project["backups_unseen"], "new backup")
-            reasons.append(f"{name}: {new} (`wtwatch backups list`, `wtwatch ack --all`).")
-        alarm = [one for one in project["busy"] or [] if _age(one["since"]) > project["busy_alarm"]]
-        if alarm and project["freshness"] == Freshness.BEHIND.value:
-            one = alarm[0]
-            held = f"has held the run tree for {since(one['since'])}"
-            reasons.append(f"{name}: {one['name']} (pid {one['pid']}) {held}.")
-        if project["queue"]["waiting"] and not document["daemon"]["running"]:
-            waiting = counted(project["queue"]["waiting"], "waiting job")
-            reasons.append(f"{name}: {waiting}, but no daemon runs.")
-    if service_installed and not document["daemon"]["running"]:
-        reasons.append("The service is installed, but the daemon is down (`wtwatch service status`).")
-    return reasons
-
-
-def _lost(project: Document) -> str:
-    return (
-        f"The queue's file was gone {since(project['queue_lost'])} ago, so the queue began anew. Results are "
-        "safe in git; what had waited has to be queued again (seen? `wtwatch ack --all`)."
-    )
-
-
-def _age(text: str) -> float:
-    return (now() - moment(text)).total_seconds()
-
-
-def since(text: str, at: datetime | None = None) -> str:
-    """Return how long ago a moment was, for people: "8 s", "4 min", "3 h", "2 days"."""
-    seconds = int(((at or datetime.now(UTC)) - moment(text)).total_seconds())
-    for size, word in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {word}"
-    return f"{max(seconds, 0)} s"
+    spec, state = job.spec, job.state
+    return RunningJob(job.id, job.batch, spec.command, spec.message, state.started, state.code, leader)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 
-from wtwatch.project import config
 from wtwatch.project.registry import meant
-from wtwatch.views import status
-from wtwatch.views.status import Document, since
+from wtwatch.tree.environment import Verdict
+from wtwatch.views import attention, status
+from wtwatch.views.as_json import document
+from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, QueueSnapshot, Results, Snapshot
 from wtwatch.views.terminal import say, styled
-from wtwatch.words.model import counted
+from wtwatch.words.model import EnvironmentState, Freshness, ago, counted, lasting, now
 
 _COLOURS = {
-    "fresh": "green",
-    "behind": "yellow",
-    "blocked": "red",
-    "missing": "red",
-    "ok": "green",
-    "none": None,
+    Freshness.FRESH: "green",
+    Freshness.BEHIND: "yellow",
+    Freshness.BLOCKED: "red",
+    Freshness.MISSING: "red",
 }
-_MARKS = {"fresh": "✓", "behind": "…", "blocked": "!", "missing": "✗"}
+_MARKS = {Freshness.FRESH: "✓", Freshness.BEHIND: "…", Freshness.BLOCKED: "!", Freshness.MISSING: "✗"}
+_ENVIRONMENTS: dict[EnvironmentState, tuple[str, str | None]] = {
+    EnvironmentState.OK: ("✓ ok", "green"),
+    EnvironmentState.NONE: ("none to look after", None),
+}
 
 
 def show(project: str | None = None, as_json: bool = False, short: bool = False) -> int:
@@ -29,122 +33,127 @@ def show(project: str | None = None, as_json: bool = False, short: bool = False)
     Returns the exit code: 1 if something needs the user. Raises :class:`WtwatchError`.
     """
     found = meant(project)
-    document = status.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
-    reasons = status.attention(document, config.unit_file().exists())
+    snapshot = status.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
+    at = now()
+    reasons = attention.reasons(snapshot, at)
     if as_json:
-        say(json.dumps(document, ensure_ascii=False, indent=1))
+        say(json.dumps(document(snapshot), ensure_ascii=False, indent=1))
     elif short:
-        say("  ".join(_short(entry) for entry in document["projects"]))
+        say("  ".join(_short(one) for one in snapshot.projects))
     else:
-        say("\n".join(_screen(document, reasons)))
+        say("\n".join(_screen(snapshot, reasons, at)))
     return 1 if reasons else 0
 
 
-def _short(entry: Document) -> str:
-    queue, results = entry["queue"], entry["results"]
-    words = [f"{entry['name']} {_MARKS[entry['freshness']]}"]
-    words += [f"▶{queue['running']}"] if queue["running"] else []
-    words += [f"⏳{queue['waiting']}"] if queue["waiting"] else []
-    words += [f"✗{entry['unseen']}"] if entry["unseen"] else []
-    words += [f"↑{results['ahead']}"] if results["ahead"] else []
+def _short(project: ProjectSnapshot) -> str:
+    queue, results = project.queue, project.results
+    words = [f"{project.name} {_MARKS[project.standpoint.freshness]}"]
+    words += [f"▶{number}"] if (number := queue.jobs["running"]) else []
+    words += [f"⏳{number}"] if (number := queue.jobs["waiting"]) else []
+    words += [f"✗{queue.unseen}"] if queue.unseen else []
+    words += [f"↑{results.ahead}"] if results.ahead else []
     return " ".join(words)
 
 
-def _screen(document: Document, reasons: list[str]) -> Iterator[str]:
-    if not document["projects"] and not document["broken"]:
+def _screen(snapshot: Snapshot, reasons: list[str], at: datetime) -> Iterator[str]:
+    if not snapshot.projects and not snapshot.broken:
         yield "No projects yet. In the main tree of a superdataset: wtwatch init"
-    for entry in document["projects"]:
-        yield from _project(entry)
+    for project in snapshot.projects:
+        yield from _project(project, at)
         yield ""
-    yield _line("daemon", _daemon(document["daemon"]))
+    yield _line("daemon", _daemon(snapshot.daemon, at))
     if reasons:
         yield ""
         yield styled("Needs you:", "red", bold=True)
         yield from (f"  • {reason}" for reason in reasons)
 
 
-def _project(entry: Document) -> Iterator[str]:
-    yield f"{styled(entry['name'], bold=True)}  {entry['path']}"
-    tip = f"{entry['tip'][:10]} {entry['subject'] or '(no description)'}" if entry["tip"] else "gone"
-    yield _line("bookmark", f"{entry['bookmark']} → {tip}")
-    yield _line("run tree", f"{_freshness(entry)}  {entry['run_tree']}")
-    if entry["reason"]:
-        yield _line("", styled(entry["reason"], _COLOURS[entry["freshness"]]))
-    for line in (entry["hint"] or "").splitlines():
+def _project(project: ProjectSnapshot, at: datetime) -> Iterator[str]:
+    freshness, reason, hint = project.standpoint
+    yield f"{styled(project.name, bold=True)}  {project.path}"
+    yield _line("bookmark", f"{project.bookmark} → {_tip(project)}")
+    yield _line("run tree", f"{_freshness(project, at)}  {project.run_tree}")
+    if reason:
+        yield _line("", styled(reason, _COLOURS[freshness]))
+    for line in (hint or "").splitlines():
         yield _line("", f"→ {line}")
-    if entry["edited"]:
+    if project.edited:
         yield _line("", styled("its code has edits; they are backed up before a move", "yellow"))
-    foreign = [process for process in entry["busy"] or [] if not process.get("job")]  # the job has its line
-    for process in foreign:
-        yield _line("busy", f"{process['name']} (pid {process['pid']}) for {since(process['since'])}")
-    yield _line("environment", _environment(entry["environment"]))
-    yield _line("pointer", _pointer(entry))
-    yield from _queue(entry)
-    yield _line("results", _results(entry["results"]))
-    if entry["backups"]:
-        unseen = f", {entry['backups_unseen']} new" if entry["backups_unseen"] else ""
-        yield _line("backups", f"{entry['backups']}{unseen}  (wtwatch backups list)")
-    if entry["settings"]["newer"]:
+    for one in project.busy:
+        if one.job is None:  # the job has its line
+            yield _line("busy", f"{one.name} (pid {one.pid}) for {ago(one.since, at)}")
+    yield _line("environment", _environment(project.environment))
+    yield _line("pointer", _pointer(project))
+    yield _line("queue", _queue(project.queue))
+    yield from _jobs(project, at)
+    yield _line("results", _results(project.results))
+    if project.backups:
+        unseen = f", {project.backups_unseen} new" if project.backups_unseen else ""
+        yield _line("backups", f"{project.backups}{unseen}  (wtwatch backups list)")
+    if project.newer:
         yield _line("settings", "written for a newer wtwatch; what this one does not know is passed over")
 
 
-def _freshness(entry: Document) -> str:
-    word = entry["freshness"]
-    text = f"{_MARKS[word]} {word}"
-    if word == "behind" and entry["applied"]:
-        text += f", at {entry['applied'][:10]}"
-    last = entry["last_sync"]
-    if word == "fresh" and last:
-        text += f", moved {since(last['at'])} ago in {last['seconds']:.2f} s"
+def _tip(project: ProjectSnapshot) -> str:
+    if project.tip is None:
+        return project.missing or "gone"
+    return f"{project.tip[:10]} {project.subject or '(no description)'}"
+
+
+def _freshness(project: ProjectSnapshot, at: datetime) -> str:
+    word, last = project.standpoint.freshness, project.last_sync
+    text = f"{_MARKS[word]} {word.value}"
+    if word is Freshness.BEHIND and project.applied:
+        text += f", at {project.applied[:10]}"
+    if word is Freshness.FRESH and last:
+        text += f", moved {ago(last.at, at)} ago in {last.seconds:.2f} s"
     return styled(text, _COLOURS[word])
 
 
-def _environment(environment: Document) -> str:
-    words = {"none": "none to look after", "ok": "✓ ok"}
-    text = words.get(environment["state"], f"! {environment['state']}")
-    if environment["detail"]:
-        text += f": {environment['detail']}"
-    return styled(text, _COLOURS.get(environment["state"], "red"))
+def _environment(environment: Verdict) -> str:
+    text, colour = _ENVIRONMENTS.get(environment.state, (f"! {environment.state.value}", "red"))
+    return styled(f"{text}: {environment.detail}" if environment.detail else text, colour)
 
 
-def _pointer(entry: Document) -> str:
-    recorded = entry["pointer"]["recorded"]
-    if recorded is None:
+def _pointer(project: ProjectSnapshot) -> str:
+    if project.recorded is None:
         return styled("! the superdataset names no code commit", "red")
-    if entry["pointer"]["saved"]:
+    if project.saved:
         return styled("✓ saved", "green")
-    return styled(f"… the superdataset names {recorded[:10]}", "yellow")
+    return styled(f"… the superdataset names {project.recorded[:10]}", "yellow")
 
 
-def _queue(entry: Document) -> Iterator[str]:
-    queue = entry["queue"]
-    counts = [f"{queue[word]} {word}" for word in queue if word not in ("paused", "standing") and queue[word]]
-    if queue["standing"]:
-        counts.append(f"{queue['standing']} standing (at every move)")
-    text = " · ".join(counts) or "empty"
-    yield _line("queue", (styled("paused · ", "yellow") if queue["paused"] else "") + text)
-    running = entry["running"]
-    if running:
-        name = running["message"] or running["command"]
-        length = f"for {since(running['started_at'])}, on {running['code'][:10]}"
-        yield _line("", f"▶ job {running['id']} {length}: {name}")
-    if entry["settling"]:
-        yield _line("", f"batches start when the bookmark has been still for {entry['settling']:.0f} s more")
+def _queue(queue: QueueSnapshot) -> str:
+    counts = [f"{number} {word}" for word, number in queue.jobs.items() if number]
+    if queue.standing:
+        counts.append(f"{queue.standing} standing (at every move)")
+    return (styled("paused · ", "yellow") if queue.paused else "") + (" · ".join(counts) or "empty")
 
 
-def _results(results: Document) -> str:
-    if not results["ahead"]:
+def _jobs(project: ProjectSnapshot, at: datetime) -> Iterator[str]:
+    job, settling = project.running, project.queue.settling
+    if job:
+        length = f"for {ago(job.started, at)}, on {job.code_sha[:10]}"
+        yield _line("", f"▶ job {job.id} {length}: {job.message or job.command}")
+    if settling:
+        yield _line("", f"batches start when the bookmark has been still for {settling:.0f} s more")
+
+
+def _results(results: Results) -> str:
+    if not results.ahead:
         return "✓ all in the main tree"
-    text = f"{counted(results['ahead'], 'commit')} to bring home  (wtwatch merge)"
-    return styled(f"{text}; they conflict", "red") if results["conflict"] else text
+    text = f"{counted(results.ahead, 'commit')} to bring home  (wtwatch merge)"
+    return styled(f"{text}; they conflict", "red") if results.conflict else text
 
 
-def _daemon(daemon: Document) -> str:
-    if not daemon["running"]:
+def _daemon(daemon: DaemonSnapshot, at: datetime) -> str:
+    if not daemon.running:
         return styled("! not running", "yellow") + "  (wtwatch service install, or wtwatch watch)"
-    watched = f", {daemon['watches']} watches ({daemon['mode']})" if daemon["mode"] else ""
-    up = f", up {since(daemon['since'])}" if daemon["since"] else ""
-    return styled("✓ running", "green") + f", pid {daemon['pid']}{up}{watched}"
+    if attention.is_silent(daemon):
+        return styled(f"! stands still, pid {daemon.pid}, for {lasting(daemon.silent or 0)}", "red")
+    watched = f", {daemon.watches} watches ({daemon.mode})" if daemon.mode else ""
+    up = f", up {ago(daemon.since, at)}" if daemon.since else ""
+    return styled("✓ running", "green") + f", pid {daemon.pid}{up}{watched}"
 
 
 def _line(label: str, text: str) -> str:

@@ -34,6 +34,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def lasting(seconds: float) -> str:
+    """Return a length of time for people: "8 s", "4 min", "3 h", "2 days"."""
+    for size, word in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {word}"
+    return f"{max(int(seconds), 0)} s"
+
+
+def ago(moment: datetime, at: datetime | None = None) -> str:
+    """Return how long before ``at`` (default: now) a moment was, for people; one to come is just now."""
+    return lasting(((at or now()) - moment).total_seconds())
+
+
 class Freshness(Enum):
     """How the run tree's code stands to the bookmark."""
 

@@ -1,0 +1,133 @@
+"""The document of ``status --json``: its keys and types are a promise to programs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wtwatch.doors.clock import Instant
+from wtwatch.tree.environment import Verdict
+from wtwatch.views.as_json import document
+from wtwatch.views.snapshot import (
+    BrokenProject,
+    DaemonSnapshot,
+    Holder,
+    ProjectSnapshot,
+    QueueSnapshot,
+    Results,
+    RunningJob,
+    Snapshot,
+    Standpoint,
+)
+from wtwatch.words.model import EnvironmentState, Freshness, Sha, SyncDone
+
+AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
+A, B = Sha("a" * 40), Sha("b" * 40)
+
+EMPTY = QueueSnapshot(False, {"waiting": 0, "running": 0, "held": 0})
+BARE = ProjectSnapshot(
+    "p", Path("/m"), Path("/r"), "runs", Standpoint(Freshness.FRESH), Verdict(EnvironmentState.NONE), EMPTY
+)
+FULL = ProjectSnapshot(
+    name="p",
+    path=Path("/m"),
+    run_tree=Path("/r"),
+    bookmark="runs",
+    standpoint=Standpoint(Freshness.BLOCKED, "why", "way out"),
+    environment=Verdict(EnvironmentState.BROKEN, "no python"),
+    queue=QueueSnapshot(True, {"waiting": 1, "running": 1, "held": 0}, 2, 3, AT, 4.5),
+    tip=B,
+    subject="s",
+    applied=A,
+    edited=True,
+    busy=(Holder(7, "cat", AT), Holder(8, "sh", AT, 5)),
+    recorded=A,
+    running=RunningJob(5, 2, "make", None, AT, A, 8),
+    results=Results(1, 2, True),
+    backups=2,
+    backups_unseen=1,
+    last_sync=SyncDone(AT, A, B, 0.12345, "id"),
+    host="here",
+    busy_alarm=1800.0,
+    newer=True,
+    unknown=("there is no setting 'x'.",),
+)
+STAMP = "2026-11-25T12:00:00.000000Z"
+
+
+def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
+    daemon = DaemonSnapshot(True, True, 41, AT, "inotify", 5, "0.1.0", Instant("boot", 1.5), 3.0, ("p",))
+    told = document(Snapshot(daemon, (FULL,), (BrokenProject("q", "gone", None),)))
+    assert (
+        json.loads(json.dumps(told))
+        == told
+        == {
+            "version": 1,
+            "daemon": {
+                "running": True,
+                "pid": 41,
+                "since": STAMP,
+                "mode": "inotify",
+                "watches": 5,
+                "version": "0.1.0",
+                "beat": {"boot": "boot", "seconds": 1.5},
+                "stuck": ["p"],
+            },
+            "projects": [
+                {
+                    "name": "p",
+                    "path": "/m",
+                    "run_tree": "/r",
+                    "bookmark": "runs",
+                    "tip": B,
+                    "subject": "s",
+                    "applied": A,
+                    "freshness": "blocked",
+                    "reason": "why",
+                    "hint": "way out",
+                    "edited": True,
+                    "busy": [
+                        {"pid": 7, "name": "cat", "since": STAMP, "job": None},
+                        {"pid": 8, "name": "sh", "since": STAMP, "job": 5},
+                    ],
+                    "pointer": {"recorded": A, "saved": True},
+                    "environment": {"state": "broken", "detail": "no python"},
+                    "queue": {"paused": True, "waiting": 1, "running": 1, "held": 0, "standing": 2},
+                    "running": {
+                        "id": 5,
+                        "batch": 2,
+                        "command": "make",
+                        "message": None,
+                        "started_at": STAMP,
+                        "code": A,
+                        "pid": 8,
+                    },
+                    "queue_lost": STAMP,
+                    "settling": 4.5,
+                    "unseen": 3,
+                    "results": {"ahead": 1, "behind": 2, "conflict": True},
+                    "stale": None,
+                    "backups": 2,
+                    "backups_unseen": 1,
+                    "last_sync": {"at": STAMP, "from": A, "to": B, "seconds": 0.123, "backup": "id"},
+                    "host": "here",
+                    "busy_alarm": 1800.0,
+                    "settings": {"newer": True, "unknown": ["there is no setting 'x'."]},
+                }
+            ],
+            "broken": [{"name": "q", "reason": "gone", "hint": None}],
+        }
+    )
+
+
+def test_what_is_unknown_is_null_and_no_key_is_left_out() -> None:
+    told = document(Snapshot(DaemonSnapshot(False), (BARE,)))
+    full = document(Snapshot(DaemonSnapshot(True), (FULL,)))
+    assert [*told["projects"][0]] == [*full["projects"][0]] and [*told["daemon"]] == [*full["daemon"]]
+    nothing = {key for key, value in told["projects"][0].items() if value is None}
+    assert nothing == {
+        "tip", "subject", "applied", "reason", "hint", "busy", "running", "queue_lost", "settling", "stale",
+        "last_sync",
+    }  # fmt: skip
+    assert told["projects"][0]["pointer"] == {"recorded": None, "saved": False}

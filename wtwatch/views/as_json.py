@@ -1,0 +1,106 @@
+"""The document that ``status --json`` prints, version 1: keys may be added, never removed or retyped."""
+
+from datetime import datetime
+from typing import Any
+
+from wtwatch.views.snapshot import (
+    DaemonSnapshot,
+    Holder,
+    ProjectSnapshot,
+    QueueSnapshot,
+    RunningJob,
+    Snapshot,
+)
+from wtwatch.words.model import SyncDone, stamp
+
+Document = dict[str, Any]
+"""What JSON calls an object."""
+
+
+def document(snapshot: Snapshot) -> Document:
+    """Return the whole document; what is unknown is ``null``."""
+    return {
+        "version": 1,
+        "daemon": _daemon(snapshot.daemon),
+        "projects": [_project(one) for one in snapshot.projects],
+        "broken": [one._asdict() for one in snapshot.broken],
+    }
+
+
+def _daemon(daemon: DaemonSnapshot) -> Document:
+    return {
+        "running": daemon.running,
+        "pid": daemon.pid,
+        "since": _moment(daemon.since),
+        "mode": daemon.mode,
+        "watches": daemon.watches,
+        "version": daemon.version,
+        "beat": daemon.beat._asdict() if daemon.beat else None,
+        "stuck": list(daemon.stuck),
+    }
+
+
+def _project(project: ProjectSnapshot) -> Document:
+    return {
+        "name": project.name,
+        "path": str(project.path),
+        "run_tree": str(project.run_tree),
+        "bookmark": project.bookmark,
+        "tip": project.tip,
+        "subject": project.subject,
+        "applied": project.applied,
+        "freshness": project.standpoint.freshness.value,
+        "reason": project.standpoint.reason,
+        "hint": project.standpoint.hint,
+        "edited": project.edited,
+        "busy": [_holder(one) for one in project.busy] or None,
+        "pointer": {"recorded": project.recorded, "saved": project.saved},
+        "environment": {"state": project.environment.state.value, "detail": project.environment.detail},
+        "queue": _queue(project.queue),
+        "running": _running(project.running) if project.running else None,
+        "queue_lost": _moment(project.queue.lost),
+        "settling": project.queue.settling,
+        "unseen": project.queue.unseen,
+        "results": project.results._asdict(),
+        "stale": project.stale,
+        "backups": project.backups,
+        "backups_unseen": project.backups_unseen,
+        "last_sync": _last_sync(project.last_sync) if project.last_sync else None,
+        "host": project.host,
+        "busy_alarm": project.busy_alarm,
+        "settings": {"newer": project.newer, "unknown": list(project.unknown)},
+    }
+
+
+def _holder(holder: Holder) -> Document:
+    return holder._asdict() | {"since": stamp(holder.since)}
+
+
+def _queue(queue: QueueSnapshot) -> Document:
+    return {"paused": queue.paused, **queue.jobs, "standing": queue.standing}
+
+
+def _running(job: RunningJob) -> Document:
+    return {
+        "id": job.id,
+        "batch": job.batch,
+        "command": job.command,
+        "message": job.message,
+        "started_at": stamp(job.started),
+        "code": job.code_sha,
+        "pid": job.pid,
+    }
+
+
+def _last_sync(done: SyncDone) -> Document:
+    return {
+        "at": stamp(done.at),
+        "from": done.old,
+        "to": done.new,
+        "seconds": round(done.seconds, 3),
+        "backup": done.backup,
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return stamp(moment) if moment else None

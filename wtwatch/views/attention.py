@@ -1,0 +1,63 @@
+"""Why somebody has to look: what makes `status` exit with 1. Decided from a snapshot alone."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, Snapshot
+from wtwatch.words.model import Freshness, ago, counted, lasting
+
+SILENT = 60.0
+"""Seconds after which a daemon that said nothing of itself counts as stopped: it does so every 10 s."""
+
+
+def reasons(snapshot: Snapshot, at: datetime) -> list[str]:
+    """Return why somebody has to look at the moment ``at``, as sentences; nothing means exit code 0."""
+    found = [
+        f"{broken.name}: {broken.reason}" + (f" → {broken.hint}" if broken.hint else "")
+        for broken in snapshot.broken
+    ]
+    for project in snapshot.projects:
+        found += (f"{project.name}{said}" for said in _of_project(project, snapshot.daemon, at))
+    return [*found, *_of_daemon(snapshot.daemon)]
+
+
+def _of_project(project: ProjectSnapshot, daemon: DaemonSnapshot, at: datetime) -> Iterator[str]:
+    """Yield sentences that begin with the project's name, without it."""
+    queue, freshness = project.queue, project.standpoint.freshness
+    if not project.newer:  # else it is to be expected, and no typing error
+        yield from (f": {unknown} It is passed over." for unknown in project.unknown)
+    if freshness in (Freshness.BLOCKED, Freshness.MISSING):
+        yield f" is {freshness.value}."
+    if queue.lost:
+        yield (
+            f": The queue's file was gone {ago(queue.lost, at)} ago, so the queue began anew. Results are "
+            "safe in git; what had waited has to be queued again (seen? `wtwatch ack --all`)."
+        )
+    if queue.unseen:
+        yield f": {counted(queue.unseen, 'failed job')} (seen? `wtwatch ack --all`)."
+    if project.backups_unseen:
+        new = counted(project.backups_unseen, "new backup")
+        yield f": {new} (`wtwatch backups list`, `wtwatch ack --all`)."
+    alarm = [one for one in project.busy if (at - one.since).total_seconds() > project.busy_alarm]
+    if alarm and freshness is Freshness.BEHIND:
+        one = alarm[0]
+        yield f": {one.name} (pid {one.pid}) has held the run tree for {ago(one.since, at)}."
+    if queue.jobs.get("waiting") and not daemon.running:
+        yield f": {counted(queue.jobs['waiting'], 'waiting job')}, but no daemon runs."
+    if project.name in daemon.stuck:
+        yield f": the daemon hangs in what it does there (the log says in what; `kill {daemon.pid}` ends it)."
+
+
+def _of_daemon(daemon: DaemonSnapshot) -> Iterator[str]:
+    if daemon.installed and not daemon.running:
+        yield "The service is installed, but the daemon is down (`wtwatch service status`)."
+    if is_silent(daemon):
+        yield (
+            f"The daemon (pid {daemon.pid}) has given no sign of life for {lasting(daemon.silent or 0)}. "
+            f"If it was stopped, `kill -CONT {daemon.pid}` lets it go on."
+        )
+
+
+def is_silent(daemon: DaemonSnapshot) -> bool:
+    """Return whether a daemon is there and does nothing, such as one that was stopped by Ctrl-Z."""
+    return daemon.running and daemon.silent is not None and daemon.silent > SILENT

@@ -1,0 +1,139 @@
+"""Where things stand, as values: collected once, then judged and shown. Unknown is `None`.
+
+No `from __future__ import annotations`: see :mod:`wtwatch.words.model`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.doors.clock import Instant
+from wtwatch.tree.environment import Verdict
+from wtwatch.words.model import Freshness, Sha, SyncDone
+
+
+class DaemonSnapshot(NamedTuple):
+    """The daemon of this host, and what it says of itself.
+
+    ``beat`` is when its loop last turned, and ``silent`` for how many seconds it has not since; ``stuck``
+    names the projects whose tick hangs. ``installed``: a service is to keep it running.
+    """
+
+    running: bool
+    installed: bool = False
+    pid: int | None = None
+    since: datetime | None = None
+    mode: str | None = None
+    watches: int | None = None
+    version: str | None = None
+    beat: Instant | None = None
+    silent: float | None = None
+    stuck: tuple[str, ...] = ()
+
+
+class Standpoint(NamedTuple):
+    """How the run tree's code stands to the bookmark, why it does not move, and the way out."""
+
+    freshness: Freshness
+    reason: str | None = None
+    hint: str | None = None
+
+
+class Holder(NamedTuple):
+    """A process that works in the run tree; ``job`` is the number of the job that it is of, if of any."""
+
+    pid: int
+    name: str
+    since: datetime
+    job: int | None = None
+
+
+class QueueSnapshot(NamedTuple):
+    """How many jobs are in each state, by the contract's words, and how many start at every move.
+
+    ``unseen`` ended badly without anybody having said that they saw it. ``lost`` is when the queue's file was
+    found to be gone, ``settling`` for how many seconds more the bookmark has to be still.
+    """
+
+    paused: bool
+    jobs: Mapping[str, int]
+    standing: int = 0
+    unseen: int = 0
+    lost: datetime | None = None
+    settling: float | None = None
+
+
+class RunningJob(NamedTuple):
+    """The job that runs; ``pid`` is the leader of its processes."""
+
+    id: int
+    batch: int
+    command: str
+    message: str | None
+    started: datetime
+    code_sha: Sha
+    pid: int | None
+
+
+class Results(NamedTuple):
+    """How many commits the main tree lacks, how many the run tree, and whether a merge would conflict."""
+
+    ahead: int = 0
+    behind: int = 0
+    conflict: bool = False
+
+
+class ProjectSnapshot(NamedTuple):
+    """One project.
+
+    ``missing`` says why there is no ``tip``, such as "conflicted"; ``recorded`` is the code commit that the
+    superdataset of the run tree names. ``unknown`` are sentences on settings that nobody knows; ``newer``:
+    they were written for a newer version.
+    """
+
+    name: str
+    path: Path
+    run_tree: Path
+    bookmark: str
+    standpoint: Standpoint
+    environment: Verdict
+    queue: QueueSnapshot
+    tip: Sha | None = None
+    missing: str | None = None
+    subject: str | None = None
+    applied: Sha | None = None
+    edited: bool = False
+    busy: tuple[Holder, ...] = ()
+    recorded: Sha | None = None
+    running: RunningJob | None = None
+    results: Results = Results()
+    stale: int | None = None
+    backups: int = 0
+    backups_unseen: int = 0
+    last_sync: SyncDone | None = None
+    host: str = ""
+    busy_alarm: float = 0.0
+    newer: bool = False
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def saved(self) -> bool:
+        """Whether the superdataset of the run tree names the very commit that is applied."""
+        return self.recorded is not None and self.recorded == self.applied
+
+
+class BrokenProject(NamedTuple):
+    """A project of which nothing else can be said, and why."""
+
+    name: str
+    reason: str
+    hint: str | None
+
+
+class Snapshot(NamedTuple):
+    """All that was asked for, at one moment."""
+
+    daemon: DaemonSnapshot
+    projects: tuple[ProjectSnapshot, ...] = ()
+    broken: tuple[BrokenProject, ...] = ()
