@@ -24,7 +24,7 @@ from wtwatch import __version__, cli
 from wtwatch.commands import group
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Folder
-from wtwatch.project import config
+from wtwatch.project import listing
 from wtwatch.queue.jobs import Queue
 from wtwatch.views import status
 from wtwatch.words.model import Ended, Outcome, Running, Sha, Trigger, now
@@ -456,7 +456,7 @@ def unchanged(lab: Lab) -> tuple[object, ...]:
         [repo.refs("refs/heads", "refs/wtwatch") for repo in repos],
         [repo.worktrees() for repo in repos],
         [repo.git("status", "--porcelain") for repo in repos],
-        dict(config.registered()),
+        dict(listing.registered()),
         [(job.id, job.word, job.acknowledged) for job in queue_of(lab).jobs()],
         queue_of(lab).standing(),
     )
@@ -595,7 +595,7 @@ def test_forget_leaves_no_trace_but_data(say: Say, home: Lab) -> None:
 
     assert "no longer watched" in say(home.root, "forget", "L5b").out
 
-    assert config.registered() == {}
+    assert listing.registered() == {}
     assert not (home.code / ".git" / "hooks" / "post-commit").exists()
     assert not (home.code / ".git" / "wtwatch").exists()
     assert Repo(home.code).refs() == heads

@@ -71,6 +71,7 @@ def _own_failure(error: Exception) -> int:
     report = config.failure_file()
     facts = f"wtwatch {__version__}, Python {sys.version}\n{sys.argv}\n\n{traceback.format_exc()}"
     try:
+        report.parent.mkdir(parents=True, exist_ok=True)
         write_whole(report, facts)
         where = f"Please report it, with the file {report}"
     except OSError:

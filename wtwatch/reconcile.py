@@ -54,7 +54,8 @@ class TickOptions(NamedTuple):
 
     ``start_jobs``: the daemon's; ``force``: back up, then move; ``hurry``: do not wait for the bookmark to be
     still; ``ignore``: pids that do not count as busy; ``patience``: seconds to wait for another command or
-    tick that works on the run tree; ``stop`` is asked during a long set-up.
+    tick that works on the run tree; ``stop`` is asked during a long set-up; ``after_failure``: the last tick
+    failed, so its reason stays in sight while this one only waits for somebody.
     """
 
     start_jobs: bool = False
@@ -63,6 +64,7 @@ class TickOptions(NamedTuple):
     ignore: tuple[int, ...] = ()
     patience: float = 0.0
     stop: Callable[[], bool] = lambda: False
+    after_failure: bool = False
 
 
 class Done(NamedTuple):
@@ -111,7 +113,8 @@ def tick(project: Project, options: TickOptions) -> Done:
         if ended is None:
             raise
         done = Done(waits=error.message, hint=error.hint, busy=_processes(error))
-    _note_waiting(queue, done)
+    if not (done.busy and options.after_failure):
+        _note_waiting(queue, done)
     return done._replace(ended=ended)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests import building
 from tests.lab import Lab
 from tests.room import sealed_env
-from wtwatch.project.config import registry_file
+from wtwatch.project.listing import registry_file
 
 FILES_IN_A_FOLDER = 250
 

@@ -8,7 +8,9 @@ from itertools import count
 from tests.benchmarks.grounds import Grounds
 from tests.benchmarks.measure import Section, Way, command, compared, goal, interleaved, median
 from tests.lab import Lab
-from wtwatch.project.config import projects_at, read_project, registered
+from wtwatch.project.config import read_project
+from wtwatch.project.listing import registered
+from wtwatch.project.registry import projects_at
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import save
 from wtwatch.words.model import Sha

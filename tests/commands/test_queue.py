@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import Say
 from tests.house import House
 from wtwatch.job.attempt import Folder
-from wtwatch.project.config import register, write_project
+from wtwatch.project.config import write_project
+from wtwatch.project.listing import register
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import JobSpec, Trigger
 

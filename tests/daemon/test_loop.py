@@ -25,7 +25,8 @@ from wtwatch.daemon.thread import ProjectThread
 from wtwatch.daemon.upgrade import Upgrade
 from wtwatch.doors import notify
 from wtwatch.doors.clock import Instant, elapsed
-from wtwatch.project.config import Project, daemon_file, read_project, register, registry_file, write_project
+from wtwatch.project.config import Project, daemon_file, read_project, write_project
+from wtwatch.project.listing import register, registry_file
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import Done
 from wtwatch.words.model import JobSpec, Trigger

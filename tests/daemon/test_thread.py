@@ -18,12 +18,13 @@ from wtwatch import reconcile
 from wtwatch.daemon import places, thread
 from wtwatch.daemon.thread import FIRST_WAIT, LONGEST_WAIT, SWEEP, ProjectThread
 from wtwatch.doors.files import bell_in, ring
-from wtwatch.project.config import register, write_project
+from wtwatch.project.config import write_project
+from wtwatch.project.listing import register
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import Done
-from wtwatch.tree import tip
+from wtwatch.tree import codetree, tip
 from wtwatch.tree.tip import Tip
-from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Process, now
 
@@ -144,19 +145,20 @@ def test_events_do_not_hurry_what_fails_and_its_reason_stays_in_sight(house: Hou
     tries = let_nothing_follow(house)
     with running_daemon(tmp_path):
         began = time.monotonic()
-        eventually(lambda: Queue(house.project.state).waits() is not None)
+        noted = Queue(house.project.state)
+        eventually(lambda: noted.waits() is not None)
         reasons = set()
         for number in range(40):
             house.git("update-ref", f"refs/heads/other-{number}", "HEAD")
-            said = status.describe(house.project).standpoint
-            reasons.add((said.freshness.value, said.reason))
+            waits = noted.waits()
+            reasons.add(waits and waits.reason)
         tried = tries.read_text().count("\n")
         most = 2 + math.log2(1 + (time.monotonic() - began) / FIRST_WAIT)
         assert 1 <= tried <= most
-        assert [word for word, _ in reasons] == ["blocked"]
+        assert len(reasons) == 1, reasons
         mend(house)
         eventually(lambda: house.head() == house.git("rev-parse", "runs"))
-        eventually(lambda: status.describe(house.project).standpoint.reason is None)
+        eventually(lambda: noted.waits() is None)
 
 
 def test_what_no_event_tells_is_found_all_the_same(
@@ -294,3 +296,40 @@ def test_a_bookmark_that_is_a_symbolic_ref_moves_where_it_leads(house: House, tm
             new = house.commit({"a.py": f"a = {text}\n"}, bookmark=False)
             house.git("update-ref", "refs/heads/deep/trunk", new)
             eventually(partial(stands_at, house, new))
+
+
+def test_a_main_tree_that_is_renamed_under_a_tick_leaves_no_ghost(
+    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each of its writes in turn: none makes the state's folder anew at the old place."""
+    main, moved = house.project.main_tree, house.project.main_tree.with_name("moved")
+    facts_of = codetree.facts_of
+
+    def renamed_after_looking(tree: RunTree) -> codetree.Facts:
+        facts = facts_of(tree)
+        main.rename(moved)
+        return facts
+
+    house.commit({"a.py": "a = 2\n"})
+    monkeypatch.setattr(codetree, "facts_of", renamed_after_looking)
+    one._tick()
+    assert one.setback
+    one._tick()
+    assert not main.exists()
+    with pytest.raises(FileNotFoundError):
+        Queue(house.project.state).pause()
+    assert not main.exists()
+
+
+def test_who_works_in_the_tree_hides_not_why_the_last_try_failed(house: House, one: ProjectThread) -> None:
+    let_nothing_follow(house)
+    cause = failing(house, one).cause
+    with subprocess.Popen(["sleep", "600"], cwd=house.code) as somebody:
+        one._tick()
+        waits = Queue(house.project.state).waits()
+        assert waits and waits.reason == cause
+        assert one.setback
+        somebody.kill()
+    mend(house)
+    one._tick()
+    assert Queue(house.project.state).waits() is None

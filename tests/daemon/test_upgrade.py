@@ -10,7 +10,8 @@ import pytest
 
 import wtwatch
 from tests.lab import eventually, running_daemon
-from wtwatch.project.config import daemon_file, registry_file
+from wtwatch.project.config import daemon_file
+from wtwatch.project.listing import registry_file
 
 
 @pytest.fixture

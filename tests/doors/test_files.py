@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.lab import eventually
-from wtwatch.doors.files import claim, held, holder, ring, write_whole
+from wtwatch.doors.files import (
+    claim,
+    held,
+    holder,
+    make_within,
+    ring,
+    write_whole,
+)
 from wtwatch.words.errors import Busy
 
 READ_A_LINE = "import sys; sys.stdin.readline()"
@@ -67,6 +74,7 @@ write_whole(Path(sys.argv[1]), "new" * 1000)
 
 def test_what_is_written_is_read_back_whatever_it_is(tmp_path: Path) -> None:
     file = tmp_path / "a folder" / "ünïcode"
+    file.parent.mkdir()
     text = "line\nüber \udcff\n"  # the last is a byte of a path that is no UTF-8
     write_whole(file, text)
     assert file.read_text(encoding="utf-8", errors="surrogateescape") == text
@@ -83,6 +91,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Pa
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "state"
+    file.parent.mkdir()
     write_whole(file, "old")
     answer = subprocess.run(
         [sys.executable, "-c", HAS_NO_ROOM, str(file)], capture_output=True, text=True, check=False
@@ -117,6 +126,7 @@ def test_one_process_holds_a_claim_and_others_learn_its_pid(tmp_path: Path) -> N
 
 def test_a_lock_is_refused_while_held_and_free_after(tmp_path: Path) -> None:
     lock = tmp_path / "state" / "tree.lock"
+    lock.parent.mkdir()
     with held(lock):
         with pytest.raises(Busy, match="works on the run tree"), held(lock):
             pass
@@ -172,3 +182,18 @@ def test_a_bell_rings_where_somebody_listens_and_is_silent_elsewhere(tmp_path: P
         return bell.stat().st_mtime_ns > before
 
     eventually(rings_anew)
+
+
+def test_nothing_is_written_where_a_folder_went_away(tmp_path: Path) -> None:
+    gone = tmp_path / "gone" / "state"
+    for write in (
+        lambda: write_whole(gone / "file", "text"),
+        lambda: held(gone / "lock").__enter__(),
+        lambda: make_within(gone, gone / "jobs" / "1.1"),
+    ):
+        with pytest.raises(FileNotFoundError):
+            write()
+    assert not gone.parent.exists()
+    make_within(tmp_path, tmp_path / "jobs" / "1.1")
+    make_within(tmp_path, tmp_path / "jobs" / "1.1")
+    assert (tmp_path / "jobs" / "1.1").is_dir()

@@ -128,6 +128,7 @@ def test_how_long_ago_it_was_told_to_end_does_not_go_by_the_clock_on_the_wall(fo
 def test_who_does_it_is_read_whatever_else_a_newer_version_says(folder: Folder) -> None:
     myself = identity(os.getpid())
     assert myself
+    folder.path.mkdir(parents=True)
     folder.write_started(myself, "uuid", now())
     changed(folder.path / "started", host="node7")
     assert folder.started() == myself

@@ -21,7 +21,8 @@ from tests.old_state.make import CODE
 from wtwatch.doors.processes import bears
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import MARK, Folder
-from wtwatch.project.config import host, read_project, register, unknown_settings, write_project
+from wtwatch.project.config import host, read_project, unknown_settings, write_project
+from wtwatch.project.listing import register
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import TickOptions, tick
 from wtwatch.tree import environment

@@ -11,15 +11,12 @@ from wtwatch.project.config import (
     Project,
     check_name,
     daemon_file,
-    projects_at,
     read_project,
-    register,
-    registered,
-    registry_file,
     unknown_settings,
-    unregister,
     write_project,
 )
+from wtwatch.project.listing import register, registered, registry_file, unregister
+from wtwatch.project.registry import projects_at
 from wtwatch.words.errors import UsageError
 
 GOOD = 'name = "L5b"\nmain_tree = "/data/L5b"\nrun_tree = "/data/L5b-runs"\n'

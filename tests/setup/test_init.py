@@ -18,7 +18,7 @@ from tests.lab import Lab, eventually
 from tests.room import let_git_know_nobody
 from wtwatch.doors.files import write_whole
 from wtwatch.doors.repo import Repo
-from wtwatch.project import config
+from wtwatch.project import listing
 from wtwatch.project.registry import known
 from wtwatch.setup import init
 from wtwatch.setup.demo import make_deletable
@@ -31,7 +31,7 @@ from wtwatch.words.errors import UsageError, WtwatchError
 def traces(root: Path) -> dict[str, Any]:
     """Return all that a refused `init` must leave alone: refs, worktrees, files, settings, registry."""
     found: dict[str, Any] = {
-        "registry": dict(config.registered()) if config.registry_file().is_file() else {}
+        "registry": dict(listing.registered()) if listing.registry_file().is_file() else {}
     }
     for folder, folders, files in os.walk(root):
         inside_git = ".git" in Path(folder).parts
@@ -83,7 +83,7 @@ def test_a_new_run_tree_is_nested_shares_the_annex_and_is_locked(say: Say, lab: 
     for tree in (lab.run, lab.run / "inputs" / "L5b_2p", lab.run_code):
         assert "run tree of the wtwatch project L5b" in (Repo(tree).git_dir() / "locked").read_text()
         assert Repo(tree).changes().clean
-    assert config.registered() == {"L5b": lab.main / ".git" / "wtwatch" / "L5b"}
+    assert listing.registered() == {"L5b": lab.main / ".git" / "wtwatch" / "L5b"}
     assert (lab.code / ".git" / "hooks" / "post-commit").exists()
 
 
@@ -541,8 +541,8 @@ def test_a_failure_at_the_end_leaves_nothing_either(say: Say, lab: Lab, where: s
     if where == "state":
         (lab.main / ".git" / "wtwatch").write_text("in the way\n")
     elif where == "registry":
-        config.registry_file().parent.parent.mkdir(parents=True)
-        config.registry_file().parent.write_text("in the way\n")
+        listing.registry_file().parent.parent.mkdir(parents=True)
+        listing.registry_file().parent.write_text("in the way\n")
     else:
         (lab.code / ".git" / "refs" / "heads" / "runs.lock").write_text("")  # git can make no such branch
     before = traces(lab.root)
@@ -611,7 +611,7 @@ def test_a_moved_superdataset_is_told_from_a_stranger(say: Say, lab: Lab) -> Non
     error = say(moved, "init", code=2).err
     assert "whose superdataset is gone" in error and "wtwatch forget L5b" in error
     say(lab.root, "forget", "L5b")
-    assert config.registered() == {}
+    assert listing.registered() == {}
     error = say(moved, "init", "--run-tree", str(lab.run), code=2).err
     assert "was a superdataset moved" in error
     lab.say("sh", "-ec", "\n".join(hint_of(error)), cwd=lab.root)
@@ -646,6 +646,8 @@ def test_a_project_cannot_be_made_of_words_alone(lab: Lab) -> None:
         init.decide(lab.root, Asked(), ())
     with pytest.raises(WtwatchError, match="is gone"):
         init.decide(lab.root / "nowhere", Asked(), ())
-    write_whole(lab.main / ".git" / "wtwatch" / "L5b" / "config.toml", "")
+    state = lab.main / ".git" / "wtwatch" / "L5b"
+    state.mkdir(parents=True)
+    write_whole(state / "config.toml", "")
     with pytest.raises(UsageError, match="lacks the key"):
         init.decide(lab.main, Asked(), ())

@@ -6,7 +6,7 @@ import click
 
 from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors.files import held
-from wtwatch.project import config
+from wtwatch.project import listing
 from wtwatch.project.registry import by_name, known, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -23,9 +23,9 @@ def command(project: str | None) -> None:
     try:
         chosen = by_name(name)
     except WtwatchError:
-        if name not in config.registered():
+        if name not in listing.registered():
             raise
-        config.unregister(name)  # its superdataset is gone: the entry is all that is left
+        listing.unregister(name)  # its superdataset is gone: the entry is all that is left
         say(f"{name} is off the list; what is left of its trees was not touched.")
         return
     running = Queue(chosen.state).running()

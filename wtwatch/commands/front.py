@@ -10,14 +10,14 @@ from click.shell_completion import CompletionItem
 
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.doors.repo import Repo
-from wtwatch.project import config
+from wtwatch.project import listing
 from wtwatch.project.config import Project
 from wtwatch.words.errors import WtwatchError
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     try:
-        return [CompletionItem(name) for name in config.registered() if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in listing.registered() if name.startswith(incomplete)]
     except WtwatchError:
         return []
 

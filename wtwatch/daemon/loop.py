@@ -27,7 +27,7 @@ from wtwatch.daemon.upgrade import Upgrade
 from wtwatch.doors import notify
 from wtwatch.doors.clock import instant
 from wtwatch.doors.files import claim
-from wtwatch.project import config, registry
+from wtwatch.project import config, listing, registry
 from wtwatch.project.config import Project
 from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
@@ -119,7 +119,7 @@ class Daemon:
         for project in fresh:
             self._threads[project.name] = ProjectThread(project, self._bell.ring)
         aimed = [thread.at or _places(thread.project) for thread in self._threads.values()]
-        folders = [config.registry_file().parent]
+        folders = [listing.registry_file().parent]
         watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])
         for project in fresh:  # after the watches are up, so that no move falls in between
             self._threads[project.name].start()
@@ -128,7 +128,7 @@ class Daemon:
     def _projects(self) -> dict[str, Project]:
         found = {}
         try:
-            listed = config.registered()
+            listed = listing.registered()
         except WtwatchError as error:
             self._skip("projects.toml", error.message)
             return {name: thread.project for name, thread in self._threads.items()}
@@ -228,7 +228,7 @@ def watch() -> None:
     os.ftruncate(lock, 0)  # what the last daemon said of itself
     logging.basicConfig(format=_log_format(), level=logging.INFO)
     with suppress(OSError):
-        config.registry_file().parent.mkdir(parents=True, exist_ok=True)  # so that it can be watched
+        listing.registry_file().parent.mkdir(parents=True, exist_ok=True)  # so that it can be watched
     os.chdir("/")  # stand in nobody's way: a folder in use cannot be unmounted
     if Daemon(lock, Upgrade(folder)).run():
         os.chdir(folder)  # what this process was started by may be named from there

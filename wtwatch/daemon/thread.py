@@ -141,7 +141,6 @@ class ProjectThread:
         except Exception as error:
             _log.exception("%s: wtwatch itself failed", self.project.name)
             return self._complain(WtwatchError(f"wtwatch itself failed: {error!r}.", "See the daemon's log."))
-        self.setback = None
         return again
 
     def _look(self) -> None:
@@ -160,7 +159,9 @@ class ProjectThread:
         return min(SWEEP, 0.25 * 2.0**self.in_vain)
 
     def _options(self) -> reconcile.TickOptions:
-        return reconcile.TickOptions(start_jobs=True, stop=self._show_life)
+        return reconcile.TickOptions(
+            start_jobs=True, stop=self._show_life, after_failure=self.setback is not None
+        )
 
     def _complain(self, error: WtwatchError) -> float:
         """Tell of a tick that failed; return after how many seconds to try again."""
@@ -207,4 +208,5 @@ class ProjectThread:
             self.in_vain = 0
         if done.busy:
             return self._patience()
+        self.setback = None
         return SWEEP if done.waits else done.again_in

@@ -14,10 +14,12 @@ from wtwatch.words.errors import Busy
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Leave either the old file or the new one at ``path``, even after a power cut."""
+    """Leave either the old file or the new one at ``path``, even after a power cut.
+
+    Its folder is there: made here, it would come back as a ghost where a tree was moved away this moment.
+    """
     import tempfile
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as out:
@@ -30,6 +32,12 @@ def write_whole(path: Path, text: str) -> None:
             Path(draft).unlink()
         raise
     sync_folder(path.parent)
+
+
+def make_within(home: Path, folder: Path) -> None:
+    """Make ``folder``, which lies below ``home``; raises :class:`FileNotFoundError` if that is not there."""
+    for step in (*reversed(folder.relative_to(home).parents[:-1]), folder.relative_to(home)):
+        (home / step).mkdir(exist_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -79,9 +87,8 @@ def held(lock: Path, wait: float = 0.0, what: str = "the run tree") -> Iterator[
     """Hold ``lock`` (flock(2)) while the body runs; yield its descriptor, which a child may inherit.
 
     A child that inherits the descriptor goes on holding the lock after the body ended. Raises
-    :class:`Busy` if somebody else still holds it after ``wait`` seconds.
+    :class:`Busy` if somebody else still holds it after ``wait`` seconds. Its folder is there.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _flock(handle, wait, what)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from wtwatch.doors.clock import Instant, elapsed, instant
-from wtwatch.doors.files import write_whole
+from wtwatch.doors.files import make_within, write_whole
 from wtwatch.doors.processes import Identity, bears, identity, is_alive
 from wtwatch.queue.rows import spec_of, spec_text
 from wtwatch.tree.states import After, Before, state_of, state_text
@@ -113,6 +113,7 @@ class Folder:
             "bell": str(order.bell),
             "spec": json.loads(spec_text(order.spec)),
         }
+        make_within(self.path.parents[1], self.path)
         write_whole(self.path / "job.json", json.dumps(facts, indent=1))
 
     def order(self) -> Order | None:

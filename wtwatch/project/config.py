@@ -1,8 +1,7 @@
-"""The settings of a project: TOML on disk, a frozen Project in memory; and the list of all projects."""
+"""The settings of a project: TOML on disk, a frozen Project in memory."""
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
@@ -204,6 +203,7 @@ def write_project(project: Project) -> None:
         values[key] = (
             list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
         )
+    project.state.mkdir(parents=True, exist_ok=True)
     write_whole(project.state / "config.toml", tomli_w.dumps(values))
 
 
@@ -225,17 +225,8 @@ def host() -> str:
     return os.uname().nodename
 
 
-def _settings() -> Path:
-    return user_folder("XDG_CONFIG_HOME", ".config") / "wtwatch"
-
-
 def _state() -> Path:
     return user_folder("XDG_STATE_HOME", ".local/state") / "wtwatch"
-
-
-def registry_file() -> Path:
-    """Return the file that lists all projects of this user."""
-    return _settings() / "projects.toml"
 
 
 def daemon_file() -> Path:
@@ -251,61 +242,3 @@ def unit_file() -> Path:
 def failure_file() -> Path:
     """Return the file that tells of the last fault of wtwatch itself."""
     return _state() / "failure.txt"
-
-
-def registered() -> dict[str, Path]:
-    """Return the names of all registered projects and the folder of each one's state."""
-    table = _registry()
-    projects = table.get("projects", {})
-    if not isinstance(projects, dict) or not all(isinstance(state, str) for state in projects.values()):
-        raise UsageError(f'{registry_file()}: under [projects], each line must be NAME = "FOLDER".')
-    return {name: Path(state) for name, state in projects.items()}
-
-
-def _registry() -> dict[str, Any]:
-    """Return the list of projects as the file has it, with what a newer version says besides."""
-    file = registry_file()
-    try:
-        return tomli.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{file} is not valid TOML: {error}.", "Mend it, or delete it and run `wtwatch init` again."
-        ) from error
-
-
-def register(name: str, state: Path) -> None:
-    """Add a project to the list (or say anew where its state is)."""
-    _write_registry(registered() | {name: state})
-
-
-def unregister(name: str) -> None:
-    """Take a project off the list."""
-    _write_registry({other: state for other, state in registered().items() if other != name})
-
-
-def _write_registry(projects: dict[str, Path]) -> None:
-    import tomli_w
-
-    listed = {name: str(state) for name, state in projects.items()}
-    write_whole(registry_file(), tomli_w.dumps({"version": VERSION} | _registry() | {"projects": listed}))
-
-
-def projects_at(folder: Path, projects: Sequence[Project]) -> list[Project]:
-    """Return those projects in whose main or run tree ``folder`` lies; the run tree's own one alone, if any.
-
-    Where trees are nested in each other, the innermost counts.
-    """
-    here = folder.resolve()
-    homes: dict[Path, list[Project]] = {}
-    for project in projects:
-        for tree in (project.run_tree, project.main_tree):
-            root = tree.resolve()
-            if here.is_relative_to(root):
-                homes.setdefault(root, []).append(project)
-    if not homes:
-        return []
-    return homes[max(homes, key=lambda root: len(root.parts))]

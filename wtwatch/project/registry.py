@@ -1,9 +1,10 @@
 """Which projects there are, and which of them a command means: those of this place, or by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.project import config
+from wtwatch.project import config, listing
 from wtwatch.project.config import Project
 from wtwatch.words.errors import UsageError, WtwatchError
 
@@ -34,7 +35,7 @@ def here() -> Path:
 def known() -> Known:
     """Return all registered projects; one that is broken does not keep the others from being used."""
     projects, broken = [], []
-    for name, state in config.registered().items():
+    for name, state in listing.registered().items():
         trees: tuple[Path, ...] = (state.parents[2],) if len(state.parents) > 2 else ()
         try:
             project = _read(name, state)
@@ -47,7 +48,7 @@ def known() -> Known:
 
 def by_name(name: str) -> Project:
     """Return the registered project of that name; raises :class:`WtwatchError` if it cannot be used."""
-    listed = config.registered()
+    listed = listing.registered()
     if name not in listed:
         names = ", ".join(listed) or "none yet: `wtwatch init` in a main tree makes the first"
         raise UsageError(f"There is no project {name!r}.", f"Registered are: {names}.")
@@ -78,7 +79,7 @@ def meant(name: str | None) -> Known:
     if name is not None:
         return Known((by_name(name),), ())
     every = known()
-    local = tuple(config.projects_at(here(), every.projects))
+    local = tuple(projects_at(here(), every.projects))
     broken = _broken_here(every)
     return Known(local, broken) if local or broken else every
 
@@ -86,7 +87,7 @@ def meant(name: str | None) -> Known:
 def of_this_place(name: str | None) -> Known:
     """Return the projects that `sync` means: named, else those of this place; raises :class:`UsageError`."""
     found = meant(name)
-    if name is None and not config.projects_at(here(), found.projects) and not _broken_here(found):
+    if name is None and not projects_at(here(), found.projects) and not _broken_here(found):
         raise _nowhere()
     return found
 
@@ -96,7 +97,7 @@ def one(name: str | None) -> Project:
     if name is not None:
         return by_name(name)
     every = known()
-    local = config.projects_at(here(), every.projects)
+    local = projects_at(here(), every.projects)
     broken = _broken_here(every)
     if len(local) + len(broken) > 1:
         names = ", ".join([*(project.name for project in local), *(found.name for found in broken)])
@@ -138,3 +139,20 @@ def load(state: Path) -> Project:
             f"If it was deleted: wtwatch forget {state.name}",
         )
     return config.read_project(state / "config.toml")
+
+
+def projects_at(folder: Path, projects: Sequence[Project]) -> list[Project]:
+    """Return those projects in whose main or run tree ``folder`` lies; the run tree's own one alone, if any.
+
+    Where trees are nested in each other, the innermost counts.
+    """
+    here = folder.resolve()
+    homes: dict[Path, list[Project]] = {}
+    for project in projects:
+        for tree in (project.run_tree, project.main_tree):
+            root = tree.resolve()
+            if here.is_relative_to(root):
+                homes.setdefault(root, []).append(project)
+    if not homes:
+        return []
+    return homes[max(homes, key=lambda root: len(root.parts))]

@@ -92,9 +92,10 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
 def changing(file: Path) -> Iterator[sqlite3.Connection]:
     """Open ``file``, made if need be, for one change: all of the body, or nothing of it.
 
-    Raises :class:`WtwatchError` for a file that cannot be used, or is held for over 10 s.
+    Raises :class:`WtwatchError` for a file that cannot be used, or is held for over 10 s, and
+    :class:`FileNotFoundError` where the superdataset went away, with the folder that holds its folder.
     """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, exist_ok=True)
     os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     with _in_words(file), closing(_connect(file, "rw")) as db:
         _migrate(db, file)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wtwatch.doors import dataset, jj
 from wtwatch.doors.files import bell_in, held
 from wtwatch.doors.repo import Repo
-from wtwatch.project import config
+from wtwatch.project import config, listing
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.setup import githooks, intent, maintree, worktrees
@@ -79,7 +79,8 @@ def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
 @contextmanager
 def alone(wait: float = 10.0) -> Iterator[None]:
     """Keep other `init`s out while one decides and acts; raises :class:`Busy` after ``wait`` seconds."""
-    lock = config.registry_file().with_name("projects.lock")
+    lock = listing.registry_file().with_name("projects.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
     with held(lock, wait, what="the list of projects"):
         yield
 
@@ -106,9 +107,9 @@ def _make_all(making: Making) -> None:
         project.state.mkdir(parents=True, exist_ok=True)
         project.state.chmod(0o700)
         config.write_project(project)
-        if project.name not in config.registered():
-            undo.callback(config.unregister, project.name)
-        config.register(project.name, project.state)
+        if project.name not in listing.registered():
+            undo.callback(listing.unregister, project.name)
+        listing.register(project.name, project.state)
         if making.new_bookmark:
             _make_bookmark(project, making.tip)
         undo.pop_all()
@@ -129,7 +130,7 @@ def take_apart(project: Project, others: Sequence[Project]) -> None:
         installed = [found.path for found in changes.subdatasets(project.run_tree) if found.installed]
         trees = [project.run_tree, *(project.run_tree / path for path in installed)]
         worktrees.unlock(trees, LOCKED_FOR)
-    config.unregister(project.name)
+    listing.unregister(project.name)
 
 
 def _tip(project: Project) -> tuple[Sha, bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
-from wtwatch.project import config
+from wtwatch.project import config, listing
 from wtwatch.project.config import Project
 from wtwatch.setup import maintree
 from wtwatch.setup.dotgit import is_linked
@@ -123,7 +123,7 @@ def _default_name(main: Path, bookmark: str | None) -> str:
 
 
 def _check_name_is_new(name: str, state: Path, projects: Sequence[Project]) -> None:
-    listed = config.registered().get(name)
+    listed = listing.registered().get(name)
     if listed is None or listed.resolve() == state.resolve():
         return
     taken = next((project for project in projects if project.name == name), None)

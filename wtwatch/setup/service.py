@@ -61,6 +61,7 @@ def install() -> Installed:
     text = _sealed(unit_text(sys.executable, _environment(), _umask()))
     changed = before != text
     if changed:
+        unit.parent.mkdir(parents=True, exist_ok=True)
         write_whole(unit, text)
         _systemctl("daemon-reload")
     # by its path, since a user manager that was started with another XDG_CONFIG_HOME looks elsewhere

@@ -81,7 +81,7 @@ def set_up(tree: RunTree, stop: Callable[[], bool], lock: int) -> str | None:
     inherit: they may outlive a daemon that is killed.
     """
     log = tree.state / "logs" / f"environment-{now():%Y%m%dT%H%M%S}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(exist_ok=True)
     for old in sorted(log.parent.glob("environment-*.log"))[:-KEPT_LOGS]:
         old.unlink(missing_ok=True)
     for command in commands(tree):

@@ -14,7 +14,7 @@ from typing import Literal
 from tests.benchmarks.loss.situation import Content, Files, Gitlink, Link, Script, Situation
 from tests.house import House
 from tests.lab import eventually
-from wtwatch.project import config
+from wtwatch.project import config, listing
 from wtwatch.words.model import Sha
 
 Mode = Literal["detached", "symbolic"]
@@ -120,7 +120,7 @@ def made(root: Path, mode: Mode, situation: Situation) -> Iterator[Scene]:
     """Build a project in the folder ``root``, with a clean run tree of which wtwatch knows."""
     house = House.built(root)
     config.write_project(house.project)
-    config.register(house.project.name, house.project.state)
+    listing.register(house.project.name, house.project.state)
     for key, value in situation.settings.items():
         house.git("config", key, value)
     applied = committed(house, situation.given, house.head()) if situation.given else house.head()
