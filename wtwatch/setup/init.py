@@ -6,8 +6,8 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from wtwatch.doors import dataset, jj
 from wtwatch.doors.files import bell_in, held
@@ -27,7 +27,8 @@ LOCKED_FOR = "run tree of the wtwatch project"
 """What git says of the worktrees that are locked for a project, before its name."""
 
 
-class Making(NamedTuple):
+@dataclass(frozen=True)
+class Making:
     """What is to be made; ``tip`` is where the bookmark is or will be, ``known``: it is a project already."""
 
     project: Project

@@ -7,7 +7,6 @@ files, since older jj and ``git update-ref`` move a branch under a worktree's fe
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import Repo
@@ -18,11 +17,12 @@ from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Backup, Freshness, Sha, now
 from wtwatch.words.quoting import quoted
+from wtwatch.words.value import Value
 
 _Stamp = tuple[int, int, int, int]
 
 
-class Fresh(NamedTuple):
+class Fresh(Value):
     """The tree is at the tip.
 
     ``record``: the applied ref has to be told so; ``detach``: HEAD is on the branch; then ``at`` is the tip.
@@ -33,7 +33,7 @@ class Fresh(NamedTuple):
     at: Sha | None = None
 
 
-class Move(NamedTuple):
+class Move(Value):
     """The tree has to go from ``parked`` to ``to``.
 
     ``backup`` says that there is something to keep first: ``edited`` files, untracked ones ``in_the_way``,
@@ -54,7 +54,7 @@ class Move(NamedTuple):
     changes: tuple[Change, ...] = ()
 
 
-class Blocked(NamedTuple):
+class Blocked(Value):
     """Nothing moves until the user acts: ``reason`` and ``hint``."""
 
     reason: str

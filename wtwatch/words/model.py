@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple, NewType
 
+from wtwatch.words.value import Value
 from wtwatch.words.versioned import More
 
 Sha = NewType("Sha", str)
@@ -92,11 +93,11 @@ class Outcome(Enum):
     INTERRUPTED = "interrupted"  # cut off by a crash or a power cut
 
 
-class Waiting(NamedTuple):
+class Waiting(Value):
     """Not started yet."""
 
 
-class Running(NamedTuple):
+class Running(Value):
     """Started on ``code``, with the superdataset at ``base``."""
 
     started: datetime
@@ -105,7 +106,7 @@ class Running(NamedTuple):
     uuid: str
 
 
-class Ended(NamedTuple):
+class Ended(Value):
     """Over. ``started`` and ``code`` are ``None`` only for a job that was cancelled while it waited."""
 
     started: datetime | None
@@ -117,7 +118,7 @@ class Ended(NamedTuple):
     detail: str | None = None
 
 
-class Foreign(NamedTuple):
+class Foreign(Value):
     """In a state that only a newer version knows: shown by that word, and left alone."""
 
     word: str
