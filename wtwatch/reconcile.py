@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from wtwatch.doors import processes
 from wtwatch.doors.files import held
 from wtwatch.doors.repo import Repo
 from wtwatch.job import clearing, lifecycle, starting
@@ -22,6 +21,7 @@ from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree import tip as bookmark
+from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import (
@@ -223,7 +223,7 @@ def _move(site: Site, done: Done) -> Done:
     assert facts.tip is not None
     moves = isinstance(step, sync.Move)
     if moves or not _is_settled(tree, facts.tip, environment.requirements(facts.tip_tree)):
-        busy = processes.working_in(tree.path, tree.project.passive, options.ignore)
+        busy = working_in(tree, options.ignore)
         if busy:
             return _busy(busy)
     if moves or step != sync.Fresh():
@@ -349,7 +349,7 @@ def _start_next(site: Site, done: Done) -> Done:
         return done
     if site.queue.batch_code(job.batch) is None and bookmark.read(site.tree.project).working_copy:
         return _unfinished(site.tree, done)
-    busy = processes.working_in(site.tree.path, site.tree.project.passive)
+    busy = working_in(site.tree)
     if busy:
         waits = _busy(busy)
         return done._replace(waits=waits.waits, hint=waits.hint, busy=waits.busy)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.house import House
+from tests.lab import Lab
 from wtwatch.doors.toolenv import own_tools
 from wtwatch.project.jobenv import for_jobs
+from wtwatch.project.tree import RunTree
 
 
 @pytest.fixture
@@ -58,3 +61,20 @@ def test_of_wtwatchs_own_environment_jobs_find_the_tools_alone(
     path = for_jobs(house.tree)["PATH"]
     assert shutil.which("datalad", path=path) and shutil.which("git-annex", path=path)
     assert shutil.which("wtwatch", path=path) is None
+
+
+def test_jobs_get_the_trees_own_environment_and_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", str(lab.code / ".venv"))
+    monkeypatch.setenv("PYTHONPATH", str(lab.code / "src"))
+    lab.handmade_run_tree()
+    env = for_jobs(RunTree.of(lab.project()))
+    assert {"VIRTUAL_ENV", "PYTHONPATH"}.isdisjoint(env)
+    answer = subprocess.run(
+        ["python", "-c", "import process2p; print(process2p.__file__)"],
+        cwd=lab.run,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(answer.stdout.strip()).is_relative_to(lab.run_code)

@@ -6,12 +6,12 @@ import click
 
 from wtwatch import reconcile
 from wtwatch.commands.front import project_argument, ring_for
-from wtwatch.doors import processes
 from wtwatch.project.config import Project
 from wtwatch.project.registry import of_this_place
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync
+from wtwatch.tree.busy import working_in
 from wtwatch.views.terminal import complain, say, warn
 from wtwatch.words.errors import WtwatchError
 
@@ -50,7 +50,7 @@ def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
             say(f"{project.name}: would move from {move.parked[:10]} to {move.to[:10]}.")
             for path in sorted({*facts.edited, *move.in_the_way}):
                 say(f"  would back up {path}")
-            for process in processes.working_in(project.run_tree, project.passive, ignore):
+            for process in working_in(tree, ignore):
                 say(f"  would wait for {process.name} (pid {process.pid})")
     return 0
 

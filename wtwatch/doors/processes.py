@@ -1,25 +1,25 @@
-"""Processes: which work in a tree, and whether one is still the one we knew.
+"""Processes: whether one is still the one we knew, what it was given, where it stands and writes.
 
 Straight from ``/proc`` (proc(5)): a status while a job runs would wait 25 ms for the import of psutil.
 """
 
 import os
 import signal
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+import stat
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.clock import boot_id
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Process
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LONGEST = 15  # characters of a name that the kernel keeps
-
-_SHELLS = frozenset(("ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"))
-# options of a shell at its prompt that are followed by a word of their own (bash(1), zsh(1), fish(1))
-_TAKE_A_WORD = frozenset(("--init-file", "--rcfile", "--init-command", "-C", "-o", "+o", "-O", "+O"))
+_MUCH = 65536
+_NO_FILES = ("/dev/", "/proc/", "/memfd:")
 
 
 class Identity(NamedTuple):
@@ -57,16 +57,31 @@ def bearing(variable: str, value: str, leader: Identity | None = None) -> list[i
     """
     if leader is not None and (leader.boot != boot_id() or _is_another(leader)):
         leader = None
-    in_session = {pid for pid in _pids() if leader is not None and session(pid) == leader.pid}
-    marked = {pid for pid in _pids() if bears(pid, variable, value)}
+    present = all_pids()
+    in_session = {pid for pid in present if leader is not None and session(pid) == leader.pid}
+    marked = {pid for pid in present if bears(pid, variable, value)}
     return sorted(pid for pid in in_session | marked if _stat(pid) is not None)
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to processes; those that are gone by now are passed over."""
+    """Send a signal to processes; those that are gone by now are passed over.
+
+    Raises :class:`WtwatchError` if some may not be told, being another user's, when all others were.
+    """
+    refused = []
     for pid in pids:
-        with suppress(ProcessLookupError):
+        try:
             os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+        except PermissionError:
+            refused.append(pid)
+    known = [f"{process.name} (pid {process.pid})" for process in map(describe, refused) if process]
+    if known:
+        raise WtwatchError(
+            f"{', '.join(known)}: of another user, and not to be ended by this one.",
+            f"It goes on when that ends: sudo kill {' '.join(map(str, refused))}",
+        )
 
 
 def _is_another(known: Identity) -> bool:
@@ -95,10 +110,10 @@ def _stat(pid: int) -> _Stat | None:
     except OSError:
         return None
     name, _, rest = text.partition("(")[2].rpartition(")")  # the name may hold brackets itself
-    words = rest.split()  # from the third field on, which is the state
-    if words[0] in ("Z", "X"):
+    fields = rest.split()  # from the third on, which is the state
+    if fields[0] in ("Z", "X"):
         return None
-    return _Stat(name, int(words[1]), int(words[19]))
+    return _Stat(name, int(fields[1]), int(fields[19]))
 
 
 def session(pid: int) -> int | None:
@@ -111,110 +126,141 @@ def session(pid: int) -> int | None:
 
 def _entries(pid: int, file: str) -> list[bytes]:
     """Return what ``/proc/PID/cmdline`` or ``environ`` holds; nothing where it may not be read."""
-    try:
-        text = Path(f"/proc/{pid}/{file}").read_bytes().rstrip(b"\0")
-    except OSError:
-        return []
+    text = _read(pid, file).rstrip(b"\0")
     return text.split(b"\0") if text else []
+
+
+def _read(pid: int, file: str) -> bytes:
+    """Return a small file of ``/proc/PID`` whole; without the layers of Path: all processes are asked."""
+    try:
+        handle = os.open(f"/proc/{pid}/{file}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        text = b""
+        while part := os.read(handle, _MUCH):
+            text += part
+        return text
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
 
 
 def serves(pid: int, master: int) -> bool:
     """Return whether ``pid`` works for ``master``, from whom it descends within its session, or is over."""
-    return _stat(pid) is None or (master in _parents(pid) and session(pid) == session(master))
+    return _stat(pid) is None or (master in parents(pid) and session(pid) == session(master))
 
 
-def working_in(tree: Path, passive: Collection[str] = (), ignore: Collection[int] = ()) -> list[Process]:
-    """Return the processes whose working folder lies in ``tree``, oldest first.
-
-    Folders are compared by device and inode, through all parents, since a bind mount shows other paths.
-    This process, its parents, processes named in ``passive`` and pids in ``ignore`` are left out, but a
-    shell is passive only at its prompt: one that runs a script is a batch, also between two of its
-    commands. Other users' processes cannot be seen (proc(5)).
-    """
-    try:
-        found = tree.stat()
-    except OSError:
-        return []
-    wanted = (found.st_dev, found.st_ino)
-    ours = {os.getpid(), *ignore}
-    inside = [pid for pid in _pids() if pid not in ours and _stands_in(f"/proc/{pid}/cwd", wanted)]
-    if not inside:  # as nearly always
-        return []
-    parents = set(_parents(os.getpid()))
-    described = [_describe(pid) for pid in inside if pid not in parents]
-    present = [process for process in described if process and not _is_passive(process, passive)]
-    return sorted(present, key=lambda process: (process.since, process.pid))
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names alone
-
-
-def _stands_in(link: str, wanted: tuple[int, int]) -> bool:
-    # No verdict is kept from one process to the next: in a bind mount the same folder has another parent.
-    here = link
-    below = None
-    while True:
-        try:
-            stat = os.stat(here)  # noqa: PTH116 - Path would fold the ..
-        except OSError:
-            return False
-        key = (stat.st_dev, stat.st_ino)
-        if key == wanted:
-            return True
-        if key == below:  # the root is its own parent
-            return False
-        below = key
-        here += "/.."
-
-
-def _parents(pid: int) -> Iterator[int]:
+def parents(pid: int) -> Iterator[int]:
+    """Yield the parent of a process, the parent of that one, and so on."""
     while (found := _stat(pid)) is not None:
         pid = found.parent
         yield pid
 
 
-def _describe(pid: int) -> Process | None:
-    found = _stat(pid)
-    if found is None:
-        return None
-    name = found.name
-    if len(name) == _LONGEST:
-        programs = (Path(word).name for word in _words(pid)[:2])  # of a script: its interpreter, then itself
-        name = next((program for program in programs if program.startswith(name)), name)
-    return Process(pid, name, datetime.fromtimestamp(_booted() + found.ticks / _TICKS, UTC))
+def all_pids() -> list[int]:
+    """Return the pids of all processes that can be seen."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names alone
 
 
-def _is_passive(process: Process, passive: Collection[str]) -> bool:
-    name = process.name.lstrip("-")
-    return name in passive and not (name in _SHELLS and _runs_a_script(process.pid))
-
-
-def _runs_a_script(shell: int) -> bool:
-    said = _words(shell)
-    if not said:  # it has only just become a shell: the kernel has its name before its words
-        return True
-    words = iter(said[1:])
-    for word in words:
-        if word in _TAKE_A_WORD:
-            next(words, None)
-        elif word.startswith("--"):
-            if word.startswith("--command"):
-                return True
-        elif not word.startswith(("-", "+")) or "c" in word:
-            return True
-    return False
-
-
-def _words(pid: int) -> list[str]:
+def words(pid: int) -> list[str]:
+    """Return the command line of a process, which everybody may read; a kernel thread has none."""
     return [os.fsdecode(word) for word in _entries(pid, "cmdline")]
 
 
-def datalad_runs_in(tree: Path) -> list[Process]:
-    """Return the ``datalad run`` and ``rerun`` processes whose working folder lies in ``tree``."""
-    return [process for process in working_in(tree) if _is_datalad_run(process.pid)]
+def says(pid: int, *texts: bytes) -> bool:
+    """Return whether one of the texts stands anywhere in the command line of a process."""
+    said = _read(pid, "cmdline")
+    return any(text in said for text in texts)
 
 
-def _is_datalad_run(pid: int) -> bool:
-    words = _words(pid)
-    return any(Path(word).name == "datalad" for word in words[:3]) and bool({"run", "rerun"} & set(words))
+def describe(pid: int) -> Process | None:
+    """Return a process for people, or ``None`` if it is over."""
+    found = _stat(pid)
+    if found is None:
+        return None
+    name, said = found.name, words(pid)
+    if len(name) == _LONGEST:
+        programs = (Path(word).name for word in said[:2])  # of a script: its interpreter, then itself
+        name = next((program for program in programs if program.startswith(name)), name)
+    since = datetime.fromtimestamp(_booted() + found.ticks / _TICKS, UTC)
+    return Process(pid, name, since, " ".join(said))
+
+
+def view(pid: int, path: str = "") -> str:
+    """Return the way to a path as ``pid`` sees it: from its working folder if relative, in its own mounts.
+
+    It leads nowhere where that may not be read: another user's (proc_pid_root(5), proc_pid_cwd(5)).
+    """
+    if path.startswith("/"):
+        return f"/proc/{pid}/root{path}"
+    return f"/proc/{pid}/cwd/{path}" if path else f"/proc/{pid}/cwd"
+
+
+def has_own_mounts(pid: int) -> bool:
+    """Return whether a process has mounts of its own, as in a container: paths lead elsewhere there."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt") != _our_mounts()  # noqa: PTH115
+    except OSError:
+        return False
+
+
+@cache
+def _our_mounts() -> str:
+    return os.readlink("/proc/self/ns/mnt")  # noqa: PTH115
+
+
+def written_by(pid: int) -> set[str]:
+    """Return the files that a process has open for writing, as the kernel names them; none of another user's.
+
+    A file that was removed meanwhile is none, nor is a pipe, a socket or a device.
+    """
+    folder = f"/proc/{pid}/fd"
+    try:
+        links = [f"{folder}/{name}" for name in os.listdir(folder)]  # noqa: PTH208 - names alone
+    except OSError:
+        return set()
+    return {file for link in links if (file := _file_written(link))}
+
+
+def _file_written(link: str) -> str | None:
+    """Return where a link in ``/proc/PID/fd`` leads: it may be written if its file is open for that."""
+    try:
+        file = os.readlink(link)  # noqa: PTH115 - Path takes three times as long
+        if file[0] != "/" or file.startswith(_NO_FILES) or file.endswith(" (deleted)"):
+            return None
+        return file if os.lstat(link).st_mode & stat.S_IWUSR else None
+    except OSError:  # closed by now
+        return None
+
+
+def reads_its_commands(pid: int) -> bool:
+    """Return whether the standard input of a process is a file, a pipe or a socket, not a terminal."""
+    try:
+        mode = os.stat(f"/proc/{pid}/fd/0").st_mode  # noqa: PTH116
+    except OSError:
+        return False
+    return not stat.S_ISCHR(mode)
+
+
+def lies_in(way: str, folder: tuple[int, int]) -> bool:
+    """Return whether ``way`` leads to ``folder`` or into it; that is named by its device and inode.
+
+    Compared through all parents, since a bind mount shows other paths.
+    """
+    # No verdict is kept from one process to the next: in a bind mount the same folder has another parent.
+    here = way
+    below = None
+    while True:
+        try:
+            found = os.stat(here)  # noqa: PTH116 - Path would fold the ..
+        except OSError:
+            return False
+        key = (found.st_dev, found.st_ino)
+        if key == folder:
+            return True
+        if key == below:  # the root is its own parent
+            return False
+        below = key
+        here += "/.."

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from wtwatch.doors.files import held
 from wtwatch.doors.journal import Journal
-from wtwatch.doors.processes import datalad_runs_in, working_in
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import harvest
 from wtwatch.project.config import Project
 from wtwatch.tree import checkout
+from wtwatch.tree.busy import datalad_runs_in, gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -257,7 +257,7 @@ def recover(project: Project) -> None:
     """
     if _journal(project).read() is None:
         return
-    alive = [process for process in working_in(project.main_tree) if process.name == "git"]
+    alive = gits_in(project.main_tree)
     if alive:
         raise Busy(
             f"git (pid {alive[0].pid}) is at work in the main tree, where a merge was cut off.",

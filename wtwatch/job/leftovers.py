@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.files import sync_folder
-from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import Repo
 from wtwatch.job import back, expiry, verdict
 from wtwatch.job.attempt import Folder
@@ -22,6 +21,7 @@ from wtwatch.job.expiry import drop_empty_parents, open_folders
 from wtwatch.job.readiness import Demands
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
+from wtwatch.tree.busy import working_in
 from wtwatch.tree.changes import changes_in, unlocked
 from wtwatch.tree.states import After, Before, added, locks_of
 from wtwatch.words.errors import Busy
@@ -63,7 +63,7 @@ def clear(tree: RunTree, attempt: Folder, demanded: Demands, after: After) -> Le
 
 def _wait_for_others(tree: RunTree, then: Before, after: After, ignore: Collection[int]) -> None:
     """Raise :class:`Busy` while a foreign process works in the tree; drop locks that a killed git left."""
-    others = working_in(tree.path, tree.project.passive, ignore)
+    others = working_in(tree, ignore)
     if others:
         raise Busy(
             f"{others[0].name} (pid {others[0].pid}) works in the run tree, so what a job left there stays.",

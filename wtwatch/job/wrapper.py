@@ -165,7 +165,8 @@ def _run(order: Order) -> RunResult:
 def _end_others(uuid: str) -> None:
     """End the job's other processes: ask first, then force."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        send(_others(uuid), number)
+        with suppress(WtwatchError):  # another user's, which whoever clears up will name
+            send(_others(uuid), number)
         deadline = time.monotonic() + GRACE
         while _others(uuid) and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from wtwatch.doors import jj
 from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
-from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import GitAsking, Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import bytewise, checkout
@@ -72,8 +71,8 @@ def is_present(tree: RunTree) -> bool:
     return (tree.code_path / ".git").exists() and (tree.path / ".git").exists()
 
 
-def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> Facts:
-    """Read the facts; several git commands run side by side. ``busy`` also asks who works in the tree."""
+def facts_of(tree: RunTree) -> Facts:
+    """Read the facts, but for who is busy there; several git commands run side by side."""
     if not is_present(tree):
         return Facts(present=False)
     code = Repo(tree.code_path)
@@ -110,7 +109,6 @@ def facts_of(tree: RunTree, busy: bool = False, ignore: Iterable[int] = ()) -> F
         operation=code.operation(),
         operation_above=Repo(tree.path).operation(),
         locked=checkout.index_lock(code),
-        busy=tuple(working_in(tree.path, tree.project.passive, tuple(ignore))) if busy else (),
         subject=subject,
         backups=_backups(tree, refs),
         **_of_the_tip(code, tree, tip, entries or ()),

@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from wtwatch.doors.processes import working_in
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import backups, bytewise, checkout, codetree
+from wtwatch.tree.busy import gits_in
 from wtwatch.tree.checkout import Change
 from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
@@ -393,7 +393,7 @@ def _end_cut_off(tree: RunTree) -> Sha | None:
 
 def _wait_for_git(tree: RunTree) -> None:
     """Raise :class:`Busy` while a git works in code: it may be the move's own, or the owner of a lock."""
-    alive = [process for process in working_in(tree.code_path) if process.name == "git"]
+    alive = gits_in(tree.code_path)
     if alive:
         raise Busy(
             f"git (pid {alive[0].pid}) is still at work in {tree.code_path} on a move that was cut off.",

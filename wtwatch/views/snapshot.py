@@ -41,12 +41,16 @@ class Standpoint(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """A process that works in the run tree; ``job`` is the number of the job that it is of, if of any."""
+    """A process that works in the run tree; ``job`` is the number of the job that it is of, if of any.
+
+    ``command`` is what it was started with, where that is known.
+    """
 
     pid: int
     name: str
     since: datetime
     job: int | None = None
+    command: str = ""
 
 
 class QueueSnapshot(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 from wtwatch.doors.clock import Instant, elapsed
 from wtwatch.doors.files import holder
 from wtwatch.doors.porcelain import TreeEntry
-from wtwatch.doors.processes import bears, is_alive, serves, session, working_in
+from wtwatch.doors.processes import bears, is_alive, serves, session
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
 from wtwatch.job.attempt import MARK, Folder
@@ -22,6 +22,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
+from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
 from wtwatch.tree.environment import Verdict
 from wtwatch.views.snapshot import (
@@ -101,9 +102,10 @@ def describe(project: Project, watch: int | None = None) -> ProjectSnapshot:
 
 def _foreign(project: Project, watch: int | None) -> tuple[Process, ...]:
     """Return who works in the run tree; what the daemon does at this moment keeps nobody waiting."""
-    if not codetree.is_present(RunTree.of(project)):
+    tree = RunTree.of(project)
+    if not codetree.is_present(tree):
         return ()
-    found = working_in(project.run_tree, project.passive)
+    found = working_in(tree)
     return tuple(process for process in found if watch is None or not serves(process.pid, watch))
 
 
@@ -212,7 +214,7 @@ def _tree_at(project: Project, commit: Sha | None) -> tuple[TreeEntry, ...]:
 def _holder(process: Process, running: Job | None, leader: int | None) -> Holder:
     """Return a process that works in the run tree, and of which job it is, if of any."""
     job = running.id if running and _is_of(process, running, leader) else None
-    return Holder(process.pid, process.name, process.since, job)
+    return Holder(process.pid, process.name, process.since, job, process.command)
 
 
 def _is_of(process: Process, job: Job, leader: int | None) -> bool:

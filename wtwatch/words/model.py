@@ -68,11 +68,12 @@ class EnvironmentState(Enum):
 
 
 class Process(NamedTuple):
-    """A process that works in the run tree."""
+    """A process that works in the run tree; ``command`` is what it was started with, for people."""
 
     pid: int
     name: str
     since: datetime
+    command: str = ""
 
 
 class Trigger(Enum):

@@ -1,0 +1,36 @@
+"""Real processes for tests that look at processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.lab import eventually
+
+
+@contextmanager
+def at_work(
+    folder: Path, *command: str | Path, name: str | None = None, tty: bool = False
+) -> Iterator[psutil.Process]:
+    """Start a command that reads its stdin, and hold it there until the body ends.
+
+    The body begins when the process has become the program ``name`` (default: that of the command). ``tty``:
+    its stdin is a terminal.
+    """
+    ours, theirs = os.openpty() if tty else os.pipe()[::-1]
+    try:
+        with subprocess.Popen([*map(str, command)], cwd=folder, stdin=theirs) as process:
+            try:
+                known = psutil.Process(process.pid)
+                eventually(lambda: known.name() == (name or Path(command[0]).name))
+                yield known
+            finally:
+                process.kill()
+    finally:
+        os.close(ours)
+        os.close(theirs)

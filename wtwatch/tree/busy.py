@@ -1,0 +1,194 @@
+"""Who is busy in a tree: foreign processes for which nothing moves there, nor is started or cleared up.
+
+Busy is who stands in it, has a file in it open for writing, or is a datalad, git or git-annex that names it
+on its command line. What cannot be seen (another user's working folder, say) is not guessed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from wtwatch.doors import processes
+from wtwatch.doors.processes import view
+from wtwatch.project.tree import RunTree
+from wtwatch.words.model import Process
+
+_SHELLS = frozenset(("ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"))
+# options of a shell at its prompt that are followed by a word of their own (bash(1), zsh(1), fish(1))
+_TAKE_A_WORD = frozenset(("--init-file", "--rcfile", "--init-command", "-C", "-o", "+o", "-O", "+O"))
+# shells that no prompt keeps helpers of, which also read from a pipe and wait there for ever
+_PLAIN_SHELLS = frozenset(("ash", "bash", "dash", "ksh", "sh"))
+
+_INTERPRETER = re.compile(r"(python|node|perl|ruby)[\d.]*")
+_TOOL = re.compile(r"datalad|git|git-annex(-shell)?")
+_RUNS = frozenset(("run", "rerun", "containers-run"))
+_WAITS = frozenset(("wait", "logs"))
+_IN_A_SCRIPT = re.compile(r"""'[^']*'|"[^"]*"|[^\s'"=;|&()<>]+""")
+_LONGEST = 1000  # words of a command line that are looked at
+
+
+def working_in(tree: RunTree, ignore: Collection[int] = ()) -> list[Process]:
+    """Return the foreign processes that are busy in a run tree, oldest first.
+
+    This process, its parents, wtwatch's own, those that only wait for the queue, and pids in ``ignore`` are
+    left out, as are passive programs; but a shell is passive only at its prompt: one that runs a script is a
+    batch, also between two of its commands.
+    """
+    return working_under(tree.path, tree.project.passive, ignore)
+
+
+def working_under(folder: Path, passive: Collection[str] = (), ignore: Collection[int] = ()) -> list[Process]:
+    """Return the foreign processes that are busy in any folder; see :func:`working_in`."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return []
+    place = _Place((found.st_dev, found.st_ino))
+    ours = {os.getpid(), *ignore}
+    inside = [pid for pid in processes.all_pids() if pid not in ours and place.is_used_by(pid)]
+    if not inside:  # as nearly always
+        return []
+    spared = {*processes.parents(os.getpid()), *_waiting_for_the_queue()}
+    described = [processes.describe(pid) for pid in inside if pid not in spared]
+    present = [process for process in described if process and not _is_passive(process, passive)]
+    return sorted(present, key=lambda process: (process.since, process.pid))
+
+
+def gits_in(folder: Path) -> list[Process]:
+    """Return the gits at work in a folder."""
+    return [process for process in working_under(folder) if process.name == "git"]
+
+
+def datalad_runs_in(folder: Path) -> list[Process]:
+    """Return the ``datalad run``, ``rerun`` and ``containers-run`` that work in a dataset or below it."""
+    return [process for process in working_under(folder) if _is_datalad_run(processes.words(process.pid))]
+
+
+def _is_datalad_run(said: list[str]) -> bool:
+    at = next((at for at, word in enumerate(said) if _name(word) == "datalad"), None)
+    return at is not None and bool(_RUNS & set(said[at + 1 :]))
+
+
+class _Place:
+    """A folder, by its device and inode, and who uses it."""
+
+    def __init__(self, folder: tuple[int, int]) -> None:
+        self.folder = folder
+        self._known: dict[str, bool] = {}
+
+    def is_used_by(self, pid: int) -> bool:
+        return (
+            processes.lies_in(view(pid), self.folder)
+            or self._is_named_by(pid)
+            or any(self._holds_file(pid, file) for file in processes.written_by(pid))
+        )
+
+    def _is_named_by(self, pid: int) -> bool:
+        if not processes.says(pid, b"git", b"datalad"):  # as nearly all
+            return False
+        said = processes.words(pid)[:_LONGEST]
+        if said and _name(said[0]).lstrip("-") in _SHELLS:  # a script may be in one of its words
+            said = [part.strip("'\"") for word in said for part in _IN_A_SCRIPT.findall(word)]
+        at = next((at for at, word in enumerate(said) if _TOOL.fullmatch(_name(word))), None)
+        if at is None:
+            return False
+        return any(self._holds(pid, path) for word in said[at + 1 :] for path in _paths(word))
+
+    def _holds(self, pid: int, path: str) -> bool:
+        """Return whether a path, as ``pid`` sees it, is here or would be."""
+        ways = [path] if path.startswith("/") else []
+        if not ways or processes.has_own_mounts(pid):
+            ways.append(view(pid, path))
+        return any(processes.lies_in(_existing_folder(way), self.folder) for way in ways)
+
+    def _holds_file(self, pid: int, file: str) -> bool:
+        """Return whether an open file is here: the kernel names it in our view, or in that of ``pid``."""
+        above = file.rpartition("/")[0] or "/"
+        if above not in self._known:  # many write into the same folder
+            self._known[above] = processes.lies_in(above, self.folder)
+        if self._known[above] or not processes.has_own_mounts(pid):
+            return self._known[above]
+        return processes.lies_in(view(pid, above), self.folder)
+
+
+def _existing_folder(path: str) -> str:
+    """Return the nearest folder above a path, or that itself if it is one."""
+    while not os.path.isdir(path) and path not in ("", "/"):  # noqa: PTH112
+        path = os.path.dirname(path)  # noqa: PTH120
+    return path
+
+
+def _paths(word: str) -> Iterator[str]:
+    """Yield what may be a path in a word of a command line: ``RUN``, ``-dRUN``, ``--git-dir=RUN/.git``."""
+    if word.startswith("--"):
+        word = word.partition("=")[2]
+    elif word.startswith("-"):
+        word = word[2:]
+    if word:
+        yield word
+
+
+def _name(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
+def _waiting_for_the_queue() -> set[int]:
+    """Return the processes that wait for jobs, and their parents: a script that waits for its own jobs.
+
+    It stands still until they end, and must not hold them up.
+    """
+    waiting = (pid for pid in processes.all_pids() if _waits(processes.words(pid)))
+    return {parent for pid in waiting for parent in processes.parents(pid)}
+
+
+def _waits(said: list[str]) -> bool:
+    return _is_wtwatch(said) and any(
+        first == "queue" and then in _WAITS for first, then in itertools.pairwise(said)
+    )
+
+
+def _is_wtwatch(said: list[str]) -> bool:
+    """Return whether a command line is that of wtwatch, which does in a tree nothing without its lock."""
+    if said and _INTERPRETER.fullmatch(_name(said[0])):
+        words = [word for word in said[1:] if not word.startswith("-")]
+        return bool(words) and _name(words[0]) == "wtwatch"
+    return bool(said) and _name(said[0]) == "wtwatch"
+
+
+def _is_passive(process: Process, passive: Collection[str]) -> bool:
+    said = processes.words(process.pid)
+    if _is_wtwatch(said):
+        return True
+    name = process.name.lstrip("-")
+    if name in _SHELLS:
+        return name in passive and not _runs_a_script(process.pid, name, said)
+    return name in passive or _script(process.pid, said) in passive
+
+
+def _script(pid: int, said: list[str]) -> str | None:
+    """Return the name of the script that an interpreter was given.
+
+    Of one that begins with ``#!/usr/bin/env`` the kernel has the interpreter's name alone.
+    """
+    if len(said) < 2 or not _INTERPRETER.fullmatch(_name(said[0])):
+        return None
+    return _name(said[1]) if os.path.isfile(view(pid, said[1])) else None  # noqa: PTH113
+
+
+def _runs_a_script(pid: int, name: str, said: list[str]) -> bool:
+    if not said:  # it has only just become a shell: the kernel has its name before its words
+        return True
+    words = iter(said[1:])
+    for word in words:
+        if word in _TAKE_A_WORD:
+            next(words, None)
+        elif word.startswith("--"):
+            if word.startswith("--command"):
+                return True
+        elif not word.startswith(("-", "+")) or "c" in word:
+            return True
+    return name in _PLAIN_SHELLS and processes.reads_its_commands(pid)
