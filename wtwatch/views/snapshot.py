@@ -50,7 +50,7 @@ class Holder(NamedTuple):
     name: str
     since: datetime
     job: int | None = None
-    command: str = ""
+    command: str | None = None
 
 
 class QueueSnapshot(NamedTuple):
