@@ -61,10 +61,9 @@ def _gitlink(listing: str) -> Sha | None:
 
 def off_branch(top: Path, wanted: str, found: str | None) -> WtwatchError:
     """Return what to say of a superdataset that is not on its branch: the way back keeps what is on HEAD."""
-    git = f"git -C {quoted(top)}"
+    git, there = f"git -C {quoted(top)}", f"the branch {found}" if found else "no branch"
     return WtwatchError(
-        f"The superdataset in {top} is on {f'the branch {found}' if found else 'no branch'} instead of {wanted}, "
-        "so results would belong nowhere.",
+        f"The superdataset in {top} is on {there} instead of {wanted}, so results would belong nowhere.",
         f"Keep what was committed there, if anything was: {git} branch kept-results; "
         f"then: {git} checkout {quoted(wanted)}",
     )
