@@ -71,3 +71,23 @@ def test_where_files_cannot_tell_git_is_asked(house: MovingCode) -> None:
     assert refs.tip_of(Repo(house.code), house.ref) == as_git_says(house)
     (house.common / house.ref).write_text("")  # as after a power cut
     assert refs.tip_of(Repo(house.code), house.ref) is None
+
+
+def test_where_a_work_tree_is_at_is_what_git_says(house: MovingCode, tmp_path: Path) -> None:
+    def agrees(folder: Path) -> bool:
+        done = subprocess.run(
+            ["git", "rev-parse", "-q", "--verify", "HEAD"],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return refs.head_of(Repo(folder)) == (done.stdout.strip() or None)
+
+    linked = tmp_path / "linked"
+    assert agrees(house.code) and agrees(house.project.run_code)
+    house.git("worktree", "add", "-q", "-b", "other/branch", str(linked), "b")
+    assert agrees(linked)
+    house.git("pack-refs", "--all")
+    assert agrees(linked) and agrees(house.code)
+    house.git("symbolic-ref", "refs/heads/other/branch", "refs/heads/a-branch-to-come")
+    assert agrees(linked)
+    house.git("init", "-q", str(tmp_path / "unborn"))
+    assert agrees(tmp_path / "unborn")

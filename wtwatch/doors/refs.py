@@ -46,6 +46,12 @@ def tip_of(repo: Repo, ref: str) -> Sha | None:
     return Sha(found[1].decode("ascii")) if found else repo.resolve(ref)  # odd: git knows what to make of it
 
 
+def head_of(repo: Repo) -> Sha | None:
+    """Return the commit that a work tree is at, ``None`` where there is none yet."""
+    branch = repo.branch()
+    return tip_of(repo, f"refs/heads/{branch}") if branch else repo.resolve("HEAD")
+
+
 def uses_reftables(common: Path) -> bool:
     """Return whether the refs of a repository lie in tables that git alone reads."""
     return (common / "reftable").is_dir()

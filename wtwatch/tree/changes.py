@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.porcelain import GITLINK, Change, parse_status
+from wtwatch.doors.refs import head_of
 from wtwatch.doors.repo import GitAsking, Repo
 from wtwatch.words.model import Sha
 
@@ -44,7 +45,7 @@ _LINKS_KEPT = 10_000
 
 def _gitlinks(repo: Repo) -> tuple[str, ...]:
     """Return the paths of the gitlinks in HEAD; those of a commit never change, so they are asked once."""
-    head = repo.resolve("HEAD")
+    head = head_of(repo)
     if head is None:
         return ()
     key = (repo.path, head)

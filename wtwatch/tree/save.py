@@ -7,6 +7,7 @@ the same with a hundred thousand files.
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors.refs import head_of
 from wtwatch.doors.repo import GITLINK, ZERO, GitAsking, Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import WtwatchError
@@ -32,7 +33,7 @@ def pointer_of(tree: RunTree) -> Pointer:
     """Return what the superdataset of the run tree records as its code."""
     dataset = Repo(tree.path)
     started = start_recorded(tree)
-    head = dataset.resolve("HEAD")
+    head = head_of(dataset)
     pointer = recorded(tree, started)
     if head is None:
         raise WtwatchError(f"{tree.path} has no commit.", "Look at `git status` there.")
