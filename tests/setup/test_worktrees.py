@@ -11,7 +11,8 @@ import pytest
 
 from wtwatch.doors.repo import Repo
 from wtwatch.setup import init, worktrees
-from wtwatch.setup.layout import Layout, Wanted, check_vacant, stands, survey
+from wtwatch.setup.finding import demand
+from wtwatch.setup.layout import Layout, Wanted, check_vacant, findings, stands, survey
 from wtwatch.setup.maintree import code_path, trees_around
 from wtwatch.words.errors import Busy, CommandFailed, UsageError, WtwatchError
 from wtwatch.words.model import Sha
@@ -37,6 +38,7 @@ class Nest:
     def survey(self, bookmark: str = "runs") -> Layout:
         tip = Repo(self.main / "code").resolve("HEAD")
         assert tip
+        demand(findings(self.main, self.run, "code", bookmark))
         return survey(self.main, self.run, "code", bookmark, tip)
 
     def make(self) -> None:

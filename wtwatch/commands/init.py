@@ -10,7 +10,8 @@ from wtwatch import reconcile
 from wtwatch.commands.front import ring_for
 from wtwatch.project.config import Project
 from wtwatch.project.registry import here, known
-from wtwatch.setup import githooks, init
+from wtwatch.setup import checks, githooks, init
+from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
 from wtwatch.views import status
 from wtwatch.views.terminal import say, warn
@@ -33,7 +34,7 @@ from wtwatch.words.quoting import quoted
 )
 def command(no_hooks: bool, **asked: Path | str | None) -> None:
     """Make a run tree for the superdataset you stand in, or adopt the one that is there."""
-    init.check_tools()
+    demand(checks.tools())
     with init.alone():
         making = init.decide(here(), Asked(**asked), known().projects)  # type: ignore[arg-type]
         init.carry_out(making)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wtwatch.doors import dataset, jj
+from wtwatch.doors import jj
 from wtwatch.doors.files import bell_in, held
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config, listing
 from wtwatch.project.config import Project
-from wtwatch.project.tree import RunTree
-from wtwatch.setup import githooks, intent, maintree, worktrees
+from wtwatch.setup import checks, githooks, intent, worktrees
+from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import Layout, stands, survey
-from wtwatch.tree import changes, environment
-from wtwatch.tree import tip as bookmark
-from wtwatch.words.errors import CommandFailed, NoIdentity, UsageError, WtwatchError
+from wtwatch.tree import changes
+from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
 
 LOCKED_FOR = "run tree of the wtwatch project"
@@ -38,27 +36,6 @@ class Making:
     layout: Layout
 
 
-def check_tools() -> None:
-    """Raise :class:`WtwatchError` if something that all work rests on does not run here."""
-    root = Repo(Path("/"))
-    version = tuple(map(int, re.findall(r"\d+", root.git("version"))[:2]))
-    if version < (2, 38):
-        raise WtwatchError(f"This is {root.git('version')}, which is too old.", "Install git 2.38 or later.")
-    try:
-        root.git("annex", "version", "--raw")
-    except CommandFailed as error:
-        raise WtwatchError(
-            f"git-annex does not run: {error.stderr.strip()}",
-            "pip install git-annex, in the environment of wtwatch, or install your system's package.",
-        ) from error
-    try:
-        dataset.load()
-    except ImportError as error:
-        raise WtwatchError(
-            f"DataLad cannot be used: {error}.", "pip install datalad, in the environment of wtwatch."
-        ) from error
-
-
 def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
     """Decide what `init` in the folder ``start`` has to make; changes nothing.
 
@@ -67,13 +44,9 @@ def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
     """
     project, known = intent.choose(start, asked, projects)
     config.check_text(project)
-    maintree.check(project.main_tree, project.code, project.bookmark)
-    if not Repo(project.main_tree).knows_author({"EMAIL": ""}):  # which a service has not either
-        raise NoIdentity(str(project.main_tree))
-    tip, new = _tip(project)
+    demand(checks.project(project))
+    tip, new = checks.tip(project)
     layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)
-    in_main = project._replace(run_tree=project.main_tree)  # the run tree is not there yet
-    environment.require_uv(RunTree.of(in_main))
     return Making(project, known, tip, new, layout)
 
 
@@ -132,21 +105,6 @@ def take_apart(project: Project, others: Sequence[Project]) -> None:
         trees = [project.run_tree, *(project.run_tree / path for path in installed)]
         worktrees.unlock(trees, LOCKED_FOR)
     listing.unregister(project.name)
-
-
-def _tip(project: Project) -> tuple[Sha, bool]:
-    """Return where the bookmark is, or will be (where the main tree's code is), and whether it is new."""
-    code = Repo(project.main_code)
-    found, missing, _ = bookmark.read(project)
-    if missing:
-        raise UsageError(
-            f"The bookmark {project.bookmark} is {missing}: jj has it at several commits.",
-            f"Settle it: jj bookmark set {project.bookmark} -r REV   (in {code.path})",
-        )
-    tip = found or code.resolve("HEAD")
-    if tip is None:
-        raise UsageError(f"{code.path} has no commit yet.", "Commit your code first.")
-    return tip, found is None
 
 
 def _make_bookmark(project: Project, tip: Sha) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from wtwatch.doors.porcelain import parse_tree
 from wtwatch.doors.repo import Repo
 from wtwatch.setup import maintree
 from wtwatch.setup.dotgit import check_absorbed, check_links, shares_annex
+from wtwatch.setup.finding import Finding, tried
 from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
@@ -47,54 +49,75 @@ class Layout(NamedTuple):
         return (*self.present, *(wanted.path for wanted in self.missing))
 
 
-def survey(main: Path, run_tree: Path, code: str, bookmark: str, tip: Sha) -> Layout:
-    """Return what there is of a run tree and what has to be made; changes nothing.
+def findings(main: Path, run_tree: Path, code: str, bookmark: str) -> Iterator[Finding]:
+    """Look for what stands in the way of a run tree, such as an annex that would not be shared.
 
-    ``main`` has passed :func:`wtwatch.setup.maintree.check`. Raises :class:`WtwatchError` for what stands in
-    the way, such as an annex that would not be shared.
+    ``main`` has passed :func:`wtwatch.setup.maintree.findings`.
     """
-    repo = Repo(main)
-    existing = repo.resolve(f"refs/heads/{bookmark}")
-    commit = existing or repo.resolve("HEAD")
-    assert commit is not None, "a main tree without a commit was refused"
-    below = list(_subdatasets(main, commit))
-    check_absorbed([main, *(source for _, _, source in below)])
-    check_links([(main, run_tree), *((source, run_tree / path) for path, _, source in below)])
+    below = list(_subdatasets(main, _commit(main, bookmark)))
+    yield tried("git directories", lambda: check_absorbed([main, *(one.source for one in below)]))
+    pairs = [(main, run_tree), *((one.source, run_tree / one.path) for one in below)]
+    for found in (
+        tried("links of worktrees", lambda: check_links(pairs)),
+        tried("run tree", lambda: _check_place(main, run_tree, bookmark)),
+    ):
+        yield found
+        if not found.ok:  # who knows what lies below
+            return
+    for one in below:
+        yield tried(f"subdataset {one.path}", partial(_check_below, one, run_tree, code, bookmark))
+    yield tried("code in the run tree", lambda: _check_has_code(main, code, bookmark, below))
+    for wanted in survey(main, run_tree, code, bookmark, Sha("")).missing:
+        yield tried(str(wanted.path), partial(check_vacant, wanted.path))
+
+
+def survey(main: Path, run_tree: Path, code: str, bookmark: str, tip: Sha) -> Layout:
+    """Return what there is of a run tree and what has to be made, ``code`` at ``tip``; changes nothing.
+
+    Nothing may stand in the way: see :func:`findings`.
+    """
+    commit, new = _commit(main, bookmark), Repo(main).resolve(f"refs/heads/{bookmark}") is None
     present, missing, empty = [], [], []
-    if _is_to_be_adopted(main, run_tree, bookmark):
+    if stands(run_tree):
         present.append(run_tree)
     else:
-        _check_not_taken(repo, bookmark, run_tree)
-        missing.append(Wanted(main, run_tree, commit, bookmark, existing is None))
-    for path, sha, source in below:
+        missing.append(Wanted(main, run_tree, commit, bookmark, new))
+    for path, sha, source in _subdatasets(main, commit):
         ours = run_tree / path
         if stands(ours):
-            _check_same(source, ours)
             present.append(ours)
         elif path == code:
             missing.append(Wanted(source, ours, tip, None, False))
         elif (source / ".git").exists():
-            missing.append(_sub_worktree(source, ours, bookmark, sha))
+            first = Repo(source).resolve(f"refs/heads/{bookmark}") is None
+            missing.append(Wanted(source, ours, sha, bookmark, first))
         else:
             empty.append(path)
-    if code not in [path for path, _, _ in below]:
-        raise WtwatchError(
-            f"The branch {bookmark} of {main} has no subdataset {code}.",
-            f"It was made before {code} was; make it anew: git -C {quoted(main)} branch -m {bookmark} "
-            f"{bookmark}-before",
-        )
-    for wanted in missing:
-        check_vacant(wanted.path)
     return Layout(tuple(missing), tuple(present), tuple(empty))
 
 
-def _subdatasets(main: Path, commit: Sha, below: str = "") -> Iterator[tuple[str, Sha, Path]]:
-    """Yield path, commit and main worktree of each subdataset that ``commit`` names, outside in."""
+class Below(NamedTuple):
+    """A subdataset: its path from the top, the commit that is named of it, and its main worktree."""
+
+    path: str
+    commit: Sha
+    source: Path
+
+
+def _commit(main: Path, bookmark: str) -> Sha:
+    """Return the commit that the run tree of the superdataset is at, or will be."""
+    commit = Repo(main).resolve(f"refs/heads/{bookmark}") or Repo(main).resolve("HEAD")
+    assert commit is not None, "a main tree without a commit was refused"
+    return commit
+
+
+def _subdatasets(main: Path, commit: Sha, below: str = "") -> Iterator[Below]:
+    """Yield each subdataset that ``commit`` names, outside in."""
     listing = Repo(main).git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
     for entry in parse_tree("\0".join(line for line in listing if line.startswith("160000 "))):
         inside = main / entry.path
         path = f"{below}/{entry.path}" if below else entry.path
-        yield path, entry.sha, inside
+        yield Below(path, entry.sha, inside)
         if (inside / ".git").exists() and Repo(inside).resolve(entry.sha):
             yield from _subdatasets(inside, entry.sha, path)
 
@@ -104,8 +127,8 @@ def stands(path: Path) -> bool:
     return (path / ".git").exists() and (Repo(path).git_dir() / "index").exists()
 
 
-def _is_to_be_adopted(main: Path, run_tree: Path, bookmark: str) -> bool:
-    """Return whether a tree is at ``run_tree`` already; raises :class:`UsageError` if it cannot be used."""
+def _check_place(main: Path, run_tree: Path, bookmark: str) -> None:
+    """Refuse a place at which there is something else than this project's run tree, or nothing."""
     here, there = main.resolve(), run_tree.resolve()
     if there.is_relative_to(here) or here.is_relative_to(there):
         raise UsageError(
@@ -113,7 +136,8 @@ def _is_to_be_adopted(main: Path, run_tree: Path, bookmark: str) -> bool:
             "Give another place: --run-tree PATH.",
         )
     if not os.path.lexists(run_tree) or (run_tree.is_dir() and not any(run_tree.iterdir())):
-        return False
+        _check_not_taken(Repo(main), bookmark, run_tree)
+        return
     if not os.path.lexists(run_tree / ".git"):
         raise UsageError(
             f"{run_tree} exists and is something else, not a worktree.",
@@ -125,7 +149,8 @@ def _is_to_be_adopted(main: Path, run_tree: Path, bookmark: str) -> bool:
             "Move it away, or give another place: --run-tree PATH.",
         )
     if not stands(run_tree):
-        return False
+        _check_not_taken(Repo(main), bookmark, run_tree)
+        return
     branch = Repo(run_tree).branch()
     if branch != bookmark:
         where = f"the branch {branch}" if branch else "no branch"
@@ -133,7 +158,6 @@ def _is_to_be_adopted(main: Path, run_tree: Path, bookmark: str) -> bool:
             f"{run_tree} is on {where}, not on {bookmark}.",
             f"git -C {quoted(run_tree)} checkout {quoted(bookmark)}, or name its branch: --bookmark.",
         )
-    return True
 
 
 def _common_dir(tree: Path) -> Path | None:
@@ -144,8 +168,17 @@ def _common_dir(tree: Path) -> Path | None:
         return own.parents[1] if own.parent.name == "worktrees" else None
 
 
-def _sub_worktree(source: Path, ours: Path, bookmark: str, sha: Sha) -> Wanted:
-    repo = Repo(source)
+def _check_below(one: Below, run_tree: Path, code: str, bookmark: str) -> None:
+    ours = run_tree / one.path
+    if stands(ours):
+        _check_same(one.source, ours)
+    elif one.path != code and (one.source / ".git").exists():
+        _check_branch(one, ours, bookmark)
+
+
+def _check_branch(one: Below, ours: Path, bookmark: str) -> None:
+    """Refuse a subdataset whose worktree cannot be on the branch ``bookmark``, at the commit named of it."""
+    repo, source, sha = Repo(one.source), one.source, one.commit
     if repo.resolve(sha) is None:
         raise WtwatchError(
             f"The superdataset names {sha[:10]} of {source}, which that has not got.",
@@ -159,7 +192,15 @@ def _sub_worktree(source: Path, ours: Path, bookmark: str, sha: Sha) -> Wanted:
             f"Let it have another name: git -C {quoted(source)} branch -m {bookmark} {bookmark}-before",
         )
     _check_not_taken(repo, bookmark, ours)
-    return Wanted(source, ours, sha, bookmark, branch is None)
+
+
+def _check_has_code(main: Path, code: str, bookmark: str, below: Iterable[Below]) -> None:
+    if code not in [one.path for one in below]:
+        raise WtwatchError(
+            f"The branch {bookmark} of {main} has no subdataset {code}.",
+            f"It was made before {code} was; make it anew: git -C {quoted(main)} branch -m {bookmark} "
+            f"{bookmark}-before",
+        )
 
 
 def _check_not_taken(repo: Repo, branch: str, by: Path) -> None:

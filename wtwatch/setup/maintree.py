@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.setup.dotgit import is_annexed
+from wtwatch.setup.finding import Finding, tried
 from wtwatch.words.errors import CommandFailed, UsageError
-from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
 
 
@@ -69,27 +70,32 @@ def code_path(text: str) -> str:
     return path.as_posix()
 
 
-def check(main: Path, code: str, bookmark: str) -> Sha:
-    """Return the commit of a main tree that can be worked with.
+def findings(main: Path, code: str, bookmark: str) -> Iterator[Finding]:
+    """Look whether a main tree can be worked with."""
+    name = tried("bookmark's name", lambda: _check_bookmark(bookmark))
+    yield name
+    yield tried("main tree's branch", lambda: _check_branch(main))
+    yield tried("main tree", lambda: _check_commit(main))
+    found = tried("code", lambda: _check_code(main, code))
+    yield found
+    for tree in (main, main / code) if found.ok else (main,):
+        if name.ok:
+            yield tried(f"branches of {tree}", partial(check_name_is_free, tree, bookmark))
 
-    Raises :class:`UsageError` with the way out for one that cannot.
-    """
-    _check_bookmark(bookmark)
-    repo = Repo(main)
-    branch = repo.branch()
+
+def _check_branch(main: Path) -> None:
+    branch = Repo(main).branch()
     if branch and branch.startswith("adjusted/"):
         original = branch.split("/", 1)[1].split("(")[0]
         raise UsageError(
             f"{main} is on the adjusted branch {branch}, whose commits git-annex rewrites.",
             f"Leave it first: git -C {quoted(main)} checkout {quoted(original)}",
         )
-    head = repo.resolve("HEAD")
-    if head is None:
+
+
+def _check_commit(main: Path) -> None:
+    if Repo(main).resolve("HEAD") is None:
         raise UsageError(f"{main} has no commit yet.", f"datalad save -d {quoted(main)} -m 'First state'")
-    _check_code(main, code)
-    for tree in (main, main / code):
-        check_name_is_free(tree, bookmark)
-    return head
 
 
 def _check_bookmark(name: str) -> None:
