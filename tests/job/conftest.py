@@ -22,6 +22,7 @@ def make_bench(make_lab: Callable[..., Lab]) -> MakeBench:
         inputs = lab.run / "inputs" / "L5b_2p"
         lab.git("worktree", "add", "--quiet", "-b", "runs", str(inputs), cwd=lab.inputs)
         lab.git("worktree", "add", "--quiet", "--detach", str(lab.run_code), "runs", cwd=lab.code)
+        lab.project().state.mkdir(parents=True, exist_ok=True)
         return Bench(lab, lab.project())
 
     return make
