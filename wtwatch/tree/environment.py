@@ -6,7 +6,6 @@ tree. An environment that cannot be made right is put back as it was, and the qu
 
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from fnmatch import fnmatch
@@ -16,10 +15,11 @@ from typing import NamedTuple
 from wtwatch.doors.files import held, write_whole
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.porcelain import TreeEntry
+from wtwatch.doors.program import Asking
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import venv
-from wtwatch.words.errors import WtwatchError
+from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import EnvironmentState, now
 
 REQUIREMENTS = ("pyproject.toml", "uv.lock", "requirements*.txt", ".python-version")
@@ -36,6 +36,10 @@ for name in sys.argv[1:]:
 print()
 print(json.dumps(found))
 """
+
+
+PROBE_LIMIT = 60.0
+"""Seconds that the environment's Python may take to say where it imports from."""
 
 
 class Verdict(NamedTuple):
@@ -85,7 +89,7 @@ class Probe(NamedTuple):
     """A look into the environment that is under way; see :func:`start_probe`."""
 
     names: tuple[str, ...]
-    process: subprocess.Popen[str] | None
+    asking: Asking | None
 
 
 def start_probe(tree: RunTree) -> Probe:
@@ -96,19 +100,9 @@ def start_probe(tree: RunTree) -> Probe:
         return Probe(names, None)
     command = [str(python), "-I", "-c", _PROBE, *names]
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=tree.code_path,
-            env=for_jobs(tree),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
+        return Probe(names, Asking(command, tree.code_path, for_jobs(tree), limit=PROBE_LIMIT))
     except OSError:
         return Probe(names, None)
-    return Probe(names, process)
 
 
 def finish_probe(tree: RunTree, probe: Probe, wanted: str) -> Verdict:
@@ -128,15 +122,16 @@ def finish_probe(tree: RunTree, probe: Probe, wanted: str) -> Verdict:
 def _judge(tree: RunTree, probe: Probe) -> Verdict:
     """Return what a probe says, whatever the environment was set up for."""
     lenient = tree.project.environment != "auto"
-    if probe.process is None:
+    if probe.asking is None:
         if lenient and not os.path.lexists(venv.folder(tree)):
             return Verdict(EnvironmentState.OK)
         return Verdict(EnvironmentState.BROKEN, f"{venv.folder(tree)} has no python that starts")
-    out, err = probe.process.communicate()
-    if probe.process.returncode:
-        last = (err.strip().splitlines() or ["no word"])[-1]
+    try:
+        with probe.asking as asking:
+            found = json.loads(asking.answer().splitlines()[-1])
+    except CommandFailed as error:
+        last = (error.stderr.strip().splitlines() or ["no word"])[-1]
         return Verdict(EnvironmentState.BROKEN, f"its python fails: {last}")
-    found = json.loads(out.splitlines()[-1])
     home = tree.code_path.resolve()
     for name in probe.names:
         where = found[name]
