@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -601,17 +602,17 @@ def test_a_moved_superdataset_is_told_from_a_stranger(say: Say, lab: Lab) -> Non
     lab.main.rename(moved)
 
     for words in (("queue", "list"), ("exec", "--", "true"), ("merge",), ("backups", "list"), ("release",)):
-        error = say(moved, *words, code=2).err
-        assert "Registered, but gone or unreadable: L5b" in error
+        error = say(moved, *words, code=1).err
+        assert "holds the state of its project L5b" in error and "wtwatch init" in error
         named = (
             [words[0], "--project", "L5b", *words[1:]] if words[0] == "exec" else [*words, "--project", "L5b"]
         )
         assert "is gone" in say(lab.root, *named, code=1).err
-    assert "L5b" in say(lab.root, "status", code=1).out
-    error = say(moved, "init", code=2).err
-    assert "whose superdataset is gone" in error and "wtwatch forget L5b" in error
+    said = say(lab.root, "status", code=1).out
+    assert "L5b" in said and "`wtwatch init` in its new place" in said
     say(lab.root, "forget", "L5b")
     assert listing.registered() == {}
+    shutil.rmtree(moved / ".git" / "wtwatch")  # now nothing tells what it was
     error = say(moved, "init", "--run-tree", str(lab.run), code=2).err
     assert "was a superdataset moved" in error
     lab.say("sh", "-ec", "\n".join(hint_of(error)), cwd=lab.root)
@@ -619,6 +620,16 @@ def test_a_moved_superdataset_is_told_from_a_stranger(say: Say, lab: Lab) -> Non
     (found,) = json.loads(say(moved, "status", "--json").out)["projects"]
     assert found["freshness"] == "fresh" and found["path"] == str(moved)
     assert shares_annex(moved / "inputs" / "L5b_2p", lab.run / "inputs" / "L5b_2p")
+
+
+def test_a_forgotten_superdataset_that_was_moved_is_set_up_anew(say: Say, lab: Lab) -> None:
+    say(lab.main, "init", "--env", "none")
+    say(lab.main, "forget")
+    moved = lab.root / "moved"
+    lab.main.rename(moved)
+    say(moved, "init", "--env", "none")
+    (found,) = json.loads(say(moved, "status", "--json").out)["projects"]
+    assert (found["name"], found["freshness"], found["path"]) == ("L5b", "fresh", str(moved))
 
 
 def test_a_config_that_is_wrong_is_named_with_line_key_and_what_is_allowed(say: Say, lab: Lab) -> None:

@@ -10,7 +10,7 @@ from wtwatch import reconcile
 from wtwatch.commands.front import ring_for
 from wtwatch.project.config import Project
 from wtwatch.project.registry import here, known
-from wtwatch.setup import checks, githooks, init
+from wtwatch.setup import checks, githooks, init, moved
 from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
 from wtwatch.views import status
@@ -36,7 +36,11 @@ def command(no_hooks: bool, **asked: Path | str | None) -> None:
     """Make a run tree for the superdataset you stand in, or adopt the one that is there."""
     demand(checks.tools())
     with init.alone():
-        making = init.decide(here(), Asked(**asked), known().projects)  # type: ignore[arg-type]
+        wish = Asked(**asked)  # type: ignore[arg-type]
+        for move in moved.find(here(), wish):
+            moved.take_up(move)
+            say(f"{move.new.name} was moved: all paths that named its old place are written anew.")
+        making = init.decide(here(), wish, known().projects)
         init.carry_out(making)
     _tell(making)
     if not no_hooks:

@@ -70,8 +70,39 @@ def _present(project: Project) -> Project:
         return project
     raise WtwatchError(
         f"{project.main_code} of the project {project.name} is gone.",
-        f"Mount its disk; or if it was moved or deleted: wtwatch forget {project.name}",
+        _gone(project.name),
     )
+
+
+def _gone(name: str) -> str:
+    return (
+        "Mount its disk; if it was moved: `wtwatch init` in its new place; "
+        f"if it was deleted: wtwatch forget {name}"
+    )
+
+
+def states_in(common: Path) -> list[Path]:
+    """Return the folders of state that lie in the git directory ``common``, read or not."""
+    return sorted(file.parent for file in (common / "wtwatch").glob("*/config.toml"))
+
+
+def _moved_here() -> tuple[Broken, ...]:
+    """Return the projects whose main tree one stands in, though their settings name another place."""
+    found = []
+    for folder in (here(), *here().parents):
+        for state in states_in(folder / ".git"):
+            try:
+                project = config.read_project(state / "config.toml")
+            except WtwatchError:
+                continue
+            if (project.main_tree / ".git").exists():
+                continue
+            error = WtwatchError(
+                f"{project.main_tree} is gone, and {folder} holds the state of its project {project.name}.",
+                "Was it moved? Then write all paths anew: wtwatch init",
+            )
+            found.append(Broken(project.name, (folder,), error))
+    return tuple(found)
 
 
 def meant(name: str | None) -> Known:
@@ -128,7 +159,8 @@ def _nowhere() -> UsageError:
 
 
 def _broken_here(every: Known) -> tuple[Broken, ...]:
-    return tuple(found for found in every.broken if any(here().is_relative_to(tree) for tree in found.trees))
+    broken = tuple(one for one in every.broken if any(here().is_relative_to(tree) for tree in one.trees))
+    return broken or _moved_here()
 
 
 def load(state: Path) -> Project:
@@ -136,7 +168,7 @@ def load(state: Path) -> Project:
     if not (state / "config.toml").exists():
         raise WtwatchError(
             f"The registered project {state.name} is gone: {state} has no config.toml.",
-            f"If it was deleted: wtwatch forget {state.name}",
+            _gone(state.name),
         )
     return config.read_project(state / "config.toml")
 

@@ -54,7 +54,7 @@ def findings(main: Path, run_tree: Path, code: str, bookmark: str) -> Iterator[F
 
     ``main`` has passed :func:`wtwatch.setup.maintree.findings`.
     """
-    below = list(_subdatasets(main, _commit(main, bookmark)))
+    below = list(subdatasets(main, _commit(main, bookmark)))
     yield tried("git directories", lambda: check_absorbed([main, *(one.source for one in below)]))
     pairs = [(main, run_tree), *((one.source, run_tree / one.path) for one in below)]
     for found in (
@@ -82,7 +82,7 @@ def survey(main: Path, run_tree: Path, code: str, bookmark: str, tip: Sha) -> La
         present.append(run_tree)
     else:
         missing.append(Wanted(main, run_tree, commit, bookmark, new))
-    for path, sha, source in _subdatasets(main, commit):
+    for path, sha, source in subdatasets(main, commit):
         ours = run_tree / path
         if stands(ours):
             present.append(ours)
@@ -111,7 +111,7 @@ def _commit(main: Path, bookmark: str) -> Sha:
     return commit
 
 
-def _subdatasets(main: Path, commit: Sha, below: str = "") -> Iterator[Below]:
+def subdatasets(main: Path, commit: Sha, below: str = "") -> Iterator[Below]:
     """Yield each subdataset that ``commit`` names, outside in."""
     listing = Repo(main).git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
     for entry in parse_tree("\0".join(line for line in listing if line.startswith("160000 "))):
@@ -119,7 +119,7 @@ def _subdatasets(main: Path, commit: Sha, below: str = "") -> Iterator[Below]:
         path = f"{below}/{entry.path}" if below else entry.path
         yield Below(path, entry.sha, inside)
         if (inside / ".git").exists() and Repo(inside).resolve(entry.sha):
-            yield from _subdatasets(inside, entry.sha, path)
+            yield from subdatasets(inside, entry.sha, path)
 
 
 def stands(path: Path) -> bool:
