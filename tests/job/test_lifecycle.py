@@ -39,7 +39,7 @@ from wtwatch.job.steps import RESERVED, Draft
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.words.errors import Busy, WtwatchError
-from wtwatch.words.model import JobSpec, Outcome, Sha, now
+from wtwatch.words.model import Job, JobSpec, Outcome, Sha, now
 
 # success
 
@@ -323,6 +323,34 @@ def test_a_job_of_a_queue_that_started_anew_is_not_taken_for_an_old_one(bench: B
     ended = bench.wait(bench.start(again))
     assert (over(ended).exit, bench.log(ended)) == (3, "new\n")
     assert lifecycle.log_file(bench.place, first).parent.with_name("1.1~1").joinpath("log").read_text() == log
+
+
+def test_a_job_that_is_killed_after_it_broke_the_repository_ends_all_the_same(bench: Bench) -> None:
+    gate = bench.lab.gate()
+    breaks = 'echo nonsense > "$(git rev-parse --git-dir)/index"'
+    job = bench.start(bench.job(f"{breaks}; {bench.gated(gate)}", plain=True))
+    eventually(gate.reached)
+    os.kill(bench.process(job).pid, signal.SIGKILL)
+    state = over(bench.wait(job))
+    assert state.outcome is Outcome.INTERRUPTED and "cannot be seen" in (state.detail or "")
+
+
+def test_a_tree_that_is_gone_when_its_job_was_killed_is_waited_for(bench: Bench) -> None:
+    gate = bench.lab.gate()
+    job = bench.start(bench.job(bench.gated(gate), plain=True))
+    eventually(gate.reached)
+    os.kill(bench.process(job).pid, signal.SIGKILL)
+    eventually(lambda: not bearing(MARK, uuid(job), bench.process(job)) or run_stops(bench, job))
+    bench.tree.rename(bench.lab.root / "unmounted")
+    with pytest.raises(WtwatchError):
+        lifecycle.end_of(bench.place, job, False)
+    (bench.lab.root / "unmounted").rename(bench.tree)
+    assert over(bench.wait(job)).outcome is Outcome.INTERRUPTED
+
+
+def run_stops(bench: Bench, job: Job) -> bool:
+    lifecycle.stop(bench.place, job)
+    return False
 
 
 def test_in_the_foreground_the_process_lasts_as_long_as_the_job(bench: Bench) -> None:

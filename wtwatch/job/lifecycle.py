@@ -145,12 +145,26 @@ def end_of(tree: RunTree, job: Job, cancelled: bool) -> Ended | NotBegun | None:
     outcome = _outcome(tree, job.spec, running, result, cancelled)
     detail = result.error
     if outcome is Outcome.INTERRUPTED:
-        detail = "it was cut off: its process was told to end, killed, or lost with the machine's power"
+        cut_off = "it was cut off: its process was told to end, killed, or lost with the machine's power"
+        detail = "; ".join(filter(None, [cut_off, detail]))
     return Ended(running.started, result.ended, running.code, outcome, result.exit, result.commits, detail)
 
 
 def _taken_up(tree: RunTree, job: Job, folder: Folder) -> Result:
-    """Return what an attempt came to whose process is gone, from where it was cut off."""
+    """Return what an attempt came to whose process is gone, from where it was cut off.
+
+    A tree that is not there is waited for, by a :class:`WtwatchError`; of one in which a job left nothing
+    that git can read, that is said.
+    """
+    try:
+        return _judged(tree, job, folder)
+    except (WtwatchError, OSError) as error:
+        if not tree.path.is_dir():
+            raise
+        return Result(None, (), now(), f"how it left the tree cannot be seen: {error}", stopped=True)
+
+
+def _judged(tree: RunTree, job: Job, folder: Folder) -> Result:
     running = job.state
     assert isinstance(running, Running)
     after = folder.after()
@@ -173,8 +187,9 @@ def _taken_up(tree: RunTree, job: Job, folder: Folder) -> Result:
 def _outcome(tree: RunTree, spec: JobSpec, running: Running, result: Result, cancelled: bool) -> Outcome:
     if result.exit == 0 and result.error is None:
         return Outcome.SUCCEEDED if result.commits or spec.plain else Outcome.UNCHANGED
-    if result.stopped and results_of(tree.path, running.uuid, running.base):  # as version 0.1.0 has it
-        return Outcome.SUCCEEDED
+    with suppress(WtwatchError):  # as version 0.1.0 has it
+        if result.stopped and results_of(tree.path, running.uuid, running.base):
+            return Outcome.SUCCEEDED
     if cancelled:
         return Outcome.CANCELLED
     return Outcome.INTERRUPTED if result.stopped else Outcome.FAILED
