@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,9 @@ import pytest
 from tests.house import FILES, House
 from tests.lab import eventually
 from wtwatch.doors.repo import Repo
-from wtwatch.tree import backups, checkout, sync
+from wtwatch.tree import backups, checkout, codetree, sync
 from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.model import Freshness
 
 ROOT = Path(__file__).parents[2]
 
@@ -240,3 +244,192 @@ def test_tracked_files_and_protected_paths_are_not_in_the_way(house: House) -> N
     code = Repo(house.code)
     found = checkout.in_the_way(code, checkout.between(code, first, tip), own=("sub/.venv", ".venv/"))
     assert found == ["n"]
+
+
+CUT = """\
+#!/bin/sh
+# the real git; while {full} is there, what writes files of code finds room for a few KiB in each
+case " $* " in *" checkout "*|*" checkout-index "*)
+    if [ -e {full} ]; then trap '' XFSZ; ulimit -f 8; fi ;;
+esac
+exec {git} "$@"
+"""
+"""A file that would grow beyond the limit (in blocks of 512 bytes, or 1,024) is cut off there, as on a full
+disk (setrlimit(2)), and git says as little of it."""
+
+BIG = "0123456789abcdef" * 1000 + "\n"
+
+
+@pytest.fixture
+def full(house: House, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file; while it is there, the disk of the run tree's code is as good as full."""
+    root = house.project.main_tree.parent
+    wrapper = root / "cut" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(CUT.replace("{git}", str(shutil.which("git"))).replace("{full}", str(root / "full")))
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    return root / "full"
+
+
+def test_a_move_on_a_full_disk_is_not_done_and_heals_when_there_is_room(house: House, full: Path) -> None:
+    first = house.head()
+    tip = house.commit({"a.py": BIG, "big/new.txt": BIG, "z.py": "small\n", "b.py": None})
+    house.edit("d/x.py", "mine\n")
+    full.touch()
+    for _ in range(2):
+        with pytest.raises(WtwatchError, match=r"a\.py and 1 more") as said:
+            house.sync()
+        assert "df -h" in str(said.value.hint)
+        assert house.git("rev-parse", house.tree.applied_ref) == first
+        assert codetree.facts_of(house.tree).cut_off
+        assert sync.freshness(house.plan()) is Freshness.BEHIND
+    (kept,) = backups.listing(house.tree)
+    house.edit("d/y.py", "written while it was full\n")
+    full.unlink()
+    assert house.sync() is None
+    assert (house.code / "d/y.py").read_text() == "written while it was full\n"
+    house.edit("d/y.py", FILES["d/y.py"])
+    house.here("update-index", "--refresh")
+    house.assert_exactly_at(tip)
+    assert (house.code / "big/new.txt").read_text() == BIG
+    assert house.kept(kept, "d/x.py") == "mine"
+
+
+def test_a_full_disk_is_seen_though_a_filter_changes_sizes(house: House, full: Path) -> None:
+    house.git("config", "core.autocrlf", "true")
+    tip = house.commit({"a.py": "a line\n" * 2000})
+    full.touch()
+    with pytest.raises(WtwatchError, match=r"a\.py"):
+        house.sync()
+    full.unlink()
+    house.sync()
+    house.assert_exactly_at(tip)
+    assert (house.code / "a.py").read_bytes() == b"a line\r\n" * 2000
+
+
+def test_an_undo_that_finds_no_room_is_done_when_there_is_some(house: House, full: Path) -> None:
+    """The checkout fails for a filter; what it took away does not fit any more."""
+    house.commit({"a.py": BIG, "m.bad": "1\n"})
+    house.sync()
+    first = house.head()
+    house.git("config", "filter.bad.smudge", "false")
+    house.git("config", "filter.bad.clean", "cat")
+    house.git("config", "filter.bad.required", "true")
+    house.commit({".gitattributes": "*.bad filter=bad\n", "a.py": "2\n", "z.bad": "2\n"})
+    full.touch()
+    with pytest.raises(WtwatchError, match="is cut off"):
+        house.sync()
+    full.unlink()
+    sync.recover(house.tree)
+    assert house.head() == first and house.here("status", "--porcelain", "-uall") == ""
+    assert (house.code / "a.py").read_text() == BIG
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_no_room_for_the_journal_or_a_backup_leaves_all_as_it_is(house: House, edited: bool) -> None:
+    first = house.head()
+    tip = house.commit({"a.py": "2\n"})
+    if edited:
+        house.edit("a.py", "mine\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(WtwatchError, match="stands where it was"):
+            house.sync()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert house.head() == first
+    assert (house.code / "a.py").read_text() == ("mine\n" if edited else FILES["a.py"])
+    backup = house.sync()
+    house.assert_exactly_at(tip)
+    assert not edited or house.kept(backup, "a.py") == "mine"
+
+
+def test_what_a_failed_move_says_is_what_was_found_after_it(house: House) -> None:
+    house.commit({".gitattributes": "*.bad filter=bad\n", "m.bad": "2\n"})
+    house.git("config", "filter.bad.smudge", "false")
+    house.git("config", "filter.bad.required", "true")
+    house.edit("a.py", "mine\n")
+    with pytest.raises(WtwatchError) as said:
+        house.sync()
+    (backup,) = backups.listing(house.tree)
+    assert f"is in the backup {backup.id}, and taken out of the tree" in said.value.message
+    assert f"stands where it was, at {house.head()[:10]}" in said.value.message
+    assert (house.code / "a.py").read_text() == FILES["a.py"]
+
+
+def test_an_edit_that_could_not_be_taken_out_is_said_to_be_there(house: House) -> None:
+    house.commit({"b.py": "2\n"})
+    house.edit("a.py", "mine\n")
+    house.git("config", "filter.bad.smudge", "false")
+    house.git("config", "filter.bad.required", "true")
+    (house.code / ".gitattributes").write_text("a.py filter=bad\n")
+    house.here("config", "extensions.worktreeConfig", "true")
+    with pytest.raises(WtwatchError) as said:
+        house.sync()
+    (backup,) = backups.listing(house.tree)
+    assert f"is in the backup {backup.id}, and still in place: a.py" in said.value.message
+
+
+def test_bytecode_that_is_tracked_is_left_alone(house: House) -> None:
+    tracked = "__pycache__/a.cpython-311.pyc"
+    house.commit({tracked: "1", "a.py": "a = 2\n"})
+    house.sync()
+    house.edit("__pycache__/a.cpython-312.pyc", "made by a run")
+    tip = house.commit({"a.py": "a = 3\n"})
+    house.sync()
+    house.assert_exactly_at(tip)
+    assert [file.name for file in (house.code / "__pycache__").iterdir()] == [Path(tracked).name]
+
+
+def test_bytecode_behind_a_symlink_is_not_of_this_tree(house: House, tmp_path: Path) -> None:
+    outside = tmp_path / "outside" / "__pycache__" / "x.cpython-311.pyc"
+    outside.parent.mkdir(parents=True)
+    outside.touch()
+    main = house.project.main_code
+    for name in ("x.py", "y.py"):
+        (main / "d" / name).unlink()
+    (main / "d").rmdir()
+    house.commit({"d": f"-> {tmp_path / 'outside'}"})
+    house.sync()
+    assert (house.code / "d").is_symlink() and outside.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 6 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk; the tests above do without one")
+@pytest.mark.parametrize("room", [*range(0, 100, 4), *range(100, 300, 20)])
+def test_a_disk_that_is_full_at_any_step_loses_nothing(small_disk: Path, room: int) -> None:
+    """``room`` are the KiB that are left when the move begins."""
+    house = House.built(small_disk / "p")
+    tip = house.commit({"a.py": BIG, "n.py": "n = 2\n", "d/x.py": None, "e/f.py": BIG, "z.py": BIG})
+    house.edit("a.py", "staged\n")
+    house.here("add", "a.py")
+    house.edit("a.py", "edited\n")
+    house.edit("b.py", "b edited\n")
+    house.edit("n.py", "mine\n")
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as out, suppress(OSError):
+        while out.write(b"0" * 4096):
+            pass
+    os.truncate(ballast, max(0, ballast.stat().st_size - room * 1024))
+    for _ in range(2):
+        with suppress(WtwatchError):
+            house.sync()
+    ballast.unlink()
+    house.sync()
+    house.assert_exactly_at(tip)
+    assert house.here("status", "--porcelain") == ""
+    assert {"staged\n", "edited\n"} <= set(all_kept(house, "a.py"))
+    assert "b edited\n" in all_kept(house, "b.py") and "mine\n" in all_kept(house, "n.py")
+    assert (house.code / "z.py").read_text() == BIG

@@ -209,7 +209,7 @@ def files_of_operation(git_dir: Path) -> list[str]:
 def held_by_operation(repo: Repo) -> list[Sha]:
     """Return the commits that an operation under way here holds on to, and perhaps no ref that stays.
 
-    Those are in its refs, and named in full in its files: what is still to be done, what was made already.
+    Those are in its refs, and named in its files: what is still to be done, what was made already.
     """
     root = repo.git_dir()
     files = [root / path for path in files_of_operation(root)]
@@ -222,7 +222,8 @@ def held_by_operation(repo: Repo) -> list[Sha]:
 
 
 def _is_id(word: str) -> bool:
-    return len(word) in (40, 64) and not word.strip("0123456789abcdef")
+    """Return whether a word may name an object: a cherry-pick notes what is to be done by short ids."""
+    return len(word) >= 7 and not word.strip("0123456789abcdef")
 
 
 def quit_operation(repo: Repo) -> None:

@@ -357,8 +357,15 @@ def recover(tree: RunTree) -> None:
     :class:`checkout.NotWhole` while files cannot be written.
     """
     _sweep(tree)
-    if tree.journal().read() is not None and (tree.code_path / ".git").exists():
+    if tree.journal().read() is None or not (tree.code_path / ".git").exists():
+        return
+    try:
         _end_cut_off(tree)
+    except OSError as error:
+        raise WtwatchError(
+            f"A move of the run tree's code was cut off, and cannot be ended: {error}.",
+            "Mend what is named, or make room on the disk; then it goes on by itself.",
+        ) from error
 
 
 def _sweep(tree: RunTree) -> None:
