@@ -82,7 +82,7 @@ def test_the_plan_follows_from_the_facts(facts: Facts, planned: sync.Step) -> No
             "Move /r/code/n",
             False,
         ),
-        (BEHIND._replace(odd=(("a b", "FIFO"),)), "A FIFO is in the way: a b", "rm '/r/code/a b'", False),
+        (BEHIND._replace(odd=(("a b", "FIFO"),)), "A FIFO is in the way: a b", "rm '/r/code/a b', or", True),
         (
             BEHIND._replace(unwritable=Path("/r/code/my d")),
             "/r/code/my d cannot",
@@ -350,26 +350,77 @@ def test_what_a_clean_filter_would_drop_is_kept(house: House) -> None:
     assert (target / "one.nb").read_text() == "secret 1\n"
 
 
-@pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize(
-    ("at", "tip"), [("n", "n"), ("n/inside", "n"), ("n", "n/below"), ("a.py", "b.py"), ("a.py", "a.py")]
-)
-def test_what_is_no_file_is_refused_by_name_before_anything_is_touched(
-    house: House, at: str, tip: str, force: bool
-) -> None:
-    first = house.head()
-    house.commit({tip: "2"})
+ODD = [("n", "n"), ("n/inside", "n"), ("n", "n/below"), ("a.py", "b.py"), ("a.py", "a.py")]
+"""Where a FIFO lies, and what the tip changes."""
+
+
+def fifo(house: House, at: str, tip: str) -> Sha:
+    made = house.commit({tip: "2"})
     house.edit("d/y.py", "mine")
     house.edit(at, None)
     (house.code / at).parent.mkdir(exist_ok=True)
     os.mkfifo(house.code / at)
-    refused = house.plan(force)
+    return made
+
+
+@pytest.mark.parametrize(("at", "tip"), ODD)
+def test_what_is_no_file_is_refused_by_name_before_anything_is_touched(
+    house: House, at: str, tip: str
+) -> None:
+    first = house.head()
+    fifo(house, at, tip)
+    refused = house.plan()
     assert isinstance(refused, sync.Blocked)
     assert refused.reason == f"A FIFO is in the way: {at}."
     assert house.head() == first and (house.code / at).is_fifo()
     assert (house.code / "d/y.py").read_text() == "mine"
-    subprocess.run(refused.hint.partition(": ")[2], shell=True, check=True)
+    subprocess.run(refused.hint.partition(": ")[2].partition(",")[0], shell=True, check=True)
     assert house.kept(house.sync(), "d/y.py") == "mine"
+
+
+@pytest.mark.parametrize(("at", "tip"), ODD)
+def test_what_is_no_file_is_moved_out_by_force(house: House, at: str, tip: str) -> None:
+    made = fifo(house, at, tip)
+    backup = house.sync(force=True)
+    house.assert_exactly_at(made)
+    assert house.kept(backup, "d/y.py") == "mine"
+    (aside,) = (house.tree.shelf / "set-aside").glob(f"*/{at}")
+    assert aside.is_fifo() and backup and str(aside.parent).startswith(backup.summary.split("moved to ")[1])
+
+
+def test_a_tree_without_an_index_loses_nothing(house: House) -> None:
+    tip = house.commit({"a.py": "2", "n.py": "2"})
+    house.edit("a.py", "mine")
+    house.edit("n.py", "mine too")
+    (Path(house.here("rev-parse", "--git-dir")) / "index").unlink()
+    backup = house.sync()
+    house.assert_exactly_at(tip)
+    assert (house.kept(backup, "a.py"), house.kept(backup, "n.py")) == ("mine", "mine too")
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_tree_on_a_branch_without_a_commit_loses_nothing(house: House, noted: bool) -> None:
+    house.here("checkout", "-q", "--orphan", "fresh")
+    if not noted:
+        house.git("update-ref", "-d", house.tree.applied_ref)
+    house.edit("a.py", "staged")
+    house.here("add", "a.py")
+    house.edit("b.py", "mine")
+    tip = house.commit({"n.py": "2", "d/x.py": None})
+    refused = house.plan()
+    assert isinstance(refused, sync.Blocked) and "on the branch fresh" in refused.reason
+    backup = house.sync(force=True)
+    house.assert_exactly_at(tip)
+    assert (house.kept(backup, "a.py"), house.kept(backup, "b.py")) == ("staged", "mine")
+
+
+def test_a_submodule_that_was_only_staged_does_not_hinder_a_restore(house: House, tmp_path: Path) -> None:
+    house.here("update-index", "--add", "--cacheinfo", f"160000,{house.head()},vendored")
+    house.edit("a.py", "mine")
+    house.commit({"b.py": "2"})
+    backup = house.sync()
+    assert backup
+    assert [file.name for file in backups.restore(house.tree, backup, tmp_path / "back")] == ["a.py"]
 
 
 def test_a_socket_in_the_way_is_called_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wtwatch.doors.files import scratch_folder
-from wtwatch.doors.repo import ZERO, Repo
+from wtwatch.doors.repo import GITLINK, ZERO, Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import bytewise, parts
 from wtwatch.tree.bytewise import Entry
@@ -43,14 +43,14 @@ def create(
     Kept are the index with all its stages, tracked files as they are on disk, the files ``doomed`` (relative
     to the code folder: in the way of a move, or edited without git seeing it), what an operation that is
     under way holds, and the commits ``also``; ``aside`` is a folder to which the caller moves what is too
-    big for git. Where one of the newest backups holds the very same, that is returned. Raises
+    big for git, or no file. Where one of the newest backups holds the very same, that is returned. Raises
     :class:`WtwatchError` when a file cannot be read; then nothing may move.
     """
     code = Repo(tree.code_path)
     with scratch_folder(SCRATCH, tree.state) as scratch:
         desk = parts.Desk(code, scratch)
         pieces = desk.staged(base) | desk.under_way(base)
-        files = desk.files(doomed)
+        files = desk.files(doomed, odd_too=aside is not None)
     parents = list(dict.fromkeys((base, *pieces.values(), *also)))
     known = _same(tree, code, files, parents) if aside is None else None
     if known:
@@ -205,7 +205,7 @@ def restore(tree: RunTree, backup: Backup, to: Path) -> list[Path]:
             unlike = {entry.path for entry in _entries(code, backup.commit, piece)}
             entries = [entry for entry in _entries(code, Sha(f"{piece}^1"), piece) if entry.path in unlike]
         wanted += [(entry, place / entry.path) for entry in entries]
-    wanted = [(entry, file) for entry, file in wanted if entry.mode != bytewise.NOTHING]
+    wanted = [(entry, file) for entry, file in wanted if entry.mode not in (bytewise.NOTHING, GITLINK)]
     to.mkdir(parents=True, exist_ok=True, mode=0o700)  # as among them may be what only the user could read
     for entry, file in wanted:
         bytewise.write(code, entry, file)

@@ -163,9 +163,10 @@ def _stand(
 ) -> tuple[Sha | None, tuple[str, ...]]:
     """Return the commit at which the files stand, and what was edited against that."""
     on_branch = changes.branch == tree.project.bookmark
-    if on_branch and changes.head and not index_is_at(code, changes.head):
+    unborn = changes.head is None  # on a new branch without a commit, the files stay where they were
+    if unborn or (on_branch and changes.head and not index_is_at(code, changes.head)):
         parked = _parked_at(code, changes.head, applied)
-        return parked, tuple(sorted(_differing(code, parked)))
+        return parked, tuple(sorted(_differing(code, parked))) if parked else changes.edited
     return changes.head, (*changes.edited, *changes.unmerged)
 
 
@@ -234,8 +235,8 @@ def _tracks(code: Repo, tip: Sha | None, path: str, tops: set[str]) -> bool:
     return bool(code.tree(tip, path.strip("/")))
 
 
-def _parked_at(code: Repo, head: Sha, applied: Sha | None) -> Sha:
-    """Find the commit whose files lie in a tree that is on a branch which moved from outside.
+def _parked_at(code: Repo, head: Sha | None, applied: Sha | None) -> Sha | None:
+    """Find the commit whose files lie in a tree that is on a branch which moved from outside, or is new.
 
     Moves from outside do not append to the worktree's own reflog, so its last entry is the commit that was
     checked out; the index confirms it.

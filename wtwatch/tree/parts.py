@@ -7,6 +7,7 @@ Such a commit always has the same date, so that the same content gives the same 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from wtwatch.doors.repo import Repo
@@ -64,7 +65,8 @@ class Desk:
 
         index = scratch / "index"
         # with its time: git distrusts what changed as late as that (racy-git of git's technical notes)
-        shutil.copy2(code.git_dir() / "index", index)
+        with suppress(FileNotFoundError):  # without one all is as with an empty one
+            shutil.copy2(code.git_dir() / "index", index)
         self._env = {"GIT_INDEX_FILE": str(index), "GIT_LITERAL_PATHSPECS": "1"}
         listing = code.git("ls-files", "-z", "--unmerged", env=self._env).split("\0")
         fields = (line.split("\t", 1) for line in filter(None, listing))
@@ -100,8 +102,10 @@ class Desk:
         held = checkout.held_by_operation(self._code)
         return {UNDER_WAY: _part(self._code, UNDER_WAY, tree, held or [base])}
 
-    def files(self, doomed: Iterable[str]) -> Sha:
+    def files(self, doomed: Iterable[str], odd_too: bool = False) -> Sha:
         """Return a tree of the files as they are on disk: all that git tracks, and ``doomed``.
+
+        What is no file cannot be in it: then nothing is done, unless ``odd_too`` says it is kept elsewhere.
 
         What git-annex keeps goes into the annex, where its content is safe from any change.
         """
@@ -114,7 +118,7 @@ class Desk:
         paths = list(dict.fromkeys((*changed, *doomed, *self._unmerged)))
         root = self._code.path
         odd = [path for path in paths if checkout.is_here(root, path) and bytewise.kind_of(root / path)]
-        if odd:
+        if odd and not odd_too:
             raise WtwatchError(
                 f"{root / odd[0]} is a {bytewise.kind_of(root / odd[0])}, which git cannot keep."
             )

@@ -37,7 +37,8 @@ class Move(Value):
     """The tree has to go from ``parked`` to ``to``.
 
     ``backup`` says that there is something to keep first: ``edited`` files, untracked ones ``in_the_way``,
-    commits that only HEAD reaches (``stray``); ``set_aside`` are protected paths to move out, ``quit`` ends
+    commits that only HEAD reaches (``stray``); ``set_aside`` is to be moved out: protected paths, and what
+    is no file; ``quit`` ends
     the operation that is under way. ``unlooked`` are edits that git is to see again. ``changes`` is what
     differs between both commits, if that was looked at.
     """
@@ -92,15 +93,15 @@ def next_step(tree: RunTree, facts: Facts, force: bool = False) -> Step:
         record, detach = facts.applied != facts.tip, facts.branch is not None
         return Fresh(record, detach, facts.tip if record or detach else None)
     stray = facts.parked if facts.alone else None
-    set_aside = facts.protected if force and parked != facts.tip else ()
+    set_aside = (*(facts.protected if parked != facts.tip else ()), *(path for path, _ in facts.odd))
     return Move(
         parked=parked,
         to=facts.tip,
-        backup=bool(facts.edited or facts.in_the_way or stray or set_aside or facts.operation),
+        backup=bool(facts.edited or facts.in_the_way or stray or (force and set_aside) or facts.operation),
         edited=facts.edited,
         in_the_way=facts.in_the_way,
         stray=stray,
-        set_aside=set_aside,
+        set_aside=set_aside if force else (),
         quit=facts.operation is not None,
         unlooked=tuple(path for path, _ in facts.unlooked),
         changes=facts.changes,
@@ -162,7 +163,7 @@ def _faults_of_the_tip(tree: RunTree, facts: Facts, force: str) -> Iterator[tupl
         )
     if facts.odd:
         path, kind = facts.odd[0]
-        yield f"A {kind} is in the way: {path}.", f"Take it away: rm {quoted(code / path)}", True
+        yield f"A {kind} is in the way: {path}.", f"Take it away: rm {quoted(code / path)}, {force}.", False
     if facts.unwritable:
         hint = f"Let yourself write there: chmod u+wx {quoted(facts.unwritable)}"
         yield f"Files in the folder {facts.unwritable} cannot be replaced.", hint, True
