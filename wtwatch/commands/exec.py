@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -17,9 +20,10 @@ from wtwatch.project.registry import here, need_run_tree, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import ExecNote
 from wtwatch.queue.jobs import Queue
-from wtwatch.tree import save
-from wtwatch.words.errors import UsageError
-from wtwatch.words.model import now
+from wtwatch.tree import environment, save, sync
+from wtwatch.views.terminal import warn
+from wtwatch.words.errors import Busy, UsageError
+from wtwatch.words.model import Running, ago, now
 
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})
@@ -36,26 +40,59 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
     env = for_jobs(tree) | excludes_env(tree)
-    with held(tree.lock, wait=1.0):
-        base = save.pointer_of(tree).head
+    with _held(tree, queue) as lock:
+        sync.recover(tree)
+        environment.recover(tree)
+        pointer = save.pointer_of(tree)
+        base = pointer.head
+        if pointer.branch != tree.branch:  # it may be what brings it back
+            astray = save.off_branch(tree.path, tree.branch, pointer.branch)
+            warn(f"{astray.message}\n{astray.hint}")
         queue.note_used(base)
         myself = identity(os.getpid())
         assert myself is not None
         queue.note_exec(ExecNote(myself, words[0], now()))
-        before = signal.signal(signal.SIGINT, _leave_it_to_the_command)
         try:
-            code = subprocess.run(words, cwd=folder, env=env, check=False).returncode
+            code = _run(words, folder, env, lock)
         except OSError as error:
             raise UsageError(
                 f"Cannot run {words[0]!r}: {error.strerror}.",
                 "Is it on the PATH that jobs have? wtwatch exec -- env",
             ) from error
         finally:
-            signal.signal(signal.SIGINT, before)
             queue.note_exec(None)
             save.keep_named(tree, base)
     ring_for(chosen)  # now that the tree is free
     return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _held(tree: RunTree, queue: Queue) -> Iterator[int]:
+    """Hold the run tree as :func:`held` does; say which job it is that holds it, if one does."""
+    job = queue.running()
+    if job is not None and isinstance(job.state, Running):
+        raise Busy(
+            f"Job {job.id} runs in the run tree (for {ago(job.state.started)}).",
+            "Wait for it to end: wtwatch queue wait. So that no other starts: wtwatch queue pause.",
+        )
+    with held(tree.lock, wait=1.0) as lock:
+        yield lock
+
+
+def _run(words: tuple[str, ...], folder: Path, env: dict[str, str], lock: int) -> int:
+    """Run the command, which inherits ``lock``: it holds the tree on if this process is killed.
+
+    Ctrl-C is told it by the terminal, SIGTERM is passed on.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, _leave_it_to_the_command)
+    try:
+        with subprocess.Popen(words, cwd=folder, env=env, pass_fds=(lock,)) as process:
+            signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+            return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave_it_to_the_command(*_: object) -> None:

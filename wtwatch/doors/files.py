@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from wtwatch.doors.processes import holding
 from wtwatch.words.errors import Busy
 
 
@@ -91,13 +92,13 @@ def held(lock: Path, wait: float = 0.0, what: str = "the run tree") -> Iterator[
     """
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _flock(handle, wait, what)
+        _flock(handle, lock, wait, what)
         yield handle
     finally:
         os.close(handle)
 
 
-def _flock(handle: int, wait: float, what: str) -> None:
+def _flock(handle: int, lock: Path, wait: float, what: str) -> None:
     deadline = time.monotonic() + wait
     while True:
         try:
@@ -105,9 +106,12 @@ def _flock(handle: int, wait: float, what: str) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
+                holders = tuple(holding(lock))
+                named = ", ".join(f"{process.name} (pid {process.pid})" for process in holders)
                 raise Busy(
-                    f"Another command of wtwatch works on {what} right now.",
-                    "Wait for it to end; `wtwatch status` names it.",
+                    f"Another command of wtwatch works on {what} right now{named and f': {named}'}.",
+                    "Wait for it to end.",
+                    holders,
                 ) from None
             time.sleep(0.01)
 

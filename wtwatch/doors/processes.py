@@ -235,6 +235,38 @@ def _file_written(link: str) -> str | None:
         return None
 
 
+def holding(lock: Path) -> list[Process]:
+    """Return the processes that hold a lock by flock(2), inherited or their own (proc_pid_fdinfo(5))."""
+    try:
+        name, number = os.path.realpath(lock), lock.stat().st_ino
+        if f":{number} " not in Path("/proc/locks").read_text(encoding="ascii"):  # as nearly always
+            return []
+    except OSError:
+        return []
+    pids = [pid for pid in all_pids() if any(_has_locked(pid, handle) for handle in _handles(pid, name))]
+    return [process for process in map(describe, pids) if process]
+
+
+def _handles(pid: int, file: str) -> list[str]:
+    """Return by which numbers a process has a file open."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        return [fd for fd in os.listdir(folder) if _leads_to(f"{folder}/{fd}", file)]  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _leads_to(link: str, file: str) -> bool:
+    try:
+        return os.readlink(link) == file  # noqa: PTH115
+    except OSError:  # closed by now
+        return False
+
+
+def _has_locked(pid: int, handle: str) -> bool:
+    return b"FLOCK" in _read(pid, f"fdinfo/{handle}")
+
+
 def reads_its_commands(pid: int) -> bool:
     """Return whether the standard input of a process is a file, a pipe or a socket, not a terminal."""
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from wtwatch.doors.clock import Instant, elapsed
 from wtwatch.doors.files import holder
 from wtwatch.doors.porcelain import TreeEntry
-from wtwatch.doors.processes import bears, is_alive, serves, session
+from wtwatch.doors.processes import bears, holding, is_alive, serves, session
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
 from wtwatch.job.attempt import MARK, Folder
@@ -110,11 +110,16 @@ def _foreign(project: Project, watch: int | None) -> tuple[Process, ...]:
 
 
 def _snapshot(
-    project: Project, queue: Queue, facts: Facts, recorded: Sha | None, results: Results
+    project: Project,
+    queue: Queue,
+    facts: Facts,
+    recorded: Sha | None,
+    results: Results,
 ) -> ProjectSnapshot:
     job = queue.running()
     started = Folder.of(project.state, job.id, job.attempt).started() if job else None
     leader = started.pid if started else None
+    by_hand = [] if job else _by_hand(project, queue, facts.busy)
     return ProjectSnapshot(
         name=project.name,
         path=project.main_tree,
@@ -128,7 +133,7 @@ def _snapshot(
         subject=facts.subject,
         applied=facts.applied,
         edited=bool(facts.edited),
-        busy=(*(_holder(process, job, leader) for process in facts.busy), *_by_hand(queue)),
+        busy=(*(_holder(process, job, leader) for process in facts.busy), *by_hand),
         recorded=recorded,
         running=_running(job, leader),
         results=results,
@@ -142,12 +147,14 @@ def _snapshot(
     )
 
 
-def _by_hand(queue: Queue) -> list[Holder]:
-    """Return the command that `wtwatch exec` runs just now, if any."""
+def _by_hand(project: Project, queue: Queue, busy: Iterable[Process]) -> list[Holder]:
+    """Return the command that `wtwatch exec` runs just now, or what is left of one and holds the tree."""
     noted = queue.executes()
-    if noted is None or not is_alive(noted.process):
-        return []
-    return [Holder(noted.process.pid, noted.name, noted.since)]
+    if noted is not None and is_alive(noted.process):
+        return [Holder(noted.process.pid, noted.name, noted.since)]
+    known = {holder(config.daemon_file()), *(process.pid for process in busy)}
+    left = [process for process in holding(RunTree.of(project).lock) if process.pid not in known]
+    return [Holder(process.pid, process.name, process.since, command=process.command) for process in left]
 
 
 def _standpoint(project: Project, queue: Queue, facts: Facts) -> Standpoint:
