@@ -26,6 +26,7 @@ from wtwatch.setup.githooks import (
     with_block,
     without_block,
 )
+from wtwatch.words.errors import UsageError
 
 WHOLE = shipped("hooks", "post-commit").encode()
 SILENT_SH = "#!/bin/sh\nset -e\necho stranger >>ran\n"
@@ -406,16 +407,95 @@ def test_a_folder_where_a_hook_should_be_is_reported(code: Code) -> None:
     assert states(install(code.path))["post-merge"] is Fitting.INSTALLED
 
 
-def test_jj_gets_a_script_that_rings_and_is_offered_as_an_alias(code: Code) -> None:
+def let_jj_drive(code: Code) -> None:
     subprocess.run(["jj", "--quiet", "git", "init", "--colocate"], cwd=code.path, check=True)
+
+
+def jj_says(code: Code, *words: str) -> str:
+    done = subprocess.run(["jj", *words], cwd=code.path, check=True, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def advice(found: list[HookState]) -> str:
+    return next(hook for hook in found if hook.name == JJ_HOOK).advice or ""
+
+
+def test_jj_gets_a_script_that_rings_and_an_alias_if_that_is_wished(code: Code) -> None:
+    let_jj_drive(code)
+    before = jj_says(code, "config", "list")
     assert states(state(code.path))[JJ_HOOK] is Fitting.ABSENT
-    offer = next(hook for hook in install(code.path) if hook.name == JJ_HOOK)
-    assert offer.state is Fitting.INSTALLED and offer.advice
-    subprocess.run(shlex.split(offer.advice.partition(": ")[2]), cwd=code.path, check=True)
-    done = subprocess.run(["jj", "ring"], cwd=code.path, check=True, capture_output=True)
-    assert code.bell.exists() and (done.stdout, done.stderr) == (b"", b"")
+    assert "hooks install --jj-alias ring" in advice(install(code.path))
+    assert jj_says(code, "config", "list") == before
+    for _ in range(2):
+        found = install(code.path, "ring")
+        assert states(found)[JJ_HOOK] is Fitting.INSTALLED
+        assert "`jj ring` rings" in advice(found) and "noticed without it" in advice(found)
+    assert jj_says(code, "ring") == ""
+    assert code.bell.exists()
+    assert "`jj ring` rings" in advice(state(code.path))
     uninstall(code.path)
-    assert not offer.path.exists()
+    assert jj_says(code, "config", "list") == before
+
+
+@pytest.mark.parametrize("name", ["log", "st", "mine", "--flag", "a b", ""])
+def test_no_command_or_alias_of_jj_is_taken(code: Code, name: str) -> None:
+    let_jj_drive(code)
+    jj_says(code, "config", "set", "--repo", "aliases.mine", '["log"]')
+    before = jj_says(code, "config", "list")
+    with pytest.raises(UsageError) as refused:
+        install(code.path, name)
+    assert refused.value.hint
+    assert jj_says(code, "config", "list") == before
+
+
+def test_an_alias_that_somebody_changed_is_no_longer_ours(code: Code) -> None:
+    let_jj_drive(code)
+    install(code.path, "ring")
+    jj_says(code, "config", "set", "--repo", "aliases.ring", '["log"]')
+    uninstall(code.path)
+    assert 'aliases.ring = ["log"]' in jj_says(code, "config", "list", "--repo")
+
+
+def test_an_alias_of_a_repository_that_was_moved_is_written_anew(code: Code, tmp_path: Path) -> None:
+    let_jj_drive(code)
+    old = '["util", "exec", "--", "/gone/.git/wtwatch/jj-op"]'
+    jj_says(code, "config", "set", "--repo", "aliases.ring", old)
+    install(code.path)
+    assert jj_says(code, "ring") == "" and code.bell.exists()
+
+
+def test_without_jj_there_is_nothing_to_alias(code: Code) -> None:
+    with pytest.raises(UsageError, match="not driven by jj"):
+        install(code.path, "ring")
+
+
+@pytest.mark.parametrize("ending", [".legacy", ".old"])
+def test_a_block_that_another_program_put_aside_is_named_and_taken_out_too(code: Code, ending: str) -> None:
+    install(code.path)
+    hook = code.common / "hooks" / "post-commit"
+    aside = hook.with_name(hook.name + ending)
+    aside.write_bytes(b"#!/bin/sh\nmine\n")
+    assert not any(one.advice for one in install(code.path))
+    uninstall(code.path)
+    assert aside.read_bytes() == b"#!/bin/sh\nmine\n"
+    install(code.path)
+    hook.rename(aside)
+    theirs = b"#!/usr/bin/env bash\nexec something\n"
+    hook.write_bytes(theirs)
+    hook.chmod(0o755)
+    told = next(one for one in install(code.path) if one.name == "post-commit")
+    assert told.state is Fitting.INSTALLED and told.advice and str(aside) in told.advice
+    uninstall(code.path)
+    assert hook.read_bytes() == theirs
+    assert not aside.exists()
+
+
+def test_what_was_added_to_our_hook_stays_without_our_comment(code: Code) -> None:
+    install(code.path)
+    hook = code.common / "hooks" / "post-commit"
+    hook.write_bytes(hook.read_bytes() + b"echo mine\n")
+    uninstall(code.path)
+    assert hook.read_bytes() == b"#!/bin/sh\necho mine\n"
 
 
 @given(st.binary(max_size=200))

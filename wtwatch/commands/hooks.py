@@ -16,10 +16,11 @@ def command() -> None:
 
 
 @command.command("install")
+@click.option("--jj-alias", metavar="NAME", help="have `jj NAME` ring too, by an alias of this repository")
 @project_option
-def install(project: str | None) -> None:
+def install(project: str | None, jj_alias: str | None) -> None:
     """Put the hooks in, beside those that are there."""
-    tell(githooks.install(one(project).main_code))
+    tell(githooks.install(one(project).main_code, jj_alias))
 
 
 @command.command("uninstall")

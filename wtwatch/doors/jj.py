@@ -111,6 +111,31 @@ def working_copy_is_empty(code: Path) -> bool:
     return _run(code, "log", "--no-graph", "-r", "@", "-T", "json(empty)").strip() == "true"
 
 
+def aliases(code: Path, level: str) -> dict[str, list[str]]:
+    """Return the aliases and the words they stand for; ``level``: "--repo" alone, or "--include-defaults"."""
+    template = 'json(name) ++ "\\t" ++ json(value) ++ "\\n"'
+    found = {}
+    for line in _run(code, "config", "list", level, "aliases", "-T", template).splitlines():
+        name, _, words = line.partition("\t")
+        found[json.loads(name).removeprefix("aliases.")] = list(json.loads(words))
+    return found
+
+
+def set_alias(code: Path, name: str, words: list[str]) -> None:
+    """Have ``jj NAME`` stand for ``words`` in this repository."""
+    _run(code, "config", "set", "--repo", f"aliases.{name}", json.dumps(words, ensure_ascii=False))
+
+
+def drop_alias(code: Path, name: str) -> None:
+    """Have ``jj NAME`` no longer mean what it does by an alias of this repository."""
+    _run(code, "config", "unset", "--repo", f"aliases.{name}")
+
+
+def help_of(code: Path, command: str) -> str:
+    """Return what jj says of one of its own commands; raises :class:`CommandFailed` if it has none such."""
+    return _run(code, "help", command)
+
+
 def _run(code: Path, *args: str) -> str:
     with _ask(code, *args) as asking:
         return asking.answer()

@@ -7,7 +7,6 @@ programs, links, and folders that more than this repository uses are left alone,
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -21,9 +20,14 @@ from wtwatch.doors import jj
 from wtwatch.doors.files import bell_in, sync_folder
 from wtwatch.doors.repo import Repo
 from wtwatch.doors.shipped import shipped
+from wtwatch.setup import jjalias
+from wtwatch.words.errors import CommandFailed, UsageError
 
 GIT_HOOKS = ("post-commit", "post-merge", "post-rewrite", "post-checkout")
 JJ_HOOK = "jj-op"
+
+_ENDINGS = (".legacy", ".old")
+"""How pre-commit and lefthook call the hooks that they found."""
 
 _BLOCK = re.compile(rb"\n# >>> wtwatch >>>\n.*?\n# <<< wtwatch <<<(?=\n|\Z)", re.DOTALL)
 _MARK = re.compile(rb"^# (>>> wtwatch >>>|<<< wtwatch <<<)", re.MULTILINE)
@@ -68,19 +72,30 @@ def state(code: Path) -> list[HookState]:
     return _each(code, lambda place, common: None)
 
 
-def install(code: Path) -> list[HookState]:
+def install(code: Path, jj_alias: str | None = None) -> list[HookState]:
     """Put the hooks into the repository at ``code``, where they may go; return how they stand then.
 
-    May be repeated. Makes the folder that the bell lies in.
+    May be repeated. Makes the folder that the bell lies in. ``jj_alias`` is the command of jj that shall ring
+    it too; raises :class:`UsageError` if it cannot.
     """
+    script = _script(Repo(code).common_dir())
+    if jj_alias is not None and not jj.drives(code):
+        raise UsageError(
+            f"{code} is not driven by jj, so there is nothing to alias.", "Leave --jj-alias out."
+        )
+    for name in [jj_alias] if jj_alias is not None else _aliases(code, script):  # after a move, anew
+        jjalias.put_in(code, script, name)
     return _each(code, _put_in)
 
 
 def uninstall(code: Path) -> list[HookState]:
     """Take out what :func:`install` put in, also where ``core.hooksPath`` has been set since.
 
-    Files that held nothing else are removed; all others are again what they were before.
+    Files that held nothing else are removed; all others are again what they were before. Aliases of jj go
+    if they are still ours.
     """
+    if jj.drives(code) and jj.installed():
+        jjalias.take_out(code, _script(Repo(code).common_dir()))
     return _each(code, _take_out)
 
 
@@ -118,6 +133,9 @@ def _each(code: Path, act: Callable[[_Place, Path], None]) -> list[HookState]:
         try:
             act(place, common)
             verdict, advice = _verdict(place, bell_in(common))
+            if place.name == JJ_HOOK and verdict is Fitting.INSTALLED:
+                advice = _offer(code, place.path)
+            advice = advice or _aside(place.path)
         except OSError as error:
             verdict = Fitting.REFUSED
             advice = f"{place.path}: {error.strerror}. Moves are noticed without it."
@@ -135,7 +153,7 @@ def _put_in(place: _Place, common: Path) -> None:
 
 def _take_out(place: _Place, common: Path) -> None:
     files = {common / "hooks" / place.name} if place.refusal else {place.path, common / "hooks" / place.name}
-    for file in files:
+    for file in sorted(other for hook in files for other in (hook, *_put_aside(hook))):
         text = _read(file)
         if text is None or file.is_symlink() or not _BLOCK.search(text):
             continue
@@ -144,7 +162,15 @@ def _take_out(place: _Place, common: Path) -> None:
             file.unlink()
             sync_folder(file.parent)
         else:
-            _write(file, rest, executable=False)
+            _write(file, _without_our_comment(rest, place.whole), executable=False)
+
+
+def _without_our_comment(rest: bytes, whole: bytes) -> bytes:
+    """Return what others added to a hook that was ours, without the line that says it is."""
+    head = without_block(whole)
+    comment = head.partition(b"\n")[2]
+    shebang, newline, below = rest.partition(b"\n")
+    return shebang + newline + below.removeprefix(comment) if below.startswith(comment) else rest
 
 
 def _verdict(place: _Place, bell: Path) -> tuple[Fitting, str | None]:
@@ -167,19 +193,54 @@ def _verdict(place: _Place, bell: Path) -> tuple[Fitting, str | None]:
         return Fitting.ABSENT, "Run `wtwatch hooks install`."
     if not executable or _block(text) != _block(place.whole):
         return Fitting.OUTDATED, "Run `wtwatch hooks install`."
-    return Fitting.INSTALLED, _offer(place.path) if place.name == JJ_HOOK else None
+    return Fitting.INSTALLED, None
 
 
-def _offer(script: Path) -> str:
-    alias = json.dumps(["util", "exec", "--", str(script)], ensure_ascii=False)
-    return f"To ring by `jj ring`: jj config set --repo aliases.ring {shlex.quote(alias)}"
+def _offer(code: Path, script: Path) -> str:
+    names = _aliases(code, script)
+    if names:
+        return f"`jj {names[0]}` rings the bell. Moves are noticed without it: jj's operations are watched."
+    return (
+        "jj has no hooks, and moves are noticed without: its operations are watched. For a command that rings "
+        "the bell, as an alias of this repository: wtwatch hooks install --jj-alias ring"
+    )
+
+
+def _aliases(code: Path, script: Path) -> list[str]:
+    """Return the commands of jj that ring the bell; none where jj cannot be asked."""
+    if not (jj.drives(code) and jj.installed()):
+        return []
+    try:
+        return jjalias.ours(code, script)
+    except CommandFailed:  # settings of jj that are broken are jj's to complain of
+        return []
+
+
+def _script(common: Path) -> Path:
+    return bell_in(common).with_name(JJ_HOOK)
+
+
+def _put_aside(hook: Path) -> list[Path]:
+    """Return where other programs put a hook that was there before theirs, to bring it back when they go."""
+    return [hook.with_name(hook.name + ending) for ending in _ENDINGS]
+
+
+def _aside(hook: Path) -> str | None:
+    """Say of our block in what another program put aside, which may come back."""
+    held = [file for file in _put_aside(hook) if not file.is_symlink() and _BLOCK.search(_read(file) or b"")]
+    if not held:
+        return None
+    return (
+        f"{held[0]} holds wtwatch's block too: another program put it aside, and may bring it back. "
+        "`wtwatch hooks uninstall` takes it out there as well."
+    )
 
 
 def _places(code: Path, common: Path) -> Sequence[_Place]:
     folder, refusal = _hooks_folder(code, common)
     bell = None if folder == common / "hooks" else bell_in(common)
     found = [_Place(name, folder / name, _text(name, bell), refusal) for name in GIT_HOOKS]
-    script = bell_in(common).with_name(JJ_HOOK)
+    script = _script(common)
     if jj.drives(code) or script.exists():
         found.append(_Place(JJ_HOOK, script, _text(JJ_HOOK, None)))
     return found
