@@ -44,7 +44,7 @@ def edited_back(at: Scene) -> None:
 @situation("an edit of the same size, with the time of the index", settings={"core.trustctime": "false"})
 def racy(at: Scene) -> None:
     # git looks into a file that is as young as its index (racy-git of git's technical notes)
-    index = at.git_dir() / "index"
+    index = at.git_dir / "index"
     _same_size(at, index.stat().st_mtime_ns)
     at.git("update-index", "-q", "--refresh")
     _same_size(at, index.stat().st_mtime_ns)

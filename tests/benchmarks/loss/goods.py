@@ -65,7 +65,7 @@ class State:
 
 def look(scene: Scene) -> State:
     """Read the state of the run tree's code, and of the folder elsewhere."""
-    folder = scene.git_dir()
+    folder = scene.git_dir
     refs = scene.asks("for-each-ref").splitlines()
     return State(
         files=files_below(scene.code) | files_below(scene.elsewhere, "../elsewhere/"),
@@ -147,7 +147,7 @@ def _commits(scene: Scene) -> Iterator[Commit]:
 
 def held(scene: Scene) -> Iterator[str]:
     """Yield HEAD, and what files in the work tree's git directory name (gitrepository-layout(5))."""
-    folder = scene.git_dir()
+    folder = scene.git_dir
     passing = {"ORIG_HEAD", "FETCH_HEAD", "AUTO_MERGE"}
     files = [file for file in folder.glob("*HEAD") if file.name not in passing and file.name != "HEAD"]
     files += [*folder.glob("rebase-*/orig-head"), *folder.glob("rebase-*/autostash")]

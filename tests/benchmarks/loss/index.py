@@ -178,13 +178,13 @@ def version_4(at: Scene) -> None:
 @situation("the index deleted, a file edited")
 def no_index(at: Scene) -> None:
     at.write("a.py", "mine\n")
-    (at.git_dir() / "index").unlink()
+    (at.git_dir / "index").unlink()
 
 
 @situation("the index damaged, a file edited", stays="git cannot read its index")
 def damaged_index(at: Scene) -> None:
     at.write("a.py", "mine\n")
-    (at.git_dir() / "index").write_bytes(b"DIRC" + bytes(60))
+    (at.git_dir / "index").write_bytes(b"DIRC" + bytes(60))
 
 
 @situation("a staged submodule")

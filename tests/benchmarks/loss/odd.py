@@ -63,20 +63,20 @@ def _write_on(at: Scene, path: str) -> None:
 @situation("index.lock of a git that crashed, an edit", stays=LOCKED)
 def dead_lock(at: Scene) -> None:
     at.write("a.py", "mine\n")
-    (at.git_dir() / "index.lock").touch()
+    (at.git_dir / "index.lock").touch()
 
 
 @situation("index.lock of a git that waits for an editor, an edit", stays=LOCKED)
 def living_lock(at: Scene) -> None:
     at.write("a.py", "mine\n")
-    lock = at.git_dir() / "index.lock"
+    lock = at.git_dir / "index.lock"
     at.start("git", "-c", "core.editor=sleep 600; :", "commit", "-a", ready=lock.exists)
 
 
 @situation("HEAD.lock of a git that crashed, an edit", stays="HEAD is locked")
 def head_lock(at: Scene) -> None:
     at.write("a.py", "mine\n")
-    (at.git_dir() / "HEAD.lock").touch()
+    (at.git_dir / "HEAD.lock").touch()
 
 
 @situation(

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -98,8 +99,9 @@ class Scene:
         eventually(ready)
         return process
 
+    @cached_property
     def git_dir(self) -> Path:
-        """Return the git directory of the run tree's code."""
+        """The git directory of the run tree's code."""
         return Path(self.git("rev-parse", "--absolute-git-dir"))
 
     def move_bookmark(self, situation: Situation) -> None:
