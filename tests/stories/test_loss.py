@@ -31,6 +31,15 @@ ROWS = (
     "a tip that makes a folder a symlink, files in it",
     "the bookmark moved to an unrelated history, edits",
     "a script that runs in the tree, an edit",
+    "an edit of the same size within the second, core.checkStat=minimal",
+    "an edit hidden by skip-worktree, beside another",
+    "a bisect over commits made in the run tree",
+    "`git stash pop` in conflict, another file staged and edited on",
+    "* text=auto, a script with CRLF made executable",
+    "working-tree-encoding, an edit that is not in it",
+    "a filter that strips outputs, index refreshed",
+    "names with a carriage return",
+    "a FIFO in the way",
 )
 
 

@@ -11,6 +11,9 @@ from tests.benchmarks.loss.ways import WAYS, WTWATCH
 
 OUTCOMES = ("kept", "backed up", "refused", "LOST")
 
+EXAMPLES = 3
+"""How many names stand for rows that went alike."""
+
 Row = tuple[Cell, ...]
 """The cells of one situation in one mode, a way each."""
 
@@ -55,16 +58,16 @@ def sums(cells: Sequence[Cell]) -> str:
 
 
 def differences(cells: Sequence[Cell]) -> str:
-    """Return the rows in which the ways differ, as one line for all situations that went alike."""
+    """Return the rows in which the ways differ: a line for all that went alike, with some of their names."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for (name, mode), row in rows(cells).items():
-        words = tuple(f"{cell.outcome}{_mark(cell)}" for cell in row)
+        words = tuple(cell.outcome for cell in row)
         if len(set(words)) > 1:
             alike.setdefault((mode, *words), []).append(name)
-    lines = [_line("HEAD", *(f"`{way}`" for way in _ways(cells)), "situations")]
+    lines = [_line("HEAD", *(f"`{way}`" for way in _ways(cells)), "rows", "such as")]
     lines.append(_rule(lines[0]))
-    order = sorted(alike.items(), key=lambda entry: (MODES.index(entry[0][0]), -len(entry[1])))
-    lines += [_line(*words, f"{len(names)}: {' · '.join(names)}") for words, names in order]
+    for (mode, *words), names in sorted(alike.items(), key=lambda entry: (entry[0][0], -len(entry[1]))):
+        lines.append(_line(mode, *words, str(len(names)), "; ".join(names[:EXAMPLES])))
     return "\n".join(lines)
 
 
@@ -82,7 +85,7 @@ def fault(cell: Cell) -> str | None:
 def exceptions() -> str:
     """Return the named reasons for which even `sync --force` moves no tree, and what was left out."""
     reasons = dict.fromkeys(found.stays for found in SITUATIONS.values() if found.stays and found.possible())
-    lines = [f"`wtwatch sync --force` does not move where {', or '.join(map(str, reasons))}."]
+    lines = [f"Where even `wtwatch sync --force` moves nothing: {'; '.join(map(str, reasons))}."]
     left_out = [name for name, found in SITUATIONS.items() if not found.possible()]
     if left_out:
         lines.append(f"Not possible as this user, on this machine: {'; '.join(left_out)}.")
