@@ -236,7 +236,6 @@ def smudge_fails(at: Scene) -> None:
     "a required filter that is not installed, and an edit beside its file", given=NOTEBOOK, settings=STRIPS
 )
 def filter_missing(at: Scene) -> None:
-    at.set("filter.strip.process", "no-such-filter filter-process")
     at.set("filter.strip.clean", "no-such-filter clean")
     at.set("filter.strip.required", "true")
     at.write("a.py", "mine\n")

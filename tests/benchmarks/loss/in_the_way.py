@@ -12,7 +12,6 @@ from tests.benchmarks.loss.scene import Scene
 from tests.benchmarks.loss.situation import Link, Script, situation
 
 REPOSITORY = "a repository of its own is in the way"
-PIPE = "a FIFO or a socket is in the way"
 
 
 @situation("an untracked file in the way")
@@ -199,24 +198,24 @@ def empty_folder(at: Scene) -> None:
     (at.code / "new.py/deep").mkdir(parents=True)
 
 
-@situation("a FIFO in the way", stays=PIPE)
+@situation("a FIFO in the way")
 def fifo(at: Scene) -> None:
     os.mkfifo(at.code / "new.py")
 
 
-@situation("a FIFO in a folder in the way", stays=PIPE)
+@situation("a FIFO in a folder in the way")
 def fifo_in_folder(at: Scene) -> None:
     at.write("new.py/notes.txt", "mine\n")
     os.mkfifo(at.code / "new.py/pipe")
 
 
-@situation("a FIFO in place of a tracked file", stays=PIPE)
+@situation("a FIFO in place of a tracked file")
 def fifo_for_tracked(at: Scene) -> None:
     at.write("a.py", None)
     os.mkfifo(at.code / "a.py")
 
 
-@situation("a socket in the way", stays=PIPE)
+@situation("a socket in the way")
 def bound_socket(at: Scene) -> None:
     bound = socket.socket(socket.AF_UNIX)
     at.undo.callback(bound.close)

@@ -102,9 +102,9 @@ def _is_at_tip(scene: Scene) -> bool:
         fresh = {"GIT_INDEX_FILE": str(scratch / "index")}
         scene.asks("read-tree", scene.tip, env=fresh)
         # where the filter of a situation fails, what it would be given counts
-        failing = ("-c", "filter.strip.required=false", "-c", "filter.strip.process=")
-        scene.asks(*failing, "update-index", "-q", "--refresh", env=fresh)
-        differ = scene.asks("diff-files", "--name-only", "-z", env=fresh).split("\0")
+        lenient = ("-c", "filter.strip.required=false")
+        scene.asks(*lenient, "update-index", "-q", "--refresh", env=fresh)
+        differ = scene.asks(*lenient, "diff-files", "--name-only", "-z", env=fresh).split("\0")
     sparse = {line[2:] for line in scene.asks("ls-files", "-t", "-z").split("\0") if line.startswith("S ")}
     absent = {path for path in sparse if not os.path.lexists(scene.code / path)}
     staged = scene.asks("diff-index", "--cached", "--name-only", scene.tip)

@@ -61,9 +61,9 @@ def differences(cells: Sequence[Cell]) -> str:
     """Return the rows in which the ways differ: a line for all that went alike, with some of their names."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for (name, mode), row in rows(cells).items():
-        words = tuple(cell.outcome for cell in row)
-        if len(set(words)) > 1:
-            alike.setdefault((mode, *words), []).append(name)
+        outcomes = tuple(cell.outcome for cell in row)
+        if len(set(outcomes)) > 1:
+            alike.setdefault((mode, *outcomes), []).append(name)
     lines = [_line("HEAD", *(f"`{way}`" for way in _ways(cells)), "rows", "such as")]
     lines.append(_rule(lines[0]))
     for (mode, *words), names in sorted(alike.items(), key=lambda entry: (entry[0][0], -len(entry[1]))):
