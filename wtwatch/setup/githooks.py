@@ -201,8 +201,8 @@ def _offer(code: Path, script: Path) -> str:
     if names:
         return f"`jj {names[0]}` rings the bell. Moves are noticed without it: jj's operations are watched."
     return (
-        "jj has no hooks, and moves are noticed without: its operations are watched. For a command that rings "
-        "the bell, as an alias of this repository: wtwatch hooks install --jj-alias ring"
+        "jj has no hooks, and moves are noticed without: its operations are watched. For a command that "
+        "rings the bell, as an alias of this repository: wtwatch hooks install --jj-alias ring"
     )
 
 
