@@ -17,6 +17,10 @@ from wtwatch.project.listing import registry_file
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A copy of wtwatch that looks at its own files whenever the bell rings."""
+    return copied(tmp_path)
+
+
+def copied(tmp_path: Path) -> Path:
     copy = tmp_path / "site" / "wtwatch"
     ours = Path(wtwatch.__file__).parent
     shutil.copytree(ours, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.daemon.test_upgrade import copied, version
+from tests.daemon.test_upgrade import install as put_in_place
 from tests.lab import Lab, eventually
 from tests.user_manager import UserManager, user_manager
+from wtwatch import __version__
 from wtwatch.doors.files import holder
 from wtwatch.project.config import UNIT, daemon_file, unit_file
 from wtwatch.setup import service
@@ -178,6 +182,26 @@ def test_installing_over_a_daemon_of_another_version_starts_it_anew(
     done = call(manager, "install", program)
     assert (done["changed"], done["replaced"]) == (False, says.get("version", "older"))
     assert call(manager, "state")["pid"] != before
+
+
+@pytest.mark.slow
+def test_an_upgrade_takes_over_in_the_service_that_runs(manager: UserManager, tmp_path: Path) -> None:
+    package = copied(tmp_path)
+    program = tmp_path / "python"
+    program.write_text(
+        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(package.parent))}; export PYTHONPATH\n"
+        f'exec {shlex.quote(sys.executable)} "$@"\n'
+    )
+    program.chmod(0o755)
+    call(manager, "install", program)
+    before = call(manager, "state")
+    assert before["active"] and version() == __version__
+    put_in_place(package, "99.0")
+    eventually(lambda: version() == "99.0")
+    after = call(manager, "state")
+    assert after["active"] and after["pid"] == before["pid"]
+    assert manager.show(UNIT, "SubState") == "running"
+    assert manager.show(UNIT, "NRestarts") == "0"
 
 
 @pytest.mark.slow

@@ -76,7 +76,8 @@ class Daemon:
                     notify.watchdog()
                 if self._upgrade.is_ready():
                     break
-        notify.stopping()
+        if self._stopping.is_set():  # else the same process goes on, which systemd must not think to end
+            notify.stopping()
         self._stop()
         return not self._stopping.is_set()
 
