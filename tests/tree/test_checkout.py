@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -394,6 +394,46 @@ def test_bytecode_behind_a_symlink_is_not_of_this_tree(house: House, tmp_path: P
     house.commit({"d": f"-> {tmp_path / 'outside'}"})
     house.sync()
     assert (house.code / "d").is_symlink() and outside.exists()
+
+
+def test_scratch_of_a_backup_that_was_killed_is_swept(house: House) -> None:
+    left = house.project.state / "backup-abc" / "index"
+    left.parent.mkdir()
+    left.touch()
+    sync.recover(house.tree)
+    assert not left.parent.exists()
+
+
+@contextmanager
+def unremovable(folder: Path) -> Iterator[None]:
+    """Let nothing be taken out of a folder: root is not kept from it by modes, so it is made immutable."""
+    if os.geteuid():
+        folder.chmod(0o500)
+    else:
+        subprocess.run(["chattr", "+i", str(folder)], check=True)
+    yield
+    if os.geteuid():
+        folder.chmod(0o700)
+    else:
+        subprocess.run(["chattr", "-i", str(folder)], check=True)
+
+
+def test_a_folder_in_which_nothing_can_be_replaced_stops_the_move_and_nothing_is_lost(house: House) -> None:
+    first = house.head()
+    tip = house.commit({"a.py": "a = 2\n", "d/x.py": "x = 2\n", "z.py": "new\n"})
+    house.edit("b.py", "mine\n")
+    with unremovable(house.code / "d"):
+        step = house.plan()
+        if isinstance(step, sync.Blocked):
+            assert str(house.code / "d") in step.reason and "chmod u+wx" in step.hint
+        else:
+            with pytest.raises(WtwatchError, match=r"d/x\.py"):
+                sync.apply(house.tree, step)
+        assert house.head() == first and (house.code / "d/x.py").read_text() == FILES["d/x.py"]
+        assert (house.code / "a.py").read_text() == FILES["a.py"] and not (house.code / "z.py").exists()
+    house.sync()
+    house.assert_exactly_at(tip)
+    assert all_kept(house, "b.py") == ["mine\n"]
 
 
 @pytest.fixture

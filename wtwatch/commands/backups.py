@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups
 from wtwatch.views.terminal import say
 from wtwatch.words.model import counted
+from wtwatch.words.quoting import quoted
 
 
 @click.group("backups")
@@ -56,5 +56,5 @@ def restore(name: str, to: Path | None, project: str | None) -> None:
     target = to or chosen.run_tree.parent / f"{chosen.run_tree.name}-backup-{backup.id}"
     files = backups.restore(tree, backup, target)
     say(f"Wrote {counted(len(files), 'file')} into {target}.")
-    code = shlex.quote(str(chosen.main_code))
-    say(f"As changes to your code instead: git -C {code} cherry-pick -n -m 1 {backup.commit[:12]}")
+    pick = f"git -C {quoted(chosen.main_code)} cherry-pick -n -m 1 {backup.commit[:12]}"
+    say(f"As changes to your code instead: {pick}")

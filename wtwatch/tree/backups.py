@@ -46,33 +46,33 @@ def create(
     big for git, or no file. Where one of the newest backups holds the very same, that is returned. Raises
     :class:`WtwatchError` when a file cannot be read; then nothing may move.
     """
-    code = Repo(tree.code_path)
+    repo = Repo(tree.code_path)
     with scratch_folder(SCRATCH, tree.state) as scratch:
-        desk = parts.Desk(code, scratch)
+        desk = parts.Desk(repo, scratch)
         pieces = desk.staged(base) | desk.under_way(base)
         files = desk.files(doomed, odd_too=aside is not None)
     parents = list(dict.fromkeys((base, *pieces.values(), *also)))
-    known = _same(tree, code, files, parents) if aside is None else None
+    known = _same(tree, repo, files, parents) if aside is None else None
     if known:
         return known
-    summary = _summary(_changed(code, base, files, pieces), aside)
+    summary = _summary(_changed(repo, base, files, pieces), aside)
     body = [f"{_SUMMARY}{summary}", *([f"{_ASIDE}{aside}"] if aside else [])]
     message = f"wtwatch: backup of {tree.project.name}'s run tree before a sync\n\n" + "\n".join(body)
-    commit = parts.commit(code, files, parents, message)
+    commit = parts.commit(repo, files, parents, message)
     made = now()
     name = f"{made.strftime(_TIME)}-{os.urandom(3).hex()}"
-    code.update_ref(tree.backup_prefix + name, commit, ZERO, "backup")
+    repo.update_ref(tree.backup_prefix + name, commit, ZERO, "backup")
     return Backup(name, commit, made, summary)
 
 
-def _same(tree: RunTree, code: Repo, files: Sha, parents: Sequence[Sha]) -> Backup | None:
+def _same(tree: RunTree, repo: Repo, files: Sha, parents: Sequence[Sha]) -> Backup | None:
     """Return the backup that holds the very same, if it is among the newest."""
     shape = "--format=%(refname) %(tree) %(parent)"
-    listing = code.git("for-each-ref", "--sort=-refname", f"--count={_RECENT}", shape, tree.backup_prefix)
+    listing = repo.git("for-each-ref", "--sort=-refname", f"--count={_RECENT}", shape, tree.backup_prefix)
     wanted = [str(files), *parents]
     refs = (line.split() for line in listing.split("\n") if line)
     same = next((ref for ref, *content in refs if content == wanted), None)
-    return next(_listed(tree, code, same), None) if same else None
+    return next(_listed(tree, repo, same), None) if same else None
 
 
 def _summary(files: Sequence[str], aside: Path | None) -> str:
@@ -88,33 +88,33 @@ def _shown(path: str) -> str:
     return path if path.isprintable() else ascii(path)
 
 
-def changed_files(code: Repo, commit: Sha) -> list[str]:
+def changed_files(repo: Repo, commit: Sha) -> list[str]:
     """Return the paths in which a backup differs from the commit that the run tree was parked at.
 
     Also those that were staged alone, and changed back in the files.
     """
-    return _changed(code, Sha(f"{commit}^1"), commit, parts.parts_of(code, commit))
+    return _changed(repo, Sha(f"{commit}^1"), commit, parts.parts_of(repo, commit))
 
 
-def _changed(code: Repo, base: Sha, files: Sha, pieces: dict[str, Sha]) -> list[str]:
-    found = [entry.path for entry in _entries(code, base, files)]
+def _changed(repo: Repo, base: Sha, files: Sha, pieces: dict[str, Sha]) -> list[str]:
+    found = [entry.path for entry in _entries(repo, base, files)]
     if STAGED in pieces:
-        found += [entry.path for entry in _entries(code, base, pieces[STAGED])]
+        found += [entry.path for entry in _entries(repo, base, pieces[STAGED])]
     if CONFLICT in pieces:  # below the names of their sides
-        found += [entry.path.split("/", 1)[1] for entry in _whole(code, pieces[CONFLICT])]
+        found += [entry.path.split("/", 1)[1] for entry in _whole(repo, pieces[CONFLICT])]
     return list(dict.fromkeys(found))
 
 
-def _entries(code: Repo, old: Sha, new: Sha) -> list[Entry]:
+def _entries(repo: Repo, old: Sha, new: Sha) -> list[Entry]:
     """Return the files of ``new`` that differ from ``old``; those that are gone have the mode of nothing."""
-    listing = code.git("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new).split("\0")
+    listing = repo.git("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new).split("\0")
     lines = zip(listing[::2], listing[1::2], strict=False)
     fields = ((facts.split(), path) for facts, path in lines)
     return [Entry(facts[1], Sha(facts[3]), path) for facts, path in fields]
 
 
-def _whole(code: Repo, commit: Sha) -> list[Entry]:
-    lines = (line.split("\t", 1) for line in code.git("ls-tree", "-r", "-z", commit).split("\0") if line)
+def _whole(repo: Repo, commit: Sha) -> list[Entry]:
+    lines = (line.split("\t", 1) for line in repo.git("ls-tree", "-r", "-z", commit).split("\0") if line)
     return [Entry(facts.split()[0], Sha(facts.split()[2]), path) for facts, path in lines]
 
 
@@ -123,20 +123,20 @@ def listing(tree: RunTree) -> list[Backup]:
     return list(_listed(tree, Repo(tree.project.main_code), tree.backup_prefix))
 
 
-def _listed(tree: RunTree, code: Repo, pattern: str) -> Iterator[Backup]:
+def _listed(tree: RunTree, repo: Repo, pattern: str) -> Iterator[Backup]:
     shape = "--format=%(refname)%00%(objectname)%00%(contents:body)%00"
-    fields = code.git("for-each-ref", shape, pattern).split("\0")
+    fields = repo.git("for-each-ref", shape, pattern).split("\0")
     for ref, commit, body in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
         name = ref.strip().removeprefix(tree.backup_prefix)
         with suppress(ValueError):  # a ref that somebody else put there
             made = datetime.strptime(name.split("-")[0], _TIME).replace(tzinfo=UTC)
-            summary = _line(body, _SUMMARY) or _summary_of(code, Sha(commit), _line(body, _ASIDE))
+            summary = _line(body, _SUMMARY) or _summary_of(repo, Sha(commit), _line(body, _ASIDE))
             yield Backup(name, Sha(commit), made, summary)
 
 
-def _summary_of(code: Repo, commit: Sha, aside: str | None) -> str:
+def _summary_of(repo: Repo, commit: Sha, aside: str | None) -> str:
     """Return the summary of a backup of version 0.1.0, which does not say it."""
-    return _summary(changed_files(code, commit), Path(aside) if aside else None)
+    return _summary(changed_files(repo, commit), Path(aside) if aside else None)
 
 
 def _line(body: str, start: str) -> str | None:
@@ -157,28 +157,28 @@ def show(tree: RunTree, backup: Backup) -> str:
 
     Then its parts, where they hold something else, the commits it keeps, and what was set aside where.
     """
-    code = Repo(tree.project.main_code)
+    repo = Repo(tree.project.main_code)
     diff = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--stat", "--patch")
-    said = [code.git(*diff, f"{backup.commit}^1", backup.commit)]
-    pieces = parts.parts_of(code, backup.commit)
+    said = [repo.git(*diff, f"{backup.commit}^1", backup.commit)]
+    pieces = parts.parts_of(repo, backup.commit)
     for name, piece in pieces.items():
-        if name == STAGED and not _entries(code, piece, backup.commit):
+        if name == STAGED and not _entries(repo, piece, backup.commit):
             continue
-        held = code.git(*diff, f"{piece}^1", piece) if name == STAGED else _paths(_whole(code, piece))
+        held = repo.git(*diff, f"{piece}^1", piece) if name == STAGED else _paths(_whole(repo, piece))
         said.append(f"{name[0].upper()}{name[1:]} ({piece[:10]}):\n\n{held}")
-    kept = [sha for sha in _parents(code, backup.commit) if sha not in pieces.values()]
+    kept = [sha for sha in _parents(repo, backup.commit) if sha not in pieces.values()]
     if UNDER_WAY in pieces:
-        kept += [sha for sha in _parents(code, pieces[UNDER_WAY]) if sha not in kept]
+        kept += [sha for sha in _parents(repo, pieces[UNDER_WAY]) if sha not in kept]
     log = ("log", "--no-walk=unsorted", "--no-color", "--format=  %h %s")
-    said.append("Commits:\n" + code.git(*log, *kept))
-    aside = _line(code.git("log", "-1", "--format=%b", backup.commit), _ASIDE)
+    said.append("Commits:\n" + repo.git(*log, *kept))
+    aside = _line(repo.git("log", "-1", "--format=%b", backup.commit), _ASIDE)
     if aside:
         said.append(f"Moved to {aside}.")
     return "\n\n".join(filter(None, said))
 
 
-def _parents(code: Repo, commit: Sha) -> list[Sha]:
-    return [Sha(parent) for parent in code.git("log", "-1", "--format=%P", commit).split()]
+def _parents(repo: Repo, commit: Sha) -> list[Sha]:
+    return [Sha(parent) for parent in repo.git("log", "-1", "--format=%P", commit).split()]
 
 
 def _paths(entries: Sequence[Entry]) -> str:
@@ -194,22 +194,22 @@ def restore(tree: RunTree, backup: Backup, to: Path) -> list[Path]:
     """
     if os.path.lexists(to) and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"{to} exists and is not an empty folder.", "Name another with --to DIR.")
-    code = Repo(tree.project.main_code)
-    files = _entries(code, Sha(f"{backup.commit}^1"), backup.commit)
+    repo = Repo(tree.project.main_code)
+    files = _entries(repo, Sha(f"{backup.commit}^1"), backup.commit)
     taken = {entry.path.split("/", 1)[0] for entry in files}
     wanted = [(entry, to / entry.path) for entry in files]
-    for name, piece in parts.parts_of(code, backup.commit).items():
+    for name, piece in parts.parts_of(repo, backup.commit).items():
         place = to / _free(name, taken)
-        entries = _whole(code, piece)
+        entries = _whole(repo, piece)
         if name == STAGED:
-            unlike = {entry.path for entry in _entries(code, backup.commit, piece)}
-            entries = [entry for entry in _entries(code, Sha(f"{piece}^1"), piece) if entry.path in unlike]
+            unlike = {entry.path for entry in _entries(repo, backup.commit, piece)}
+            entries = [entry for entry in _entries(repo, Sha(f"{piece}^1"), piece) if entry.path in unlike]
         wanted += [(entry, place / entry.path) for entry in entries]
     wanted = [(entry, file) for entry, file in wanted if entry.mode not in (bytewise.NOTHING, GITLINK)]
     to.mkdir(parents=True, exist_ok=True, mode=0o700)  # as among them may be what only the user could read
     for entry, file in wanted:
-        bytewise.write(code, entry, file)
-        _fill_from_annex(code, file)
+        bytewise.write(repo, entry, file)
+        _fill_from_annex(repo, file)
     return [file for _, file in wanted]
 
 
@@ -219,14 +219,14 @@ def _free(name: str, taken: set[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _fill_from_annex(code: Repo, file: Path) -> None:
+def _fill_from_annex(repo: Repo, file: Path) -> None:
     """Put content from the annex in the place of a pointer to it; without it here the pointer stays."""
     if file.is_symlink() or file.stat().st_size > bytewise.POINTER_SIZE:
         return
     key = bytewise.annex_key(file.read_bytes())
-    if key and (code.common_dir() / "annex").is_dir():
-        found = code.git("annex", "contentlocation", key, ok=(0, 1))
+    if key and (repo.common_dir() / "annex").is_dir():
+        found = repo.git("annex", "contentlocation", key, ok=(0, 1))
         if found:
             from shutil import copyfile
 
-            copyfile(code.path / found, file)
+            copyfile(repo.path / found, file)

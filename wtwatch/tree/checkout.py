@@ -363,7 +363,7 @@ def _drop_empty_folders(root: Path, path: str) -> None:
             parent.rmdir()
 
 
-def drop_bytecode(code: Repo, changes: Iterable[Change], tracked: Collection[str]) -> None:
+def drop_bytecode(repo: Repo, changes: Iterable[Change], tracked: Collection[str]) -> None:
     """Delete the bytecode of Python files that ``changes`` altered; Python makes it anew.
 
     It takes a file for unchanged whose size and time in whole seconds are as noted (PEP 3147), so two quick
@@ -372,8 +372,8 @@ def drop_bytecode(code: Repo, changes: Iterable[Change], tracked: Collection[str
     for change in changes:
         file = Path(change.path)
         folder = file.parent / "__pycache__"
-        if file.suffix != ".py" or not is_here(code.path, f"{folder}/"):
+        if file.suffix != ".py" or not is_here(repo.path, f"{folder}/"):
             continue
-        for made in (code.path / folder).glob("*.pyc"):
+        for made in (repo.path / folder).glob("*.pyc"):
             if made.name.startswith(f"{file.stem}.") and str(folder / made.name) not in tracked:
                 made.unlink(missing_ok=True)

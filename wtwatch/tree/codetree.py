@@ -75,16 +75,16 @@ def facts_of(tree: RunTree) -> Facts:
     """Read the facts, but for who is busy there; several git commands run side by side."""
     if not is_present(tree):
         return Facts(present=False)
-    code = Repo(tree.code_path)
+    repo = Repo(tree.code_path)
     tip_asked = bookmark.ask(tree.project)  # first, as it takes longest
     names = (tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
     with (
-        code.ask("for-each-ref", _REFS, *names) as refs_asked,
-        code.ask("status", *_STATUS) as status_asked,
+        repo.ask("for-each-ref", _REFS, *names) as refs_asked,
+        repo.ask("status", *_STATUS) as status_asked,
     ):
         refs = _refs(refs_asked.answer())
         tip, missing, working_copy = tip_asked()
-        with _ask_tree(code, tip) as listing:
+        with _ask_tree(repo, tip) as listing:
             changes = parse_status(status_asked.answer())
             entries = _entries(listing)
     if entries is None:
@@ -92,8 +92,8 @@ def facts_of(tree: RunTree) -> Facts:
     applied = refs[tree.applied_ref][0] if tree.applied_ref in refs else None
     named, subject = refs.get(tree.project.bookmark_ref, (None, None))
     if tip != named:
-        subject = code.subject(tip) if tip else None
-    parked, edited = _stand(code, tree, changes, applied)
+        subject = repo.subject(tip) if tip else None
+    parked, edited = _stand(repo, tree, changes, applied)
     gone_on = changes.branch is None and changes.head not in (applied, tip)
     return Facts(
         branch=changes.branch,
@@ -104,26 +104,26 @@ def facts_of(tree: RunTree) -> Facts:
         tip_missing=missing,
         working_copy=working_copy,
         cut_off=tree.journal().read() is not None,
-        stray=bool(applied and changes.head and gone_on and code.is_ancestor(applied, changes.head)),
-        alone=parked is not None and parked not in (applied, tip) and _is_alone(code, parked),
-        operation=code.operation(),
+        stray=bool(applied and changes.head and gone_on and repo.is_ancestor(applied, changes.head)),
+        alone=parked is not None and parked not in (applied, tip) and _is_alone(repo, parked),
+        operation=repo.operation(),
         operation_above=Repo(tree.path).operation(),
-        locked=checkout.index_lock(code),
+        locked=checkout.index_lock(repo),
         subject=subject,
         backups=_backups(tree, refs),
-        **_of_the_tip(code, tree, tip, entries or ()),
+        **_of_the_tip(repo, tree, tip, entries or ()),
         **way_to(tree, tip, parked, edited)._asdict(),
     )
 
 
 def facts_elsewhere(tree: RunTree) -> Facts:
     """Return what the main tree's repository knows of a run tree that is not there."""
-    code = Repo(tree.project.main_code)
-    if not (code.path / ".git").exists():
+    repo = Repo(tree.project.main_code)
+    if not (repo.path / ".git").exists():
         return Facts(present=False)
     tip_asked = bookmark.ask(tree.project)
     names = (tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
-    refs = _refs(code.git("for-each-ref", _REFS, *names))
+    refs = _refs(repo.git("for-each-ref", _REFS, *names))
     tip, missing, working_copy = tip_asked()
     return Facts(
         present=False,
@@ -131,7 +131,7 @@ def facts_elsewhere(tree: RunTree) -> Facts:
         tip=tip,
         tip_missing=missing,
         working_copy=working_copy,
-        subject=code.subject(tip) if tip else None,
+        subject=repo.subject(tip) if tip else None,
         backups=_backups(tree, refs),
     )
 
@@ -146,8 +146,8 @@ def _backups(tree: RunTree, refs: Iterable[str]) -> frozenset[str]:
     return frozenset(ref.removeprefix(start) for ref in refs if ref.startswith(start))
 
 
-def _ask_tree(code: Repo, tip: Sha | None) -> AbstractContextManager[GitAsking | None]:
-    return code.ask("ls-tree", "-z", "--full-tree", tip) if tip else nullcontext()
+def _ask_tree(repo: Repo, tip: Sha | None) -> AbstractContextManager[GitAsking | None]:
+    return repo.ask("ls-tree", "-z", "--full-tree", tip) if tip else nullcontext()
 
 
 def _entries(listing: GitAsking | None) -> tuple[TreeEntry, ...] | None:
@@ -159,22 +159,22 @@ def _entries(listing: GitAsking | None) -> tuple[TreeEntry, ...] | None:
 
 
 def _stand(
-    code: Repo, tree: RunTree, changes: Changes, applied: Sha | None
+    repo: Repo, tree: RunTree, changes: Changes, applied: Sha | None
 ) -> tuple[Sha | None, tuple[str, ...]]:
     """Return the commit at which the files stand, and what was edited against that."""
     on_branch = changes.branch == tree.project.bookmark
     unborn = changes.head is None  # on a new branch without a commit, the files stay where they were
-    if unborn or (on_branch and changes.head and not index_is_at(code, changes.head)):
-        parked = _parked_at(code, changes.head, applied)
-        return parked, tuple(sorted(_differing(code, parked))) if parked else changes.edited
+    if unborn or (on_branch and changes.head and not index_is_at(repo, changes.head)):
+        parked = _parked_at(repo, changes.head, applied)
+        return parked, tuple(sorted(_differing(repo, parked))) if parked else changes.edited
     return changes.head, (*changes.edited, *changes.unmerged)
 
 
-def _of_the_tip(code: Repo, tree: RunTree, tip: Sha | None, entries: tuple[TreeEntry, ...]) -> dict[str, Any]:
+def _of_the_tip(repo: Repo, tree: RunTree, tip: Sha | None, entries: tuple[TreeEntry, ...]) -> dict[str, Any]:
     """Return the facts about what the tip holds."""
     tops = {entry.path for entry in entries}
     return {
-        "protected": tuple(path for path in tree.project.protected if _tracks(code, tip, path, tops)),
+        "protected": tuple(path for path in tree.project.protected if _tracks(repo, tip, path, tops)),
         "conflicted": any(path.startswith(jj.CONFLICT_PREFIX) for path in tops),
         "submodules": ".gitmodules" in tops,
         "tip_tree": entries,
@@ -197,20 +197,20 @@ def way_to(tree: RunTree, to: Sha | None, parked: Sha | None, edited: tuple[str,
     """Look at the way from ``parked`` to a commit; ``edited`` are the edits that git sees."""
     if to is None or parked is None or (to == parked and not edited):
         return Way(edited=edited)
-    code = Repo(tree.code_path)
-    changes = checkout.between(code, parked, to)
-    unseen = checkout.unseen_edits(code, changes, frozenset(edited))
-    ways = checkout.in_the_way(code, changes, (*edited, *unseen), tree.project.protected)
-    here = (path for path in dict.fromkeys((*ways, *edited)) if checkout.is_here(code.path, path))
-    kinds = ((path, bytewise.kind_of(code.path / path)) for path in here)
+    repo = Repo(tree.code_path)
+    changes = checkout.between(repo, parked, to)
+    unseen = checkout.unseen_edits(repo, changes, frozenset(edited))
+    ways = checkout.in_the_way(repo, changes, (*edited, *unseen), tree.project.protected)
+    here = (path for path in dict.fromkeys((*ways, *edited)) if checkout.is_here(repo.path, path))
+    kinds = ((path, bytewise.kind_of(repo.path / path)) for path in here)
     return Way(
         changes=changes,
         edited=(*edited, *unseen),
-        unlooked=tuple(checkout.unlooked(code, unseen).items()),
+        unlooked=tuple(checkout.unlooked(repo, unseen).items()),
         in_the_way=tuple(ways),
         nested=tuple(path for path in ways if path.endswith("/")),
         odd=tuple((path, kind) for path, kind in kinds if kind),
-        unwritable=_unwritable(code.path, (*(change.path for change in changes), *edited)),
+        unwritable=_unwritable(repo.path, (*(change.path for change in changes), *edited)),
     )
 
 
@@ -221,43 +221,43 @@ def _unwritable(root: Path, paths: Iterable[str]) -> Path | None:
     return next((folder for folder in there if not os.access(folder, os.W_OK | os.X_OK)), None)
 
 
-def _is_alone(code: Repo, commit: Sha) -> bool:
+def _is_alone(repo: Repo, commit: Sha) -> bool:
     """Return whether no ref keeps ``commit`` for good: those of an operation or of jj go sooner or later."""
-    listing = code.git("for-each-ref", "--contains", commit, "--format=%(refname)").split("\n")
+    listing = repo.git("for-each-ref", "--contains", commit, "--format=%(refname)").split("\n")
     return all(ref.startswith(_PASSING) for ref in listing if ref)
 
 
-def _tracks(code: Repo, tip: Sha | None, path: str, tops: set[str]) -> bool:
+def _tracks(repo: Repo, tip: Sha | None, path: str, tops: set[str]) -> bool:
     if tip is None:
         return False
     if "/" not in path.strip("/"):
         return path.strip("/") in tops
-    return bool(code.tree(tip, path.strip("/")))
+    return bool(repo.tree(tip, path.strip("/")))
 
 
-def _parked_at(code: Repo, head: Sha | None, applied: Sha | None) -> Sha | None:
+def _parked_at(repo: Repo, head: Sha | None, applied: Sha | None) -> Sha | None:
     """Find the commit whose files lie in a tree that is on a branch which moved from outside, or is new.
 
     Moves from outside do not append to the worktree's own reflog, so its last entry is the commit that was
     checked out; the index confirms it.
     """
-    written = _last_written(code) or head
+    written = _last_written(repo) or head
     candidates = [commit for commit in (written, applied) if commit]
-    return next((commit for commit in candidates if index_is_at(code, commit)), written)
+    return next((commit for commit in candidates if index_is_at(repo, commit)), written)
 
 
-def _last_written(code: Repo) -> Sha | None:
+def _last_written(repo: Repo) -> Sha | None:
     try:  # the newest line comes last: old id, new id, who, why (gitrepository-layout(5))
-        lines = (code.git_dir() / "logs" / "HEAD").read_bytes().splitlines()
+        lines = (repo.git_dir() / "logs" / "HEAD").read_bytes().splitlines()
         return Sha(lines[-1].split()[1].decode("ascii"))
     except (OSError, IndexError):
         return None
 
 
-def _differing(code: Repo, commit: Sha) -> set[str]:
+def _differing(repo: Repo, commit: Sha) -> set[str]:
     shape = ("--name-only", "--no-renames", "-z", commit)
     with (
-        code.ask("diff", "--no-ext-diff", *shape) as in_files,
-        code.ask("diff-index", "--cached", *shape) as staged,
+        repo.ask("diff", "--no-ext-diff", *shape) as in_files,
+        repo.ask("diff-index", "--cached", *shape) as staged,
     ):
         return {path for path in f"{in_files.answer()}\0{staged.answer()}".split("\0") if path}

@@ -42,33 +42,33 @@ _ONCE = {f"GIT_{role}_DATE": "2000-01-01T00:00:00Z" for role in ("AUTHOR", "COMM
 
 
 def commit(
-    code: Repo, tree: str, parents: Sequence[Sha], message: str, env: Mapping[str, str] | None = None
+    repo: Repo, tree: str, parents: Sequence[Sha], message: str, env: Mapping[str, str] | None = None
 ) -> Sha:
     """Make a commit of a tree, even where git knows nobody to name as its author."""
     try:
-        return code.commit_tree(tree, parents, message, env=env)
+        return repo.commit_tree(tree, parents, message, env=env)
     except NoIdentity:  # what is in the way is kept, whoever put it there
-        return code.commit_tree(tree, parents, message, env={**_NOBODY, **(env or {})})
+        return repo.commit_tree(tree, parents, message, env={**_NOBODY, **(env or {})})
 
 
-def _part(code: Repo, name: str, tree: str, parents: Sequence[Sha]) -> Sha:
-    return commit(code, tree, parents, _SUBJECT + name, _ONCE)
+def _part(repo: Repo, name: str, tree: str, parents: Sequence[Sha]) -> Sha:
+    return commit(repo, tree, parents, _SUBJECT + name, _ONCE)
 
 
 class Desk:
     """A copy of the index on which a backup is put together; the real one stays untouched."""
 
-    def __init__(self, code: Repo, scratch: Path) -> None:
-        self._code = code
+    def __init__(self, repo: Repo, scratch: Path) -> None:
+        self._repo = repo
         self._scratch = scratch
         import shutil
 
         index = scratch / "index"
         # with its time: git distrusts what changed as late as that (racy-git of git's technical notes)
         with suppress(FileNotFoundError):  # without one all is as with an empty one
-            shutil.copy2(code.git_dir() / "index", index)
+            shutil.copy2(repo.git_dir() / "index", index)
         self._env = {"GIT_INDEX_FILE": str(index), "GIT_LITERAL_PATHSPECS": "1"}
-        listing = code.git("ls-files", "-z", "--unmerged", env=self._env).split("\0")
+        listing = repo.git("ls-files", "-z", "--unmerged", env=self._env).split("\0")
         fields = (line.split("\t", 1) for line in filter(None, listing))
         stages = [(*facts.split(), path) for facts, path in fields]
         self._conflict = [Entry(mode, Sha(blob), f"{SIDES[n]}/{path}") for mode, blob, n, path in stages]
@@ -81,26 +81,26 @@ class Desk:
         """
         made = {}
         if self._unmerged:
-            listing = self._code.git("ls-tree", "-z", "--full-tree", base, "--", *self._unmerged)
+            listing = self._repo.git("ls-tree", "-z", "--full-tree", base, "--", *self._unmerged)
             lines = (line.split("\t", 1) for line in filter(None, listing.split("\0")))
             at_base = [Entry(facts.split()[0], Sha(facts.split()[2]), path) for facts, path in lines]
-            bytewise.put(self._code, self._env, at_base, self._unmerged)
-            tree = bytewise.tree_of(self._code, self._conflict, self._scratch / "conflict")
-            made[CONFLICT] = _part(self._code, CONFLICT, tree, [base])
-        tree = Sha(self._code.git("write-tree", env=self._env))
-        if tree != self._code.git("rev-parse", f"{base}^{{tree}}"):
-            made[STAGED] = _part(self._code, STAGED, tree, [base])
+            bytewise.put(self._repo, self._env, at_base, self._unmerged)
+            tree = bytewise.tree_of(self._repo, self._conflict, self._scratch / "conflict")
+            made[CONFLICT] = _part(self._repo, CONFLICT, tree, [base])
+        tree = Sha(self._repo.git("write-tree", env=self._env))
+        if tree != self._repo.git("rev-parse", f"{base}^{{tree}}"):
+            made[STAGED] = _part(self._repo, STAGED, tree, [base])
         return {name: made[name] for name in NAMES if name in made}
 
     def under_way(self, base: Sha) -> dict[str, Sha]:
         """Return a commit of what an operation that is under way holds, if there is one."""
-        if self._code.operation() is None:
+        if self._repo.operation() is None:
             return {}
-        root = self._code.git_dir()
-        entries = bytewise.entries_of(self._code, root, checkout.files_of_operation(root), self._scratch)
-        tree = bytewise.tree_of(self._code, entries, self._scratch / "operation")
-        held = checkout.held_by_operation(self._code)
-        return {UNDER_WAY: _part(self._code, UNDER_WAY, tree, held or [base])}
+        root = self._repo.git_dir()
+        entries = bytewise.entries_of(self._repo, root, checkout.files_of_operation(root), self._scratch)
+        tree = bytewise.tree_of(self._repo, entries, self._scratch / "operation")
+        held = checkout.held_by_operation(self._repo)
+        return {UNDER_WAY: _part(self._repo, UNDER_WAY, tree, held or [base])}
 
     def files(self, doomed: Iterable[str], odd_too: bool = False) -> Sha:
         """Return a tree of the files as they are on disk: all that git tracks, and ``doomed``.
@@ -109,14 +109,14 @@ class Desk:
 
         What git-annex keeps goes into the annex, where its content is safe from any change.
         """
-        listing = self._code.git(*_CHANGED, env=self._env).split("\0")
+        listing = self._repo.git(*_CHANGED, env=self._env).split("\0")
         changed = {path: facts.split() for facts, path in zip(listing[::2], listing[1::2], strict=False)}
         annexed = self._annexed({path: Sha(facts[2]) for path, facts in changed.items() if facts[4] == "M"})
         if annexed:
             words = ("update-index", "-z", "--stdin")
-            self._code.git(*words, env=self._env, stdin="".join(f"{path}\0" for path in annexed))
+            self._repo.git(*words, env=self._env, stdin="".join(f"{path}\0" for path in annexed))
         paths = list(dict.fromkeys((*changed, *doomed, *self._unmerged)))
-        root = self._code.path
+        root = self._repo.path
         odd = [path for path in paths if checkout.is_here(root, path) and bytewise.kind_of(root / path)]
         if odd and not odd_too:
             raise WtwatchError(
@@ -124,24 +124,24 @@ class Desk:
             )
         here = [p for p in paths if checkout.is_here(root, p) and bytewise.is_file(root / p)]
         entries = bytewise.entries_of(
-            self._code, root, [path for path in here if path not in annexed], self._scratch
+            self._repo, root, [path for path in here if path not in annexed], self._scratch
         )
-        bytewise.put(self._code, self._env, entries, [path for path in paths if path not in here])
-        return Sha(self._code.git("write-tree", env=self._env))
+        bytewise.put(self._repo, self._env, entries, [path for path in paths if path not in here])
+        return Sha(self._repo.git("write-tree", env=self._env))
 
     def _annexed(self, blobs: dict[str, Sha]) -> list[str]:
         """Return which files are annexed and unlocked, by what the index has of them."""
-        if not blobs or not (self._code.common_dir() / "annex").is_dir():
+        if not blobs or not (self._repo.common_dir() / "annex").is_dir():
             return []
-        pointers = bytewise.pointers_among(self._code, list(blobs.values()))
+        pointers = bytewise.pointers_among(self._repo, list(blobs.values()))
         return [path for path, blob in blobs.items() if blob in pointers]
 
 
-def parts_of(code: Repo, backup: Sha) -> dict[str, Sha]:
+def parts_of(repo: Repo, backup: Sha) -> dict[str, Sha]:
     """Return the parts of a backup, by name; the rest of its parents are the commits that it keeps."""
-    parents = code.git("log", "-1", "--format=%P", backup).split()[1:]
+    parents = repo.git("log", "-1", "--format=%P", backup).split()[1:]
     if not parents:
         return {}
-    listing = code.git("log", "--no-walk=unsorted", "--format=%H %s", *parents).split("\n")
+    listing = repo.git("log", "--no-walk=unsorted", "--format=%H %s", *parents).split("\n")
     found = {subject: Sha(name) for name, subject in (line.split(" ", 1) for line in listing)}
     return {name: found[_SUBJECT + name] for name in NAMES if _SUBJECT + name in found}

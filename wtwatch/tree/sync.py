@@ -223,44 +223,44 @@ def apply(tree: RunTree, step: Fresh | Move) -> Backup | None:
     Journalled, so that :func:`recover` finishes or undoes a move that was cut off. One that fails is undone
     at once and raises :class:`WtwatchError`.
     """
-    code = Repo(tree.code_path)
+    repo = Repo(tree.code_path)
     if isinstance(step, Move):
-        return _move(tree, code, step)
+        return _move(tree, repo, step)
     if step.detach and step.at:
-        code.detach(step.at)
+        repo.detach(step.at)
     if step.record and step.at:
-        code.update_ref(tree.applied_ref, step.at, why="adopted")
+        repo.update_ref(tree.applied_ref, step.at, why="adopted")
     return None
 
 
-def _move(tree: RunTree, code: Repo, step: Move) -> Backup | None:
+def _move(tree: RunTree, repo: Repo, step: Move) -> Backup | None:
     backup = None
     try:
         if step.backup or step.quit:
-            backup, read = _back_up(tree, code, step)
-            _clear(tree, code, step, read)
+            backup, read = _back_up(tree, repo, step)
+            _clear(tree, repo, step, read)
         before = tree.journal().read() or {"from": step.parked, "to": step.to}
         tree.journal().open(before | {"phase": "checkout"})
-        if code.branch() is not None:  # whoever moves that branch now no longer moves HEAD
-            code.detach(step.parked)
-        code.git("checkout", "-q", "--no-overwrite-ignore", "--detach", step.to)
-        _complete(tree, code, step.to, step.changes or checkout.between(code, step.parked, step.to))
+        if repo.branch() is not None:  # whoever moves that branch now no longer moves HEAD
+            repo.detach(step.parked)
+        repo.git("checkout", "-q", "--no-overwrite-ignore", "--detach", step.to)
+        _complete(tree, repo, step.to, step.changes or checkout.between(repo, step.parked, step.to))
     except (WtwatchError, OSError) as error:
         if _undone(tree) != step.to:
-            raise _failed(tree, code, step, backup, error) from error
+            raise _failed(tree, repo, step, backup, error) from error
     return backup
 
 
-def _complete(tree: RunTree, code: Repo, at: Sha, changes: tuple[Change, ...]) -> None:
+def _complete(tree: RunTree, repo: Repo, at: Sha, changes: tuple[Change, ...]) -> None:
     """End a move whose checkout is over: all its files are whole, and only then the commit is *applied*."""
-    known = checkout.tags(code)
-    checkout.make_whole(code, checkout.written(changes), known)
-    checkout.drop_bytecode(code, changes, known)
-    if (code.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
+    known = checkout.tags(repo)
+    checkout.make_whole(repo, checkout.written(changes), known)
+    checkout.drop_bytecode(repo, changes, known)
+    if (repo.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
         quiet = ("-c", "annex.alwayscommit=false")  # no commit of its own, which needs an identity
-        code.git(*quiet, "annex", "smudge", "--update", hooks=True)
-        code.git(*quiet, "annex", "restage", hooks=True)  # else git takes some of them for edited
-    code.update_ref(tree.applied_ref, at, why="sync")
+        repo.git(*quiet, "annex", "smudge", "--update", hooks=True)
+        repo.git(*quiet, "annex", "restage", hooks=True)  # else git takes some of them for edited
+    repo.update_ref(tree.applied_ref, at, why="sync")
     tree.journal().close()
 
 
@@ -272,12 +272,12 @@ def _undone(tree: RunTree) -> Sha | None:
         return None
 
 
-def _failed(tree: RunTree, code: Repo, step: Move, backup: Backup | None, error: Exception) -> WtwatchError:
+def _failed(tree: RunTree, repo: Repo, step: Move, backup: Backup | None, error: Exception) -> WtwatchError:
     """Return what to say of a move that failed, as the tree is found after it."""
     said = error.stderr.strip() if isinstance(error, CommandFailed) else str(error)
     hint = (error.hint if isinstance(error, WtwatchError) else None) or "Mend what is named."
-    head = code.resolve("HEAD")
-    edited = _still_edited(code)
+    head = repo.resolve("HEAD")
+    edited = _still_edited(repo)
     first = f"The run tree's code could not be brought to {step.to[:10]}"
     if tree.journal().read() is not None:
         first = f"The move of the run tree's code to {step.to[:10]} is cut off, with HEAD at {head}"
@@ -291,15 +291,15 @@ def _failed(tree: RunTree, code: Repo, step: Move, backup: Backup | None, error:
     return WtwatchError(f"{first}.\n{said}", f"{hint} Then it goes on by itself, or with `wtwatch sync`.")
 
 
-def _still_edited(code: Repo) -> tuple[str, ...]:
+def _still_edited(repo: Repo) -> tuple[str, ...]:
     try:
-        changes = code.changes("--untracked-files=no")
+        changes = repo.changes("--untracked-files=no")
     except WtwatchError:  # which says why nothing works here
         return ()
     return (*changes.edited, *changes.unmerged)
 
 
-def _back_up(tree: RunTree, code: Repo, step: Move) -> tuple[Backup, dict[str, _Stamp]]:
+def _back_up(tree: RunTree, repo: Repo, step: Move) -> tuple[Backup, dict[str, _Stamp]]:
     """Keep what a move would lose; return the backup, and as which files it was read.
 
     The journal says first where the rest will be put.
@@ -307,39 +307,39 @@ def _back_up(tree: RunTree, code: Repo, step: Move) -> tuple[Backup, dict[str, _
     aside = tree.shelf / "set-aside" / f"{now():%Y%m%dT%H%M%S%f}"
     facts = {"from": step.parked, "to": step.to, "phase": "backup", "aside": str(aside)}
     tree.journal().open(facts)
-    if code.branch() is not None:
-        code.detach(step.parked)
-    edited = [path for path in step.edited if checkout.is_here(code.path, path)]
-    doomed = [path for path in (*step.in_the_way, *edited) if bytewise.is_file(code.path / path)]
-    read = {path: _stamp(code.path / path) for path in doomed}
+    if repo.branch() is not None:
+        repo.detach(step.parked)
+    edited = [path for path in step.edited if checkout.is_here(repo.path, path)]
+    doomed = [path for path in (*step.in_the_way, *edited) if bytewise.is_file(repo.path / path)]
+    read = {path: _stamp(repo.path / path) for path in doomed}
     odd = [path for path in step.in_the_way if path not in read]  # which is refused there
     also = [step.stray] if step.stray else []
-    moved = _to_set_aside(code, step)
+    moved = _to_set_aside(repo, step)
     return backups.create(tree, step.parked, [*read, *odd], also, aside if moved else None), read
 
 
-def _clear(tree: RunTree, code: Repo, step: Move, read: dict[str, _Stamp]) -> None:
+def _clear(tree: RunTree, repo: Repo, step: Move, read: dict[str, _Stamp]) -> None:
     """Take away what was kept, so that the tree can end exactly at the tip."""
     for path, stamp in read.items():
-        if _stamp(code.path / path) != stamp:
-            raise WtwatchError(f"{code.path / path} was written while it was backed up.")
-    checkout.quit_operation(code)
+        if _stamp(repo.path / path) != stamp:
+            raise WtwatchError(f"{repo.path / path} was written while it was backed up.")
+    checkout.quit_operation(repo)
     if step.unlooked:
-        checkout.look_again(code, step.unlooked)
+        checkout.look_again(repo, step.unlooked)
     for path, stamp in read.items():
-        if _stamp(code.path / path) != stamp:
-            raise WtwatchError(f"{code.path / path} was written while it was backed up.")
-        (code.path / path).unlink()
-    moved = _to_set_aside(code, step)
+        if _stamp(repo.path / path) != stamp:
+            raise WtwatchError(f"{repo.path / path} was written while it was backed up.")
+        (repo.path / path).unlink()
+    moved = _to_set_aside(repo, step)
     aside = Path((tree.journal().read() or {})["aside"])
     for path in moved:
         (aside / path).parent.mkdir(parents=True, exist_ok=True)
-        (code.path / path).rename(aside / path)
-    checkout.restore(code, step.edited, moved)
+        (repo.path / path).rename(aside / path)
+    checkout.restore(repo, step.edited, moved)
 
 
-def _to_set_aside(code: Repo, step: Move) -> list[str]:
-    return [path for path in step.set_aside if os.path.lexists(code.path / path)]
+def _to_set_aside(repo: Repo, step: Move) -> list[str]:
+    return [path for path in step.set_aside if os.path.lexists(repo.path / path)]
 
 
 def _stamp(path: Path) -> _Stamp:
@@ -383,18 +383,18 @@ def _end_cut_off(tree: RunTree) -> Sha | None:
     if cut_off is None:
         return None
     _wait_for_git(tree)
-    code = Repo(tree.code_path)
+    repo = Repo(tree.code_path)
     old, new = Sha(cut_off["from"]), Sha(cut_off["to"])
     if cut_off.get("phase") == "backup":  # no file of the tip was written yet
-        (code.git_dir() / "index.lock").unlink(missing_ok=True)
+        (repo.git_dir() / "index.lock").unlink(missing_ok=True)
         at = old
     else:
-        at = checkout.settle(code, old, new) or old
+        at = checkout.settle(repo, old, new) or old
     if at == new and cut_off.get("phase") != "backup":
-        _complete(tree, code, new, checkout.between(code, old, new))
+        _complete(tree, repo, new, checkout.between(repo, old, new))
         return new
     if "aside" in cut_off:
-        _put_back(Path(cut_off["aside"]), code.path)
+        _put_back(Path(cut_off["aside"]), repo.path)
     tree.journal().close()
     return at
 
