@@ -612,6 +612,20 @@ def test_a_branch_that_was_moved_under_an_edited_tree(house: House) -> None:
     assert backup and backups.changed_files(Repo(house.code), backup.commit) == ["a.py", "b.py"]
 
 
+@pytest.mark.parametrize("branch", [False, True])
+def test_an_edit_on_which_a_filter_fails_is_kept(house: House, branch: bool) -> None:
+    house.commit({".gitattributes": "*.nb filter=strip\n", "one.nb": "cell\n"})
+    house.sync()
+    if branch:
+        on_the_branch(house)
+    tip = house.commit({"one.nb": "cell of the tip\n"})
+    for key, value in {"clean": "grep cell", "smudge": "cat", "required": "true"}.items():
+        house.git("config", f"filter.strip.{key}", value)
+    house.edit("one.nb", "not to be cleaned\n")
+    assert house.kept(house.sync(), "one.nb") == "not to be cleaned"
+    house.assert_exactly_at(tip)
+
+
 def test_commits_on_a_branch_that_was_moved_away_are_kept(house: House) -> None:
     on_the_branch(house)
     house.edit("a.py", "mine")

@@ -255,9 +255,10 @@ def _last_written(repo: Repo) -> Sha | None:
 
 
 def _differing(repo: Repo, commit: Sha) -> set[str]:
-    shape = ("--name-only", "--no-renames", "-z", commit)
     with (
-        repo.ask("diff", "--no-ext-diff", *shape) as in_files,
-        repo.ask("diff-index", "--cached", *shape) as staged,
+        repo.ask(
+            "ls-files", "--modified", "--deleted", "-z"
+        ) as in_files,  # runs no filter where sizes differ
+        repo.ask("diff-index", "--cached", "--name-only", "--no-renames", "-z", commit) as staged,
     ):
         return {path for path in f"{in_files.answer()}\0{staged.answer()}".split("\0") if path}
