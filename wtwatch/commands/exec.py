@@ -53,7 +53,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
         assert myself is not None
         queue.note_exec(ExecNote(myself, words[0], now()))
         try:
-            code = _run(words, folder, env, lock)
+            exit_code = _run(words, folder, env, lock)
         except OSError as error:
             raise UsageError(
                 f"Cannot run {words[0]!r}: {error.strerror}.",
@@ -63,7 +63,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
             queue.note_exec(None)
             save.keep_named(tree, base)
     ring_for(chosen)  # now that the tree is free
-    return code if code >= 0 else 128 - code
+    return exit_code if exit_code >= 0 else 128 - exit_code
 
 
 @contextmanager

@@ -106,8 +106,8 @@ def _queue(project: Project, specs: list[JobSpec], trigger: Trigger) -> None:
         first, last = jobs[0].id, jobs[-1].id
         named = f"Job {first}" if first == last else f"Jobs {first}–{last}"
         when = "next in line" if trigger is Trigger.NOW else f"after the next move of {project.bookmark}"
-        code = "on the code that the run tree is at when the batch starts"
-        say(f"{named} in batch {jobs[0].batch}: {when}, {code} (now {tip[:10]}).")
+        which = "on the code that the run tree is at when the batch starts"
+        say(f"{named} in batch {jobs[0].batch}: {when}, {which} (now {tip[:10]}).")
     ring_for(project)
     if not status.daemon().running:
         warn("No daemon runs, so nothing starts: wtwatch service install, or wtwatch watch.")

@@ -23,13 +23,13 @@ from wtwatch.words.quoting import quoted
 def command(rev: str | None, project: str | None) -> None:
     """Move the bookmark to REV (default: @- in jj, HEAD in git); batches that wait for that start at once."""
     chosen = one(project)
-    code = Repo(chosen.main_code)
+    repo = Repo(chosen.main_code)
     before = tip.read(chosen).commit
-    target = _release_by_jj(chosen, rev) if jj.drives(code.path) else _release_by_git(chosen, code, rev)
+    target = _release_by_jj(chosen, rev) if jj.drives(repo.path) else _release_by_git(chosen, repo, rev)
     Queue(chosen.state).hurry(target)
     ring_for(chosen)
     verb = "is already at" if before == target else "now points to"
-    say(f"{chosen.bookmark} {verb} {target[:10]} {code.subject(target)}")
+    say(f"{chosen.bookmark} {verb} {target[:10]} {repo.subject(target)}")
 
 
 def _release_by_jj(project: Project, rev: str | None) -> Sha:
@@ -46,20 +46,20 @@ def _release_by_jj(project: Project, rev: str | None) -> Sha:
     return target
 
 
-def _release_by_git(project: Project, code: Repo, rev: str | None) -> Sha:
-    target = code.resolve(rev or "HEAD")
+def _release_by_git(project: Project, repo: Repo, rev: str | None) -> Sha:
+    target = repo.resolve(rev or "HEAD")
     if target is None:
-        raise UsageError(f"git does not know the commit {rev or 'HEAD'!r}.", f"See `git -C {code.path} log`.")
+        raise UsageError(f"git does not know the commit {rev or 'HEAD'!r}.", f"See `git -C {repo.path} log`.")
     if rev is None:
-        edited = code.changes("--untracked-files=no").edited
+        edited = repo.changes("--untracked-files=no").edited
         if edited:
             warn(f"{len(edited)} edited files are not in it, such as {edited[0]}; commit to release them.")
-    if code.branch() == project.bookmark:
-        if code.resolve("HEAD") != target:
+    if repo.branch() == project.bookmark:
+        if repo.resolve("HEAD") != target:
             raise WtwatchError(
                 f"Your main code tree is itself on the branch {project.bookmark}, which its files go with.",
-                f"git -C {quoted(code.path)} reset --keep {target}, or work on another branch.",
+                f"git -C {quoted(repo.path)} reset --keep {target}, or work on another branch.",
             )
         return target
-    code.git("branch", "-f", "--no-track", project.bookmark, target)
+    repo.git("branch", "-f", "--no-track", project.bookmark, target)
     return target

@@ -54,16 +54,16 @@ def tip(project: Project) -> tuple[Sha, bool]:
 
     Raises :class:`UsageError` if that is nowhere.
     """
-    code = Repo(project.main_code)
+    repo = Repo(project.main_code)
     found, missing, _ = bookmark.read(project)
     if missing:
         raise UsageError(
             f"The bookmark {project.bookmark} is {missing}: jj has it at several commits.",
-            f"Settle it: jj bookmark set {project.bookmark} -r REV   (in {code.path})",
+            f"Settle it: jj bookmark set {project.bookmark} -r REV   (in {repo.path})",
         )
-    at = found or code.resolve("HEAD")
+    at = found or repo.resolve("HEAD")
     if at is None:
-        raise UsageError(f"{code.path} has no commit yet.", "Commit your code first.")
+        raise UsageError(f"{repo.path} has no commit yet.", "Commit your code first.")
     return at, found is None
 
 

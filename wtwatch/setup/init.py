@@ -108,11 +108,11 @@ def take_apart(project: Project, others: Sequence[Project]) -> None:
 
 
 def _make_bookmark(project: Project, tip: Sha) -> None:
-    code = Repo(project.main_code)
-    if jj.drives(code.path):
-        jj.set_bookmark(code.path, project.bookmark, tip)
+    repo = Repo(project.main_code)
+    if jj.drives(repo.path):
+        jj.set_bookmark(repo.path, project.bookmark, tip)
     else:
-        code.git("branch", "--no-track", "--", project.bookmark, tip)
+        repo.git("branch", "--no-track", "--", project.bookmark, tip)
 
 
 def _remove_empty(folder: Path) -> None:

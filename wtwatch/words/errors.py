@@ -31,12 +31,11 @@ class UsageError(WtwatchError):
 class CommandFailed(WtwatchError):
     """A tool that wtwatch drives (git, jj, uv, …) exited with an error; its own words are kept."""
 
-    def __init__(self, command: list[str], code: int, stderr: str, where: str) -> None:
+    def __init__(self, command: list[str], exit_code: int, stderr: str, where: str) -> None:
         words = stderr.strip() or "(it printed nothing)"
-        died = f"signal {-code}" if code < 0 else f"exit {code}"
+        died = f"signal {-exit_code}" if exit_code < 0 else f"exit {exit_code}"
         super().__init__(f"`{shlex.join(command)}` failed in {where} ({died}):\n{words}")
         self.command = command
-        self.code = code
         self.stderr = stderr
 
 
