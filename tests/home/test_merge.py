@@ -365,6 +365,7 @@ def test_a_merge_killed_at_any_instant_is_ended_by_the_next(site: Site, when: st
 
 
 def test_the_report_counts_annexed_content_and_names_the_dataset_above(lab: Lab) -> None:
+    lab.project().state.mkdir(parents=True)
     lab.move_bookmark()
     lab.git("worktree", "add", "-q", "-b", "runs", str(lab.run))
     (lab.run / "locked.bin").write_text("x" * 5000)
@@ -383,3 +384,69 @@ def test_the_report_counts_annexed_content_and_names_the_dataset_above(lab: Lab)
     assert (lab.main / "locked.bin").read_text() == "x" * 5000
     assert (lab.main / "unlocked.bin").read_text() == "y" * 3000
     assert lab.git("status", "--porcelain") == ""
+
+
+def objects(site: Site) -> set[str]:
+    """Return the loose objects of the main tree and its subdatasets."""
+    trees = [site.main, *(site.main / path for path in ("code", "inputs", "inputs/deep"))]
+    return {str(file) for tree in trees for file in (tree / ".git" / "objects").rglob("*") if file.is_file()}
+
+
+def test_to_ask_for_conflicts_writes_nothing(site: Site) -> None:
+    site.with_subdatasets()
+    site.record(site.main, "inputs/deep", {"ours": "1\n"})
+    site.record(site.run, "inputs/deep", {"theirs": "1\n"})
+    before = objects(site)
+    assert merge.conflicts(site.project) == ()
+    assert objects(site) == before
+    site.commit(site.main, {"both": "1\n"})
+    site.commit(site.run, {"both": "2\n"})
+    before = objects(site)
+    assert merge.conflicts(site.project) == ("both",)
+    assert objects(site) == before
+
+
+def test_conflicts_are_found_whatever_the_path_of_the_main_tree(tmp_path: Path) -> None:
+    site = Site(House.built(tmp_path / 'a:b "c" \\d'))
+    site.commit(site.main, {"both": "1\n"})
+    site.commit(site.run, {"both": "2\n"})
+    assert merge.conflicts(site.project) == ("both",)
+    site.house.git("checkout", "-q", "HEAD^", cwd=site.main)
+    site.house.git("checkout", "-q", "-B", "main", cwd=site.main)
+    site.commit(site.main, {"other": "1\n"})
+    before = objects(site)
+    assert merge.conflicts(site.project) == ()
+    assert objects(site) == before
+
+
+def test_what_comes_home_is_counted_by_its_content(site: Site) -> None:
+    base = site.house.head(site.run)
+    pointer = "/annex/objects/MD5E-s3000--d41d8cd98f00b204e9800998ecf8427e.bin\n"
+    site.commit(
+        site.run,
+        {
+            "plain": "12345",
+            "twice": "12345",
+            "odd\r\nname \udcff": "1",
+            "unlocked": pointer,
+            "link": "-> .git/annex/objects/XX/KEY/MD5E-s70000--aa.bin",
+            "away": "-> plain",
+            "big": "/annex/objects/" + "x" * 10_000,
+        },
+    )
+    found = harvest.count(Repo(site.main), base, site.house.head(site.run))
+    assert found.files == 7
+    assert found.size == 5 + 5 + 1 + 3000 + 70_000 + len("plain") + 10_015
+    gone = site.commit(site.run, {"plain": None})
+    assert harvest.count(Repo(site.main), site.house.head(site.run), gone).files == 0
+
+
+def test_counting_starts_no_more_programs_for_more_files(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = site.house.head(site.run)
+    site.commit(site.run, {f"out/{number}": f"{number}\n" for number in range(300)})
+    trace = tmp_path / "trace"
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
+    assert harvest.count(Repo(site.main), base, site.house.head(site.run)).files == 300
+    assert trace.read_text().count('"event":"start"') <= 8

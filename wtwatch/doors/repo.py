@@ -6,11 +6,12 @@ import. GitPython (imported late) reads history where objects are wanted, see :f
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,10 +57,14 @@ class GitAsking(Asking):
 
 
 class Repo:
-    """A work tree of a git repository, by its path. Cheap: holds nothing open."""
+    """A work tree of a git repository, by its path. Cheap: holds nothing open.
 
-    def __init__(self, path: Path) -> None:
+    ``env`` are variables that each git here is given.
+    """
+
+    def __init__(self, path: Path, env: Mapping[str, str] | None = None) -> None:
         self.path = path
+        self._env = dict(env or {})
 
     def ask(
         self,
@@ -79,7 +84,7 @@ class Repo:
             settings += ["-c", f"core.hooksPath={os.devnull}"]
         command = ["git", "--no-optional-locks", *settings, *args]
         try:
-            return GitAsking(command, self.path, for_tools() | dict(env or {}), feed, limit)
+            return GitAsking(command, self.path, for_tools() | self._env | dict(env or {}), feed, limit)
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise WtwatchError(f"The folder {self.path} is gone.") from None
@@ -208,6 +213,22 @@ class Repo:
         """
         return parse_status(self.git("status", "--porcelain=v2", "--branch", "-z", *options))
 
+    def sizes(self, blobs: Collection[Sha]) -> dict[Sha, int]:
+        """Return how many bytes each of many blobs has, by one git (git-cat-file(1))."""
+        listed = self.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin="\n".join(blobs))
+        return {Sha(sha): int(size) for sha, size in (line.split() for line in listed.splitlines())}
+
+    def contents(self, blobs: Collection[Sha]) -> dict[Sha, bytes]:
+        """Return the bytes of each of many small blobs, by one git (git-cat-file(1))."""
+        with self.ask("cat-file", "--batch=%(objectname) %(objectsize)", feed=True) as asking:
+            printed = io.BytesIO(asking.printed(stdin="\n".join(blobs)))
+        found = {}
+        while head := printed.readline():
+            sha, size = head.decode("ascii").split()
+            found[Sha(sha)] = printed.read(int(size))
+            printed.read(1)  # the end of its line
+        return found
+
     def write_blob(self, blob: Sha, into: int) -> None:
         """Write the bytes of a blob, as git has them, to the file of a descriptor."""
         command = ["git", "cat-file", "blob", blob]
@@ -247,6 +268,15 @@ class Repo:
             time.sleep(0.02)
         lock.unlink(missing_ok=True)
         return True
+
+    def writing_to(self, objects: Path) -> Repo:
+        """Return this work tree such that new objects go into a folder of their own (git(1), environment).
+
+        So what git can only tell by writing leaves nothing behind.
+        """
+        ours = str(self.common_dir() / "objects").replace("\\", "\\\\").replace('"', '\\"')
+        others = {"GIT_OBJECT_DIRECTORY": str(objects), "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{ours}"'}
+        return Repo(self.path, self._env | others)
 
     def with_gitlink(self, tree: str, path: str, commit: Sha) -> str:
         """Write ``tree`` with the gitlink at ``path`` pointing to ``commit``; return the new tree's id."""
@@ -305,17 +335,6 @@ class HistoryReader:
     def commits(self, revisions: str) -> Iterator[Commit]:
         """Yield the commits that ``revisions`` names (gitrevisions(7)), newest first."""
         yield from self._opened.iter_commits(revisions)
-
-    def file(self, commit: Sha, path: str) -> tuple[int, str | None]:
-        """Return the size of a file in git, and where it points to: a symlink, or git-annex's pointer."""
-        blob = self._opened.commit(commit).tree[path]
-        if blob.mode == 0o120000:
-            return int(blob.size), os.fsdecode(blob.data_stream.read())
-        if blob.size < 8192:
-            text = blob.data_stream.read()
-            if text.startswith(b"/annex/objects/"):  # an unlocked annexed file
-                return int(blob.size), os.fsdecode(text.splitlines()[0])
-        return int(blob.size), None
 
 
 def _without_settings(words: Iterable[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """What commits bring: jobs, files and bytes, counted in one repository."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,6 +8,15 @@ from wtwatch.doors.repo import GitAsking, Repo, history
 from wtwatch.words.model import Sha
 
 _MARK = "[DATALAD RUNCMD]"
+_SYMLINK = "120000"
+
+_LONGEST_POINTER = 1024
+"""Bytes of the longest file that may be a pointer of git-annex: its key is a file's name, of 255 at most."""
+
+
+class _Blob(NamedTuple):
+    mode: str
+    sha: Sha
 
 
 class Harvest(NamedTuple):
@@ -32,13 +42,13 @@ def apart(repo: Repo, started: GitAsking) -> tuple[int, int]:
 def count(repo: Repo, ours: Sha, theirs: Sha) -> Harvest:
     """Return what ``theirs`` has that ``ours`` lacks; an annexed file counts with the size of its content."""
     base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
-    shape = ("-r", "-z", "--name-only", "--no-renames", "--diff-filter=AMT", "--ignore-submodules")
-    paths = [path for path in repo.git("diff-tree", *shape, base, theirs).split("\0") if path]
+    shape = ("-r", "-z", "--raw", "--no-renames", "--diff-filter=AMT", "--ignore-submodules")
+    fields = repo.git("diff-tree", *shape, base, theirs).split("\0")
+    files = [_Blob(line.split()[1], Sha(line.split()[3])) for line in fields[::2] if line]
     with history(repo.path) as reader:
         commits = [str(commit.summary) for commit in reader.commits(f"{ours}..{theirs}")]
-        sizes = [_size(*reader.file(theirs, path)) for path in paths]
     jobs = sum(summary.startswith(_MARK) for summary in commits)
-    return Harvest(jobs, len(sizes), sum(sizes), tuple(reversed(commits)))
+    return Harvest(jobs, len(files), _size(repo, files), tuple(reversed(commits)))
 
 
 def total(repo_path: Path, steps: list[tuple[str, Sha, Sha]]) -> Harvest:
@@ -50,9 +60,24 @@ def total(repo_path: Path, steps: list[tuple[str, Sha, Sha]]) -> Harvest:
     return Harvest(sum(one.jobs for one in found[-1:]), files, size, found[-1].commits)
 
 
-def _size(size: int, annexed: str | None) -> int:
-    """Return the bytes of a file's content; for an annexed one, as its key says (git-annex's key format)."""
-    for part in (annexed or "").rsplit("/", 1)[-1].split("-"):
-        if part[:1] == "s" and part[1:].isdigit():
+def _size(repo: Repo, files: Sequence[_Blob]) -> int:
+    """Return the bytes of the content of files, whether it is in git or in the annex."""
+    sizes = repo.sizes({file.sha for file in files})
+    leading = {file.sha for file in files if file.mode == _SYMLINK or sizes[file.sha] <= _LONGEST_POINTER}
+    for sha, text in repo.contents(leading).items():
+        sizes[sha] = _size_in_annex(text, sizes[sha])
+    return sum(sizes[file.sha] for file in files)
+
+
+def _size_in_annex(text: bytes, otherwise: int) -> int:
+    """Return the size that the key of an annexed file names (git-annex's key format), if it is one.
+
+    ``text`` is what git has of the file: a link into the annex, or a pointer.
+    """
+    target = text.split(b"\n", 1)[0]
+    if b"annex/objects/" not in target:
+        return otherwise
+    for part in target.rsplit(b"/", 1)[-1].split(b"-"):
+        if part[:1] == b"s" and part[1:].isdigit():
             return int(part[1:])
-    return size
+    return otherwise

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.files import held
+from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import harvest
@@ -58,7 +58,8 @@ class Conflict(WtwatchError):
 def conflicts(project: Project) -> tuple[str, ...]:
     """Return the paths, relative to the main tree, that would conflict in a merge; nothing is changed."""
     try:
-        _Planner(project, project.merge_pointer, commits=False).steps_to_bookmark()
+        with scratch_folder("wtwatch-merge-") as scratch:
+            _Planner(project, project.merge_pointer, scratch).steps_to_bookmark()
     except Conflict as conflict:
         return conflict.paths
     except WtwatchError:  # what else would stop a merge is for `merge` to say
@@ -105,12 +106,15 @@ def _check_main(project: Project, main: Repo) -> None:
 
 
 class _Planner:
-    """Works out the steps of a merge. ``commits``: merge commits are made, else only their files' trees."""
+    """Works out the steps of a merge.
 
-    def __init__(self, project: Project, pointer: str, commits: bool = True) -> None:
+    With ``scratch``, a folder, its objects go there, and are only the trees of merge commits.
+    """
+
+    def __init__(self, project: Project, pointer: str, scratch: Path | None = None) -> None:
         self.project = project
         self.pointer = pointer
-        self.commits = commits
+        self.scratch = scratch
 
     def steps_to_bookmark(self) -> list[Step]:
         """Return all steps, deepest first."""
@@ -119,6 +123,10 @@ class _Planner:
 
     def _steps(self, path: str, theirs: Sha) -> list[Step]:
         repo = Repo(self.project.main_tree / path)
+        if self.scratch:  # each its own: what stands for a commit here is a tree there
+            objects = self.scratch / path / "objects"
+            objects.mkdir(parents=True)
+            repo = repo.writing_to(objects)
         ours = repo.resolve("HEAD")
         if ours is None or repo.is_ancestor(theirs, ours):
             return []
@@ -155,7 +163,7 @@ class _Planner:
                 tree, conflicts = repo.with_gitlink(tree, code, side.sha), ()
         if conflicts:
             raise _conflict(self.project, repo, path, conflicts)
-        if not self.commits:
+        if self.scratch:
             return Sha(tree)
         return repo.commit_tree(tree, [ours, theirs], f"Merge results of {self.project.bookmark}")
 
