@@ -58,9 +58,11 @@ def index_is_at(repo: Repo, commit: Sha) -> bool:
 
 def is_here(root: Path, path: str) -> bool:
     """Return whether something lies at ``path`` in the tree itself, and not behind a symlink in it."""
-    parts = path.split("/")[:-1]
-    parents = ("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-    return not any((root / parent).is_symlink() for parent in parents) and os.path.lexists(root / path)
+    parents = path.split("/")[:-1]
+    for depth in range(1, len(parents) + 1):
+        if os.path.islink(f"{root}/{'/'.join(parents[:depth])}"):  # noqa: PTH114 - for many files, and quicker
+            return False
+    return os.path.lexists(f"{root}/{path}")
 
 
 def in_the_way(
@@ -369,11 +371,16 @@ def drop_bytecode(repo: Repo, changes: Iterable[Change], tracked: Collection[str
     It takes a file for unchanged whose size and time in whole seconds are as noted (PEP 3147), so two quick
     moves could have the code of one run under the name of the other. What is ``tracked`` is the user's.
     """
+    altered: dict[str, set[str]] = {}
     for change in changes:
-        file = Path(change.path)
-        folder = file.parent / "__pycache__"
-        if file.suffix != ".py" or not is_here(repo.path, f"{folder}/"):
+        folder, _, name = change.path.rpartition("/")
+        if name.endswith(".py"):
+            altered.setdefault(f"{folder}/__pycache__".lstrip("/"), set()).add(name.removesuffix(".py"))
+    for cache, stems in altered.items():
+        if not is_here(repo.path, f"{cache}/"):
             continue
-        for made in (repo.path / folder).glob("*.pyc"):
-            if made.name.startswith(f"{file.stem}.") and str(folder / made.name) not in tracked:
+        for made in (repo.path / cache).glob("*.pyc"):
+            words = made.name.split(".")  # a module, perhaps with dots, then a tag of the Python that made it
+            known = any(".".join(words[:end]) in stems for end in range(1, len(words)))
+            if known and f"{cache}/{made.name}" not in tracked:
                 made.unlink(missing_ok=True)
