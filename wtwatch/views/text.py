@@ -39,13 +39,14 @@ def show(project: str | None = None, as_json: bool = False, short: bool = False)
     if as_json:
         say(json.dumps(document(snapshot), ensure_ascii=False, indent=1))
     elif short:
-        say("  ".join(_short(one) for one in snapshot.projects))
+        say("  ".join(short_words(one) for one in snapshot.projects))
     else:
-        say("\n".join(_screen(snapshot, reasons, at)))
+        say("\n".join(screen(snapshot, reasons, at)))
     return 1 if reasons else 0
 
 
-def _short(project: ProjectSnapshot) -> str:
+def short_words(project: ProjectSnapshot) -> str:
+    """Return a project in a word or two, for a prompt."""
     queue, results = project.queue, project.results
     words = [f"{project.name} {_MARKS[project.standpoint.freshness]}"]
     words += [f"▶{number}"] if (number := queue.jobs["running"]) else []
@@ -55,7 +56,8 @@ def _short(project: ProjectSnapshot) -> str:
     return " ".join(words)
 
 
-def _screen(snapshot: Snapshot, reasons: list[str], at: datetime) -> Iterator[str]:
+def screen(snapshot: Snapshot, reasons: list[str], at: datetime) -> Iterator[str]:
+    """Yield the lines of the screen at the moment ``at``, with the ``reasons`` to look last."""
     if not snapshot.projects and not snapshot.broken:
         yield "No projects yet. In the main tree of a superdataset: wtwatch init"
     for project in snapshot.projects:
