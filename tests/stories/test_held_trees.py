@@ -107,3 +107,13 @@ def test_whoever_waits_for_the_queue_in_the_run_tree_does_not_hold_it_up(lab: La
                 waits.kill()
                 follows.kill()
     assert (lab.root / "next.svg").exists()
+
+
+def test_a_script_in_the_run_tree_that_waits_for_its_own_jobs_gets_them_done(lab: Lab) -> None:
+    lab.wtwatch("init")
+    wtwatch = f"{sys.executable} -P -m wtwatch"
+    drawn, done = lab.root / "of-script.svg", lab.root / "done"
+    add = f"{wtwatch} queue add --plain -- {plot(SOURCE, str(drawn))}"
+    with lab.daemon():
+        lab.say("bash", "-ec", f"{add}; {wtwatch} queue wait; touch {done}", cwd=lab.run_code)
+    assert drawn.exists() and done.exists()
