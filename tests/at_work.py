@@ -15,12 +15,12 @@ from tests.lab import eventually
 
 @contextmanager
 def at_work(
-    folder: Path, *command: str | Path, name: str | None = None, tty: bool = False
+    folder: Path, *command: str | Path, name: str | None = None, tty: bool = False, words: bool = True
 ) -> Iterator[psutil.Process]:
     """Start a command that reads its stdin, and hold it there until the body ends.
 
-    The body begins when the process has become the program ``name`` (default: that of the command). ``tty``:
-    its stdin is a terminal.
+    The body begins when the process has become the program ``name`` (default: that of the command), and the
+    kernel has its ``words`` too, which come a moment later. ``tty``: its stdin is a terminal.
     """
     ours, theirs = os.openpty() if tty else os.pipe()[::-1]
     try:
@@ -28,6 +28,7 @@ def at_work(
             try:
                 known = psutil.Process(process.pid)
                 eventually(lambda: known.name() == (name or Path(command[0]).name))
+                eventually(lambda: known.cmdline() or not words)
                 yield known
             finally:
                 process.kill()

@@ -163,7 +163,7 @@ input()
 
 
 def test_a_shell_whose_words_are_not_there_yet_is_at_work(tree: Path) -> None:
-    with at_work(tree, sys.executable, "-c", NAMELESS, name="bash") as known:
+    with at_work(tree, sys.executable, "-c", NAMELESS, name="bash", words=False) as known:
         eventually(lambda: not any(known.cmdline()))
         assert pids_in(tree, passive=PASSIVE) == [known.pid]
 
@@ -309,6 +309,23 @@ def test_a_git_that_names_the_tree_is_found(tree: Path) -> None:
     words = [f"--git-dir={tree}/.git", f"--work-tree={tree}", "cat-file", "--batch"]
     with at_work(Path("/"), "git", *words) as known:
         assert pids_in(tree) == [known.pid]
+
+
+@pytest.mark.parametrize(
+    ("said", "busy"),
+    [
+        ("log --stdin", False),
+        ("-C code -c core.pager=cat --no-pager show --stdin", False),
+        ("grep -f -", False),
+        ("cat-file --batch", True),
+        ("-c a.b=log hash-object --stdin", True),
+    ],
+)
+def test_a_git_that_only_shows_something_holds_nothing_up(tree: Path, said: str, busy: bool) -> None:
+    subprocess.run(["git", "init", "-q", str(tree)], check=True)
+    with at_work(tree, "git", *said.split()) as known:
+        eventually(lambda: known.cmdline()[:1] == ["git"])
+        assert pids_in(tree) == [known.pid] * busy
 
 
 def test_what_starts_one_datalad_after_another_is_found_between_two(tree: Path, datalad: Path) -> None:

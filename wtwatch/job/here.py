@@ -71,8 +71,8 @@ class Here:
 
     def cancel(self, handles: Sequence[Handle], force: bool) -> None:
         """Signal all processes of the attempts, and none that only has the pid of one."""
-        for handle in handles:
-            send(_others(handle), signal.SIGKILL if force else signal.SIGTERM)
+        pids = [pid for handle in handles for pid in _others(handle)]
+        send(pids, signal.SIGKILL if force else signal.SIGTERM)
 
 
 def _others(handle: Handle) -> list[int]:

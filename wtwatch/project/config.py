@@ -16,6 +16,9 @@ PASSIVE = (
     "byobu", "dtach", "mosh-server", "screen", "sshd", "tmux", "tmux: server", "zellij",
     "bat", "less", "man", "more", "most", "tail", "watch", "htop", "top", "ranger", "mc",
     "code", "code-server", "emacs", "gvim", "helix", "hx", "kak", "micro", "nano", "nvim", "vi", "vim",
+    "gedit", "kate", "mousepad", "pluma", "subl", "sublime_text", "xed", "zed",
+    "eog", "evince", "feh", "geeqie", "mupdf", "okular", "xdg-open", "zathura",
+    "dolphin", "nautilus", "thunar",
     "basedpyright", "clangd", "gopls", "pyright", "pylsp", "pyright-langserver", "ruff", "rust-analyzer",
     "jupyter", "jupyter-lab", "jupyter-notebook", "jupyter-server", "lazygit", "tig",
 )  # fmt: skip

@@ -25,6 +25,9 @@ _PLAIN_SHELLS = frozenset(("ash", "bash", "dash", "ksh", "sh"))
 
 _INTERPRETER = re.compile(r"(python|node|perl|ruby)[\d.]*")
 _TOOL = re.compile(r"datalad|git|git-annex(-shell)?")
+# commands of git that only read, and wait for as long as their pager is looked at
+_READS = frozenset(("annotate", "blame", "diff", "grep", "help", "log", "shortlog", "show", "whatchanged"))
+_GIT_TAKES_A_WORD = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"))
 _RUNS = frozenset(("run", "rerun", "containers-run"))
 _WAITS = frozenset(("wait", "logs"))
 _IN_A_SCRIPT = re.compile(r"""'[^']*'|"[^"]*"|[^\s'"=;|&()<>]+""")
@@ -35,8 +38,8 @@ def working_in(tree: RunTree, ignore: Collection[int] = ()) -> list[Process]:
     """Return the foreign processes that are busy in a run tree, oldest first.
 
     This process, its parents, wtwatch's own, those that only wait for the queue, and pids in ``ignore`` are
-    left out, as are passive programs; but a shell is passive only at its prompt: one that runs a script is a
-    batch, also between two of its commands.
+    left out, as are passive programs and a git that only shows something; but a shell is passive only at its
+    prompt: one that runs a script is a batch, also between two of its commands.
     """
     return working_under(tree.path, tree.project.passive, ignore)
 
@@ -161,12 +164,23 @@ def _is_wtwatch(said: list[str]) -> bool:
 
 def _is_passive(process: Process, passive: Collection[str]) -> bool:
     said = processes.words(process.pid)
-    if _is_wtwatch(said):
-        return True
     name = process.name.lstrip("-")
+    if _is_wtwatch(said) or (name == "git" and _git_command(said) in _READS):
+        return True
     if name in _SHELLS:
         return name in passive and not _runs_a_script(process.pid, name, said)
     return name in passive or _script(process.pid, said) in passive
+
+
+def _git_command(said: list[str]) -> str | None:
+    """Return the command that git was given, behind its own options (git(1))."""
+    words = iter(said[1:])
+    for word in words:
+        if word in _GIT_TAKES_A_WORD:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
 
 
 def _script(pid: int, said: list[str]) -> str | None:
