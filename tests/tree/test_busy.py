@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tests.lab import Lab, eventually, plot_of
 from wtwatch.doors.processes import identity
 from wtwatch.project.config import PASSIVE, Project
 from wtwatch.project.tree import RunTree
-from wtwatch.tree.busy import datalad_runs_in
+from wtwatch.tree.busy import datalad_runs_in, gits_in
 from wtwatch.tree.busy import working_in as working_in_run_tree
 from wtwatch.tree.busy import working_under as working_in
 
@@ -383,6 +384,40 @@ def test_who_works_there_is_told_with_what_was_started(tree: Path, tmp_path: Pat
 
 
 # --- datalad runs
+
+
+@pytest.mark.parametrize(
+    ("said", "under_way"),
+    [
+        ("run -d {tree} true", True),
+        ("containers-run --dataset={tree}/code true", True),
+        ("-l warning rerun -d{tree}", True),
+        ("run -d {beside} -i {tree}/code true", False),
+        ("save -d {tree}", False),
+    ],
+)
+def test_a_datalad_run_is_under_way_in_its_dataset(
+    tree: Path, datalad: Path, tmp_path: Path, said: str, under_way: bool
+) -> None:
+    words = [word.format(tree=tree, beside=tmp_path) for word in said.split()]
+    with at_work(Path("/"), datalad, *words) as known:
+        assert [process.pid for process in datalad_runs_in(tree)] == [known.pid] * under_way
+
+
+def test_what_only_has_its_log_in_a_tree_is_no_run_and_no_git_of_that(
+    tree: Path, datalad: Path, tmp_path: Path
+) -> None:
+    (tree / ".git").mkdir()
+    logs = f"exec > {shlex.quote(str(tree / '.git' / 'log'))} && exec"
+    beside = tmp_path / "beside"
+    subprocess.run(["git", "init", "-q", str(beside)], check=True)
+    with (
+        at_work(beside, "sh", "-c", f"{logs} {datalad} run true", name="datalad") as run,
+        at_work(beside, "sh", "-c", f"{logs} git cat-file --batch", name="git") as git,
+    ):
+        assert set(pids_in(tree)) == {run.pid, git.pid}
+        assert datalad_runs_in(tree) == gits_in(tree) == []
+        assert [process.pid for process in gits_in(beside)] == [git.pid]
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])

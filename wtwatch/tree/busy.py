@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Self
 
 from wtwatch.doors import processes
 from wtwatch.doors.processes import view
@@ -46,34 +47,60 @@ def working_in(tree: RunTree, ignore: Collection[int] = ()) -> list[Process]:
 
 def working_under(folder: Path, passive: Collection[str] = (), ignore: Collection[int] = ()) -> list[Process]:
     """Return the foreign processes that are busy in any folder; see :func:`working_in`."""
-    try:
-        found = folder.stat()
-    except OSError:
+    place = _Place.of(folder)
+    if place is None:
         return []
-    place = _Place((found.st_dev, found.st_ino))
     ours = {os.getpid(), *ignore}
     inside = [pid for pid in processes.all_pids() if pid not in ours and place.is_used_by(pid)]
     if not inside:  # as nearly always
         return []
-    spared = {*processes.parents(os.getpid()), *_waiting_for_the_queue()}
-    described = [processes.describe(pid) for pid in inside if pid not in spared]
-    present = [process for process in described if process and not _is_passive(process, passive)]
-    return sorted(present, key=lambda process: (process.since, process.pid))
+    waiting = _waiting_for_the_queue()
+    found = _described(pid for pid in inside if pid not in waiting)
+    return [process for process in found if not _is_passive(process, passive)]
 
 
 def gits_in(folder: Path) -> list[Process]:
-    """Return the gits at work in a folder."""
-    return [process for process in working_under(folder) if process.name == "git"]
+    """Return the gits at work in a folder; one that only logs into it is not."""
+    place = _Place.of(folder)
+    pids = [pid for pid in processes.all_pids() if place and place.is_worked_in_by(pid)]
+    return [process for process in _described(pids) if process.name == "git"]
 
 
 def datalad_runs_in(folder: Path) -> list[Process]:
-    """Return the ``datalad run``, ``rerun`` and ``containers-run`` that work in a dataset or below it."""
-    return [process for process in working_under(folder) if _is_datalad_run(processes.words(process.pid))]
+    """Return the ``datalad run``, ``rerun`` and ``containers-run`` of a dataset or one below it.
+
+    That is one that stands there, or whose dataset it is; not one that has an input there, or its log.
+    """
+    place = _Place.of(folder)
+    runs = [pid for pid in processes.all_pids() if _is_datalad_run(pid)]
+    return _described(
+        pid
+        for pid in runs
+        if place and (place.is_stood_in_by(pid) or any(place.holds(pid, path) for path in _datasets(pid)))
+    )
 
 
-def _is_datalad_run(said: list[str]) -> bool:
+def _described(pids: Iterable[int]) -> list[Process]:
+    """Return processes for people, oldest first, without this one and its parents."""
+    ours = {os.getpid(), *processes.parents(os.getpid())}
+    found = [processes.describe(pid) for pid in pids if pid not in ours]
+    return sorted(filter(None, found), key=lambda process: (process.since, process.pid))
+
+
+def _is_datalad_run(pid: int) -> bool:
+    said = processes.words(pid) if processes.says(pid, b"datalad") else []
     at = next((at for at, word in enumerate(said) if _name(word) == "datalad"), None)
     return at is not None and bool(_RUNS & set(said[at + 1 :]))
+
+
+def _datasets(pid: int) -> Iterator[str]:
+    """Yield what a datalad was given as its dataset, or its command may have been: ``-d PATH``."""
+    said = processes.words(pid)
+    for word, then in itertools.pairwise([*said, ""]):
+        if word in ("-d", "--dataset"):
+            yield then
+        elif word.startswith(("-d", "--dataset=")):
+            yield from _paths(word)
 
 
 class _Place:
@@ -83,12 +110,25 @@ class _Place:
         self.folder = folder
         self._known: dict[str, bool] = {}
 
+    @classmethod
+    def of(cls, folder: Path) -> Self | None:
+        """Return a folder as such a place, if it is there."""
+        try:
+            found = folder.stat()
+        except OSError:
+            return None
+        return cls((found.st_dev, found.st_ino))
+
     def is_used_by(self, pid: int) -> bool:
-        return (
-            processes.lies_in(view(pid), self.folder)
-            or self._is_named_by(pid)
-            or any(self._holds_file(pid, file) for file in processes.written_by(pid))
+        return self.is_worked_in_by(pid) or any(
+            self._holds_file(pid, file) for file in processes.written_by(pid)
         )
+
+    def is_worked_in_by(self, pid: int) -> bool:
+        return self.is_stood_in_by(pid) or self._is_named_by(pid)
+
+    def is_stood_in_by(self, pid: int) -> bool:
+        return processes.lies_in(view(pid), self.folder)
 
     def _is_named_by(self, pid: int) -> bool:
         if not processes.says(pid, b"git", b"datalad"):  # as nearly all
@@ -99,9 +139,9 @@ class _Place:
         at = next((at for at, word in enumerate(said) if _TOOL.fullmatch(_name(word))), None)
         if at is None:
             return False
-        return any(self._holds(pid, path) for word in said[at + 1 :] for path in _paths(word))
+        return any(self.holds(pid, path) for word in said[at + 1 :] for path in _paths(word))
 
-    def _holds(self, pid: int, path: str) -> bool:
+    def holds(self, pid: int, path: str) -> bool:
         """Return whether a path, as ``pid`` sees it, is here or would be."""
         ways = [path] if path.startswith("/") else []
         if not ways or processes.has_own_mounts(pid):
