@@ -151,7 +151,8 @@ def _by_hand(project: Project, queue: Queue, busy: Iterable[Process]) -> list[Ho
     """Return the command that `wtwatch exec` runs just now, or what is left of one and holds the tree."""
     noted = queue.executes()
     if noted is not None and is_alive(noted.process):
-        return [Holder(noted.process.pid, noted.name, noted.since)]
+        command = f"wtwatch exec -- {noted.name}"
+        return [Holder(noted.process.pid, noted.name, noted.since, command=command)]
     known = {holder(config.daemon_file()), *(process.pid for process in busy)}
     left = [process for process in holding(RunTree.of(project).lock) if process.pid not in known]
     return [Holder(process.pid, process.name, process.since, command=process.command) for process in left]
