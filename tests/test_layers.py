@@ -99,6 +99,19 @@ def test_the_house_has_few_modules_outside_of_its_rooms() -> None:
     assert len(outside) <= 6 and 8 <= len(rooms) <= 16
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_what_is_written_of_the_floors_is_so(page: str) -> None:
+    text = " ".join((PACKAGE.parent / page).read_text(encoding="utf-8").split())
+    assert " ← ".join(" | ".join(rooms) for rooms in FLOORS if rooms != ("__main__",)) in text
+
+
+def test_the_map_names_each_room() -> None:
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for room_of_ours in FLOOR.keys() - {"__main__"}:
+        name = room_of_ours if (PACKAGE / room_of_ours).is_dir() else f"{room_of_ours}.py"
+        assert f"\n      {name}" in text, room_of_ours
+
+
 @pytest.mark.parametrize("library", sorted(ONLY_DOOR))
 def test_a_library_has_one_door(library: str) -> None:
     users = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -220,6 +221,17 @@ def test_a_lock_that_another_git_took_after_the_job_is_let_be(bench: Bench) -> N
     with pytest.raises(Busy, match=r"index\.lock"):
         bench.tidy(job)
     assert lock.exists() and (bench.tree / "left").exists()
+
+
+@pytest.mark.parametrize("ref", ["refs/annex/last-index", "refs/heads/git-annex", "refs/heads/runs"])
+def test_a_lock_of_a_ref_that_a_killed_git_left_does_not_stop_the_next_job(bench: Bench, ref: str) -> None:
+    bench.do("echo 1 > out", outputs=("out",))
+    lock = bench.lab.main / ".git" / f"{ref}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    job = bench.do(f"touch {shlex.quote(str(lock))}; exit 3", plain=True)
+    bench.tidy(job)
+    assert not lock.exists()
+    assert over(bench.do("echo 2 > out", outputs=("out",))).outcome is Outcome.SUCCEEDED
 
 
 @pytest.mark.parametrize(

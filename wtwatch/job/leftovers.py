@@ -9,6 +9,7 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +24,12 @@ from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.changes import changes_in, unlocked
-from wtwatch.tree.states import After, Before, added, locks_of
+from wtwatch.tree.states import After, Before, added, locks_of, shared_locks_of
 from wtwatch.words.errors import Busy
+from wtwatch.words.quoting import quoted
+
+LASTING = 1.0
+"""Seconds after which a lock of a ref belongs to nobody that lives."""
 
 
 class Left(NamedTuple):
@@ -72,15 +77,37 @@ def _wait_for_others(tree: RunTree, then: Before, after: After, ignore: Collecti
         )
     known = {lock for state in then.datasets for lock in state.locks}
     for state in after.datasets:
-        for lock in locks_of(Repo(tree.path / state.path), state.branch):
+        repo = Repo(tree.path / state.path)
+        shared = shared_locks_of(repo, state.branch)
+        for lock in locks_of(repo, state.branch):
             if not lock.exists():
                 continue
-            if str(lock) in known or str(lock) not in state.locks:
+            left = str(lock) in state.locks and str(lock) not in known
+            if lock in shared and not (left and _lasts(lock)):
+                continue  # somebody works in the main tree
+            if not left:
                 raise Busy(
                     f"{lock} is held by another git than the job's.",
-                    "Wait for that git to end. If none runs, remove the file.",
+                    f"Wait for that git to end. If none runs, remove it: rm {quoted(lock)}",
                 )
             lock.unlink()  # git writes a lock anew each time, and reads none
+
+
+def _lasts(lock: Path) -> bool:
+    """Return whether a lock stays the same for a while: that of a ref is held for milliseconds."""
+    deadline, first = time.monotonic() + LASTING, _inode(lock)
+    while first is not None and _inode(lock) == first:
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _inode(file: Path) -> int | None:
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _clear_code(tree: RunTree, demanded: Demands, then: Before, after: After, place: Path) -> bool:

@@ -98,10 +98,19 @@ def _state(repo: Repo, path: str, asking: GitAsking) -> DatasetState:
 
 
 def locks_of(repo: Repo, branch: str | None) -> list[Path]:
-    """Return where a git at work in this work tree has its lock files."""
+    """Return where a git at work in this work tree has its lock files, or left them when it was killed."""
     own = repo.git_dir()
-    locks = [own / "index.lock", own / "HEAD.lock"]
-    return [*locks, repo.common_dir() / "refs" / "heads" / f"{branch}.lock"] if branch else locks
+    return [own / "index.lock", own / "HEAD.lock", *shared_locks_of(repo, branch)]
+
+
+def shared_locks_of(repo: Repo, branch: str | None) -> list[Path]:
+    """Return where a git has locks that the other work trees of the repository feel as well.
+
+    Those of the branch, and of what git-annex updates with each command.
+    """
+    refs = repo.common_dir() / "refs"
+    names = ["heads/git-annex", "annex/last-index", *([f"heads/{branch}"] if branch else [])]
+    return [refs / f"{name}.lock" for name in names]
 
 
 T = TypeVar("T", bound=TreeState)

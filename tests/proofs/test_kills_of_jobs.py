@@ -1,0 +1,183 @@
+"""`kill -9` at random moments of a job and after it: the queue tells the truth, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.conftest import Say
+from tests.lab import Lab, eventually
+from tests.proofs.killing import killed, moments, undisturbed
+from wtwatch.doors.dataset import record_of
+from wtwatch.job.attempt import Folder
+from wtwatch.project.config import Project, read_project
+from wtwatch.project.tree import RunTree
+from wtwatch.queue.jobs import Queue
+from wtwatch.reconcile import TickOptions, tick
+from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Trigger
+
+WORK = TickOptions(start_jobs=True, patience=20.0)
+ONLY_LOOK = TickOptions(patience=20.0)
+
+TICK = """\
+import sys
+from pathlib import Path
+from wtwatch.project.config import read_project
+from wtwatch.reconcile import TickOptions, tick
+tick(read_project(Path(sys.argv[1])), TickOptions(patience=20.0))
+"""
+
+INSIDE = "inputs/L5b_2p"
+FAILS = (
+    "echo half > declared; echo mine > stray; echo mine > code/stray; echo '# mine' >> code/README.txt; "
+    f"echo mine > {INSIDE}/stray; git -C {INSIDE} commit -q --allow-empty -m mine; exit 3"
+)
+
+
+@pytest.fixture
+def project(lab: Lab, say: Say) -> Project:
+    lab.git("config", "core.hooksPath", "/dev/null", cwd=lab.code)
+    (lab.code / "README.txt").write_text("read me\n")
+    lab.git("add", ".", cwd=lab.code)
+    lab.git("commit", "-q", "-m", "a file to be edited", cwd=lab.code)
+    lab.move_bookmark()
+    say(lab.main, "init")
+    return read_project(lab.project().state / "config.toml")._replace(settle=0.0)
+
+
+def queued(project: Project, command: str, outputs: tuple[str, ...]) -> Job:
+    tip = Queue(project.state).add([JobSpec(command, outputs=outputs)], Trigger.NOW, None)  # type: ignore[arg-type]
+    return tip[0]
+
+
+def started(project: Project, job: Job) -> Folder:
+    found = eventually(lambda: tick(project, WORK).started)
+    assert found is not None and found.id == job.id
+    return Folder.of(project.state, job.id, job.attempt)
+
+
+def ended(project: Project, job: Job) -> Ended:
+    """Tick until the job is over and cleared up behind; return how it ended."""
+
+    def holds_it_up() -> object:
+        done = tick(project, ONLY_LOOK)
+        queue = Queue(project.state)
+        over = isinstance(queue.job(job.id).state, Ended) and queue.uncleared() is None
+        return None if over else done
+
+    deadline = time.monotonic() + 30
+    while (held_up := holds_it_up()) is not None:
+        assert time.monotonic() < deadline, str(held_up)[:1500]
+    state = Queue(project.state).job(job.id).state
+    assert isinstance(state, Ended)
+    return state
+
+
+def assert_clean(lab: Lab, code: str) -> None:
+    assert lab.git("status", "--porcelain", "-uall", "--ignore-submodules=none", cwd=lab.run) == ""
+    assert lab.git("status", "--porcelain", "-uall", cwd=lab.run_code) == ""
+    assert lab.commit("HEAD", lab.run_code) == code
+    assert lab.git("symbolic-ref", "--short", "HEAD", cwd=lab.run) == "runs"
+
+
+def left_by(project: Project, job: Job) -> dict[str, str]:
+    place = RunTree.of(project).shelf / "jobs" / f"{job.id}.{job.attempt}"
+    files = (file for file in place.rglob("*") if file.is_file())
+    return {file.relative_to(place).as_posix(): file.read_text() for file in files}
+
+
+def edit_is_kept(lab: Lab, project: Project) -> bool:
+    refs = lab.git("for-each-ref", "--format=%(refname)", RunTree.of(project).backup_prefix, cwd=lab.code)
+    texts = (lab.git("cat-file", "blob", f"{ref}:README.txt", cwd=lab.code) for ref in refs.split())
+    return any("# mine" in text for text in texts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(2))
+def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
+    lab: Lab, project: Project, part: int
+) -> None:
+    code, config = lab.commit("HEAD", lab.run_code), str(project.state / "config.toml")
+    whole, alive = 0.0, 0
+    for moment in [None, *moments(part, 1.0, 12)]:
+        job = queued(project, FAILS, ("declared",))
+        folder = started(project, job)
+        eventually(folder.result, within=60)
+        if moment is None:
+            whole = undisturbed(TICK, config)
+        else:
+            alive += killed(moment * whole, TICK, config)
+        state = ended(project, job)
+        assert (state.outcome, state.exit) == (Outcome.FAILED, 3)
+        assert_clean(lab, code)
+        left = left_by(project, job)
+        stray = {f"{place}stray": "mine\n" for place in ("", "code/", f"{INSIDE}/")}
+        assert left.items() >= (stray | {"declared": "half\n"}).items()
+        assert edit_is_kept(lab, project), "the edit in code"
+    assert alive >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(2))
+def test_a_job_killed_at_any_moment_is_told_as_it_ended(lab: Lab, project: Project, part: int) -> None:
+    """From its start over the command and DataLad's commit to the outcome; a success has its commit."""
+    code = lab.commit("HEAD", lab.run_code)
+    whole, seen = 0.0, set()
+    for number, moment in enumerate([None, *moments(part, 1.0, 13)]):
+        job = queued(project, f"echo {part}.{number} > out.txt", ("out.txt",))
+        base = lab.commit("HEAD", lab.run)
+        folder = started(project, job)
+        began, process = time.monotonic(), folder.started()
+        assert process is not None
+        if moment is None:
+            eventually(folder.result, within=60)
+            whole = time.monotonic() - began
+        else:
+            waited = began + moment * whole * 1.1
+            eventually(lambda until=waited: time.monotonic() >= until)  # type: ignore[misc]
+            end_group(process.pid)
+        state = ended(project, job)
+        seen.add(state.outcome)
+        assert_clean(lab, code)
+        head = lab.commit("HEAD", lab.run)
+        if state.outcome is Outcome.SUCCEEDED:
+            assert state.commits == (head,) and lab.commit("HEAD^", lab.run) == base
+            record = record_of(lab.run, head)
+            assert record is not None and record["wtwatch"]["code"] == code
+            assert (lab.run / "out.txt").read_text() == f"{part}.{number}\n"
+        else:
+            assert state.outcome is Outcome.INTERRUPTED and head == base
+    assert seen == {Outcome.SUCCEEDED, Outcome.INTERRUPTED}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["echo {} > out.txt", "echo {} > out.txt; exit 3"])
+def test_a_job_killed_after_each_of_its_steps_is_told_as_it_ended(
+    lab: Lab, project: Project, command: str
+) -> None:
+    code = lab.commit("HEAD", lab.run_code)
+    for step in ("started", "before", "command", "after", "verified", "outcome"):
+        job = queued(project, command.format(step), ("out.txt",))
+        base = lab.commit("HEAD", lab.run)
+        folder = started(project, job)
+        process = folder.started()
+        assert process is not None
+        eventually((folder.path / step).exists, within=60)
+        end_group(process.pid)
+        state = ended(project, job)
+        assert_clean(lab, code)
+        succeeded = lab.commit("HEAD", lab.run) != base
+        assert (state.outcome is Outcome.SUCCEEDED) == succeeded
+        if step in ("command", "after", "verified", "outcome"):
+            assert state.exit == (3 if "exit" in command else 0)
+            assert succeeded == ("exit" not in command)
+
+
+def end_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:  # it was done
+        return

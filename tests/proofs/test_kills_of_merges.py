@@ -1,0 +1,98 @@
+"""`kill -9` at random moments of a merge and of an init: the next one ends it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house import House
+from tests.lab import Lab, eventually
+from tests.proofs.killing import killed, moments, undisturbed
+from wtwatch.home import merge
+from wtwatch.words.errors import Busy
+
+MERGE = """\
+import sys
+from pathlib import Path
+from tests.house import House
+from wtwatch.home import merge
+project = House.at(Path(sys.argv[1])).project
+merge.act(project, merge.prepare(project))
+"""
+
+WTWATCH = (sys.executable, "-P", "-m", "wtwatch")
+
+INIT = """\
+import sys
+from wtwatch import cli
+sys.exit(cli.run(["init"]))
+"""
+
+
+def with_results(root: Path) -> House:
+    house = House.built(root)
+    run, main = house.project.run_tree, house.project.main_tree
+    for number in range(150):
+        (run / f"out-{number}.txt").write_text(f"{number}\n" * 500)
+    house.git("add", "out-*", cwd=run)
+    house.git("commit", "-q", "-m", "results", cwd=run)
+    (main / "more.txt").write_text("more\n")
+    house.git("add", "more.txt", cwd=main)
+    house.git("commit", "-q", "-m", "more", cwd=main)
+    (main / "open.txt").write_text("mine\n")
+    return house
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(5))
+def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part: int) -> None:
+    whole = undisturbed(MERGE, str(with_results(tmp_path / "undisturbed").project.main_tree.parent))
+    alive = 0
+    for number, moment in enumerate(moments(part, whole, 10)):
+        house = with_results(tmp_path / str(number))
+        alive += killed(moment, MERGE, str(house.project.main_tree.parent))
+
+        def merged(house: House = house) -> bool:
+            try:
+                merge.act(house.project, merge.prepare(house.project))
+            except Busy:  # what was killed is not gone yet
+                return False
+            return True
+
+        eventually(merged)
+        main = house.project.main_tree
+        runs = house.git("rev-parse", "runs", cwd=main)
+        assert house.git("merge-base", "--is-ancestor", runs, "HEAD", cwd=main) == ""
+        assert house.git("status", "--porcelain", "--ignore-submodules", cwd=main) == "?? open.txt"
+        assert (main / "out-149.txt").read_text() == "149\n" * 500
+    assert alive >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(5))
+def test_an_init_killed_at_any_moment_is_ended_by_the_next(
+    make_lab: object, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    assert callable(make_lab)
+    alive, whole = 0, 60.0
+    for name in ("first", "second"):  # the first time much is read from the disk
+        lab: Lab = make_lab("git", name)
+        monkeypatch.chdir(lab.main)
+        whole = min(whole, undisturbed(INIT))
+        lab.say(*WTWATCH, "forget", "L5b")
+    for number, moment in enumerate(moments(part, whole, 10)):
+        lab = make_lab("git", f"lab-{number}")
+        monkeypatch.chdir(lab.main)
+        alive += killed(moment, INIT)
+
+        def follows(lab: Lab = lab) -> bool:  # what was killed may not be gone yet
+            said = lab.say(*WTWATCH, "init", code=(0, 1, 2))
+            return said.code == 0 and "follows the bookmark" in said.out
+
+        eventually(follows, within=30)
+        assert lab.commit("HEAD", lab.run_code) == lab.commit("runs")
+        assert lab.git("status", "--porcelain", "-uall", cwd=lab.run) == ""
+        lab.say(*WTWATCH, "forget", "L5b")
+    assert alive >= 4
