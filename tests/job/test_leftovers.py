@@ -223,6 +223,15 @@ def test_a_lock_that_another_git_took_after_the_job_is_let_be(bench: Bench) -> N
     assert lock.exists() and (bench.tree / "left").exists()
 
 
+def test_a_lock_that_clearing_up_left_when_it_was_killed_does_not_stop_the_next(bench: Bench) -> None:
+    job = bench.do("echo 1 > left; false")
+    bench.folder(job).begin_clearing()
+    inputs = bench.tree / "inputs/L5b_2p"
+    lock = Path(bench.lab.git("rev-parse", "--absolute-git-dir", cwd=inputs)) / "index.lock"
+    lock.touch()
+    assert bench.tidy(job) is not None and not lock.exists()
+
+
 @pytest.mark.parametrize("ref", ["refs/annex/last-index", "refs/heads/git-annex", "refs/heads/runs"])
 def test_a_lock_of_a_ref_that_a_killed_git_left_does_not_stop_the_next_job(bench: Bench, ref: str) -> None:
     bench.do("echo 1 > out", outputs=("out",))

@@ -247,6 +247,14 @@ class Folder:
             write_whole(file, json.dumps(instant()._asdict()))
         return 0.0
 
+    def begin_clearing(self) -> None:
+        """Note that clearing up behind it begins."""
+        write_whole(self.path / "clearing", "")
+
+    def clearing_began(self) -> bool:
+        """Return whether clearing up behind it has begun; it may have been cut off."""
+        return (self.path / "clearing").exists()
+
     def _facts(self, name: str) -> dict[str, Any] | None:
         with self._in_words(name):
             try:

@@ -49,7 +49,9 @@ def clear(tree: RunTree, attempt: Folder, demanded: Demands, after: After) -> Le
     """
     process = attempt.started()
     then, name = attempt.before() or Before(()), attempt.path.name
-    _wait_for_others(tree, then, after, (process.pid,) if process else ())
+    _wait_for_others(tree, (process.pid,) if process else ())
+    _drop_locks(tree, then, after, attempt.clearing_began())
+    attempt.begin_clearing()
     place = tree.shelf / "jobs" / name
     notes = back.code(tree, demanded.code_sha, _clear_code(tree, demanded, then, after, place))
     inside = [state.path for state in after.datasets if state.path not in ("", demanded.code_path)]
@@ -66,8 +68,8 @@ def clear(tree: RunTree, attempt: Folder, demanded: Demands, after: After) -> Le
     return Left(place, tuple(notes))
 
 
-def _wait_for_others(tree: RunTree, then: Before, after: After, ignore: Collection[int]) -> None:
-    """Raise :class:`Busy` while a foreign process works in the tree; drop locks that a killed git left."""
+def _wait_for_others(tree: RunTree, ignore: Collection[int]) -> None:
+    """Raise :class:`Busy` while a foreign process works in the tree."""
     others = working_in(tree, ignore)
     if others:
         raise Busy(
@@ -75,6 +77,13 @@ def _wait_for_others(tree: RunTree, then: Before, after: After, ignore: Collecti
             "It is cleared away when that ends.",
             tuple(others),
         )
+
+
+def _drop_locks(tree: RunTree, then: Before, after: After, again: bool) -> None:
+    """Take away the locks of a git that was killed with the job, or with clearing up if that began before.
+
+    Raises :class:`Busy` for others, since somebody's git holds them that cannot be seen.
+    """
     known = {lock for state in then.datasets for lock in state.locks}
     for state in after.datasets:
         repo = Repo(tree.path / state.path)
@@ -82,7 +91,7 @@ def _wait_for_others(tree: RunTree, then: Before, after: After, ignore: Collecti
         for lock in locks_of(repo, state.branch):
             if not lock.exists():
                 continue
-            left = str(lock) in state.locks and str(lock) not in known
+            left = str(lock) not in known and (again or str(lock) in state.locks)
             if lock in shared and not (left and _lasts(lock)):
                 continue  # somebody works in the main tree
             if not left:
