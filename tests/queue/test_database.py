@@ -1,22 +1,23 @@
-"""The file of the queue: that it was lost is noticed, however it went, and no number is given out twice."""
+"""The file of the queue: it is whole after a crash, and its loss is noticed; no number is given out twice."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+import stat
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.queue.samples import A, commands, specs
+from wtwatch.queue.database import MIGRATIONS
 from wtwatch.queue.jobs import Queue
-from wtwatch.words.model import Job, JobSpec, Sha, Trigger
-
-A = Sha("a" * 40)
-
-
-@pytest.fixture
-def queue(tmp_path: Path) -> Queue:
-    return Queue(tmp_path / "state")
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Job, JobSpec, Trigger
 
 
 def add(queue: Queue, number: int = 1) -> list[Job]:
@@ -71,3 +72,53 @@ def test_the_loss_of_a_file_that_an_older_version_made_is_told_by_the_folders_of
     assert queue.lost()
     assert [job.id for job in add(queue)] == [4]
     assert queue.lost()
+
+
+def test_the_file_is_for_the_user_alone_and_has_a_rollback_journal(queue: Queue) -> None:
+    queue.add(specs("one"), Trigger.NOW, A)
+    assert stat.S_IMODE(queue.file.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(queue.file)) as db, db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    db.close()
+
+
+def test_a_file_of_a_newer_wtwatch_is_left_alone(queue: Queue) -> None:
+    queue.add(specs("one"), Trigger.NOW, A)
+    with closing(sqlite3.connect(queue.file)) as db, db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(WtwatchError, match="newer wtwatch"):
+        queue.jobs()
+
+
+def test_a_damaged_file_is_named_and_not_overwritten(queue: Queue) -> None:
+    queue.file.parent.mkdir()
+    queue.file.write_bytes(b"no database " * 1000)
+    for attempt in (queue.jobs, queue.pause):
+        with pytest.raises(WtwatchError, match="damaged"):
+            attempt()
+    assert queue.file.read_bytes().startswith(b"no database")
+
+
+def test_a_process_killed_while_it_writes_leaves_the_last_whole_state(queue: Queue) -> None:
+    queue.add(specs("before"), Trigger.NOW, A)
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, signal, sys\n"
+            "from pathlib import Path\n"
+            "from wtwatch.queue.database import changing\n"
+            "with changing(Path(sys.argv[1])) as db:\n"
+            "    db.execute('DELETE FROM jobs')\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n",
+            str(queue.file),
+        ],
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert killed.returncode == -9
+    assert commands(queue.jobs()) == ["before"]
+    queue.add(specs("after"), Trigger.NOW, A)
+    assert commands(queue.jobs()) == ["before", "after"]

@@ -21,9 +21,6 @@ from wtwatch.words.model import Sha, SyncDone, moment, now, stamp
 KEPT_SYNCS = 100
 """Syncs that are remembered; only the newest is shown."""
 
-PAUSED = "EXISTS (SELECT 1 FROM meta WHERE key = 'paused')"
-"""Whether the queue is paused, as a condition in SQL."""
-
 UNCLEARED = "uncleared"
 """The key under which the end of a job is noted, together with that end, until the tree is cleared up."""
 
@@ -241,4 +238,4 @@ class QueueFacts:
 
 def is_paused(db: sqlite3.Connection) -> bool:
     """Return whether the queue in an open database is paused."""
-    return bool(db.execute(f"SELECT {PAUSED}").fetchone()[0])
+    return db.execute("SELECT 1 FROM meta WHERE key = 'paused'").fetchone() is not None

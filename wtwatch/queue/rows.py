@@ -1,4 +1,4 @@
-"""How the vocabulary is written into the rows of the database, and read from them."""
+"""How the vocabulary is written into the rows of the database, and read from them; jobs by their number."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from wtwatch.words.errors import UsageError
 from wtwatch.words.model import (
     Ended,
     Foreign,
@@ -21,6 +22,12 @@ from wtwatch.words.model import (
     moment,
 )
 from wtwatch.words.versioned import given, taken
+
+JobId = int | str
+"""A job's number, or ``s1`` for the first standing jobs, as people write them."""
+
+_DIGITS = 18
+"""Digits of the greatest number that SQLite surely holds (https://sqlite.org/datatype3.html)."""
 
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
@@ -88,3 +95,27 @@ def _spec(kept: dict[str, Any]) -> JobSpec:
 def storable(text: str | None) -> str | None:
     """Return text as UTF-8 can hold it; names of files may be any bytes."""
     return text.encode("utf-8", "backslashreplace").decode() if text else text
+
+
+def jobs_in(db: sqlite3.Connection, batch: int | None) -> list[Job]:
+    """Return the jobs of a batch (``None``: all) in an open database, in order of batch and place."""
+    which, values = ("", ()) if batch is None else ("WHERE batch = ?", (batch,))
+    return [job_of(row) for row in db.execute(f"SELECT * FROM jobs {which} ORDER BY batch, place", values)]
+
+
+def job_row(db: sqlite3.Connection, job: int) -> sqlite3.Row:
+    """Return the row of a job in an open database; raises :class:`UsageError` if there is none."""
+    row: sqlite3.Row | None = db.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+    if row is None:
+        raise UsageError(f"There is no job {job}.", "`wtwatch queue list` shows all.")
+    return row
+
+
+def number_of(job: JobId) -> int:
+    """Return the number that people gave of a job; raises :class:`UsageError` for what can be none."""
+    words = str(job)
+    if not (words.isascii() and words.isdigit()):
+        raise UsageError(f"{job!r} is not the number of a job.", "`wtwatch queue list` shows all.")
+    if len(words) > _DIGITS:
+        raise UsageError(f"There is no job {job}.", "`wtwatch queue list` shows all.")
+    return int(words)

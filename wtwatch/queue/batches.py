@@ -1,0 +1,111 @@
+"""Batches in the open database: looked at, made, made due by a move, superseded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from wtwatch.queue import due
+from wtwatch.queue.due import OpenBatch, OpenWork
+from wtwatch.queue.facts import is_paused
+from wtwatch.queue.rows import spec_text, standing_of
+from wtwatch.words.model import JobSpec, Outcome, Sha, Standing, Trigger, now, stamp
+
+_SUPERSEDED = "superseded by batch "
+
+
+def open_work(db: sqlite3.Connection) -> OpenWork:
+    """Return all that is not over, seen at one moment, for :mod:`wtwatch.queue.due` to decide by."""
+    if not db.in_transaction:
+        db.execute("BEGIN")  # it ends with the connection
+    batches = db.execute(
+        "SELECT batches.id, due, batches.base, batches.code, max(state = 'running') AS runs, ("
+        " SELECT id FROM jobs WHERE batch = batches.id AND state = 'waiting' ORDER BY place LIMIT 1) AS first"
+        " FROM batches JOIN jobs ON jobs.batch = batches.id"
+        " WHERE state IN ('waiting', 'running') GROUP BY batches.id"
+    )
+    standing = db.execute("SELECT base FROM standing")
+    return OpenWork(
+        tuple(
+            OpenBatch(row["id"], row["due"], row["base"], row["code"], row["first"], bool(row["runs"]))
+            for row in batches
+        ),
+        tuple(Sha(row["base"]) for row in standing),
+        is_paused(db),
+    )
+
+
+def new_batch(db: sqlite3.Connection, specs: Sequence[JobSpec], trigger: Trigger, base: Sha | None) -> int:
+    """Make a batch of jobs that wait, and return its number; it is due at once unless by the next move."""
+    made = db.execute("INSERT INTO batches (trigger, base) VALUES (?, ?)", (trigger.value, base))
+    batch = int(made.lastrowid or 0)
+    moment_queued = stamp(now())
+    db.executemany(
+        "INSERT INTO jobs (batch, place, spec, queued) VALUES (?, ?, ?, ?)",
+        [(batch, place, spec_text(spec), moment_queued) for place, spec in enumerate(specs)],
+    )
+    if trigger is not Trigger.ON_MOVE:
+        _make_due(db, batch)
+    return batch
+
+
+def fire(db: sqlite3.Connection, tip: Sha, differs: Mapping[Sha, bool]) -> list[int]:
+    """Make due what waits for a move to ``tip``, and return those batches.
+
+    ``differs`` says for each tip since which something waits whether anything that jobs use changed; where
+    not, they wait for the next move from ``tip`` on. What it does not name stays for the next call.
+    """
+    fired = [batch.id for batch in due.for_a_move(open_work(db)) if batch.base and differs.get(batch.base)]
+    for batch in fired:
+        _make_due(db, batch)
+    for row in db.execute("SELECT * FROM standing ORDER BY id").fetchall():
+        template = standing_of(row)
+        if differs.get(template.base):
+            fired.append(_renew(db, template, tip))
+    for base in differs:
+        db.execute("UPDATE batches SET base = ? WHERE due IS NULL AND base = ?", (tip, base))
+        db.execute("UPDATE standing SET base = ? WHERE base = ?", (tip, base))
+    return fired
+
+
+def cancel_waiting(db: sqlite3.Connection, job: int, detail: str | None) -> None:
+    """End a job whose command did not begin."""
+    db.execute(
+        "UPDATE jobs SET state = ?, ended = ?, detail = ? WHERE id = ?",
+        (Outcome.CANCELLED.value, stamp(now()), detail, job),
+    )
+
+
+def _make_due(db: sqlite3.Connection, batch: int) -> None:
+    db.execute(
+        "UPDATE batches SET due = (SELECT coalesce(max(due), 0) + 1 FROM batches) WHERE id = ?", (batch,)
+    )
+
+
+def _renew(db: sqlite3.Connection, template: Standing, tip: Sha) -> int:
+    """Make a batch of standing jobs, in place of their last one if that has not started."""
+    unstarted = db.execute(
+        "SELECT jobs.id FROM jobs JOIN batches ON batches.id = jobs.batch"
+        " WHERE batches.standing = ? AND batches.code IS NULL AND jobs.state = 'waiting'",
+        (template.id,),
+    ).fetchall()
+    if unstarted:
+        _forget_superseded(db, template.id)
+    batch = new_batch(db, template.specs, Trigger.EVERY_MOVE, tip)
+    db.execute("UPDATE batches SET standing = ? WHERE id = ?", (template.id, batch))
+    for row in unstarted:
+        cancel_waiting(db, row["id"], f"{_SUPERSEDED}{batch}")
+    return batch
+
+
+def _forget_superseded(db: sqlite3.Connection, template: int) -> None:
+    """Drop jobs of standing batches that never started, since another batch of theirs is superseded now."""
+    batches = "batch IN (SELECT id FROM batches WHERE standing = ? AND code IS NULL)"
+    db.execute(
+        f"DELETE FROM jobs WHERE {batches} AND attempt = 1 AND state = 'cancelled' AND detail LIKE ?",
+        (template, f"{_SUPERSEDED}%"),
+    )
+    db.execute(
+        "DELETE FROM batches WHERE standing = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch = batches.id)",
+        (template,),
+    )

@@ -1,0 +1,140 @@
+"""What people do to jobs that are queued: cancel, retry, remove, acknowledge. Each does all or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+
+from wtwatch.queue.batches import cancel_waiting, new_batch
+from wtwatch.queue.database import changing, reading
+from wtwatch.queue.facts import QueueFacts
+from wtwatch.queue.rows import JobId, job_of, job_row, jobs_in, number_of
+from wtwatch.words.errors import UsageError, WtwatchError
+from wtwatch.words.model import Ended, Foreign, Job, Outcome, Trigger, Waiting, now, stamp
+
+ENDED = tuple(outcome.value for outcome in Outcome)
+_COLUMNS = (
+    "batch, place, attempt, spec, queued, state, started, code, base, uuid, ended, exit, commits, detail, "
+    "cancel_requested, acknowledged"
+)
+
+
+class QueueVerbs(QueueFacts):
+    """The queue as people change it, of the project whose state lies in the folder ``state``."""
+
+    def cancel(self, ids: Iterable[JobId]) -> list[Job]:
+        """End waiting jobs, ask running ones to stop, take back standing ones; all, or none of them.
+
+        Returns the running ones, which the daemon has to stop. Raises :class:`UsageError` for an unknown id
+        or a job that ended.
+        """
+        with self._known() as db:
+            running = []
+            for job in ids:
+                if _is_standing(job):
+                    _drop_standing(db, job)
+                    continue
+                found = job_of(job_row(db, number_of(job)))
+                if isinstance(found.state, Ended):
+                    raise UsageError(
+                        f"Job {job} is over already ({found.word}).", "See `wtwatch queue list`."
+                    )
+                if isinstance(found.state, Foreign):
+                    raise UsageError(
+                        f"Job {job} is {found.word}, a state that this version of wtwatch does not know.",
+                        "Install the newer one again: pip install --upgrade wtwatch",
+                    )
+                if isinstance(found.state, Waiting):
+                    cancel_waiting(db, found.id, None)
+                else:
+                    db.execute("UPDATE jobs SET cancel_requested = 1 WHERE id = ?", (found.id,))
+                    running.append(job_of(job_row(db, found.id)))
+            return running
+
+    def retry(self, ids: Iterable[JobId]) -> list[Job]:
+        """Queue jobs that ended once more, as a new batch that is due now, in the order given.
+
+        They keep their ids and count their attempts. Raises :class:`UsageError` for one that has not ended.
+        """
+        numbers = list(dict.fromkeys(number_of(job) for job in ids))
+        with self._known() as db:
+            rows = [job_row(db, number) for number in numbers]
+            for row in rows:
+                if row["state"] not in ENDED:
+                    raise UsageError(
+                        f"Job {row['id']} has not ended: it is {row['state']}.", "See `wtwatch queue list`."
+                    )
+                self._check_cleared(row["id"])
+            if not rows:
+                return []
+            batch = new_batch(db, (), Trigger.NOW, None)
+            for place, row in enumerate(rows):
+                db.execute(
+                    f"INSERT INTO attempts (job, {_COLUMNS}) SELECT id, {_COLUMNS} FROM jobs WHERE id = ?",
+                    (row["id"],),
+                )
+                db.execute(
+                    "UPDATE jobs SET batch = ?, place = ?, attempt = attempt + 1, queued = ?,"
+                    " state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL, ended = NULL,"
+                    " exit = NULL, commits = '[]', detail = NULL, cancel_requested = 0, acknowledged = 0"
+                    " WHERE id = ?",
+                    (batch, place, stamp(now()), row["id"]),
+                )
+            return jobs_in(db, batch)
+
+    def remove(self, ids: Iterable[JobId]) -> list[int]:
+        """Forget jobs, or standing ones; raises :class:`UsageError` for one that runs.
+
+        Returns the numbers of the jobs, whose folders are no concern of the queue's.
+        """
+        with self._known() as db:
+            gone = []
+            for job in ids:
+                if _is_standing(job):
+                    _drop_standing(db, job)
+                    continue
+                row = job_row(db, number_of(job))
+                if row["state"] == "running":
+                    raise UsageError(f"Job {job} is running.", f"Stop it first: wtwatch queue cancel {job}")
+                self._check_cleared(row["id"])
+                db.execute("DELETE FROM attempts WHERE job = ?", (row["id"],))
+                db.execute("DELETE FROM jobs WHERE id = ?", (row["id"],))
+                gone.append(int(row["id"]))
+            return gone
+
+    def acknowledge(self, ids: Iterable[JobId] | None = None) -> None:
+        """Note that the user saw how jobs ended (``None``: all), so that they stop asking for attention."""
+        with self._known() as db:
+            if ids is None:
+                marks = ", ".join("?" * len(ENDED))
+                db.execute(f"UPDATE jobs SET acknowledged = 1 WHERE state IN ({marks})", ENDED)
+                return
+            for job in ids:
+                row = job_row(db, number_of(job))
+                if row["state"] not in ENDED:
+                    raise UsageError(f"Job {job} has not ended: it is {row['state']}.")
+                db.execute("UPDATE jobs SET acknowledged = 1 WHERE id = ?", (row["id"],))
+
+    def _check_cleared(self, job: int) -> None:
+        """Raise :class:`WtwatchError` while what a job that ended left has still to be moved away."""
+        pending = self.uncleared()
+        if pending and pending.job == job:
+            raise WtwatchError(
+                f"Job {job} has ended, but the run tree is not cleared up behind it yet.",
+                "It soon is, if the daemon runs; `wtwatch status` says what keeps it from that.",
+            )
+
+    def _known(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Open for a change of jobs that must exist, so that a typing error does not make a database."""
+        return changing(self.file) if self.file.exists() else reading(self.file)
+
+
+def _is_standing(job: JobId) -> bool:
+    return isinstance(job, str) and job.startswith("s")
+
+
+def _drop_standing(db: sqlite3.Connection, job: JobId) -> None:
+    number = number_of(str(job).removeprefix("s"))
+    if not db.execute("DELETE FROM standing WHERE id = ?", (number,)).rowcount:
+        raise UsageError(f"There are no standing jobs {job}.", "`wtwatch queue list` shows all.")
