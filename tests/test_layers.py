@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,6 +111,14 @@ def test_the_map_names_each_room() -> None:
     for room_of_ours in FLOOR.keys() - {"__main__"}:
         name = room_of_ours if (PACKAGE / room_of_ours).is_dir() else f"{room_of_ours}.py"
         assert f"\n      {name}" in text, room_of_ours
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_a_module_that_a_page_names_is_there(page: str) -> None:
+    text = (PACKAGE.parent / page).read_text(encoding="utf-8")
+    rooms = "|".join(sorted(FLOOR))
+    named = set(re.findall(rf"(?<![\w./])(?:wtwatch/)?((?:{rooms})/\w+)", text))
+    assert named and not {name for name in named if not (PACKAGE / f"{name}.py").is_file()}
 
 
 @pytest.mark.parametrize("library", sorted(ONLY_DOOR))
