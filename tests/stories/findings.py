@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,3 +111,12 @@ def ends(lab: Lab, *words: str) -> None:
     queue = Queue(lab.project().state)
     wanted = list(words)
     eventually(lambda: [job.word for job in sorted(queue.jobs(), key=lambda job: job.id)] == wanted)
+
+
+def files_of_which_nobody_says_who_ends_them(lab: Lab) -> set[str]:
+    """Return what lies in the project's state and is not named in CONTRIBUTING.md."""
+    said = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    state = lab.project().state
+    paths = (file.relative_to(state).as_posix() for file in state.rglob("*") if file.is_file())
+    names = (re.sub(r"-\d{8}T\d+", "-*", re.sub(r"jobs/\d+\.\d+/", "", path)) for path in paths)
+    return {name for name in names if f"`{name}`" not in said}

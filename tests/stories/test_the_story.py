@@ -7,6 +7,7 @@ from tests.lab import Lab, eventually
 from tests.stories.findings import (
     assert_results_name_what_ran,
     figure,
+    files_of_which_nobody_says_who_ends_them,
     is_clean,
     pointer,
     results,
@@ -59,3 +60,4 @@ def test_a_batch_keeps_its_code_the_standing_one_gets_the_new_and_merge_brings_a
     assert pointer(lab, tree=lab.main) == new
     assert lab.status()["results"] == {"ahead": 0, "behind": 0, "conflict": False}
     lab.wtwatch("status", code=0)
+    assert not files_of_which_nobody_says_who_ends_them(lab)
