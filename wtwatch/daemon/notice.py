@@ -25,7 +25,7 @@ from wtwatch.daemon.places import Places, identity
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
-DEBOUNCE = 0.05
+DEBOUNCE = 0.03
 """Seconds from the first ring to the visit that answers it and all that come in between."""
 
 POLL = 1.0
@@ -76,7 +76,7 @@ class Bell:
         """Wait for a ring, but no longer than ``at_most`` seconds; return whether there was one.
 
         Returns :data:`DEBOUNCE` seconds after the first ring, however many follow, so that a busy
-        repository can neither delay the visit nor ask for more than twenty a second.
+        repository can neither delay the visit nor ask for more than thirty a second.
         """
         try:
             self._rings.get(timeout=max(0.0, at_most))
