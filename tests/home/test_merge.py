@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.full_disk import BIG, cut_git
 from tests.house import House, write
 from tests.lab import Lab, eventually
 from tests.room import let_git_know_nobody
+from wtwatch.doors.processes import words
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest, merge
 from wtwatch.project.config import Project
@@ -297,6 +299,7 @@ def test_a_datalad_run_under_way_is_refused(site: Site) -> None:
     datalad = site.main.parent / "datalad"
     datalad.write_text("import time\ntime.sleep(60)\n")
     process = subprocess.Popen([sys.executable, str(datalad), "run", "true"], cwd=site.main)
+    eventually(lambda: words(process.pid))  # the kernel has a new program before its words
     try:
         with pytest.raises(WtwatchError, match=str(process.pid)):
             site.merge()
@@ -450,3 +453,27 @@ def test_counting_starts_no_more_programs_for_more_files(
     monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
     assert harvest.count(Repo(site.main), base, site.house.head(site.run)).files == 300
     assert trace.read_text().count('"event":"start"') <= 8
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_merge_on_a_full_disk_is_not_over_before_its_files_are_whole(
+    site: Site, monkeypatch: pytest.MonkeyPatch, both: bool
+) -> None:
+    """``both`` sides have commits of their own."""
+    full = cut_git(site.main.parent, monkeypatch)
+    done = site.commit(site.run, {"big": BIG, "out/more": BIG, "small": "1\n"})
+    if both:
+        site.commit(site.main, {"ours": "1\n"})
+    write(site.main, "notes", "open")
+    full.touch()
+    for _ in range(2):
+        with pytest.raises(WtwatchError, match="big") as said:
+            site.merge()
+        assert site.house.git("diff", "--name-only", "HEAD", "--", ":!code", cwd=site.main) == ""
+        assert "df -h" in str(said.value.hint) and "wtwatch merge" in str(said.value.hint)
+    full.unlink()
+    site.merge()
+    assert site.house.git("merge-base", "HEAD", done, cwd=site.main) == done
+    assert site.house.git("status", "--porcelain", cwd=site.main) == "?? notes"
+    assert (site.main / "big").read_text() == (site.main / "out/more").read_text() == BIG
+    assert site.merge() == merge.Report()

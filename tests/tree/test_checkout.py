@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.full_disk import BIG, cut_git, fill, mounted
 from tests.house import FILES, House
 from tests.lab import eventually
 from wtwatch.doors.repo import Repo
@@ -246,30 +247,10 @@ def test_tracked_files_and_protected_paths_are_not_in_the_way(house: House) -> N
     assert found == ["n"]
 
 
-CUT = """\
-#!/bin/sh
-# the real git; while {full} is there, what writes files of code finds room for a few KiB in each
-case " $* " in *" checkout "*|*" checkout-index "*)
-    if [ -e {full} ]; then trap '' XFSZ; ulimit -f 8; fi ;;
-esac
-exec {git} "$@"
-"""
-"""A file that would grow beyond the limit (in blocks of 512 bytes, or 1,024) is cut off there, as on a full
-disk (setrlimit(2)), and git says as little of it."""
-
-BIG = "0123456789abcdef" * 1000 + "\n"
-
-
 @pytest.fixture
 def full(house: House, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file; while it is there, the disk of the run tree's code is as good as full."""
-    root = house.project.main_tree.parent
-    wrapper = root / "cut" / "git"
-    wrapper.parent.mkdir()
-    wrapper.write_text(CUT.replace("{git}", str(shutil.which("git"))).replace("{full}", str(root / "full")))
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
-    return root / "full"
+    return cut_git(house.project.main_tree.parent, monkeypatch)
 
 
 def test_a_move_on_a_full_disk_is_not_done_and_heals_when_there_is_room(house: House, full: Path) -> None:
@@ -439,11 +420,8 @@ def test_a_folder_in_which_nothing_can_be_replaced_stops_the_move_and_nothing_is
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 6 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(disk)], check=True)
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with mounted(tmp_path / "disk", 6) as disk:
+        yield disk
 
 
 @pytest.mark.slow
@@ -463,11 +441,7 @@ def test_a_disk_that_is_full_at_any_step_loses_nothing(
     house.edit("a.py", "edited\n")
     house.edit("b.py", "b edited\n")
     house.edit("n.py", "mine\n")
-    ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as out, suppress(OSError):
-        while out.write(b"0" * 4096):
-            pass
-    os.truncate(ballast, max(0, ballast.stat().st_size - room * 1024))
+    ballast = fill(small_disk, room)
     for _ in range(2):
         with suppress(WtwatchError):
             house.sync()

@@ -14,6 +14,7 @@ from wtwatch.tree import checkout
 from wtwatch.tree.busy import datalad_runs_in, gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
+from wtwatch.words.quoting import quoted
 
 
 class Step(NamedTuple):
@@ -249,9 +250,28 @@ def act(project: Project, report: Report) -> None:
                 _end_cut_off(project)
                 raise WtwatchError(
                     f"Git refused to change {repo.path}, and left it as it was:\n{error.stderr.strip()}",
-                    "Commit or move what it names, then `wtwatch merge` again: it does the rest.",
+                    f"{_way_out(repo, error.stderr)}, then `wtwatch merge` again: it does the rest.",
                 ) from error
+            _make_whole(repo, step.ours, step.target)
             journal.close()
+
+
+def _way_out(repo: Repo, said: str) -> str:
+    if "unable to write" in said or "No space left" in said:
+        return f"Make room on its disk (df -h {quoted(repo.path)})"
+    return "Commit or move what it names"
+
+
+def _make_whole(repo: Repo, old: Sha, new: Sha) -> None:
+    """See to it that all files which a merge brought are whole: on a full disk git may end well without.
+
+    Raises :class:`checkout.NotWhole`; the journal then stays, and the next merge goes on from there.
+    """
+    brought = checkout.written(checkout.between(repo, old, new))
+    try:
+        checkout.make_whole(repo, brought, checkout.tags(repo))
+    except checkout.NotWhole as error:
+        raise checkout.NotWhole(error.message, f"{error.hint} Then `wtwatch merge` again.") from error
 
 
 def _journal(project: Project) -> Journal:
@@ -261,7 +281,8 @@ def _journal(project: Project) -> Journal:
 def recover(project: Project) -> None:
     """Finish or undo the step of a merge that was cut off, with the merge's lock held by the caller.
 
-    Raises :class:`Busy` while a git is still at work in the main tree.
+    Raises :class:`Busy` while a git is still at work in the main tree, and :class:`checkout.NotWhole` while
+    its files cannot be written.
     """
     if _journal(project).read() is None:
         return
@@ -280,5 +301,7 @@ def _end_cut_off(project: Project) -> None:
         return
     repo = Repo(project.main_tree / cut_off["path"])
     if (repo.path / ".git").exists() and repo.branch() == cut_off["branch"]:
-        checkout.settle(repo, Sha(cut_off["from"]), Sha(cut_off["to"]))
+        old, new = Sha(cut_off["from"]), Sha(cut_off["to"])
+        if checkout.settle(repo, old, new) == new:
+            _make_whole(repo, old, new)
     _journal(project).close()
