@@ -50,6 +50,22 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def sync_disk(folder: Path) -> None:
+    """Have all that was written to the file system of ``folder`` outlive a power cut (syncfs(2)).
+
+    For what other programs wrote: git syncs neither refs nor loose objects, unless it is told to.
+    """
+    import ctypes
+
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(handle) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(folder))
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def scratch_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
     """Make a folder below ``within`` (default: the system's place for such), gone when the body ends."""

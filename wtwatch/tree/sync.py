@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from wtwatch.doors.files import sync_disk
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import backups, bytewise, checkout, codetree
@@ -315,7 +316,9 @@ def _back_up(tree: RunTree, repo: Repo, step: Move) -> tuple[Backup, dict[str, _
     odd = [path for path in step.in_the_way if path not in read]  # which is refused there
     also = [step.stray] if step.stray else []
     moved = _to_set_aside(repo, step)
-    return backups.create(tree, step.parked, [*read, *odd], also, aside if moved else None), read
+    backup = backups.create(tree, step.parked, [*read, *odd], also, aside if moved else None)
+    sync_disk(repo.common_dir())  # before the files go
+    return backup, read
 
 
 def _clear(tree: RunTree, repo: Repo, step: Move, read: dict[str, _Stamp]) -> None:
