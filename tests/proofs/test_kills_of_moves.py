@@ -72,9 +72,9 @@ def test_a_move_killed_at_any_moment_loses_nothing_and_is_ended_by_the_next_tick
     for number, moment in enumerate(moments(part, whole, 10)):
         house = ready_to_move(tmp_path / str(number))
         alive += killed(moment, TICK, str(house.project.main_tree.parent))
-        tick(house.project, TickOptions(force=True, hurry=True, patience=20))
+        done = tick(house.project, TickOptions(force=True, hurry=True, patience=20))
         tip = house.head(house.project.main_code)
         house.assert_exactly_at(tip)
-        assert house.git("rev-parse", "HEAD:code", cwd=house.project.run_tree) == tip
+        assert house.git("rev-parse", "HEAD:code", cwd=house.project.run_tree) == tip, done.waits
         assert_nothing_is_lost(house)
     assert alive >= 4, "else the moments were not within the work"

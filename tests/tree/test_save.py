@@ -182,3 +182,23 @@ def test_the_commit_is_what_datalad_would_have_saved(lab: Lab) -> None:
     lab.datalad("save", "-d", ".", "code", cwd=lab.run)
     assert lab.git("rev-parse", "HEAD^{tree}", cwd=lab.run) == ours
     assert Repo(lab.run).subject("HEAD")
+
+
+def test_a_lock_that_a_killed_git_left_on_a_keep_ref_is_no_hindrance(house: House) -> None:
+    new = moved(house, "2")
+    lock = house.project.main_code / ".git" / f"refs/wtwatch/keep/{new}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    assert save.record(house.tree, new, foldable=False)
+    assert house.git("rev-parse", f"refs/wtwatch/keep/{new}") == new
+
+
+@pytest.mark.parametrize(
+    "left", ["refs/heads/runs.lock", "worktrees/run/index.lock", "worktrees/run/HEAD.lock"]
+)
+def test_locks_of_a_pointer_that_was_cut_off_are_no_hindrance(house: House, left: str) -> None:
+    new = moved(house, "2")
+    house.tree.journal("pointer").open({"to": new})
+    (house.project.main_tree / ".git" / left).touch()
+    assert save.record(house.tree, new, foldable=False)
+    assert at(house, "rev-parse", "HEAD:code") == new and at(house, "status", "--porcelain") == ""

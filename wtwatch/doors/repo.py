@@ -251,11 +251,21 @@ class Repo:
         try:
             self.git(*words)
         except CommandFailed:
-            if not ref.startswith("refs/wtwatch/") or not self._break_lock(ref):
+            if not ref.startswith("refs/wtwatch/") or not self.break_lock(ref):
                 raise
             self.git(*words)
 
-    def _break_lock(self, ref: str) -> bool:
+    def create_refs(self, refs: Mapping[str, Sha]) -> None:
+        """Point refs of ours, below ``refs/wtwatch/``, to commits, all at once."""
+        lines = "".join(f"update {ref} {commit}\n" for ref, commit in sorted(refs.items()))
+        try:
+            self.git("update-ref", "--stdin", stdin=lines)
+        except CommandFailed:
+            if not [ref for ref in refs if self.break_lock(ref)]:
+                raise
+            self.git("update-ref", "--stdin", stdin=lines)
+
+    def break_lock(self, ref: str) -> bool:
         """Return whether the lock of a ref is gone now that was there: git, when killed, leaves it behind.
 
         Git holds it for less than a millisecond; one that lasts for a second belongs to nobody.

@@ -72,9 +72,9 @@ def off_branch(top: Path, wanted: str, found: str | None) -> WtwatchError:
 
 def keep(tree: RunTree, commits: set[Sha]) -> None:
     """Give each code commit a ref of its own, so that no squash, abandon or gc can take it."""
-    lines = [f"update refs/wtwatch/keep/{commit} {commit}\n" for commit in sorted(commits)]
-    if lines:
-        Repo(tree.project.main_code).git("update-ref", "--stdin", stdin="".join(lines))
+    if commits:
+        refs = {f"refs/wtwatch/keep/{commit}": commit for commit in commits}
+        Repo(tree.project.main_code).create_refs(refs)
 
 
 def keep_named(tree: RunTree, since: Sha | None) -> None:
@@ -109,6 +109,8 @@ def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None
     if pointer.branch is None or pointer.branch != tree.branch:
         raise off_branch(tree.path, tree.branch, pointer.branch)
     journal = tree.journal("pointer")
+    if journal.read() is not None:
+        _drop_locks(dataset, pointer.branch)
     if pointer.recorded == new:
         if journal.read() is not None:  # the branch moved, and a crash kept the index from being told
             _tell_index(dataset, tree.project.code, new)
@@ -124,6 +126,17 @@ def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None
     _tell_index(dataset, tree.project.code, new)
     journal.close()
     return made
+
+
+def _drop_locks(dataset: Repo, branch: str) -> None:
+    """Take away the locks that the git of an earlier :func:`record` left when it was killed.
+
+    Nobody works in the tree just now: that is looked at before a pointer is saved.
+    """
+    dataset.break_lock(f"refs/heads/{branch}")
+    own = dataset.git_dir()
+    for name in ("index.lock", "HEAD.lock"):
+        (own / name).unlink(missing_ok=True)
 
 
 def _commit(tree: RunTree, dataset: Repo, base: Sha, old: Sha | None, new: Sha) -> Sha:
