@@ -95,7 +95,7 @@ def edit_is_kept(lab: Lab, project: Project) -> bool:
     return any("# mine" in text for text in texts)
 
 
-@pytest.mark.slow
+@pytest.mark.random
 @pytest.mark.parametrize("part", range(2))
 def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
     lab: Lab, project: Project, part: int
@@ -120,7 +120,7 @@ def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
     assert alive >= 6
 
 
-@pytest.mark.slow
+@pytest.mark.random
 @pytest.mark.parametrize("part", range(2))
 def test_a_job_killed_at_any_moment_is_told_as_it_ended(lab: Lab, project: Project, part: int) -> None:
     """From its start over the command and DataLad's commit to the outcome; a success has its commit."""

@@ -45,7 +45,7 @@ def with_results(root: Path) -> House:
     return house
 
 
-@pytest.mark.slow
+@pytest.mark.random
 @pytest.mark.parametrize("part", range(5))
 def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part: int) -> None:
     whole = undisturbed(MERGE, str(with_results(tmp_path / "undisturbed").project.main_tree.parent))
@@ -70,7 +70,7 @@ def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part:
     assert alive >= 4
 
 
-@pytest.mark.slow
+@pytest.mark.random
 @pytest.mark.parametrize("part", range(5))
 def test_an_init_killed_at_any_moment_is_ended_by_the_next(
     make_lab: object, monkeypatch: pytest.MonkeyPatch, part: int

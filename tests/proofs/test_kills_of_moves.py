@@ -62,7 +62,7 @@ def holds(house: House, commit: str, path: str, text: str) -> bool:
     return bool(found) and house.git("cat-file", "blob", f"{commit}:{path}") == text.removesuffix("\n")
 
 
-@pytest.mark.slow
+@pytest.mark.random
 @pytest.mark.parametrize("part", range(5))
 def test_a_move_killed_at_any_moment_loses_nothing_and_is_ended_by_the_next_tick(
     tmp_path: Path, part: int

@@ -247,7 +247,11 @@ def settle(repo: Repo, old: Sha, new: Sha) -> Sha | None:
     Raises :class:`NotWhole` where files cannot be brought back; where HEAD is at ``new``, the caller asks
     :func:`make_whole`.
     """
-    (repo.git_dir() / "index.lock").unlink(missing_ok=True)
+    for lock in ("index.lock", "HEAD.lock"):
+        (repo.git_dir() / lock).unlink(missing_ok=True)
+    branch = repo.branch()
+    if branch is not None:
+        repo.break_lock(f"refs/heads/{branch}")
     head = repo.resolve("HEAD")
     if head != old or old == new:
         return head
