@@ -89,7 +89,7 @@ class Bench:
     def clear(self, job: Job) -> Left:
         """Clear up behind a job that ended, as a tick does."""
         folder = self.folder(job)
-        after, code_sha = folder.after(), over(job).code
+        after, code_sha = folder.after(), over(job).code_sha
         assert after is not None and code_sha is not None
         demanded = lifecycle.demands(self.place, job.spec, code_sha)
         with held(self.place.lock, wait=5):

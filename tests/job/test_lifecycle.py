@@ -64,7 +64,7 @@ def test_the_record_says_which_attempt_it_was_and_on_what_it_ran(bench: Bench) -
     job = bench.wait(started)
     record = record_of(bench.tree, "HEAD")
     assert record is not None
-    code = over(job).code
+    code = over(job).code_sha
     assert record["wtwatch"] == {"attempt": uuid(started), "code": code, "superdataset": base}
     assert results_of(bench.tree, uuid(started), base) == [bench.head()]
     assert results_of(bench.tree, "another", base) == []

@@ -114,7 +114,7 @@ def test_its_running_attempt_is_judged_and_its_batch_goes_on(version: str, tmp_p
     house = left_by(version, "running", tmp_path)
     queue, at = Queue(house.project.state), house.head()
     order = Folder.of(house.project.state, 5, 1).order()
-    assert order and (order.job, order.code, order.run_tree) == (5, at, house.project.run_tree)
+    assert order and (order.job, order.code_sha, order.run_tree) == (5, at, house.project.run_tree)
     done = tick(house.project, TickOptions(hurry=True))
     assert done.ended and done.ended.id == 5
     over = queue.job(5).state

@@ -11,9 +11,9 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Outcome, Sha, Trigger
 
-LATER = OpenBatch(id=1, due=None, base=A, code=None, first=10, runs=False)
-READY = OpenBatch(id=2, due=5, base=A, code=None, first=20, runs=False)
-STARTED = OpenBatch(id=3, due=6, base=A, code=B, first=30, runs=False)
+LATER = OpenBatch(id=1, due=None, base=A, code_sha=None, first=10, runs=False)
+READY = OpenBatch(id=2, due=5, base=A, code_sha=None, first=20, runs=False)
+STARTED = OpenBatch(id=3, due=6, base=A, code_sha=B, first=30, runs=False)
 
 
 @pytest.mark.parametrize(

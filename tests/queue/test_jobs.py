@@ -46,7 +46,7 @@ def test_how_a_job_ran_and_ended_comes_back_to_the_microsecond(queue: Queue) -> 
     found = queue.job(job.id).state
     assert isinstance(found, Ended)
     assert found.detail == "it said \\udcff"
-    assert (found.started, found.ended, found.code, found.exit, found.commits) == (
+    assert (found.started, found.ended, found.code_sha, found.exit, found.commits) == (
         end.started,
         end.ended,
         A,

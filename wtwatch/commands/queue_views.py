@@ -112,7 +112,7 @@ def _as_json(project: Project, job: Job) -> dict[str, Any]:
         "state": job.word,
         "command": job.spec.command,
         "message": job.spec.message,
-        "code": state.code if isinstance(state, Running | Ended) else None,
+        "code": state.code_sha if isinstance(state, Running | Ended) else None,
         "exit": ended.exit if ended else None,
         "commits": list(ended.commits) if ended else [],
         "detail": ended.detail if ended else None,

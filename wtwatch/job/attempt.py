@@ -34,9 +34,9 @@ LOCK = "WTWATCH_LOCK"
 class Order(NamedTuple):
     """What an attempt is to do, where, and on what: all that its process needs.
 
-    ``code`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's, which
-    is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code. It is kept in
-    a file: see :mod:`wtwatch.words.versioned`.
+    ``code_sha`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's,
+    which is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code. It is
+    kept in a file, with ``code_sha`` as "code": see :mod:`wtwatch.words.versioned`.
     """
 
     job: int
@@ -46,7 +46,7 @@ class Order(NamedTuple):
     at: datetime
     run_tree: Path
     code_path: Path
-    code: Sha
+    code_sha: Sha
     base: Sha
     bell: Path
     spec: JobSpec
@@ -105,7 +105,9 @@ class Folder:
 
     def write_order(self, order: Order) -> None:
         """Say what is to be done, before anything is."""
-        facts = given(order._asdict()) | {
+        facts = given(order._asdict())
+        facts["code"] = facts.pop("code_sha")  # its name in files, from the first version on
+        facts |= {
             "queued": stamp(order.queued),
             "at": stamp(order.at),
             "run_tree": str(order.run_tree),
@@ -122,6 +124,7 @@ class Folder:
         if facts is None:
             return None
         with self._in_words("job.json"):
+            facts["code_sha"] = Sha(facts.pop("code"))
             return Order(
                 **taken(facts, Order._fields)
                 | {

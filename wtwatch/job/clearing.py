@@ -45,7 +45,7 @@ def _clear_up_behind(tree: RunTree, queue: Queue, job: Job, over: Ended) -> None
             "It goes on by itself.",
         )
     after = folder.after() or After.of(tree.path, excludes_env(tree))
-    demanded = lifecycle.demands(tree, order.spec, order.code)._replace(allowed=order.allowed)
+    demanded = lifecycle.demands(tree, order.spec, order.code_sha)._replace(allowed=order.allowed)
     left = leftovers.clear(tree, folder, demanded, after)
     details = [*left.notes, *([f"what it left is in {left.place}"] if left.place else [])]
     if details:

@@ -67,7 +67,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         at=now(),
         run_tree=tree.path,
         code_path=tree.code_path,
-        code=demanded.code_sha,
+        code_sha=demanded.code_sha,
         base=base,
         bell=bell_in(Repo(tree.code_path).common_dir()),
         spec=job.spec,
@@ -76,7 +76,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
     )
     folder.write_order(order)
     _launch(tree, folder, order, lock)
-    return Running(order.at, order.code, base, order.uuid)
+    return Running(order.at, order.code_sha, base, order.uuid)
 
 
 def begun(tree: RunTree, job: Job) -> Running | None:
@@ -85,7 +85,7 @@ def begun(tree: RunTree, job: Job) -> Running | None:
     order = folder.order()
     if order is None or order.queued != job.queued or folder.started() is None:
         return None
-    return Running(order.at, order.code, order.base, order.uuid)
+    return Running(order.at, order.code_sha, order.base, order.uuid)
 
 
 def _launch(tree: RunTree, folder: Folder, order: Order, lock: int) -> None:
@@ -147,7 +147,9 @@ def end_of(tree: RunTree, job: Job, cancelled: bool) -> Ended | NotBegun | None:
     if outcome is Outcome.INTERRUPTED:
         cut_off = "it was cut off: its process was told to end, killed, or lost with the machine's power"
         detail = "; ".join(filter(None, [cut_off, detail]))
-    return Ended(running.started, result.ended, running.code, outcome, result.exit, result.commits, detail)
+    return Ended(
+        running.started, result.ended, running.code_sha, outcome, result.exit, result.commits, detail
+    )
 
 
 def _taken_up(tree: RunTree, job: Job, folder: Folder) -> Result:
@@ -180,7 +182,7 @@ def _judged(tree: RunTree, job: Job, folder: Folder) -> Result:
         return Result(None, commits, now(), stopped=True)
     faults = folder.verified()
     if faults is None:
-        faults = verdict.of_attempt(demands(tree, job.spec, running.code), folder.before(), after)
+        faults = verdict.of_attempt(demands(tree, job.spec, running.code_sha), folder.before(), after)
     return Result(end.exit, commits, now(), verdict.in_words(end.error, faults))
 
 

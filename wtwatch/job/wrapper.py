@@ -112,7 +112,7 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
 
 def _demands(order: Order) -> Demands:
     code = order.code_path.relative_to(order.run_tree).as_posix()
-    return Demands(order.run_tree, code, order.code, order.branch, order.allowed, order.spec)
+    return Demands(order.run_tree, code, order.code_sha, order.branch, order.allowed, order.spec)
 
 
 def _excludes() -> dict[str, str]:
@@ -157,7 +157,7 @@ def _ignore_signals() -> None:
 def _run(order: Order) -> RunResult:
     if order.spec.plain:
         return RunResult(subprocess.Popen(["/bin/sh", "-c", order.spec.command]).wait())
-    extra = {OUR_KEY: {"attempt": order.uuid, "code": order.code, "superdataset": order.base}}
+    extra = {OUR_KEY: {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base}}
     act = dataset.rerun if order.spec.rerun_of else dataset.run
     return act(order.run_tree, order.spec, extra)
 

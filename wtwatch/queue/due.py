@@ -10,13 +10,13 @@ class OpenBatch(NamedTuple):
     """A batch of which jobs run or wait.
 
     ``due`` is its place in the order of becoming due, ``None`` while it waits for a move away from ``base``;
-    ``code`` the commit that it runs on, once it has started; ``first`` the first of its jobs that waits.
+    ``code_sha`` the commit that it runs on, once it has started; ``first`` the first of its jobs that waits.
     """
 
     id: int
     due: int | None
     base: Sha | None
-    code: Sha | None
+    code_sha: Sha | None
     first: int | None
     runs: bool
 
@@ -36,13 +36,13 @@ def next_job(work: OpenWork, though_paused: bool) -> int | None:
     """
     if _runs(work) or (work.paused and not though_paused):
         return None
-    batch = min(_ready(work), key=lambda batch: (batch.code is None, batch.due), default=None)
+    batch = min(_ready(work), key=lambda batch: (batch.code_sha is None, batch.due), default=None)
     return batch.first if batch else None
 
 
 def under_way(work: OpenWork) -> int | None:
     """Return the batch that has started and has jobs left: it keeps its code."""
-    started = [batch for batch in work.batches if batch.code is not None]
+    started = [batch for batch in work.batches if batch.code_sha is not None]
     return min(started, key=lambda batch: batch.due or 0).id if started else None
 
 

@@ -102,16 +102,17 @@ class Queue(QueueVerbs):
         with changing(self.file) as db:
             row = job_row(db, job)
             code = db.execute("SELECT code FROM batches WHERE id = ?", (row["batch"],)).fetchone()["code"]
-            if code not in (None, running.code):
-                raise WtwatchError(f"Job {job} was started on {running.code}, but its batch runs on {code}.")
-            db.execute("UPDATE batches SET code = ? WHERE id = ?", (running.code, row["batch"]))
+            started_on = running.code_sha
+            if code not in (None, started_on):
+                raise WtwatchError(f"Job {job} was started on {started_on}, but its batch runs on {code}.")
+            db.execute("UPDATE batches SET code = ? WHERE id = ?", (running.code_sha, row["batch"]))
             db.execute(
                 "UPDATE jobs SET state = 'running', cancel_requested = ?, ended = NULL, detail = NULL,"
                 " started = ?, code = ?, base = ?, uuid = ? WHERE id = ?",
                 (
                     row["state"] == "cancelled",
                     stamp(running.started),
-                    running.code,
+                    running.code_sha,
                     running.base,
                     running.uuid,
                     job,

@@ -71,7 +71,7 @@ def _state(row: sqlite3.Row) -> JobState:
     return Ended(
         started=moment(row["started"]) if row["started"] else None,
         ended=moment(row["ended"]),
-        code=Sha(row["code"]) if row["code"] else None,
+        code_sha=Sha(row["code"]) if row["code"] else None,
         outcome=Outcome(row["state"]),
         exit=row["exit"],
         commits=tuple(Sha(commit) for commit in json.loads(row["commits"])),

@@ -236,4 +236,4 @@ def _running(job: Job | None, leader: int | None) -> RunningJob | None:
     if job is None or not isinstance(job.state, Running):
         return None
     spec, state = job.spec, job.state
-    return RunningJob(job.id, job.batch, spec.command, spec.message, state.started, state.code, leader)
+    return RunningJob(job.id, job.batch, spec.command, spec.message, state.started, state.code_sha, leader)

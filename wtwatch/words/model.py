@@ -99,20 +99,20 @@ class Waiting(Value):
 
 
 class Running(Value):
-    """Started on ``code``, with the superdataset at ``base``."""
+    """Started on ``code_sha``, with the superdataset at ``base``."""
 
     started: datetime
-    code: Sha
+    code_sha: Sha
     base: Sha
     uuid: str
 
 
 class Ended(Value):
-    """Over. ``started`` and ``code`` are ``None`` only for a job that was cancelled while it waited."""
+    """Over. ``started`` and ``code_sha`` are ``None`` only for a job that was cancelled while it waited."""
 
     started: datetime | None
     ended: datetime
-    code: Sha | None
+    code_sha: Sha | None
     outcome: Outcome
     exit: int | None = None
     commits: tuple[Sha, ...] = ()
