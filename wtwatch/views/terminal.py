@@ -6,6 +6,7 @@ Without click, which a status does not wait for.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TextIO
 
@@ -14,14 +15,51 @@ from wtwatch.words.errors import WtwatchError
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}  # ECMA-48, "select graphic rendition"
 
 
+NARROWEST = 40
+"""Columns below which nothing is folded any narrower."""
+
+
 def plain() -> bool:
-    """Return whether the user asked for no colour anywhere (https://no-color.org)."""
-    return bool(os.environ.get("NO_COLOR"))
+    """Return whether there shall be no colour anywhere: asked for (https://no-color.org), or TERM=dumb."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def width() -> int | None:
+    """Return how many columns the reader has: those of ``COLUMNS``, else the terminal's.
+
+    ``None`` where nobody says: in a pipe or a file a line may be as long as it is, so that `grep` finds all
+    of it. ``COLUMNS`` is read as curses(3) does: only a number above 0 counts.
+    """
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said) > 0:
+        return max(int(said), NARROWEST)
+    try:
+        return max(os.get_terminal_size(sys.stdout.fileno()).columns or 80, NARROWEST)
+    except (OSError, ValueError, AttributeError):  # no terminal; closed; not there at all
+        return None
+
+
+def folded(text: str, columns: int | None, indent: str = "") -> list[str]:
+    """Return ``text`` as lines of at most ``columns``, broken at spaces; all but the first have ``indent``.
+
+    A word that is longer than a line, such as a path, stays whole. Colours count as columns: fold first.
+    """
+    if columns is None or len(text) <= columns:
+        return [text]
+    lines, line = [], ""
+    for chunk in re.findall(r"\s*\S+", text):  # a word with the blanks before it
+        if line and len(line + chunk) > columns:
+            lines.append(line)
+            line = indent + chunk.lstrip()
+        else:
+            line += chunk
+    return [*lines, line]
 
 
 def styled(text: str, colour: str | None = None, bold: bool = False, on: TextIO | None = None) -> str:
     """Return ``text`` as the stream ``on`` (default: stdout) shows it: with colour only on a terminal."""
-    if plain() or not (on or sys.stdout).isatty():
+    stream = on or sys.stdout
+    if plain() or stream is None or not stream.isatty():  # None: it was closed by who started the command
         return text
     codes = [str(_COLOURS[colour])] if colour else []
     codes += ["1"] if bold else []
