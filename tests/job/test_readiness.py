@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
-from tests.job.bench import (
-    RAW,
-    TABLE,
-    Bench,
-)
+import pytest
+
+from tests.job.bench import RAW, TABLE, Bench
+from wtwatch.doors.repo import Repo
+from wtwatch.job.readiness import hidden_edits
+from wtwatch.tree import hidden
 
 
 def test_a_tree_that_is_not_clean_keeps_jobs_from_starting_and_names_the_files(bench: Bench) -> None:
@@ -34,3 +36,29 @@ def test_what_lies_in_a_subdataset_that_is_not_there_is_named(bench: Bench) -> N
         (problem,) = bench.hindrances(bench.job("true", inputs=(declared,)))
         assert "datalad get -n inputs/L5b_2p" in problem
     assert bench.hindrances(bench.job("true", inputs=(TABLE, "inputs"))) == []
+
+
+@pytest.mark.parametrize("mark", ["skip-worktree", "assume-unchanged"])
+def test_an_edit_that_git_was_told_not_to_look_at_keeps_jobs_from_starting(bench: Bench, mark: str) -> None:
+    code = bench.project.run_code
+    other, edited = "pyproject.toml", "src/process2p/version.py"
+    bench.lab.git("update-index", f"--{mark}", other, edited, cwd=code)
+    demanded = bench.demands(bench.job("true"))
+    assert hidden_edits(demanded) == [], "marked, and as it should be"
+    (code / edited).write_text("VERSION = 'mine'\n")
+    assert bench.dirt() == "" and bench.hindrances(bench.job("true")) == []
+    (problem,) = hidden_edits(demanded)
+    assert edited in problem and other not in problem
+    way_out = problem.partition("To have git see it: ")[2]
+    bench.lab.say(*shlex.split(way_out))
+    assert hidden_edits(demanded) == [] and edited in bench.dirt() + bench.hindrances(bench.job("true"))[0]
+
+
+def test_a_sparse_checkout_is_no_edit_but_a_deletion_that_git_does_not_see_is(bench: Bench) -> None:
+    code, path = bench.project.run_code, "src/process2p/version.py"
+    for mark, said in (("skip-worktree", []), ("assume-unchanged", [path])):
+        bench.lab.git("update-index", f"--{mark}", path, cwd=code)
+        (code / path).unlink()
+        assert list(hidden.edits(Repo(code))) == said
+        bench.lab.git("update-index", f"--no-{mark}", path, cwd=code)
+        bench.lab.git("checkout", "-q", "--", path, cwd=code)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
+from wtwatch.tree import hidden
 from wtwatch.tree.save import off_branch
 from wtwatch.tree.states import DatasetState, TreeState
 from wtwatch.words.errors import NoIdentity
@@ -52,6 +53,20 @@ def identity_problem(demands: Demands) -> list[str]:
         return []
     unknown = NoIdentity(str(demands.top))
     return [f"{unknown.message} {unknown.hint}"]
+
+
+def hidden_edits(demands: Demands) -> list[str]:
+    """Return what to do about edits in code that git was told not to look at; asks git."""
+    place = demands.top / demands.code_path
+    found = hidden.edits(Repo(place))
+    if not found:
+        return []
+    path, mark = next(iter(found.items()))
+    see = f"git -C {quoted(place)} update-index --no-{mark} {quoted(path)}"
+    return [
+        f"{_listed(list(found))} in {place}: not as the applied commit has it, and marked {mark}, so that "
+        f"git does not say so. To have git see it: {see}"
+    ]
 
 
 def _off_branch(demands: Demands, above: DatasetState) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
 from wtwatch.job import lifecycle
-from wtwatch.job.readiness import hindrances, identity_problem
+from wtwatch.job.readiness import hidden_edits, hindrances, identity_problem
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -46,7 +46,7 @@ def start(tree: RunTree, queue: Queue, job: Job, lock: int) -> Job | Hindered:
         save.record(tree, code_sha, foldable=False)  # a job may have saved another
         base = save.pointer_of(tree)
     state = Before.of(tree.path, excludes_env(tree))
-    problems = [*hindrances(demanded, state), *identity_problem(demanded)]
+    problems = [*hindrances(demanded, state), *hidden_edits(demanded), *identity_problem(demanded)]
     if problems:
         return Hindered(
             f"Job {job.id} cannot start: {problems[0]}",
