@@ -31,7 +31,7 @@ FLOORS = (
 
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
-ONLY_DOOR = {"datalad": "doors.dataset", "git": "doors.repo", "watchdog": "daemon.notice"}
+ONLY_DOOR = {"datalad": "doors.dataset", "git": "doors.repo", "watchdog": "daemon.sources"}
 LATE = ("datalad", "git", "rich", "tomli_w")
 """Imported inside functions alone, wherever they are used."""
 

@@ -20,11 +20,13 @@ from tests.house import House
 from tests.lab import PATIENCE, Lab, eventually
 from tests.stories.findings import ends, follows, queue_plain
 from wtwatch import __version__, reconcile
-from wtwatch.daemon import loop, thread
+from wtwatch.daemon import loop, places, thread
+from wtwatch.daemon.notice import Watch
 from wtwatch.daemon.thread import ProjectThread
 from wtwatch.daemon.upgrade import Upgrade
 from wtwatch.doors import notify
 from wtwatch.doors.clock import Instant, elapsed
+from wtwatch.project import registry
 from wtwatch.project.config import Project, daemon_file, read_project, write_project
 from wtwatch.project.listing import register, registry_file
 from wtwatch.queue.jobs import Queue
@@ -219,6 +221,45 @@ def test_a_thread_that_hangs_lets_systemd_know_and_is_named(
         daemon._bell.ring()
         running.join()
         os.close(lock)
+
+
+def test_an_event_is_for_its_own_project_and_settings_are_read_when_they_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    houses = {name: House.built(tmp_path / name, name=name) for name in ("p", "q")}
+    for name, house in houses.items():
+        write_project(house.project)
+        register(name, house.project.state)
+    poked: list[str] = []
+    read: list[Path] = []
+    load = registry.load
+
+    def noted(state: Path) -> Project:
+        read.append(state)
+        return load(state)
+
+    monkeypatch.setattr(ProjectThread, "start", lambda one: None)
+    monkeypatch.setattr(ProjectThread, "poke_if_changed", lambda one: poked.append(one.project.name))
+    monkeypatch.setattr(registry, "load", noted)
+    daemon_file().parent.mkdir(parents=True)
+    lock = os.open(daemon_file(), os.O_RDWR | os.O_CREAT)
+    daemon = loop.Daemon(lock, Upgrade(tmp_path))
+    with Watch(daemon._bell) as watch:
+        daemon._reload(watch)
+        for one in daemon._threads.values():
+            one.at = places.places(one.project)
+        daemon._hear(watch, watch.rung())
+        assert (sorted(set(poked)), len(set(read)), len(read)) == (["p", "q"], 2, 2)
+        del poked[:]
+        houses["q"].commit({"a.py": "new\n"})
+        eventually(lambda: watch.wait(0.1))
+        daemon._hear(watch, watch.rung())
+        assert (poked, len(read)) == (["q"], 2), "nobody else, and no settings"
+        write_project(houses["p"].project._replace(settle=1.0))
+        daemon._hear(watch, None)  # a sweep, or a ring for all
+        assert set(poked) == {"p", "q"} and len(read) == 3
+        assert daemon._threads["p"].project.settle == 1.0
+    os.close(lock)
 
 
 def test_a_long_set_up_shows_that_it_lives(tmp_path: Path) -> None:

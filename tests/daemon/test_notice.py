@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
+from watchdog.observers.inotify_c import InotifyFD
 
 from tests.lab import eventually
 from tests.moves import (
@@ -25,8 +25,9 @@ from tests.moves import (
     by_update_ref,
     folder_removed_and_made_again,
 )
-from wtwatch.daemon.notice import POLL, Bell, Watch, filesystem
+from wtwatch.daemon.notice import Bell, Watch
 from wtwatch.daemon.places import places
+from wtwatch.daemon.sources import POLL, filesystem
 from wtwatch.setup.githooks import install
 
 Move = Callable[[MovingCode], None]
@@ -126,19 +127,59 @@ def test_a_flood_of_refs_does_not_drown_a_move(house: MovingCode, watch: Watch) 
     assert watch.wait(LONG)
 
 
-def test_a_lost_event_rings_and_arms_all_folders_anew(house: MovingCode, watch: Watch) -> None:
-    watch.aim([places(house.project)])
+def test_lost_events_ring_for_all_and_arm_all_folders_anew(house: MovingCode, watch: Watch) -> None:
+    watch.aim([places(house.project)], also=[house.root])
     let_still(watch)
-    before = set(threading.enumerate())
-    kernel = InotifyFD()
-    kernel.start()
-    kernel.handle_event(InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b""))
-    kernel.stop()
-    kernel.join()
-    assert watch.wait(0)
-    assert len(set(threading.enumerate()) - before) == watch.watches
+    watch.rung()
+    reader = next(one for one in threading.enumerate() if isinstance(one, InotifyFD))
+    with reader._lock:  # it can read nothing meanwhile, as on a machine that is busy
+        for number in range(_queue_length() // 2 + 1000):  # two events each
+            (house.root / f"{number}").touch()
+    assert watch.wait(LONG)
+    eventually(lambda: watch.rung() is None, within=LONG)  # it may be any
+    let_still(watch)
     by_branch(house)
     assert watch.wait(LONG)
+
+
+def _queue_length() -> int:
+    return int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+
+
+def test_what_rang_is_told_by_folder(house: MovingCode, watch: Watch, tmp_path: Path) -> None:
+    other = MovingCode.built(tmp_path / "other")
+    ours, theirs = (set(map(str, places(one.project).folders)) for one in (house, other))
+    watch.aim([places(house.project), places(other.project)])
+    assert watch.rung() == frozenset(folder for folder in ours | theirs if Path(folder).is_dir()), "at first"
+    let_still(watch)
+    watch.rung()
+    by_branch(house)
+    assert watch.wait(LONG)
+    rang = watch.rung()
+    assert rang and rang & ours and not rang & theirs
+    assert watch.rung() == frozenset()
+
+
+def test_many_projects_need_one_thread_and_one_instance_of_inotify(watch: Watch, tmp_path: Path) -> None:
+    houses = [MovingCode.built(tmp_path / name) for name in ("a", "b", "c", "d")]
+    before = set(threading.enumerate())
+    for number in range(1, len(houses) + 1):
+        watch.aim([places(house.project) for house in houses[:number]])
+        assert len(set(threading.enumerate()) - before) == 1
+    instances = [file for file in Path("/proc/self/fdinfo").iterdir() if _is_inotify(file)]
+    assert watch.watches >= 4 * len(houses) and len(instances) == 1
+    for house in houses:
+        let_still(watch)
+        by_branch(house)
+        assert watch.wait(LONG)
+
+
+def _is_inotify(descriptor: Path) -> bool:
+    """Whether a descriptor of this process is an instance of inotify with watches (proc(5), fdinfo)."""
+    try:
+        return "\ninotify wd:" in descriptor.read_text()
+    except OSError:  # the one that listed them
+        return False
 
 
 def test_looking_does_not_ring(house: MovingCode, watch: Watch) -> None:

@@ -46,6 +46,9 @@ class Daemon:
         self._lock = lock
         self._threads: dict[str, ProjectThread] = {}
         self._stopping = threading.Event()
+        self._stale = threading.Event()
+        self._swept = time.monotonic()
+        self._loaded: dict[str, tuple[tuple[int, ...], Project]] = {}
         self._bell = Bell()
         self._told: tuple[object, ...] = ()
         self._beat = 0.0
@@ -66,12 +69,10 @@ class Daemon:
             notify.ready()
             _log.info("watching %d projects (%s)", len(self._threads), watch.mode)
             while not self._stopping.is_set():
-                watch.wait(pause)
+                rung = watch.wait(pause)
                 if self._stopping.is_set():
                     break
-                self._reload(watch)
-                for thread in self._threads.values():
-                    thread.poke_if_changed()
+                self._hear(watch, watch.rung() if rung else None)
                 if not self._look_for_stuck():  # else systemd shall end us, and start us anew
                     notify.watchdog()
                 if self._upgrade.is_ready():
@@ -80,6 +81,28 @@ class Daemon:
             notify.stopping()
         self._stop()
         return not self._stopping.is_set()
+
+    def _hear(self, watch: Watch, rung: frozenset[str] | None) -> None:
+        """Take up what changed in the folders ``rung``, of each project its own; ``None``: in any."""
+        if time.monotonic() >= self._swept + SWEEP:
+            rung = None
+        if rung is None:
+            self._swept = time.monotonic()
+        if rung is None or self._stale.is_set() or str(listing.registry_file().parent) in rung:
+            self._stale.clear()
+            self._reload(watch)
+            news = watch.rung()  # a folder that is watched only now
+            rung = None if rung is None or news is None else rung | news
+        else:
+            self._publish(watch)
+        for thread in list(self._threads.values()):
+            if rung is None or thread.at is None or not rung.isdisjoint(map(str, thread.at.folders)):
+                thread.poke_if_changed()
+
+    def _aim_anew(self) -> None:
+        """Be asked by a project's thread to watch other folders of it from now on."""
+        self._stale.set()
+        self._bell.ring()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -118,7 +141,7 @@ class Daemon:
                 self._threads.pop(name).stop()
         fresh = [project for name, project in wanted.items() if name not in self._threads]
         for project in fresh:
-            self._threads[project.name] = ProjectThread(project, self._bell.ring)
+            self._threads[project.name] = ProjectThread(project, self._aim_anew)
         aimed = [thread.at or _places(thread.project) for thread in self._threads.values()]
         folders = [listing.registry_file().parent]
         watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])
@@ -135,7 +158,7 @@ class Daemon:
             return {name: thread.project for name, thread in self._threads.items()}
         for name, state in listed.items():
             try:
-                project = registry.load(state)
+                project = self._load(state)
             except WtwatchError as error:
                 self._skip(name, error.message)
                 continue
@@ -146,6 +169,15 @@ class Daemon:
             self._warn_of(project)
             found[name] = project
         return found
+
+    def _load(self, state: Path) -> Project:
+        """Return a project's settings, read anew if their file is not the one that was read last."""
+        found = (state / "config.toml").stat() if (state / "config.toml").exists() else None
+        stamp_of = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) if found else ()
+        known = self._loaded.get(str(state))
+        if known is None or known[0] != stamp_of:
+            known = self._loaded[str(state)] = (stamp_of, registry.load(state))
+        return known[1]
 
     def _skip(self, name: str, why: str) -> None:
         if name not in self._skipped:

@@ -10,44 +10,22 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeVar
-
-from watchdog import events
-from watchdog.observers import Observer
-from watchdog.observers.polling import PollingObserver
+from typing import Literal, NamedTuple, Self, TypeVar
 
 from wtwatch.daemon.places import Places, identity
-
-if TYPE_CHECKING:
-    from watchdog.observers.api import BaseObserver, ObservedWatch
+from wtwatch.daemon.sources import POLL, Kernel, Poll, Source, filesystem
 
 DEBOUNCE = 0.03
 """Seconds from the first ring to the visit that answers it and all that come in between."""
 
-POLL = 1.0
-"""Seconds between two looks at a folder where no events are to be had."""
-
 Mode = Literal["inotify", "polling"]
 
 _log = logging.getLogger(__name__)
-_WATCHDOG = logging.getLogger("watchdog.observers")
-_EMITTERS = logging.getLogger("watchdog.observers.inotify")
 
-# not opens and reads: our own look would ring, and be answered by a look, for ever
-_CHANGES: list[type[events.FileSystemEvent]] = [
-    events.FileCreatedEvent,
-    events.FileModifiedEvent,
-    events.FileMovedEvent,
-    events.FileDeletedEvent,
-    events.FileClosedEvent,
-    events.DirCreatedEvent,
-    events.DirMovedEvent,
-    events.DirDeletedEvent,
-]
 # Where another host can change files without an event here, or where inotify is not supported at all.
 _REMOTE = {
     "9p", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.juicefs", "fuse.rclone",
@@ -90,9 +68,8 @@ class Bell:
 class _Armed(NamedTuple):
     """A folder under watch, and which folder that was when the watch began (device and inode)."""
 
-    observer: BaseObserver
-    watch: ObservedWatch
     mode: Mode
+    watch: Hashable
     which: tuple[int, int]
 
 
@@ -110,23 +87,18 @@ class Watch:
         self._polling = polling
         self._folders: tuple[str, ...] = ()
         self._armed: dict[str, _Armed] = {}
-        self._observers: dict[Mode, BaseObserver] = {}
+        self._sources: dict[Mode, Source] = {}
         self._shaken: SimpleQueue[str | None] = SimpleQueue()
-        self._listener = _Listener(bell, self._shaken)
-        self._overflow = _Overflow(bell, self._shaken)
+        self._rung: SimpleQueue[str | None] = SimpleQueue()
         self._complained = False
 
     def __enter__(self) -> Self:
-        _WATCHDOG.addHandler(self._overflow)
-        _EMITTERS.addFilter(_is_news)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _WATCHDOG.removeHandler(self._overflow)
-        for observer in self._observers.values():
-            observer.stop()
-            observer.join()
-        self._observers.clear()
+        for source in self._sources.values():
+            source.stop()
+        self._sources.clear()
         self._armed.clear()
 
     @property
@@ -159,13 +131,31 @@ class Watch:
         self._arm()
         return rung
 
+    def rung(self) -> frozenset[str] | None:
+        """Return in which folders something changed since this was last asked; ``None``: perhaps in all."""
+        found = _drain(self._rung)
+        return None if None in found else frozenset(folder for folder in found if folder)
+
+    def heard(self, folder: str, shaken: tuple[str, ...] = ()) -> None:
+        """Be told by a source, in its thread; see :class:`wtwatch.daemon.sources.Ear`."""
+        for one in shaken:
+            self._shaken.put(one)
+        self._rung.put(folder)
+        self._bell.ring()
+
+    def lost(self) -> None:
+        """Be told by a source that events were lost."""
+        self._shaken.put(None)  # whichever it was
+        self._rung.put(None)
+        self._bell.ring()
+
     def _arm(self) -> None:
         shaken = _drain(self._shaken)
         for folder, armed in list(self._armed.items()):
             swapped = identity(folder) != armed.which  # an inode number may come back, hence `shaken`
             if swapped or folder in shaken or None in shaken or folder not in self._folders:
                 del self._armed[folder]
-                armed.observer.unschedule(armed.watch)
+                self._sources[armed.mode].drop(armed.watch)
         for folder in self._folders:
             if folder not in self._armed:
                 self._arm_folder(folder)
@@ -176,8 +166,7 @@ class Watch:
             return
         mode = self._mode_for(folder, device=which[0])
         try:
-            observer = self._observer(mode)
-            watch = observer.schedule(self._listener, folder, event_filter=_CHANGES)
+            watch = self._source(mode).watch(folder)
         except OSError as error:
             if mode == "polling" or error.errno not in _NO_MORE_WATCHES:
                 return  # it vanished just now; its parent rings when it is back
@@ -185,7 +174,8 @@ class Watch:
             self._complain(f"inotify refuses ({error.strerror}); raise {_LIMITS} and start anew")
             self._arm_folder(folder)
         else:
-            self._armed[folder] = _Armed(observer, watch, mode, which)
+            self._armed[folder] = _Armed(mode, watch, which)
+            self._rung.put(folder)  # what happened to it before is not told
 
     def _mode_for(self, folder: str, device: int) -> Mode:
         if self._polling:
@@ -201,49 +191,10 @@ class Watch:
             _log.warning("Moves are looked for every %g s instead of at once: %s.", POLL, why)
         self._complained = True
 
-    def _observer(self, mode: Mode) -> BaseObserver:
-        if mode not in self._observers:
-            observer = _new_observer(mode)
-            observer.start()
-            self._observers[mode] = observer
-        return self._observers[mode]
-
-
-def _new_observer(mode: Mode) -> BaseObserver:
-    return PollingObserver(timeout=POLL) if mode == "polling" else Observer()
-
-
-class _Listener(events.FileSystemEventHandler):
-    """Rings at every event; notes the folders that came or went."""
-
-    def __init__(self, bell: Bell, shaken: SimpleQueue[str | None]) -> None:
-        self._bell = bell
-        self._shaken = shaken
-
-    def dispatch(self, event: events.FileSystemEvent) -> None:
-        if event.is_directory:
-            self._shaken.put(os.fsdecode(event.src_path))
-            self._shaken.put(os.fsdecode(event.dest_path))
-        self._bell.ring()
-
-
-class _Overflow(logging.Handler):
-    """Rings when events were lost: watchdog tells that to its log alone (gorakhargosh/watchdog#654)."""
-
-    def __init__(self, bell: Bell, shaken: SimpleQueue[str | None]) -> None:
-        super().__init__(logging.WARNING)
-        self._bell = bell
-        self._shaken = shaken
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "overflow" in record.getMessage():
-            self._shaken.put(None)  # whichever it was
-            self._bell.ring()
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    # watchdog logs as an error that a thread which was told to stop noticed it late
-    return "thread is inactive" not in record.getMessage()
+    def _source(self, mode: Mode) -> Source:
+        if mode not in self._sources:
+            self._sources[mode] = Poll(self) if mode == "polling" else Kernel(self)
+        return self._sources[mode]
 
 
 def _drain(queue: SimpleQueue[T]) -> set[T]:
@@ -252,21 +203,3 @@ def _drain(queue: SimpleQueue[T]) -> set[T]:
         while True:
             found.add(queue.get_nowait())
     return found
-
-
-def filesystem(device: int, mounts: str | None = None) -> str | None:
-    """Return the type of the file system on ``device`` (``st_dev`` of stat(2)), or ``None`` if unknown.
-
-    ``mounts`` is in the form of ``/proc/self/mountinfo`` (proc(5)), which is read where it is not given.
-    """
-    if mounts is None:
-        try:
-            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError:  # not Linux
-            return None
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in mounts.splitlines():
-        mount, _, kind = line.partition(" - ")
-        if mount.split()[2] == number:
-            return kind.split()[0]
-    return None
