@@ -43,8 +43,19 @@ def test_a_name_is_replaced_everywhere_and_all_else_is_left_to_datalad() -> None
         ("s=A",),
     )
     assert expand(request, PROJECT) == [
-        JobSpec("x A {inputs[0]} {outputs} {other} {{s}} ${s} {", "Plot A", ("in/A",), ("out/A/*",))
+        JobSpec(
+            "x A {inputs[0]} {outputs} {other} {{s}} ${s} {",
+            "Plot A",
+            ("in/A",),
+            ("out/A/*",),
+            values=(("s", "A"),),
+        )
     ]
+
+
+def test_each_job_keeps_the_values_that_it_was_made_with() -> None:
+    specs = expand(Request(("run {s} {d}",), each=("s=A,B", "d={x}")), PROJECT)
+    assert [spec.values for spec in specs] == [(("s", "A"), ("d", "{x}")), (("s", "B"), ("d", "{x}"))]
 
 
 def test_jobs_may_differ_in_inputs_and_outputs_alone() -> None:
@@ -55,7 +66,7 @@ def test_jobs_may_differ_in_inputs_and_outputs_alone() -> None:
 def test_values_may_hold_spaces_quotes_and_any_letter() -> None:
     request = Request(("cp", "{f}", "{outputs}"), "of {f}", ("in/{f}",), ("ö/{f}",), ("f=it's a,-ü b",))
     first, second = expand(request, PROJECT)
-    assert first == JobSpec("""cp 'it'"'"'s a' {outputs}""", "of it's a", ("in/it's a",), ("ö/it's a",))
+    assert first[:4] == ("""cp 'it'"'"'s a' {outputs}""", "of it's a", ("in/it's a",), ("ö/it's a",))
     assert second.command == "cp '-ü b' {outputs}"
 
 

@@ -41,6 +41,17 @@ def test_what_an_older_version_did_not_say_has_its_default() -> None:
     assert json.loads(spec_text(JobSpec("one")))["version"] == 1
 
 
+def test_the_values_of_a_job_stay_with_it_through_retries_and_moves(tmp_path: Path) -> None:
+    queue, spec = Queue(tmp_path), JobSpec("one", values=(("s", "A"), ("d", "é")))
+    [job] = queue.add([spec], Trigger.NOW, A)
+    queue.cancel([job.id])
+    assert queue.retry([job.id])[0].spec == queue.attempts(job.id)[0].spec == spec
+    queue.add_standing([spec], A)
+    assert [template.specs for template in queue.standing()] == [(spec,)]
+    for odd in ('{"command": "one", "values": [["s"], 3, "ab"]}', '{"command": "one", "values": {"s": 1}}'):
+        assert spec_of(odd).values == (), "said by a version that we do not know"
+
+
 def test_a_row_of_a_newer_version_keeps_nothing_from_being_listed_run_or_retried(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     [job] = queue.add([JobSpec("one")], Trigger.NOW, A)

@@ -118,6 +118,7 @@ def _spec(request: Request, values: Mapping[str, str]) -> JobSpec:
         inputs=tuple(_fill(path, inner) for path in request.inputs),
         outputs=tuple(_fill(path, inner) for path in request.outputs),
         plain=request.plain,
+        values=tuple(values.items()),
     )
 
 

@@ -43,6 +43,17 @@ def lasting(seconds: float) -> str:
     return f"{max(int(seconds), 0)} s"
 
 
+def spent(seconds: float) -> str:
+    """Return how long something took, for people: "0.4 s", "42 s", "4 min 07 s", "3 h 12 min"."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    for size, word, part, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {word} {whole % size // part:02d} {small}"
+    return f"{whole} s"
+
+
 def ago(moment: datetime, at: datetime | None = None) -> str:
     """Return how long before ``at`` (default: now) a moment was, for people; one to come is just now."""
     return lasting(((at or now()) - moment).total_seconds())
@@ -133,7 +144,8 @@ class JobSpec(NamedTuple):
 
     ``command`` is one shell line, as DataLad records it. ``plain`` runs it as it is, else it goes through
     DataLad's run. ``rerun_of`` is the result commit whose record is run again (then the record rules, and
-    ``command`` only shows it). It is kept in files: see :mod:`wtwatch.words.versioned`.
+    ``command`` only shows it). ``values`` are the names of ``--each`` and what this job has for them. It is
+    kept in files: see :mod:`wtwatch.words.versioned`.
     """
 
     command: str
@@ -142,6 +154,7 @@ class JobSpec(NamedTuple):
     outputs: tuple[str, ...] = ()
     plain: bool = False
     rerun_of: Sha | None = None
+    values: tuple[tuple[str, str], ...] = ()
     version: int = 1
     more: More = ()
 

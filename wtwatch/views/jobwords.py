@@ -1,0 +1,88 @@
+"""How a job is said in a few words, the same on each screen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Standing, now
+
+COLOURS = {
+    "succeeded": "green",
+    "unchanged": "green",
+    "failed": "red",
+    "interrupted": "red",
+    "running": "cyan",
+}
+"""The colour of each state that has one."""
+
+MARKS = {
+    "succeeded": "✓",
+    "unchanged": "✓",
+    "failed": "✗",
+    "interrupted": "✗",
+    "cancelled": "–",
+    "running": "▶",
+    "waiting": "·",
+}
+"""One letter for each state; one that only a newer version knows has "?"."""
+
+BAD = (Outcome.FAILED, Outcome.INTERRUPTED)
+"""How a job ends that somebody has to look at."""
+
+
+def one_line(text: str) -> str:
+    """Return text as one line that does nothing to a terminal: no line ends, no control characters."""
+    joined = " ".join(text.split())
+    if joined.isprintable():
+        return joined
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in joined
+    )
+
+
+def caption(spec: JobSpec) -> str:
+    """Return what a job does: its message, else its command, with those of its values that do not show."""
+    said = one_line(spec.message or spec.command)
+    missing = [f"{name}={one_line(value)}" for name, value in spec.values if value not in said]
+    return f"{said} ({', '.join(missing)})" if missing else said
+
+
+def standing_caption(template: Standing) -> str:
+    """Return what standing jobs do: as the only one of them, or as the first of so many."""
+    first, *others = template.specs
+    return caption(first) + (f" … {len(others)} more" if others else "")
+
+
+def is_bad(job: Job) -> bool:
+    """Return whether a job failed or was interrupted."""
+    return isinstance(job.state, Ended) and job.state.outcome in BAD
+
+
+def needs_attention(job: Job) -> bool:
+    """Return whether a job ended badly and nobody said that they saw it."""
+    return is_bad(job) and not job.acknowledged
+
+
+def outcome(job: Job) -> str:
+    """Return a job's state in words, with the exit code of one that failed: "failed (exit 1)"."""
+    if isinstance(job.state, Ended) and is_bad(job) and job.state.exit not in (None, 0):
+        return f"{job.word} (exit {job.state.exit})"
+    return job.word
+
+
+def seconds(job: Job, at: datetime | None = None) -> float | None:
+    """Return for how long a job ran, or has been running at a moment; ``None`` if it was not started."""
+    match job.state:
+        case Running(started=started):
+            return ((at or now()) - started).total_seconds()
+        case Ended(started=started, ended=ended) if started:
+            return (ended - started).total_seconds()
+    return None
+
+
+def local(moment: datetime, at: datetime | None = None) -> str:
+    """Return a moment in the time of this place: "14:05" today, "24 Nov 14:05" this year, else with it."""
+    here, today = moment.astimezone(), (at or now()).astimezone()
+    if here.date() == today.date():
+        return f"{here:%H:%M}"
+    return f"{here.day} {here:%b %H:%M}" if here.year == today.year else f"{here:%Y-%m-%d %H:%M}"
