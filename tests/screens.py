@@ -17,6 +17,9 @@ import pytest
 
 FOLDER = Path(__file__).parent / "screens"
 
+WRITES = os.environ.get("WTWATCH_SCREENS") == "write"
+"""Whether the files are written anew; asked before a test shuts its room."""
+
 _USUAL = {
     r"\b[0-9a-f]{40}\b": "<sha>",
     r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{10}\b": "<sha>     ",  # 10 columns, as what it stands for
@@ -39,7 +42,7 @@ def assert_screen(name: str, shown: str, replaced: Mapping[str, str] | None = No
     if columns.isdigit():
         assert [line for line in lines if len(line) > int(columns)] == [], f"at most {columns} columns"
     file = FOLDER / f"{name}.txt"
-    if os.environ.get("WTWATCH_SCREENS") == "write":
+    if WRITES:
         file.parent.mkdir(exist_ok=True)
         file.write_text(shown, encoding="utf-8")
     known = file.read_text(encoding="utf-8") if file.exists() else ""

@@ -30,11 +30,14 @@ def test_a_bookmark_is_read_set_and_named(jj_lab: Lab) -> None:
     before = jj.operation(code)
     jj.set_bookmark(code, "runs", "@-")
     assert jj.operation(code) != before
-    assert jj.bookmark(code, "runs").targets == (new,) == (jj.commit_of(code, "runs"),)
+    assert jj.bookmark(code, "runs").targets == (new,)
+    assert jj.revisions(code, "runs") == [jj.Revision(new, "two", root=False, working_copy=False)]
     jj.set_bookmark(code, "runs", tip)
     assert jj.bookmark(code, "runs").targets == (tip,)
-    with pytest.raises(WtwatchError, match="names 2 commits"):
-        jj.commit_of(code, f"{tip} | {new}")
+    assert [found.commit for found in jj.revisions(code, f"{tip} | {new}")] == [new, tip]
+    assert jj.revisions(code, "none()") == []
+    (root,), (edited,) = jj.revisions(code, "root()"), jj.revisions(code, "@")
+    assert root.root and edited.working_copy and not (root.working_copy or edited.root)
 
 
 def test_an_open_edit_is_seen(jj_lab: Lab) -> None:

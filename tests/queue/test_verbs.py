@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.queue.samples import A, B, always, commands, ended, run_next, running, specs
+from tests.queue.samples import A, B, C, always, commands, ended, run_next, running, specs
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import Outcome, Trigger, Waiting
@@ -118,3 +118,53 @@ def test_failed_and_interrupted_jobs_ask_for_attention_until_acknowledged(queue:
     assert queue.unseen() == 1
     queue.acknowledge()
     assert queue.unseen() == 0
+
+
+def test_jobs_that_wait_go_on_in_a_batch_of_their_own_which_comes_next_on_other_code(queue: Queue) -> None:
+    first, second, _ = queue.add(specs("one", "two", "three"), Trigger.NOW, A)
+    queue.add(specs("other"), Trigger.NOW, A)
+    queue.begin(first.id, running())
+    passed = queue.pass_on(first.batch, stop=False)
+    assert passed.batch is not None and not passed.stopped
+    assert commands(queue.jobs(passed.batch)) == ["two", "three"]
+    assert queue.under_way() == first.batch, "the job that runs is still of its batch"
+    queue.end(first.id, ended())
+    queue.note_cleared()
+    assert queue.under_way() is None, "so the code may move"
+    assert commands([run_next(queue, code=B) for _ in range(3)]) == ["two", "three", "other"]
+    assert queue.job(second.id).attempt == 1
+    assert queue.pass_on(first.batch, stop=True).batch is None, "nothing of it is left"
+
+
+def test_a_job_that_is_stopped_for_newer_code_runs_again_once_and_first(queue: Queue) -> None:
+    first, _ = queue.add(specs("one", "two"), Trigger.NOW, A)
+    queue.begin(first.id, running())
+    passed = queue.pass_on(first.batch, stop=True)
+    assert [job.id for job in passed.stopped] == [first.id] and queue.cancel_requested(first.id)
+    assert passed.batch is not None
+    assert commands(queue.jobs(passed.batch)) == ["one", "two"]
+    assert queue.pass_on(first.batch, stop=True).batch is None, "asked twice, it is not queued twice"
+    queue.end(first.id, ended(Outcome.CANCELLED))
+    assert commands([run_next(queue, code=B) for _ in range(2)]) == ["one", "two"]
+
+
+def test_what_is_left_of_a_standing_batch_makes_way_for_the_next_one(queue: Queue) -> None:
+    queue.add_standing(specs("one", "two"), A)
+    (batch,) = queue.fire(B, always)
+    job = queue.next_job()
+    assert job is not None
+    queue.begin(job.id, running(B))
+    passed = queue.pass_on(batch, stop=False)
+    queue.end(job.id, ended(code=B))
+    (renewed,) = queue.fire(C, always)
+    assert passed.batch is not None
+    assert [left.word for left in queue.jobs(passed.batch)] == ["cancelled"]
+    assert commands(queue.jobs(renewed)) == ["one", "two"]
+
+
+def test_a_job_that_was_just_started_stays_of_the_batch_it_was_started_as(queue: Queue) -> None:
+    (job,) = queue.add(specs("one"), Trigger.NOW, A)
+    passed = queue.pass_on(job.batch, stop=False)
+    queue.begin(job.id, running(), job.batch)
+    assert queue.job(job.id).batch == job.batch
+    assert passed.batch is not None and queue.batch_code(passed.batch) is None

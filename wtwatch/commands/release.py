@@ -4,62 +4,72 @@ from __future__ import annotations
 
 import click
 
+from wtwatch import reconcile
 from wtwatch.commands.front import project_option, ring_for
-from wtwatch.doors import jj
-from wtwatch.doors.repo import Repo
+from wtwatch.job import lifecycle
 from wtwatch.project.config import Project
 from wtwatch.project.registry import one
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.tree import tip
-from wtwatch.views.terminal import say, warn
-from wtwatch.words.errors import CommandFailed, UsageError, WtwatchError
-from wtwatch.words.model import Sha
-from wtwatch.words.quoting import quoted
+from wtwatch.tree import release, tip
+from wtwatch.views import releasing, status
+from wtwatch.views.releasing import Outlook
+from wtwatch.views.terminal import say, warn, width
+from wtwatch.words.model import now
 
 
 @click.command("release")
 @click.argument("rev", required=False)
+@click.option("--dry-run", is_flag=True, help="say what would follow, change nothing")
+@click.option(
+    "--after",
+    type=click.Choice(["batch", "job", "cancel"]),
+    default="batch",
+    help="when the run tree moves: after the batch under way (default), after its job that runs, or at once, "
+    "stopping that; what is left of the batch then runs on the new code",
+)
 @project_option
-def command(rev: str | None, project: str | None) -> None:
+def command(rev: str | None, project: str | None, dry_run: bool, after: str) -> None:
     """Move the bookmark to REV (default: @- in jj, HEAD in git); batches that wait for that start at once."""
     chosen = one(project)
-    repo = Repo(chosen.main_code)
-    before = tip.read(chosen).commit
-    target = _release_by_jj(chosen, rev) if jj.drives(repo.path) else _release_by_git(chosen, repo, rev)
-    Queue(chosen.state).hurry(target)
-    ring_for(chosen)
-    verb = "is already at" if before == target else "now points to"
-    say(f"{chosen.bookmark} {verb} {target[:10]} {repo.subject(target)}")
+    before, to = tip.read(chosen).commit, release.aim(chosen, rev)
+    watch = status.daemon()
+    seen = releasing.look(chosen, to, after, reconcile.concerns_jobs, watch.pid)
+    new_batch = None
+    if not dry_run:
+        release.move(chosen, to)
+        new_batch = _follow_up(chosen, to, seen)
+    moved = "would point to" if dry_run else "now points to"
+    verb = "is already at" if before == to.commit else moved
+    say(f"{chosen.bookmark} {verb} {to.commit[:10]} {to.subject or '(no description)'}")
+    for line in releasing.lines(seen, to, now(), width(), new_batch):
+        say(line)
+    _warn(chosen, to, watch.running)
 
 
-def _release_by_jj(project: Project, rev: str | None) -> Sha:
-    code = project.main_code
-    try:
-        target = jj.commit_of(code, rev or "@-")
-    except CommandFailed as error:
-        raise UsageError(
-            f"jj does not know {rev!r}: {error.stderr.strip()}", f"See `jj log` in {code}."
-        ) from error
-    if rev is None and not jj.working_copy_is_empty(code):
-        warn("Your working copy (@) has edits that are not in it; `jj commit` first to release them.")
-    jj.set_bookmark(code, project.bookmark, target)
-    return target
+def _follow_up(project: Project, to: release.Aim, seen: Outlook) -> int | None:
+    """Have the batch under way make way as it was asked for; return the one that its jobs were put into."""
+    queue, new_batch = Queue(project.state), None
+    if seen.under_way and seen.under_way.code_sha != to.commit and seen.after != "batch":
+        passed = queue.pass_on(seen.under_way.batch, stop=seen.after == "cancel")
+        new_batch = passed.batch
+        for job in passed.stopped:
+            lifecycle.stop(RunTree.of(project), job)
+    queue.hurry(to.commit)
+    ring_for(project)
+    return new_batch
 
 
-def _release_by_git(project: Project, repo: Repo, rev: str | None) -> Sha:
-    target = repo.resolve(rev or "HEAD")
-    if target is None:
-        raise UsageError(f"git does not know the commit {rev or 'HEAD'!r}.", f"See `git -C {repo.path} log`.")
-    if rev is None:
-        edited = repo.changes("--untracked-files=no").edited
-        if edited:
-            warn(f"{len(edited)} edited files are not in it, such as {edited[0]}; commit to release them.")
-    if repo.branch() == project.bookmark:
-        if repo.resolve("HEAD") != target:
-            raise WtwatchError(
-                f"Your main code tree is itself on the branch {project.bookmark}, which its files go with.",
-                f"git -C {quoted(repo.path)} reset --keep {target}, or work on another branch.",
-            )
-        return target
-    repo.git("branch", "-f", "--no-track", project.bookmark, target)
-    return target
+def _warn(project: Project, to: release.Aim, watched: bool) -> None:
+    if to.left_out:
+        warn(to.left_out)
+    if to.working_copy:
+        warn(
+            f"That is jj's working-copy commit (@): each edit rewrites it, and {project.bookmark} follows.\n"
+            "To release what is finished: jj commit, then wtwatch release."
+        )
+    if not watched:
+        warn(
+            "No daemon runs, so the run tree does not follow and nothing starts: "
+            "wtwatch service install, or wtwatch watch."
+        )

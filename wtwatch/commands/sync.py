@@ -12,6 +12,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync
 from wtwatch.tree.busy import working_in
+from wtwatch.views import status
 from wtwatch.views.terminal import complain, say, warn
 from wtwatch.words.errors import WtwatchError
 
@@ -74,6 +75,8 @@ def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
         say(f"{project.name}: saved the pointer in {done.pointer[:10]}.")
     if done.fired:
         say(f"{project.name}: the move starts batch {', '.join(map(str, done.fired))}.")
+        if not status.daemon().running:
+            warn("No daemon runs, so nothing starts: wtwatch service install, or wtwatch watch.")
     if done.waits:
         raise WtwatchError(f"{project.name}: {done.waits}", done.hint)
     batch = queue.under_way()

@@ -19,6 +19,13 @@ CONFLICT_PREFIX = ".jjconflict-"
 _EDITED = "normal_target.current_working_copy() || normal_target.working_copies()"
 _TEMPLATE = f'json(self) ++ "\\t" ++ if(normal_target && ({_EDITED}), "edited") ++ "\\n"'
 
+_REVISION = (
+    '"[" ++ json(commit_id.short(64)) ++ "," ++ if(root, "1", "0") ++ ","'
+    ' ++ if(current_working_copy || working_copies, "1", "0")'
+    ' ++ "," ++ json(description.first_line()) ++ "]\\n"'
+)
+"""A line of JSON for a commit: id, whether it is the root, whether a workspace edits it, its subject."""
+
 
 class Bookmark(NamedTuple):
     """A bookmark as jj has it.
@@ -31,6 +38,18 @@ class Bookmark(NamedTuple):
     targets: tuple[Sha, ...]
     git: Sha | None
     working_copy: bool = False
+
+
+class Revision(NamedTuple):
+    """A commit as jj has it.
+
+    ``root``: the one before all others, which git does not have; ``working_copy``: a workspace edits it.
+    """
+
+    commit: Sha
+    subject: str
+    root: bool
+    working_copy: bool
 
 
 def drives(code: Path) -> bool:
@@ -98,12 +117,17 @@ def set_bookmark(code: Path, name: str, revision: str) -> None:
     _run(code, "bookmark", "set", "--allow-backwards", "--revision", revision, "--", name)
 
 
-def commit_of(code: Path, revision: str) -> Sha:
-    """Return the one commit that ``revision`` (a jj revset) names; raises :class:`WtwatchError`."""
-    found = _run(code, "log", "--no-graph", "-r", revision, "-T", 'commit_id ++ "\\n"').split()
-    if len(found) != 1:
-        raise WtwatchError(f"{revision!r} names {len(found)} commits, and the bookmark can point to one.")
-    return Sha(found[0])
+def revisions(code: Path, revision: str) -> list[Revision]:
+    """Return the commits that ``revision`` (a jj revset) names, two of them where there are more.
+
+    Raises :class:`CommandFailed` for what is no revset.
+    """
+    listing = _run(code, "log", "--no-graph", "--limit=2", f"--revisions={revision}", "-T", _REVISION)
+    found = []
+    for line in listing.splitlines():
+        commit, root, edited, subject = json.loads(line)
+        found.append(Revision(Sha(commit), subject, bool(root), bool(edited)))
+    return found
 
 
 def working_copy_is_empty(code: Path) -> bool:

@@ -118,7 +118,7 @@ class Repo:
         found = self.git(
             "rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}", ok=(0, 1, 128)
         )
-        return Sha(found) if found else None
+        return Sha(found) if _SHA.fullmatch(found) else None  # git says ^SHA of what is to be left out
 
     def refs(self, *patterns: str) -> dict[str, Sha]:
         """Return full ref names and what they point to, for refs that match (git-for-each-ref(1))."""

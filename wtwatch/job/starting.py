@@ -56,7 +56,7 @@ def start(tree: RunTree, queue: Queue, job: Job, lock: int) -> Job | Hindered:
     running = lifecycle.start(tree, job, demanded, base.head, lock)
     job = job._replace(state=running)
     try:
-        queue.begin(job.id, running)
+        queue.begin(job.id, running, job.batch)
     except WtwatchError:  # it was removed from the queue this very moment
         lifecycle.stop(tree, job)
         raise

@@ -87,19 +87,26 @@ class Queue(QueueVerbs):
         """
         return due.unfinished(self._work(), tip)
 
+    def open_work(self) -> OpenWork:
+        """Return all batches that are not over, and what waits for a move, seen at one moment."""
+        return self._work()
+
     def _work(self) -> OpenWork:
         with self._reading() as db:
             return open_work(db)
 
     # one job from start to end
 
-    def begin(self, job: int, running: Running) -> None:
+    def begin(self, job: int, running: Running, batch: int | None = None) -> None:
         """Record that a job was started; its batch takes the job's code, if this is its first.
 
-        A job that was cancelled meanwhile runs all the same by now, so it is marked to be stopped. Raises
+        A job that was cancelled meanwhile runs all the same by now, so it is marked to be stopped; one that
+        was passed on to another batch is of ``batch`` again, as which it was started. Raises
         :class:`WtwatchError` if its batch runs on other code, or if the job is gone.
         """
         with changing(self.file) as db:
+            if batch is not None:
+                db.execute("UPDATE jobs SET batch = ? WHERE id = ?", (batch, job))
             row = job_row(db, job)
             code = db.execute("SELECT code FROM batches WHERE id = ?", (row["batch"],)).fetchone()["code"]
             started_on = running.code_sha
@@ -209,6 +216,15 @@ class Queue(QueueVerbs):
         """Return the batches that become due only after the next move."""
         with self._reading() as db:
             return {row["id"] for row in db.execute("SELECT id FROM batches WHERE due IS NULL")}
+
+    def waiting(self) -> dict[int, int]:
+        """Return how many jobs of each batch wait; batches of which none does are left out."""
+        with self._reading() as db:
+            return dict(
+                db.execute(
+                    "SELECT batch, count(*) FROM jobs WHERE state = 'waiting' GROUP BY batch"
+                ).fetchall()
+            )
 
     def counts(self) -> dict[str, int | bool]:
         """Return the numbers of the contract's ``queue``: paused, and how many jobs are in each state."""

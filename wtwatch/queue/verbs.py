@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from wtwatch.queue.batches import cancel_waiting, new_batch
 from wtwatch.queue.database import changing, reading
@@ -18,6 +19,13 @@ _COLUMNS = (
     "batch, place, attempt, spec, queued, state, started, code, base, uuid, ended, exit, commits, detail, "
     "cancel_requested, acknowledged"
 )
+
+
+class PassedOn(NamedTuple):
+    """The batch into which jobs were put (``None``: there were none), and those that are to be stopped."""
+
+    batch: int | None = None
+    stopped: tuple[Job, ...] = ()
 
 
 class QueueVerbs(QueueFacts):
@@ -83,6 +91,34 @@ class QueueVerbs(QueueFacts):
                 )
             return jobs_in(db, batch)
 
+    def pass_on(self, batch: int, stop: bool) -> PassedOn:
+        """Put the jobs of a batch that wait into a new one, which comes next and takes the code of then.
+
+        With ``stop`` the job that runs is asked to end, and is queued there once more, before the others. The
+        new batch stays one of the same standing jobs, so that their next one takes its place.
+        """
+        with self._known() as db:
+            waiting = _ids(db, batch, "state = 'waiting'")
+            stopped = _ids(db, batch, "state = 'running' AND NOT cancel_requested") if stop else []
+            if not waiting and not stopped:
+                return PassedOn()
+            made = db.execute(
+                "INSERT INTO batches (trigger, base, standing, due)"
+                " SELECT trigger, base, standing, due FROM batches WHERE id = ?",
+                (batch,),
+            )
+            new = int(made.lastrowid or 0)
+            for place, job in enumerate(stopped):
+                db.execute("UPDATE jobs SET cancel_requested = 1 WHERE id = ?", (job,))
+                db.execute(
+                    "INSERT INTO jobs (batch, place, spec, queued)"
+                    " SELECT ?, ?, spec, ? FROM jobs WHERE id = ?",
+                    (new, place, stamp(now()), job),
+                )
+            for place, job in enumerate(waiting, start=len(stopped)):
+                db.execute("UPDATE jobs SET batch = ?, place = ? WHERE id = ?", (new, place, job))
+            return PassedOn(new, tuple(job_of(job_row(db, job)) for job in stopped))
+
     def remove(self, ids: Iterable[JobId]) -> list[int]:
         """Forget jobs, or standing ones; raises :class:`UsageError` for one that runs.
 
@@ -128,6 +164,11 @@ class QueueVerbs(QueueFacts):
     def _known(self) -> AbstractContextManager[sqlite3.Connection]:
         """Open for a change of jobs that must exist, so that a typing error does not make a database."""
         return changing(self.file) if self.file.exists() else reading(self.file)
+
+
+def _ids(db: sqlite3.Connection, batch: int, which: str) -> list[int]:
+    rows = db.execute(f"SELECT id FROM jobs WHERE batch = ? AND {which} ORDER BY place", (batch,))
+    return [row["id"] for row in rows]
 
 
 def _is_standing(job: JobId) -> bool:

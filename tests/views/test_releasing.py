@@ -1,0 +1,70 @@
+"""What is read after a release, from values alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.screens import assert_screen
+from tests.views.test_as_json import AT, A, B
+from wtwatch.tree.release import Aim
+from wtwatch.views import releasing
+from wtwatch.views.releasing import Outlook, Starting, UnderWay
+from wtwatch.views.snapshot import Holder
+from wtwatch.words.model import Job, JobSpec, Running
+
+LATER = AT + timedelta(minutes=4)
+TO = Aim(B, "second version")
+PLOT = JobSpec(
+    "python code/src/process2p/generate_plots.py {inputs} {outputs}", "Plot 240226I, LSD with all windows"
+)
+STARTS = (Starting("batch 5", 1, JobSpec("make")), Starting("s1", 12, PLOT))
+RUNS = UnderWay(2, A, Job(7, 2, 1, PLOT, AT, Running(AT, A, A, "uuid")), 8, 600.0)
+
+
+def screen(seen: Outlook, to: Aim = TO, columns: int | None = 80, new: int | None = None) -> str:
+    return "\n".join(releasing.lines(seen, to, LATER, columns, new)) + "\n"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("after", ["batch", "job", "cancel"])
+def test_a_release_during_a_batch_says_what_starts_and_what_still_runs(after: str, columns: int) -> None:
+    new = None if after == "batch" else 9
+    seen = Outlook(STARTS, (Starting("batch 3", 2, PLOT),), under_way=RUNS, after=after)
+    assert_screen(f"release-after-{after}.{columns}", screen(seen, columns=columns, new=new))
+
+
+def test_who_holds_the_tree_is_named_at_once() -> None:
+    seen = Outlook(STARTS, holders=(Holder(7, "python", AT), Holder(8, "wtwatch exec make", AT)))
+    assert_screen("release-held.80", screen(seen))
+
+
+@pytest.mark.parametrize(
+    ("seen", "to", "said"),
+    [
+        (Outlook(), TO, ["starts       nothing: no job waits for a move"]),
+        (Outlook(same=True), TO, ["starts       nothing: no more than documentation changes for what waits"]),
+        (Outlook(STARTS[:1], paused=True), TO, ["starts       batch 5, 1 job: make", "queue is paused"]),
+        (Outlook(STARTS[:1]), TO._replace(working_copy=True), ["make", "is on jj's working copy"]),
+        (Outlook(present=False), TO, ["run tree     gone: it follows when it is back"]),
+        (
+            Outlook(under_way=RUNS._replace(code_sha=B)),
+            TO,
+            ["job 7 on this very code, for 4 min so far, then 8 more of batch 2"],
+        ),
+        (
+            Outlook(under_way=RUNS._replace(running=None, takes=None)),
+            TO,
+            ["batch 2 on the old code (aaaaaaaaaa): 8 jobs to come", "the run tree moves after that"],
+        ),
+    ],
+)
+def test_each_fact_has_its_words(seen: Outlook, to: Aim, said: list[str]) -> None:
+    shown = " ".join(screen(seen, to).split())
+    assert [words for words in said if " ".join(words.split()) not in shown] == []
+
+
+def test_a_pipe_gets_whole_lines() -> None:
+    seen = Outlook((Starting("s1", 2, PLOT._replace(message="m" * 50 + " " + "n" * 80)),))
+    assert screen(seen, columns=None).count("\n") == 1
