@@ -80,7 +80,7 @@ def test_a_job_that_a_dead_daemon_started_without_telling_is_taken_up(lab: Lab) 
     new = lab.move_bookmark()
     gate.open()
     with lab.daemon():
-        lab.wtwatch("queue", "wait", code=1)
+        lab.wtwatch("queue", "wait", "1-2", code=1)
         assert states(lab) == ["failed", "succeeded"]
         assert [job["code"] for job in lab.jobs()] == [old, new]
     [result] = assert_results_name_what_ran(lab)
@@ -105,7 +105,7 @@ def test_a_job_that_is_killed_is_reported_and_the_batch_goes_on(lab: Lab) -> Non
         drawn = queue_plain(lab, "--now", name="next")
         eventually(gate.reached)
         process_of(lab, 1).kill()
-        lab.wtwatch("queue", "wait", code=1)
+        lab.wtwatch("queue", "wait", "1-2", code=1)
         assert states(lab) == ["interrupted", "succeeded"]
         assert drawn.exists()
 
@@ -131,7 +131,7 @@ def test_a_failed_job_stops_no_batch_and_works_after_its_repair(lab: Lab) -> Non
     lab.wtwatch("init")
     with lab.daemon():
         lab.queue_plots("--now", subjects=[FIRST], options="--fail-on LSD")
-        lab.wtwatch("queue", "wait", code=1)
+        lab.wtwatch("queue", "wait", "--batch", "1", code=1)
         assert states(lab) == ["succeeded", "failed", "succeeded"]
         assert is_clean(lab, lab.run)
         half = lab.root / ".L5b-runs.wtwatch" / "jobs" / "2.1" / "05_visualization" / FIRST / "LSD" / "F.svg"

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from wtwatch.commands import queue_views
+from wtwatch.commands import queue_views, queue_wait
 from wtwatch.commands.front import project_option, ring_for
-from wtwatch.commands.queue_views import needs_attention
 from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
 from wtwatch.job import lifecycle
@@ -20,6 +19,7 @@ from wtwatch.queue import orders
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import tip as bookmark
 from wtwatch.views import status
+from wtwatch.views.jobwords import needs_attention
 from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import JobSpec, Trigger, counted
@@ -31,7 +31,7 @@ def command() -> None:
     """Queue jobs for the run tree, and look after them."""
 
 
-for _view in (queue_views.show_list, queue_views.show, queue_views.logs, queue_views.wait):
+for _view in (queue_views.show_list, queue_views.show, queue_views.logs, queue_wait.wait):
     command.add_command(_view)
 
 

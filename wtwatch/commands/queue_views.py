@@ -1,9 +1,8 @@
-"""``wtwatch queue list``, ``show``, ``logs`` and ``wait``: look at jobs, change nothing."""
+"""``wtwatch queue list``, ``show`` and ``logs``: look at jobs, change nothing."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,18 +11,13 @@ from typing import Any
 import click
 
 from wtwatch.commands.front import project_option
+from wtwatch.commands.queue_wait import POLL, stand_aside
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
-from wtwatch.project.registry import need_run_tree, one
+from wtwatch.project.registry import one
 from wtwatch.queue.jobs import Queue
-from wtwatch.tree import tip
-from wtwatch.views import status
 from wtwatch.views.terminal import plain, say, warn
-from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Ended, Job, Outcome, Running, Standing, ago, counted, stamp
-
-_POLL = 0.2
-"""Seconds between two looks of commands that wait."""
+from wtwatch.words.model import Ended, Job, Running, Standing, ago, counted, stamp
 
 _STYLES = {
     "succeeded": "green",
@@ -163,9 +157,9 @@ def logs(follow: bool, job: str, project: str | None) -> None:
     if not file.exists() and not follow:
         warn(f"Job {job} has no log: it is {found.word}.")
     at = _print_from(file, 0)
-    _stand_aside()
+    stand_aside()
     while follow and not isinstance(queue.job(job).state, Ended):
-        time.sleep(_POLL)
+        time.sleep(POLL)
         at = _print_from(file, at)
     _print_from(file, at)
     ended = queue.job(job)
@@ -182,43 +176,3 @@ def _print_from(file: Path, at: int) -> int:
         return at
     click.echo(text, nl=False)
     return at + len(text)
-
-
-@click.command("wait")
-@project_option
-def wait(project: str | None) -> int:
-    """Wait until nothing runs or is due. Exit code 1 if a job failed, or if no daemon runs."""
-    chosen = one(project)
-    queue = Queue(chosen.state)
-    _stand_aside()
-    while _unfinished(chosen, queue):
-        if not status.daemon().running:
-            raise WtwatchError("Jobs wait, but no daemon runs.", "wtwatch service install, or wtwatch watch.")
-        if queue.running() is None:
-            need_run_tree(chosen)
-        waits = queue.waits()
-        if waits and not waits.busy and queue.running() is None:
-            raise WtwatchError(f"The queue waits for you: {waits.reason}", waits.hint)
-        time.sleep(_POLL)
-    if not status.daemon().running:
-        raise WtwatchError("No daemon runs.", "wtwatch service install, or wtwatch watch.")
-    bad = [job for job in queue.jobs() if needs_attention(job)]
-    for job in bad:
-        say(f"Job {job.id} {job.word}: wtwatch queue logs {job.id}")
-    return 1 if bad else 0
-
-
-def _unfinished(project: Project, queue: Queue) -> bool:
-    """Return whether something runs, is due, or will be by a move that was made already."""
-    return queue.unfinished(tip.read(project).commit)
-
-
-def _stand_aside() -> None:
-    """Leave the folder, which may lie in the run tree: who waits for its jobs must not hold them up."""
-    os.chdir("/")
-
-
-def needs_attention(job: Job) -> bool:
-    """Return whether a job ended badly and nobody said that they saw it."""
-    bad = (Outcome.FAILED, Outcome.INTERRUPTED)
-    return isinstance(job.state, Ended) and job.state.outcome in bad and not job.acknowledged

@@ -1,0 +1,140 @@
+"""``wtwatch queue wait``: wait for jobs, and say what holds them up."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection
+
+import click
+
+from wtwatch.commands.front import project_option, ring_for
+from wtwatch.project.config import Project, host
+from wtwatch.project.registry import one
+from wtwatch.queue.jobs import Queue
+from wtwatch.queue.progress import Progress, Waiter
+from wtwatch.queue.wanted import wanted
+from wtwatch.tree import tip
+from wtwatch.views import holdup, status, waiting
+from wtwatch.views.holdup import START, HoldUp
+from wtwatch.views.terminal import say
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Sha, now
+
+POLL = 0.2
+"""Seconds between two looks of commands that wait."""
+
+PATIENCE = 5.0
+"""Seconds in which the daemon, when rung for, looks anew at what it said it waits for."""
+
+_RARELY = 2.0
+"""Seconds between two looks at what leaves no trace in the queue, such as who holds the tree."""
+
+
+@click.command("wait")
+@click.argument("jobs", nargs=-1, metavar="[JOBS]...")
+@click.option("--batch", "batches", multiple=True, metavar="N", help="the jobs of batch N")
+@project_option
+def wait(jobs: tuple[str, ...], batches: tuple[str, ...], project: str | None) -> int:
+    """Wait until JOBS (numbers, ranges 12-20) have ended; without any, until nothing runs or is due.
+
+    Exit code 1 if one of those that it waited for failed, or if they cannot go on: the queue is paused, no
+    daemon runs, something is in the way.
+    """
+    chosen = one(project)
+    queue = Queue(chosen.state)
+    named = [int(job) for job in wanted(queue.file, jobs, batches)] if jobs or batches else None
+    stand_aside()
+    return _Wait(chosen, queue, named).until_done()
+
+
+def stand_aside() -> None:
+    """Leave the folder, which may lie in the run tree: who waits for its jobs must not hold them up."""
+    os.chdir("/")
+
+
+class _Wait:
+    """One wait: what was told already, and since when something is in the way."""
+
+    def __init__(self, project: Project, queue: Queue, named: Collection[int] | None) -> None:
+        self.project = project
+        self.named = named
+        self.waiter = Waiter(queue.file, named)
+        self.screen = waiting.Screen()
+        self.told: set[int] = set()
+        self.obstacle: tuple[str, float] = ("", 0.0)
+        self.seen = float("-inf")
+        self.idle = time.monotonic()
+
+    def until_done(self) -> int:
+        began = time.monotonic()
+        try:
+            progress = self._follow()
+        finally:
+            self.screen.close()
+        if self.named is None and not status.daemon().running and self.project.host in ("", host()):
+            raise WtwatchError("No daemon runs.", START)
+        if not progress.states:
+            say("Nothing runs, and nothing is due.")
+        elif self.screen.live or len(progress.states) > 1:
+            say(waiting.summary(progress, time.monotonic() - began))
+        return 1 if progress.unseen else 0
+
+    def _follow(self) -> Progress:
+        """Look until all is done, and tell what happens meanwhile. Raises what it will not go on for."""
+        at = tip.read(self.project).commit
+        self.waiter.changed()
+        progress = self.waiter.look(at)
+        self._tell(progress, at_first=True)
+        if not self._is_done(progress):
+            holdup.inside(self.project)
+        while not self._is_done(progress):
+            self._explain(progress, at)
+            self.screen.draw(progress, now())
+            time.sleep(POLL)
+            if self.waiter.changed():
+                at = tip.read(self.project).commit
+                progress = self.waiter.look(at)
+                self._tell(progress)
+        return progress
+
+    def _is_done(self, progress: Progress) -> bool:
+        if self.named is not None:
+            return not progress.left()
+        return progress.running is None and not progress.due and not progress.coming
+
+    def _tell(self, progress: Progress, at_first: bool = False) -> None:
+        """Say which jobs ended; at first, of those that nobody named, only which failed."""
+        over = progress.states.keys() - set(progress.left()) - self.told
+        shown = over & progress.unseen if at_first and self.named is None else over
+        for job in self.waiter.jobs(shown):
+            self.screen.tell(job)
+        self.told |= over
+
+    def _explain(self, progress: Progress, at: Sha | None) -> None:
+        """Say what holds the jobs up; raises it if it does not go on by itself."""
+        daemon = status.daemon()
+        if daemon.running:
+            self.seen = time.monotonic()
+        elif time.monotonic() - self.seen < PATIENCE:  # it may be on its way back, as with an upgrade
+            return
+        found = [holdup.of_daemon(self.project, daemon), holdup.of_queue(self.project, progress, at)]
+        if progress.running is not None or any(found):
+            self.idle = time.monotonic()
+        elif time.monotonic() - self.idle > _RARELY:
+            self.idle = time.monotonic()
+            found.append(holdup.of_lock(self.project, daemon))
+        for held in filter(None, found):
+            if not held.lasts:
+                self.screen.explain(held)
+            elif not (held.noted and self._may_be_gone(held)):
+                raise held.error()
+
+    def _may_be_gone(self, held: HoldUp) -> bool:
+        """Return whether the daemon has yet to look anew at what it noted; it is rung for."""
+        reason, since = self.obstacle
+        if reason != held.reason:
+            self.obstacle = (held.reason, time.monotonic())
+            ring_for(self.project)
+            return True
+        return time.monotonic() - since < PATIENCE or holdup.is_held(self.project)

@@ -1,0 +1,120 @@
+"""How far the jobs are that somebody waits for: one look at the queue, at one moment."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.queue import due
+from wtwatch.queue.batches import open_work
+from wtwatch.queue.database import reading
+from wtwatch.queue.due import OpenWork
+from wtwatch.queue.rows import job_of
+from wtwatch.words.model import Ended, Job, Sha
+
+_RACY = 50_000_000
+"""Nanoseconds within which a file may change twice without a trace in its times."""
+
+_OPEN = ("waiting", "running")
+
+
+class Progress(NamedTuple):
+    """Where the jobs stand that somebody waits for.
+
+    ``states`` has the word of each by its number, in the order in which they run; ``unseen`` are those of
+    them that ended badly without anybody having said that they saw it. ``running`` is the job that runs, be
+    it waited for or not; ``due`` how many jobs are due; ``coming``: a move was made by which more will be.
+    ``mean`` is for how many seconds those ran that ended, ``None`` if none did.
+    """
+
+    states: Mapping[int, str]
+    unseen: frozenset[int]
+    running: Job | None
+    due: int
+    coming: bool
+    paused: bool
+    mean: float | None
+
+    def left(self) -> list[int]:
+        """Return those that are not over."""
+        return [job for job, word in self.states.items() if word in _OPEN]
+
+
+class Waiter:
+    """What somebody waits for: the jobs ``named``, or else (``None``) all that runs, is due, or will be.
+
+    Then a job counts that is in a batch which was not over when the waiting began, or came since.
+    """
+
+    def __init__(self, file: Path, named: Collection[int] | None = None) -> None:
+        self.file = file
+        self.named = None if named is None else tuple(named)
+        self._batches: set[int] = set()
+        self._newest: int | None = None
+        self._stamp: object = None
+
+    def changed(self) -> bool:
+        """Return whether the queue may have changed since this was asked last; the file is not opened."""
+        try:
+            found = self.file.stat()
+        except OSError:
+            return True
+        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+        racy = 0 <= time.time_ns() - found.st_mtime_ns < _RACY
+        before, self._stamp = self._stamp, None if racy else stamp
+        return racy or stamp != before
+
+    def look(self, tip: Sha | None) -> Progress:
+        """Return how far they are, where the bookmark is at ``tip``."""
+        with reading(self.file) as db:
+            work = open_work(db)
+            self._follow(db, work)
+            rows = db.execute(*self._question()).fetchall()
+            runs = db.execute("SELECT * FROM jobs WHERE state = 'running' ORDER BY id LIMIT 1").fetchone()
+            waiting = db.execute(
+                "SELECT count(*) FROM jobs JOIN batches ON batches.id = batch"
+                " WHERE state = 'waiting' AND due IS NOT NULL"
+            ).fetchone()[0]
+        took = [row["took"] for row in rows if row["took"] is not None and row["state"] not in _OPEN]
+        return Progress(
+            {row["id"]: row["state"] for row in rows},
+            frozenset(row["id"] for row in rows if row["unseen"]),
+            job_of(runs) if runs else None,
+            waiting,
+            tip is not None and due.pending(work, tip),
+            work.paused,
+            sum(took) / len(took) if took else None,
+        )
+
+    def jobs(self, numbers: Collection[int]) -> list[Job]:
+        """Return the jobs of these numbers that are over, in the order in which they ended."""
+        with reading(self.file) as db:
+            rows = db.execute(
+                "SELECT * FROM jobs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY ended, id",
+                (json.dumps(list(numbers)),),
+            ).fetchall()
+        return [job for job in map(job_of, rows) if isinstance(job.state, Ended)]
+
+    def _follow(self, db: sqlite3.Connection, work: OpenWork) -> None:
+        """Note which batches are waited for by now."""
+        self._batches |= {batch.id for batch in work.batches if batch.due is not None}
+        if self._newest is None:
+            self._newest = db.execute("SELECT coalesce(max(id), 0) FROM batches").fetchone()[0]
+        since = db.execute("SELECT id FROM batches WHERE id > ? AND due IS NOT NULL", (self._newest,))
+        self._batches |= {row["id"] for row in since}
+
+    def _question(self) -> tuple[str, tuple[str]]:
+        which = "batch" if self.named is None else "jobs.id"
+        wanted = sorted(self._batches) if self.named is None else self.named
+        return (
+            "SELECT jobs.id, state, (julianday(ended) - julianday(started)) * 86400 AS took,"
+            " state IN ('failed', 'interrupted') AND NOT acknowledged AS unseen"
+            " FROM jobs JOIN batches ON batches.id = batch"
+            f" WHERE {which} IN (SELECT value FROM json_each(?))"
+            " ORDER BY due IS NULL, due, batch, place",
+            (json.dumps(wanted),),
+        )

@@ -1,0 +1,139 @@
+"""What holds up the jobs that somebody waits for, and whether that goes on by itself."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from wtwatch.doors import processes
+from wtwatch.doors.processes import holding, is_alive
+from wtwatch.project.config import Project, host
+from wtwatch.project.registry import need_run_tree
+from wtwatch.project.tree import RunTree
+from wtwatch.queue.facts import ExecNote, Waits
+from wtwatch.queue.jobs import Queue
+from wtwatch.queue.progress import Progress
+from wtwatch.views.attention import is_silent
+from wtwatch.views.snapshot import DaemonSnapshot
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Sha, counted, lasting
+from wtwatch.words.quoting import quoted
+
+START = "wtwatch service install, or wtwatch watch."
+
+
+class HoldUp(NamedTuple):
+    """Why nothing goes on, and the way out. ``lasts``: it does not go on by itself.
+
+    ``noted``: that is what the last tick of the daemon said, and the next may see it otherwise.
+    """
+
+    reason: str
+    hint: str | None = None
+    lasts: bool = False
+    noted: bool = False
+
+    def error(self) -> WtwatchError:
+        """Return it as what ends the command."""
+        return WtwatchError(self.reason, self.hint)
+
+
+def inside(project: Project) -> None:
+    """Raise :class:`WtwatchError` if this process is part of what holds the run tree: it waits for itself."""
+    here = {os.getpid(), *processes.parents(os.getpid())}
+    if any(process.pid in here for process in holding(RunTree.of(project).lock)):
+        job = Queue(project.state).running()
+        what = f"job {job.id}" if job else "`wtwatch exec`"
+        raise WtwatchError(
+            f"This runs within {what}, which holds the run tree: no job can start before it has ended.",
+            f"Call `wtwatch queue wait` after {what}, not in it.",
+        )
+
+
+def of_daemon(project: Project, daemon: DaemonSnapshot) -> HoldUp | None:
+    """Return what is wrong with the daemon that has to start the jobs, if anything is."""
+    if project.host not in ("", host()):
+        return HoldUp(f"The daemon that runs the jobs of {project.name} is that of the host {project.host}.")
+    if not daemon.running:
+        return HoldUp("Jobs wait, but no daemon runs.", START, lasts=True)
+    if is_silent(daemon):
+        silent = lasting(daemon.silent or 0)
+        return HoldUp(
+            f"The daemon (pid {daemon.pid}) has given no sign of life for {silent}.",
+            f"If it was stopped, this lets it go on: kill -CONT {daemon.pid}",
+            lasts=True,
+        )
+    return None
+
+
+def of_queue(project: Project, progress: Progress, tip: Sha | None) -> HoldUp | None:
+    """Return why none of the jobs that are waited for runs, or will be the next; ``None`` if all is well.
+
+    Raises :class:`WtwatchError` if the run tree is gone.
+    """
+    queue = Queue(project.state)
+    if progress.running is not None:
+        more = progress.paused and len(progress.left()) > 1
+        return HoldUp("The queue is paused: no further job starts.") if more else None
+    need_run_tree(project)
+    if progress.paused:
+        return _paused(progress)
+    waits, by_hand = queue.waits(), queue.executes()
+    if waits is not None and not _is_of_ours(waits):
+        return _noted(waits)
+    if by_hand is not None and is_alive(by_hand.process):
+        return _by_hand(by_hand)
+    return None if progress.due else _not_due(project, progress, tip)
+
+
+def of_lock(project: Project, daemon: DaemonSnapshot) -> HoldUp | None:
+    """Return who holds the run tree, which takes a look at all processes."""
+    hint = "It goes on by itself when that ends."
+    for process in holding(RunTree.of(project).lock):
+        if process.pid == daemon.pid:
+            return HoldUp("The daemon moves code or sets up its environment in the run tree.", hint)
+        return HoldUp(f"{process.name} (pid {process.pid}) holds the run tree.", hint)
+    return None
+
+
+def is_held(project: Project) -> bool:
+    """Return whether somebody holds the run tree just now, such as a tick of the daemon."""
+    return bool(holding(RunTree.of(project).lock))
+
+
+def _paused(progress: Progress) -> HoldUp:
+    left = len(progress.left()) or progress.due
+    said = f"The queue is paused, and {counted(left, 'job')} {'waits' if left == 1 else 'wait'}."
+    return HoldUp(said, "wtwatch queue resume", lasts=True)
+
+
+def _noted(waits: Waits) -> HoldUp:
+    if waits.busy:
+        return HoldUp(waits.reason, waits.hint)
+    return HoldUp(f"The queue waits for you: {waits.reason}", waits.hint, lasts=True, noted=True)
+
+
+def _is_of_ours(waits: Waits) -> bool:
+    """Return whether it is a script which waits by this very process that was noted as busy before it did."""
+    return waits.busy and any(f"(pid {pid})" in waits.reason for pid in processes.parents(os.getpid()))
+
+
+def _by_hand(note: ExecNote) -> HoldUp:
+    name = quoted(note.name)
+    return HoldUp(
+        f"`wtwatch exec -- {name}` (pid {note.process.pid}) holds the run tree.",
+        "It goes on by itself when that ends.",
+    )
+
+
+def _not_due(project: Project, progress: Progress, tip: Sha | None) -> HoldUp | None:
+    """Return for what jobs wait that are not due: for a move, or for the bookmark to be still after one."""
+    queue = Queue(project.state)
+    if tip is None or not progress.coming:
+        return HoldUp(f"They start after the next move of {project.bookmark}.")
+    if project.settle <= queue.still(tip) or queue.hurries(tip):
+        return None
+    return HoldUp(
+        f"They start when {project.bookmark} has been still for {project.settle:.0f} s.",
+        "To have them start at once: wtwatch sync",
+    )
