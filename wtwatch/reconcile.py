@@ -150,7 +150,7 @@ def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
         environment.recover(tree)
         done = _clear_up(tree, queue)
         if done.waits is None:
-            done = _story(Site(tree, queue, options, lock, _facts(tree)))
+            done = _story(Site(tree, queue, options, lock, _facts(tree, queue)))
     return done
 
 
@@ -173,8 +173,10 @@ def _processes(error: WtwatchError) -> tuple[Process, ...]:
     return error.processes if isinstance(error, Busy) else ()
 
 
-def _facts(tree: RunTree) -> Facts:
-    facts = codetree.facts_of(tree)
+def _facts(tree: RunTree, queue: Queue) -> Facts:
+    """Look at code; for edits at the tip only while a batch is under way, of which they would be no part."""
+    facts = codetree.at_rest(tree) if queue.under_way() is None else None
+    facts = facts or codetree.facts_of(tree)
     if not facts.present:
         raise WtwatchError(
             f"The run tree {tree.path} is not whole: it lacks {tree.project.code}, or its .git.",

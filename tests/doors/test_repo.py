@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import Lab
+from wtwatch.doors.porcelain import GitObject
 from wtwatch.doors.repo import GITLINK, ZERO, Repo, history
 from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
@@ -361,3 +362,56 @@ def test_an_operation_that_waits_for_the_user_is_named(repo: Repo, tmp_path: Pat
     tree.git("bisect", "start")
     assert tree.operation() == "bisect"
     assert repo.operation() is None
+
+
+# --- objects
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["second: über alles", "two\nlines\n\nand a body", "\n \n  indented  \n\nbody", "", "only\ttabs \r\n"],
+)
+def test_the_subject_of_an_object_is_the_one_that_git_log_shows(repo: Repo, message: str) -> None:
+    repo.git("commit", "-q", "--allow-empty", "--allow-empty-message", "--cleanup=verbatim", "-m", message)
+    assert objects(repo, "HEAD")[0].subject() == repo.subject("HEAD")
+
+
+def test_the_message_of_a_commit_is_read_in_the_encoding_that_it_names(repo: Repo) -> None:
+    latin = ("-c", "i18n.commitEncoding=latin1")
+    message = repo.path / "message"
+    message.write_bytes("über alles".encode("latin-1"))
+    repo.git(*latin, "commit", "-q", "--allow-empty", "-F", str(message))
+    assert objects(repo, "HEAD")[0].subject() == repo.subject("HEAD") == "über alles"
+
+
+def test_an_object_says_what_it_holds(repo: Repo) -> None:
+    for name in ODD_NAMES:
+        write(repo, name)
+    write(repo, "folder/other")
+    commit(repo, "odd")
+    made, tree = objects(repo, "HEAD", "HEAD^{tree}")
+    assert {entry.path: entry for entry in tree.entries()} == repo.tree("HEAD")
+    assert made.sha == head(repo)
+    assert [made.parents()] == [(repo.resolve("HEAD^"),)]
+
+
+def objects(repo: Repo, *names: str) -> list[GitObject]:
+    with repo.ask_objects(*names) as asking:
+        return [found for found in asking.objects() if found]
+
+
+def test_what_git_does_not_have_is_told_as_such(repo: Repo) -> None:
+    with repo.ask_objects("1" * 40, "HEAD", "HEAD:no such folder") as asking:
+        first, second, third = asking.objects()
+    assert second and not first and not third
+    with pytest.raises(WtwatchError, match="no such folder"):
+        repo.entries("HEAD:", "HEAD:no such folder")
+    with pytest.raises(WtwatchError):
+        repo.with_gitlink("HEAD", "no such folder/code", Sha("1" * 40))
+
+
+def test_where_other_work_trees_are_detached_is_known(repo: Repo, tmp_path: Path) -> None:
+    assert repo.detached_heads() == set()
+    repo.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "on a branch"))
+    repo.git("worktree", "add", "-q", "--detach", str(tmp_path / "detached"))
+    assert repo.detached_heads() == {head(repo)}

@@ -1,5 +1,7 @@
 """What git prints for programs, as values."""
 
+import operator
+from itertools import dropwhile, takewhile
 from typing import NamedTuple
 
 from wtwatch.words.model import Sha
@@ -24,6 +26,66 @@ def parse_tree(listing: str) -> tuple[TreeEntry, ...]:
         head, path = line.split("\t", 1)
         mode, kind, sha = head.split()
         found.append(TreeEntry(mode, kind, Sha(sha), path))
+    return tuple(found)
+
+
+class GitObject(NamedTuple):
+    """One answer of ``git cat-file --batch``: what the object is, and its bytes."""
+
+    sha: Sha
+    kind: str
+    body: bytes
+
+    def entries(self) -> tuple[TreeEntry, ...]:
+        """Return what a tree holds; its bytes are a mode, a name and a raw id for each."""
+        found, at, size = [], 0, len(self.sha) // 2
+        while at < len(self.body):
+            blank = self.body.index(b" ", at)
+            end = self.body.index(b"\0", blank) + 1
+            mode = self.body[at:blank].decode("ascii").zfill(6)
+            path = self.body[blank + 1 : end - 1].decode("utf-8", "surrogateescape")
+            sha = Sha(self.body[end : end + size].hex())
+            found.append(TreeEntry(mode, _KINDS.get(mode, "blob"), sha, path))
+            at = end + size
+        return tuple(found)
+
+    def parents(self) -> tuple[Sha, ...]:
+        """Return the parents of a commit."""
+        lines = self.body.partition(b"\n\n")[0].splitlines()
+        return tuple(Sha(line[7:].decode("ascii")) for line in lines if line.startswith(b"parent "))
+
+    def message(self) -> str:
+        """Return the message of a commit."""
+        head, _, message = self.body.partition(b"\n\n")
+        named = next((line[9:] for line in head.splitlines() if line.startswith(b"encoding ")), b"utf-8")
+        try:
+            return message.decode(named.decode("ascii"), "surrogateescape")
+        except (LookupError, UnicodeError):  # as git has it: bytes as they are
+            return message.decode("utf-8", "surrogateescape")
+
+    def subject(self) -> str:
+        """Return the first paragraph of a commit's message as one line (``%s`` of git-log(1))."""
+        lines = [line.rstrip() for line in self.message().split("\n")]
+        return " ".join(takewhile(bool, dropwhile(operator.not_, lines)))
+
+
+_KINDS = {"040000": "tree", GITLINK: "commit"}
+
+
+def parse_objects(printed: bytes) -> tuple[GitObject | None, ...]:
+    """Read ``git cat-file --batch``, answer by answer; ``None`` for what is not there."""
+    found: list[GitObject | None] = []
+    at = 0
+    while at < len(printed):
+        end = printed.index(b"\n", at) + 1
+        words = printed[at:end].decode("utf-8", "surrogateescape").split()
+        at = end
+        if len(words) == 3 and words[2].isdigit():
+            size = int(words[2])
+            found.append(GitObject(Sha(words[0]), words[1], printed[at : at + size]))
+            at += size + 1  # with the end of its line
+        else:
+            found.append(None)
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,6 +77,14 @@ class Asking:
             words = err.decode("utf-8", "surrogateescape")
             raise CommandFailed(self._shown, self._process.returncode, words, str(self._where))
         return out
+
+    def tell(self, text: str) -> Self:
+        """Write all of its standard input now, rather than when it is asked: a few lines, for it to go on."""
+        stream, self._process.stdin = self._process.stdin, None
+        assert stream is not None
+        with suppress(BrokenPipeError), stream:
+            stream.write(text.encode("utf-8", "surrogateescape"))
+        return self
 
     def code(self) -> int:
         """Wait for the end and return the exit code."""

@@ -12,12 +12,12 @@ import re
 import subprocess
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wtwatch.doors.porcelain import GITLINK as GITLINK  # noqa: PLC0414 - part of what this door offers
-from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
+from wtwatch.doors.porcelain import Changes, GitObject, TreeEntry, parse_objects, parse_status, parse_tree
 from wtwatch.doors.program import LIMIT, Asking
 from wtwatch.doors.toolenv import for_tools
 from wtwatch.words.errors import CommandFailed, NoIdentity, WtwatchError
@@ -54,6 +54,10 @@ class GitAsking(Asking):
     def answer(self, ok: Iterable[int] | None = (0,), stdin: str | None = None) -> str:
         """Return what git printed; see :meth:`Asking.answer`."""
         return super().answer(ok, stdin).removesuffix("\n")
+
+    def objects(self) -> tuple[GitObject | None, ...]:
+        """Return what :meth:`Repo.ask_objects` asked for, name by name."""
+        return parse_objects(self.printed())
 
 
 class Repo:
@@ -106,6 +110,15 @@ class Repo:
         with self.ask(*args, env=env, hooks=hooks, feed=stdin is not None, limit=limit) as asking:
             return asking.answer(ok, stdin)
 
+    def ask_objects(self, *names: str) -> GitAsking:
+        """Start one git that reads the objects of these names, such as ``ID^{tree}`` (gitrevisions(7))."""
+        return self.ask("cat-file", "--batch", feed=True).tell("".join(f"{name}\n" for name in names))
+
+    def entries(self, *trees: str) -> list[tuple[TreeEntry, ...]]:
+        """Return what each of several trees holds; raises :class:`WtwatchError` if one is not there."""
+        with self.ask_objects(*trees) as asking:
+            return entries_of_all(asking.objects(), trees)
+
     def succeeds(self, *args: str) -> bool:
         """Return whether git exits with 0."""
         with self.ask(*args) as asking:
@@ -113,8 +126,8 @@ class Repo:
 
     def resolve(self, revision: str) -> Sha | None:
         """Return the commit that ``revision`` names, or ``None``."""
-        if revision == "HEAD" and (detached := _SHA.fullmatch(self._head())):
-            return Sha(detached[0])
+        if revision == "HEAD" and (detached := self.detached_at()):
+            return detached
         found = self.git(
             "rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}", ok=(0, 1, 128)
         )
@@ -166,6 +179,11 @@ class Repo:
             return name
         return self.git("symbolic-ref", "-q", "--short", "HEAD", ok=(0, 1)) or None
 
+    def detached_at(self) -> Sha | None:
+        """Return the commit at which HEAD is detached, ``None`` if it is on a branch or no plain file."""
+        detached = _SHA.fullmatch(self._head())
+        return Sha(detached[0]) if detached else None
+
     def _head(self) -> str:
         """Return what the file HEAD of this work tree says, or nothing if that is not plain."""
         try:
@@ -191,14 +209,19 @@ class Repo:
         return found
 
     def detached_heads(self) -> set[Sha]:
-        """Return where those work trees of the repository stand that are on no branch."""
-        heads: set[Sha] = set()
-        head = ""
-        for field in self.git("worktree", "list", "--porcelain", "-z").split("\0"):
-            if field.startswith("HEAD "):
-                head = field.removeprefix("HEAD ")
-            elif field == "detached" and head.strip("0"):
-                heads.add(Sha(head))
+        """Return where those work trees of the repository stand that are on no branch.
+
+        As gitrepository-layout(5) has them: a file HEAD for the main one, and one for each that is linked.
+        With reftables those that are on a branch count as well.
+        """
+        common = self.common_dir()
+        if (common / "reftable").is_dir():  # where a HEAD is a table too
+            return {head for head in self.worktrees().values() if head}
+        heads = set()
+        for file in (common / "HEAD", *common.glob("worktrees/*/HEAD")):
+            with suppress(OSError, UnicodeDecodeError):  # pruned just now
+                if detached := _SHA.fullmatch(file.read_text(encoding="utf-8").rstrip("\n")):
+                    heads.add(Sha(detached[0]))
         return heads
 
     def tree(self, commit: str, *paths: str) -> dict[str, TreeEntry]:
@@ -255,15 +278,19 @@ class Repo:
                 raise
             self.git(*words)
 
-    def create_refs(self, refs: Mapping[str, Sha]) -> None:
-        """Point refs of ours, below ``refs/wtwatch/``, to commits, all at once."""
+    def update_refs(self, refs: Mapping[str, Sha], why: str = "") -> None:
+        """Point refs of ours, below ``refs/wtwatch/``, to commits: all at once, or none.
+
+        ``why`` goes into the reflogs of those that have one.
+        """
         lines = "".join(f"update {ref} {commit}\n" for ref, commit in sorted(refs.items()))
+        words = ("update-ref", "-m", f"wtwatch: {why}", "--stdin")
         try:
-            self.git("update-ref", "--stdin", stdin=lines)
+            self.git(*words, stdin=lines)
         except CommandFailed:
             if not [ref for ref in refs if self.break_lock(ref)]:
                 raise
-            self.git("update-ref", "--stdin", stdin=lines)
+            self.git(*words, stdin=lines)
 
     def break_lock(self, ref: str) -> bool:
         """Return whether the lock of a ref is gone now that was there: git, when killed, leaves it behind.
@@ -288,15 +315,20 @@ class Repo:
         others = {"GIT_OBJECT_DIRECTORY": str(objects), "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{ours}"'}
         return Repo(self.path, self._env | others)
 
-    def with_gitlink(self, tree: str, path: str, commit: Sha) -> str:
-        """Write ``tree`` with the gitlink at ``path`` pointing to ``commit``; return the new tree's id."""
+    def with_gitlink(
+        self, tree: str, path: str, commit: Sha, above: Sequence[tuple[TreeEntry, ...]] = ()
+    ) -> str:
+        """Write ``tree`` with the gitlink at ``path`` pointing to ``commit``; return the new tree's id.
+
+        ``above``: what the folders of :func:`folders_above` hold, if that is known.
+        """
+        above = above or self.entries(*folders_above(tree, path))
         *folders, name = path.split("/")
-        line = f"{GITLINK} commit {commit}\t{name}"
-        made = ""
+        line, made = f"{GITLINK} commit {commit}\t{name}", ""
         for depth in range(len(folders), -1, -1):
-            listing = self.git("ls-tree", "-z", f"{tree}:{'/'.join(folders[:depth])}").split("\0")
-            others = [entry for entry in listing if entry and entry.split("\t", 1)[1] != name]
-            made = self.git("mktree", "--missing", "-z", stdin="\0".join([*others, line]) + "\0")
+            others = (entry for entry in above[depth] if entry.path != name)
+            lines = [*(f"{entry.mode} {entry.kind} {entry.sha}\t{entry.path}" for entry in others), line]
+            made = self.git("mktree", "--missing", "-z", stdin="\0".join(lines) + "\0")
             if depth:
                 name = folders[depth - 1]
                 line = f"040000 tree {made}\t{name}"
@@ -325,6 +357,21 @@ class Repo:
     def detach(self, commit: Sha) -> None:
         """Say that this work tree stands detached at ``commit``, without a look at its files or index."""
         self.git("update-ref", "--no-deref", "-m", "wtwatch: detach", "HEAD", commit)
+
+
+def folders_above(tree: str, path: str) -> list[str]:
+    """Return the names in git of the folders of ``tree`` that lead to ``path``, outermost first."""
+    folders = path.split("/")[:-1]
+    return [f"{tree}:{'/'.join(folders[:depth])}" for depth in range(len(folders) + 1)]
+
+
+def entries_of_all(found: Sequence[GitObject | None], names: Sequence[str]) -> list[tuple[TreeEntry, ...]]:
+    """Return what trees hold that were asked for by ``names``; raises :class:`WtwatchError` without one."""
+    there = [tree for tree in found if tree is not None and tree.kind == "tree"]
+    if len(there) < len(names):
+        lacking = next(name for tree, name in zip(found, names, strict=True) if tree not in there)
+        raise WtwatchError(f"Git has no folder {lacking}.", "Look at `git fsck` there.")
+    return [tree.entries() for tree in there]
 
 
 @contextmanager

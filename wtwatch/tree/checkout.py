@@ -6,8 +6,8 @@ it leaves files cut off or out, and may say that all went well (seen with git 2.
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,12 +36,25 @@ class Change(NamedTuple):
     after: Sha
 
 
+@contextmanager
+def between_asked(repo: Repo, old: Sha | None, new: Sha | None) -> Iterator[Callable[[], tuple[Change, ...]]]:
+    """Start to ask what differs between two commits; what is yielded returns it. From or to none: nothing."""
+    if old is None or new is None or old == new:
+        yield tuple
+        return
+    with repo.ask("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new) as asking:
+        yield lambda: _changes(asking.answer())
+
+
 def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
     """Return what differs between two commits, path by path."""
-    if old == new:
-        return ()
-    listing = repo.git("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new).split("\0")
-    lines = ((line[1:].split(), path) for line, path in zip(listing[::2], listing[1::2], strict=False))
+    with between_asked(repo, old, new) as answer:
+        return answer()
+
+
+def _changes(listing: str) -> tuple[Change, ...]:
+    fields = listing.split("\0")
+    lines = ((line[1:].split(), path) for line, path in zip(fields[::2], fields[1::2], strict=False))
     return tuple(Change(path, facts[0], Sha(facts[2]), facts[1], Sha(facts[3])) for facts, path in lines)
 
 

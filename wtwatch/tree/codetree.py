@@ -2,23 +2,21 @@
 
 import os
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wtwatch.doors import jj
-from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status, parse_tree
+from wtwatch.doors import jj, refs
+from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status
 from wtwatch.doors.repo import GitAsking, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import bytewise, checkout
+from wtwatch.tree import bytewise, checkout, named
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.checkout import Change, index_is_at
-from wtwatch.words.errors import CommandFailed
 from wtwatch.words.model import Process, Sha
 
 _STATUS = ("--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
 _PASSING = ("refs/bisect/", "refs/rewritten/", "refs/jj/")
-_REFS = "--format=%(refname)%00%(objectname)%00%(subject)"
+_NAMES = ("for-each-ref", "--format=%(refname)")
 
 
 class Facts(NamedTuple):
@@ -71,49 +69,96 @@ def is_present(tree: RunTree) -> bool:
     return (tree.code_path / ".git").exists() and (tree.path / ".git").exists()
 
 
+def at_rest(tree: RunTree) -> Facts | None:
+    """Return the facts of code that stands at the tip, read off files; ``None`` where it does not.
+
+    No program is started, but jj if it did anything. Nobody looked for edits: at the tip they hinder nothing.
+    """
+    if not is_present(tree):
+        return None
+    repo, in_git = Repo(tree.code_path), bookmark.in_git(tree.project)
+    head, applied = repo.detached_at(), _applied(tree)
+    if not (in_git and in_git == head == applied) or tree.journal().read() is not None:
+        return None
+    tip, missing, working_copy = bookmark.read(tree.project)
+    found = named.of(repo, tip)
+    if missing or tip != head or found is None:
+        return None
+    return Facts(
+        head=head,
+        parked=head,
+        applied=applied,
+        tip=tip,
+        working_copy=working_copy,
+        tip_tree=found.top,
+        subject=found.subject,
+        **_in_use(tree),
+    )
+
+
 def facts_of(tree: RunTree) -> Facts:
-    """Read the facts, but for who is busy there; several git commands run side by side."""
+    """Read the facts, but for who is busy there; several programs run side by side.
+
+    Where jj has to be asked for the tip, what git says of it is taken for likely meanwhile.
+    """
     if not is_present(tree):
         return Facts(present=False)
     repo = Repo(tree.code_path)
     tip_asked = bookmark.ask(tree.project)  # first, as it takes longest
-    names = (tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
+    way = repo.detached_at(), bookmark.in_git(tree.project)
     with (
-        repo.ask("for-each-ref", _REFS, *names) as refs_asked,
         repo.ask("status", *_STATUS) as status_asked,
+        named.asked(repo, way[1]) as likely_named,
+        checkout.between_asked(repo, *way) as likely_changes,
     ):
-        refs = _refs(refs_asked.answer())
         tip, missing, working_copy = tip_asked()
-        with _ask_tree(repo, tip) as listing:
-            changes = parse_status(status_asked.answer())
-            entries = _entries(listing)
-    if entries is None:
-        tip, missing = None, "jj has not exported it"
-    applied = refs[tree.applied_ref][0] if tree.applied_ref in refs else None
-    named, subject = refs.get(tree.project.bookmark_ref, (None, None))
-    if tip != named:
-        subject = repo.subject(tip) if tip else None
-    parked, edited = _stand(repo, tree, changes, applied)
-    gone_on = changes.branch is None and changes.head not in (applied, tip)
+        found = likely_named() if tip == way[1] else named.of(repo, tip)
+        if tip and found is None:
+            tip, missing = None, "jj has not exported it"
+        applied = _applied(tree)
+        status = parse_status(status_asked.answer())
+        parked, edited = _stand(repo, tree, status, applied)
+        changes = likely_changes() if (parked, tip) == way else None
+    gone_on = status.branch is None and status.head not in (applied, tip)
     return Facts(
-        branch=changes.branch,
-        head=changes.head,
+        branch=status.branch,
+        head=status.head,
         parked=parked,
         applied=applied,
         tip=tip,
         tip_missing=missing,
         working_copy=working_copy,
         cut_off=tree.journal().read() is not None,
-        stray=bool(applied and changes.head and gone_on and repo.is_ancestor(applied, changes.head)),
+        stray=bool(applied and status.head and gone_on and repo.is_ancestor(applied, status.head)),
         alone=parked is not None and parked not in (applied, tip) and _is_alone(repo, parked),
-        operation=repo.operation(),
-        operation_above=Repo(tree.path).operation(),
-        locked=checkout.index_lock(repo),
-        subject=subject,
-        backups=_backups(tree, refs),
-        **_of_the_tip(repo, tree, tip, entries or ()),
-        **way_to(tree, tip, parked, edited)._asdict(),
+        subject=found.subject if found else None,
+        **_in_use(tree),
+        **_of_the_tip(repo, tree, tip, found.top if found else ()),
+        **way_to(tree, tip, parked, edited, changes)._asdict(),
     )
+
+
+def _applied(tree: RunTree) -> Sha | None:
+    return refs.tip_of(Repo(tree.code_path), tree.applied_ref)
+
+
+def _in_use(tree: RunTree) -> dict[str, Any]:
+    """Return the facts about what is under way in the tree."""
+    repo = Repo(tree.code_path)
+    return {
+        "operation": repo.operation(),
+        "operation_above": Repo(tree.path).operation(),
+        "locked": checkout.index_lock(repo),
+    }
+
+
+def facts_to_show(tree: RunTree) -> Facts:
+    """Return :func:`facts_of` a tree, with the ids of its backups; where it is not there, what main knows."""
+    if not is_present(tree):
+        return facts_elsewhere(tree)
+    with Repo(tree.code_path).ask(*_NAMES, tree.backup_prefix) as asked:
+        facts = facts_of(tree)
+        return facts._replace(backups=_ids(tree, asked))
 
 
 def facts_elsewhere(tree: RunTree) -> Facts:
@@ -121,41 +166,21 @@ def facts_elsewhere(tree: RunTree) -> Facts:
     repo = Repo(tree.project.main_code)
     if not (repo.path / ".git").exists():
         return Facts(present=False)
-    tip_asked = bookmark.ask(tree.project)
-    names = (tree.project.bookmark_ref, tree.applied_ref, tree.backup_prefix)
-    refs = _refs(repo.git("for-each-ref", _REFS, *names))
-    tip, missing, working_copy = tip_asked()
-    return Facts(
-        present=False,
-        applied=refs[tree.applied_ref][0] if tree.applied_ref in refs else None,
-        tip=tip,
-        tip_missing=missing,
-        working_copy=working_copy,
-        subject=repo.subject(tip) if tip else None,
-        backups=_backups(tree, refs),
-    )
+    with repo.ask(*_NAMES, tree.backup_prefix) as asked:
+        tip, missing, working_copy = bookmark.read(tree.project)
+        return Facts(
+            present=False,
+            applied=refs.tip_of(repo, tree.applied_ref),
+            tip=tip,
+            tip_missing=missing,
+            working_copy=working_copy,
+            subject=repo.subject(tip) if tip else None,
+            backups=_ids(tree, asked),
+        )
 
 
-def _refs(listing: str) -> dict[str, tuple[Sha, str]]:
-    lines = (line.split("\0", 2) for line in listing.split("\n") if line)
-    return {ref: (Sha(commit), subject) for ref, commit, subject in lines}
-
-
-def _backups(tree: RunTree, refs: Iterable[str]) -> frozenset[str]:
-    start = tree.backup_prefix
-    return frozenset(ref.removeprefix(start) for ref in refs if ref.startswith(start))
-
-
-def _ask_tree(repo: Repo, tip: Sha | None) -> AbstractContextManager[GitAsking | None]:
-    return repo.ask("ls-tree", "-z", "--full-tree", tip) if tip else nullcontext()
-
-
-def _entries(listing: GitAsking | None) -> tuple[TreeEntry, ...] | None:
-    """Return what lies at the top of the tip; ``None`` if git does not have that commit."""
-    try:
-        return parse_tree(listing.answer()) if listing else ()
-    except CommandFailed:
-        return None
+def _ids(tree: RunTree, asked: GitAsking) -> frozenset[str]:
+    return frozenset(ref.removeprefix(tree.backup_prefix) for ref in asked.answer().splitlines())
 
 
 def _stand(
@@ -193,12 +218,22 @@ class Way(NamedTuple):
     unwritable: Path | None = None
 
 
-def way_to(tree: RunTree, to: Sha | None, parked: Sha | None, edited: tuple[str, ...]) -> Way:
-    """Look at the way from ``parked`` to a commit; ``edited`` are the edits that git sees."""
+def way_to(
+    tree: RunTree,
+    to: Sha | None,
+    parked: Sha | None,
+    edited: tuple[str, ...],
+    changes: tuple[Change, ...] | None = None,
+) -> Way:
+    """Look at the way from ``parked`` to a commit; ``edited`` are the edits that git sees.
+
+    ``changes`` between both, if they are known.
+    """
     if to is None or parked is None or (to == parked and not edited):
         return Way(edited=edited)
     repo = Repo(tree.code_path)
-    changes = checkout.between(repo, parked, to)
+    if changes is None:
+        changes = checkout.between(repo, parked, to)
     unseen = checkout.unseen_edits(repo, changes, frozenset(edited))
     ways = checkout.in_the_way(repo, changes, (*edited, *unseen), tree.project.protected)
     here = (path for path in dict.fromkeys((*ways, *edited)) if checkout.is_here(repo.path, path))

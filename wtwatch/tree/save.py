@@ -7,9 +7,12 @@ the same with a hundred thousand files.
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.refs import head_of
-from wtwatch.doors.repo import GITLINK, ZERO, GitAsking, Repo
+from wtwatch.doors.memory import Memory
+from wtwatch.doors.porcelain import GitObject, TreeEntry
+from wtwatch.doors.refs import head_of, tip_of
+from wtwatch.doors.repo import GITLINK, ZERO, GitAsking, Repo, entries_of_all, folders_above
 from wtwatch.project.tree import RunTree
+from wtwatch.tree import named
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
@@ -29,15 +32,22 @@ class Pointer(NamedTuple):
     recorded: Sha | None
 
 
+_known: Memory[tuple[Sha, str], tuple[Sha | None]] = Memory(200)
+"""The pointer in a commit of a superdataset, which never changes, by that commit and the path of code."""
+
+
 def pointer_of(tree: RunTree) -> Pointer:
-    """Return what the superdataset of the run tree records as its code."""
+    """Return what the superdataset of the run tree records as its code; git is asked once a commit."""
     dataset = Repo(tree.path)
-    started = start_recorded(tree)
     head = head_of(dataset)
-    pointer = recorded(tree, started)
     if head is None:
         raise WtwatchError(f"{tree.path} has no commit.", "Look at `git status` there.")
-    return Pointer(head, dataset.branch(), pointer)
+    asked = (head, tree.project.code)
+    found = _known.get(asked)
+    if found is None:
+        found = (_gitlink(dataset.git(*_LISTING, head, "--", tree.project.code)),)
+        _known[asked] = found
+    return Pointer(head, dataset.branch(), found[0])
 
 
 def start_recorded(tree: RunTree) -> GitAsking:
@@ -72,9 +82,15 @@ def off_branch(top: Path, wanted: str, found: str | None) -> WtwatchError:
 
 def keep(tree: RunTree, commits: set[Sha]) -> None:
     """Give each code commit a ref of its own, so that no squash, abandon or gc can take it."""
-    if commits:
-        refs = {f"refs/wtwatch/keep/{commit}": commit for commit in commits}
-        Repo(tree.project.main_code).create_refs(refs)
+    code = Repo(tree.project.main_code)
+    wanted = {keep_ref(commit): commit for commit in commits if tip_of(code, keep_ref(commit)) != commit}
+    if wanted:
+        code.update_refs(wanted)
+
+
+def keep_ref(commit: Sha) -> str:
+    """Return the ref that keeps a code commit alive, whichever project it is of."""
+    return f"refs/wtwatch/keep/{commit}"
 
 
 def keep_named(tree: RunTree, since: Sha | None) -> None:
@@ -84,11 +100,11 @@ def keep_named(tree: RunTree, since: Sha | None) -> None:
     raw = dataset.git(
         "log", "--format=", "--raw", "-m", "--no-abbrev", "--no-renames", *revisions, "--", tree.project.code
     )
-    named = {
+    found = {
         line.split()[3] for line in raw.splitlines() if line.startswith(":") and line.split()[1] == GITLINK
     }
     code = Repo(tree.project.main_code)
-    keep(tree, {Sha(commit) for commit in named if commit != ZERO and code.resolve(commit)})
+    keep(tree, {Sha(commit) for commit in found if commit != ZERO and code.resolve(commit)})
 
 
 def cut_off(tree: RunTree) -> bool:
@@ -116,11 +132,9 @@ def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None
             _tell_index(dataset, tree.project.code, new)
             journal.close()
         return None
-    before = _fold(tree, dataset, pointer, pointer.branch) if foldable and pointer.recorded else None
-    base, old = before or (pointer.head, pointer.recorded)
-    made = base
-    if old != new:
-        made = _commit(tree, dataset, base, old, new)
+    base = _base(tree, dataset, pointer, foldable)
+    made = base.commit if base.recorded == new else _commit(tree, dataset, base, new)
+    _known[made, tree.project.code] = (new,)
     journal.open({"to": new})
     dataset.update_ref(f"refs/heads/{pointer.branch}", made, pointer.head, f"code is at {new[:10]}")
     _tell_index(dataset, tree.project.code, new)
@@ -139,39 +153,57 @@ def _drop_locks(dataset: Repo, branch: str) -> None:
         (own / name).unlink(missing_ok=True)
 
 
-def _commit(tree: RunTree, dataset: Repo, base: Sha, old: Sha | None, new: Sha) -> Sha:
-    code = Repo(tree.project.main_code)
-    asked = code.ask("log", "-1", "--format=%s", "--end-of-options", new)
-    files = dataset.with_gitlink(base, tree.project.code, new)
-    subject = asked.answer(ok=(0, 128))
+class _Base(NamedTuple):
+    """What a pointer commit goes onto: a commit, the pointer in it, and the folders that lead to code."""
+
+    commit: Sha
+    recorded: Sha | None
+    above: list[tuple[TreeEntry, ...]]
+
+
+def _base(tree: RunTree, dataset: Repo, pointer: Pointer, foldable: bool) -> _Base:
+    """Return the last commit, or its parent where it may be replaced (two gits ask side by side).
+
+    That is a pointer commit of wtwatch which nothing reaches but its branch.
+    """
+    commit, path = pointer.head, tree.project.code
+    own, before = (folders_above(name, path) for name in (commit, f"{commit}^"))
+    with dataset.ask_objects(commit, *own, *before) as asked, _ask_who_has(dataset, commit) as refs:
+        shown, *folders = asked.objects()
+        if foldable and pointer.recorded and shown is not None and _is_ours(shown):
+            alone = refs.answer().splitlines() == [f"refs/heads/{pointer.branch}"]
+            if alone and not any(dataset.is_ancestor(commit, head) for head in dataset.detached_heads()):
+                above = entries_of_all(folders[len(own) :], before)
+                return _Base(shown.parents()[0], _recorded(above, path), above)
+    return _Base(commit, pointer.recorded, entries_of_all(folders[: len(own)], own))
+
+
+def _ask_who_has(dataset: Repo, commit: Sha) -> GitAsking:
+    return dataset.ask("for-each-ref", "--contains", commit, "--format=%(refname)")
+
+
+def _is_ours(commit: GitObject) -> bool:
+    """Return whether a commit is a pointer commit of wtwatch, as it was made."""
+    return len(commit.parents()) == 1 and commit.message().strip().splitlines()[-1:] == [SIGN]
+
+
+def _recorded(above: list[tuple[TreeEntry, ...]], path: str) -> Sha | None:
+    """Return the pointer at ``path`` from the entries of the folders that lead there."""
+    name = path.rpartition("/")[2]
+    return next((entry.sha for entry in above[-1] if (entry.path, entry.mode) == (name, GITLINK)), None)
+
+
+def _commit(tree: RunTree, dataset: Repo, base: _Base, new: Sha) -> Sha:
+    files = dataset.with_gitlink(base.commit, tree.project.code, new, base.above)
+    found, old = named.of(Repo(tree.project.main_code), new), base.recorded
     was = old[:10] if old else "nothing"
     message = (
-        f"{tree.project.code}: {was} → {new[:10]} {subject}\n\n"
+        f"{tree.project.code}: {was} → {new[:10]} {found.subject if found else ''}\n\n"
         f"The run tree's code moved with the bookmark {tree.project.bookmark}.\n\n"
         f"Old: {old or 'none'}\nNew: {new}\n{SIGN}\n"
     )
-    return dataset.commit_tree(files, [base], message)
+    return dataset.commit_tree(files, [base.commit], message)
 
 
 def _tell_index(dataset: Repo, path: str, commit: Sha) -> None:
     dataset.git("update-index", "--add", "--cacheinfo", f"{GITLINK},{commit},{path}")
-
-
-def _fold(tree: RunTree, dataset: Repo, pointer: Pointer, branch: str) -> tuple[Sha, Sha | None] | None:
-    """Return the parent of the last commit and the pointer in it, if that commit may be replaced.
-
-    That is a pointer commit of wtwatch which nothing reaches but ``branch`` (git asks itself side by side).
-    """
-    commit = pointer.head
-    shown = dataset.ask("log", "-1", "--format=%P%n%B", commit)
-    refs = dataset.ask("for-each-ref", "--contains", commit, "--format=%(refname)")
-    listing = dataset.ask("ls-tree", "-z", "--full-tree", f"{commit}^", "--", tree.project.code)
-    others = dataset.detached_heads()
-    parents, *message = shown.answer().strip().splitlines()
-    reached_by = refs.answer().splitlines()
-    before = _gitlink(listing.answer(ok=(0, 128)))
-    if len(parents.split()) != 1 or message[-1:] != [SIGN] or reached_by != [f"refs/heads/{branch}"]:
-        return None
-    if any(dataset.is_ancestor(commit, head) for head in others):
-        return None
-    return Sha(parents), before

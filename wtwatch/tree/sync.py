@@ -11,7 +11,7 @@ from pathlib import Path
 from wtwatch.doors.files import sync_disk
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, bytewise, checkout, codetree
+from wtwatch.tree import backups, bytewise, checkout, codetree, save
 from wtwatch.tree.busy import gits_in
 from wtwatch.tree.checkout import Change
 from wtwatch.tree.codetree import Facts
@@ -261,7 +261,7 @@ def _complete(tree: RunTree, repo: Repo, at: Sha, changes: tuple[Change, ...]) -
         quiet = ("-c", "annex.alwayscommit=false")  # no commit of its own, which needs an identity
         repo.git(*quiet, "annex", "smudge", "--update", hooks=True)
         repo.git(*quiet, "annex", "restage", hooks=True)  # else git takes some of them for edited
-    repo.update_ref(tree.applied_ref, at, why="sync")
+    repo.update_refs({tree.applied_ref: at, save.keep_ref(at): at}, why="sync")
     tree.journal().close()
 
 

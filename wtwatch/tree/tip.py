@@ -40,9 +40,14 @@ def ask(project: Project, anew: bool = False) -> Callable[[], Tip]:
 
     def wait() -> Tip:
         in_jj = answer() if answer else None  # git last: what jj exports meanwhile is no move by git
-        return _tip(refs.tip_of(Repo(code), project.bookmark_ref), in_jj)
+        return _tip(in_git(project), in_jj)
 
     return wait
+
+
+def in_git(project: Project) -> Sha | None:
+    """Return where git has the bookmark, read off its files; jj may know better."""
+    return refs.tip_of(Repo(project.main_code), project.bookmark_ref)
 
 
 def _ask_jj(code: Path, bookmark: str, anew: bool) -> Callable[[], jj.Bookmark]:

@@ -90,9 +90,7 @@ def describe(project: Project, watch: int | None = None) -> ProjectSnapshot:
         harvest.start_apart(main, "HEAD", project.bookmark_ref) as counting,
         save.start_recorded(tree) as naming,
     ):
-        facts = codetree.facts_of(tree)
-        if not facts.present:
-            facts = codetree.facts_elsewhere(tree)
+        facts = codetree.facts_to_show(tree)
         facts, recorded = facts._replace(busy=busy), save.recorded(tree, naming)
         results = _results(project, *harvest.apart(main, counting))
     queue = Queue(project.state)

@@ -1,0 +1,78 @@
+"""How many programs a tick starts: each takes some milliseconds, and most ticks have nothing to do."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.counting import programs
+from tests.house import House
+from wtwatch.project.tree import RunTree
+from wtwatch.reconcile import Done, TickOptions, tick
+from wtwatch.tree import codetree
+from wtwatch.words.model import Sha
+
+WORK = TickOptions(start_jobs=True)
+
+
+@pytest.fixture(params=["git", "jj"])
+def house(tmp_path: Path, request: pytest.FixtureRequest) -> House:
+    """A house whose run tree is in step; code of the main tree is driven by git, or by a colocated jj."""
+    house = House.built(tmp_path / "house")
+    if request.param == "jj":
+        house.git("checkout", "-q", "--detach")
+        jj(house, "git", "init", "--colocate")
+    tick(house.project, WORK)
+    return house
+
+
+def jj(house: House, *words: str) -> None:
+    subprocess.run(["jj", "--quiet", *words], cwd=house.project.main_code, check=True, capture_output=True)
+
+
+def is_by_jj(house: House) -> bool:
+    return (house.project.main_code / ".jj").is_dir()
+
+
+def move(house: House, text: str) -> Sha:
+    """Move the bookmark to a new commit, by whichever tool drives code."""
+    if not is_by_jj(house):
+        return house.commit({"a.py": text})
+    new = house.commit({"a.py": text}, bookmark=False)
+    jj(house, "bookmark", "set", house.project.bookmark, "-r", new)
+    return new
+
+
+def test_a_tick_that_finds_nothing_starts_no_program(house: House) -> None:
+    with programs() as started:
+        assert tick(house.project, WORK) == Done()
+    assert started == []
+
+
+def test_a_move_starts_few_programs_and_the_tick_after_it_none(house: House) -> None:
+    for text in ("a = 2\n", "a = 3\n", "a = 4\n"):
+        new = move(house, text)
+        with programs() as started:
+            assert tick(house.project, WORK).pointer
+        assert len(started) <= (14 if is_by_jj(house) else 12), started
+        house.assert_exactly_at(new)
+        with programs() as started:
+            assert tick(house.project, WORK) == Done()
+        assert started == []
+
+
+def test_a_tick_that_starts_no_program_sees_what_somebody_did_to_the_tree(house: House) -> None:
+    there = RunTree.of(house.project)
+    assert codetree.at_rest(there)
+    first = house.head()
+    house.here("checkout", "-q", "-b", "mine")
+    assert codetree.at_rest(there) is None
+    assert "mine" in (tick(house.project, WORK).waits or "")
+    house.here("checkout", "-q", "--detach")
+    assert tick(house.project, WORK) == Done()
+    house.here("commit", "-q", "--allow-empty", "-m", "by hand")
+    assert "commits of its own" in (tick(house.project, WORK).waits or "")
+    house.here("checkout", "-q", "--detach", first)
+    assert tick(house.project, WORK) == Done()

@@ -1,0 +1,50 @@
+"""What a commit of code is, as far as a move has to know it; that never changes, so git is asked once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from wtwatch.doors.memory import Memory
+from wtwatch.doors.porcelain import TreeEntry
+from wtwatch.doors.repo import Repo
+from wtwatch.words.model import Sha
+
+LARGE = 2000
+"""Entries at the top of a commit from which on it is not remembered."""
+
+
+class Named(NamedTuple):
+    """A commit of code: the subject of its message, and what lies at its top."""
+
+    subject: str
+    top: tuple[TreeEntry, ...]
+
+
+_known: Memory[Sha, Named] = Memory(200)
+
+
+@contextmanager
+def asked(repo: Repo, commit: Sha | None) -> Iterator[Callable[[], Named | None]]:
+    """Start to ask what a commit is; what is yielded returns it, ``None`` if git does not have it."""
+    known = _known.get(commit) if commit else None
+    if commit is None or known:
+        yield lambda: known
+        return
+    with repo.ask_objects(commit, f"{commit}^{{tree}}") as asking:
+
+        def answer() -> Named | None:
+            found, tree = asking.objects()
+            if found is None or tree is None:
+                return None
+            named = Named(found.subject(), tree.entries())
+            if len(named.top) < LARGE:
+                _known[commit] = named
+            return named
+
+        yield answer
+
+
+def of(repo: Repo, commit: Sha | None) -> Named | None:
+    """Return what a commit is, ``None`` if git does not have it."""
+    with asked(repo, commit) as answer:
+        return answer()
