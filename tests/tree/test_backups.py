@@ -7,7 +7,7 @@ import pytest
 
 from tests.house import House
 from tests.room import let_git_know_nobody
-from wtwatch.tree import backups, parts
+from wtwatch.tree import backups, parts, restoring
 from wtwatch.words.errors import CommandFailed, UsageError
 from wtwatch.words.model import Backup, now
 
@@ -39,7 +39,7 @@ def full(house: House) -> Backup:
 def test_all_comes_back_byte_for_byte(house: House, tmp_path: Path) -> None:
     backup = full(house)
     to = tmp_path / "back"
-    files = backups.restore(house.tree, backup, to)
+    files = restoring.restore(house.tree, backup, to)
     assert (to / "new.bin").read_bytes() == BINARY
     assert (to / "a.py").read_text() == "edited\n"
     assert (to / parts.STAGED / "a.py").read_text() == "staged\n"
@@ -49,7 +49,7 @@ def test_all_comes_back_byte_for_byte(house: House, tmp_path: Path) -> None:
     names = {"a.py", "d/x.py", "d/y.py", "new.bin", "añ\nb", f"{parts.STAGED}/a.py"}
     assert {str(file.relative_to(to)) for file in files} == names
     with pytest.raises(UsageError, match="not an empty folder"):
-        backups.restore(house.tree, backup, to)
+        restoring.restore(house.tree, backup, to)
 
 
 def test_a_backup_is_listed_found_and_shown(house: House) -> None:

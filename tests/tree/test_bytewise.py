@@ -10,7 +10,7 @@ import pytest
 
 from tests.house import House
 from wtwatch.doors.repo import Repo
-from wtwatch.tree import backups, bytewise
+from wtwatch.tree import bytewise, restoring
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_an_edit_comes_back_byte_for_byte(house: House, tmp_path: Path, name: st
     backup = house.sync()
     house.assert_exactly_at(tip)
     assert backup
-    backups.restore(house.tree, backup, tmp_path / "back")
+    restoring.restore(house.tree, backup, tmp_path / "back")
     for file in ("a.txt", "u.txt"):
         assert (tmp_path / "back" / file).read_bytes() == making.edit
 
@@ -120,7 +120,7 @@ def test_an_edit_that_git_calls_none_is_kept(house: House, tmp_path: Path, name:
     backup = house.sync()
     house.assert_exactly_at(tip)
     assert backup
-    backups.restore(house.tree, backup, tmp_path / "back")
+    restoring.restore(house.tree, backup, tmp_path / "back")
     assert (tmp_path / "back" / "a.txt").read_bytes() == making.unseen
     places = (house.code / "c.txt", tmp_path / "back" / "c.txt")  # git calls some of another size edited
     assert making.unseen in [file.read_bytes() for file in places if file.exists()]
@@ -134,7 +134,7 @@ def test_names_of_all_kinds_are_taken(tmp_path: Path, house: House) -> None:
     backup = house.sync()
     house.assert_exactly_at(tip)
     assert backup
-    files = backups.restore(house.tree, backup, tmp_path / "back")
+    files = restoring.restore(house.tree, backup, tmp_path / "back")
     assert {file.name: file.read_text() for file in files} == dict.fromkeys(odd, "2")
 
 
@@ -146,7 +146,7 @@ def test_a_symlink_comes_back_with_the_very_target(house: House, tmp_path: Path,
     house.commit({"n": "2"})
     backup = house.sync()
     assert backup
-    backups.restore(house.tree, backup, tmp_path / "back")
+    restoring.restore(house.tree, backup, tmp_path / "back")
     assert os.readlink(os.fsencode(tmp_path / "back" / "n")) == os.fsencode(target)  # noqa: PTH115
 
 
@@ -185,7 +185,7 @@ def test_edited_annexed_content_goes_into_the_annex_and_comes_back(house: House,
     assert (house.code / "big.bin").read_bytes() == b"first" * 1000
     assert house.kept(backup, "big.bin").startswith("/annex/objects/")
     assert backup
-    backups.restore(house.tree, backup, tmp_path / "back")
+    restoring.restore(house.tree, backup, tmp_path / "back")
     assert (tmp_path / "back" / "big.bin").read_bytes() == b"edited" * 1000
     assert (tmp_path / "back" / "other.bin").read_bytes() == b"untracked" * 1000
     assert "big.bin" not in house.git("annex", "unused")

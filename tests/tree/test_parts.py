@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import House
-from wtwatch.tree import backups, parts, sync
+from wtwatch.tree import backups, parts, restoring, sync
 from wtwatch.words.model import Backup, Sha
 
 
@@ -22,7 +22,7 @@ def restored(house: House, backup: Backup | None) -> dict[str, str]:
     """Return the files of a backup as they are restored, by path."""
     assert backup
     to = house.project.main_tree.parent / "back"
-    files = backups.restore(house.tree, backup, to)
+    files = restoring.restore(house.tree, backup, to)
     return {str(file.relative_to(to)): file.read_text() for file in files}
 
 

@@ -14,7 +14,7 @@ from tests.house import FILES, House
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, codetree, sync
+from wtwatch.tree import backups, codetree, contents, restoring, sync
 from wtwatch.tree.codetree import Facts
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Freshness, Sha
@@ -346,7 +346,7 @@ def test_what_a_clean_filter_would_drop_is_kept(house: House) -> None:
     assert house.kept(backup, "one.nb") == "secret 1" and house.kept(backup, "two.nb") == "secret 2"
     assert backup
     target = house.project.run_tree / "restored"
-    backups.restore(house.tree, backup, target)
+    restoring.restore(house.tree, backup, target)
     assert (target / "one.nb").read_text() == "secret 1\n"
 
 
@@ -420,7 +420,7 @@ def test_a_submodule_that_was_only_staged_does_not_hinder_a_restore(house: House
     house.commit({"b.py": "2"})
     backup = house.sync()
     assert backup
-    assert [file.name for file in backups.restore(house.tree, backup, tmp_path / "back")] == ["a.py"]
+    assert [file.name for file in restoring.restore(house.tree, backup, tmp_path / "back")] == ["a.py"]
 
 
 def test_a_socket_in_the_way_is_called_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -609,7 +609,7 @@ def test_a_branch_that_was_moved_under_an_edited_tree(house: House) -> None:
     backup = house.sync()
     house.assert_exactly_at(tip)
     assert house.kept(backup, "a.py") == "staged" and house.kept(backup, "b.py") == "edited"
-    assert backup and backups.changed_files(Repo(house.code), backup.commit) == ["a.py", "b.py"]
+    assert backup and contents.changed_files(Repo(house.code), backup.commit) == ["a.py", "b.py"]
 
 
 @pytest.mark.parametrize("branch", [False, True])

@@ -71,7 +71,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 What ends the rows: `jobs` and `attempts` stay until `queue remove`, but of standing batches that were
 superseded before they started only the newest stays; `batches` of standing jobs go with their last job,
 others stay, as their numbers name results; `standing` ends by `cancel` or `remove`; of `syncs` the newest
-hundred stay; `meta` has one row a fact; `acknowledged_backups` one for each backup that the user saw.
+hundred stay; `meta` has one row a fact; `acknowledged_backups` one for each backup that the user saw, which
+goes with that backup.
 """
 
 _JOB_FOLDER = re.compile(r"(\d{1,18})\.\d+")

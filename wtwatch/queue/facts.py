@@ -230,6 +230,11 @@ class QueueFacts:
                 "INSERT OR IGNORE INTO acknowledged_backups (id) VALUES (?)", [(name,) for name in ids]
             )
 
+    def forget_backups(self, ids: Iterable[str]) -> None:
+        """Forget of backups that are gone whether the user saw them."""
+        with changing(self.file) as db:
+            db.executemany("DELETE FROM acknowledged_backups WHERE id = ?", [(name,) for name in ids])
+
     def acknowledged_backups(self) -> frozenset[str]:
         """Return the ids of the backups that the user saw."""
         with self._reading() as db:

@@ -1,4 +1,4 @@
-"""What a sync takes out of the way: kept as commits under refs of their own, listed, shown and restored.
+"""What a sync takes out of the way: kept as commits under refs of their own, listed, shown and dropped.
 
 A backup commit has the state of the files, byte for byte; its first parent is the commit that the run tree
 was parked at, the others are its parts (:mod:`wtwatch.tree.parts`) and the commits that it keeps.
@@ -7,17 +7,18 @@ was parked at, the others are its parts (:mod:`wtwatch.tree.parts`) and the comm
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from wtwatch.doors.files import scratch_folder
-from wtwatch.doors.repo import GITLINK, ZERO, Repo
+from wtwatch.doors.repo import ZERO, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import bytewise, parts
+from wtwatch.tree import contents, parts
 from wtwatch.tree.bytewise import Entry
-from wtwatch.tree.parts import CONFLICT, STAGED, UNDER_WAY
+from wtwatch.tree.contents import Holding
+from wtwatch.tree.parts import STAGED, UNDER_WAY
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import Backup, Sha, now
 
@@ -55,7 +56,7 @@ def create(
     known = _same(tree, repo, files, parents) if aside is None else None
     if known:
         return known
-    summary = _summary(_changed(repo, base, files, pieces), aside)
+    summary = _summary(contents.changed_paths(repo, base, files, pieces), aside)
     body = [f"{_SUMMARY}{summary}", *([f"{_ASIDE}{aside}"] if aside else [])]
     message = f"wtwatch: backup of {tree.project.name}'s run tree before a sync\n\n" + "\n".join(body)
     commit = parts.commit(repo, files, parents, message)
@@ -72,7 +73,7 @@ def _same(tree: RunTree, repo: Repo, files: Sha, parents: Sequence[Sha]) -> Back
     wanted = [str(files), *parents]
     refs = (line.split() for line in listing.split("\n") if line)
     same = next((ref for ref, *content in refs if content == wanted), None)
-    return next(_listed(tree, repo, same), None) if same else None
+    return next(iter(_listed(tree, repo, same)), None) if same else None
 
 
 def _summary(files: Sequence[str], aside: Path | None) -> str:
@@ -88,55 +89,49 @@ def _shown(path: str) -> str:
     return path if path.isprintable() else ascii(path)
 
 
-def changed_files(repo: Repo, commit: Sha) -> list[str]:
-    """Return the paths in which a backup differs from the commit that the run tree was parked at.
-
-    Also those that were staged alone, and changed back in the files.
-    """
-    return _changed(repo, Sha(f"{commit}^1"), commit, parts.parts_of(repo, commit))
-
-
-def _changed(repo: Repo, base: Sha, files: Sha, pieces: dict[str, Sha]) -> list[str]:
-    found = [entry.path for entry in _entries(repo, base, files)]
-    if STAGED in pieces:
-        found += [entry.path for entry in _entries(repo, base, pieces[STAGED])]
-    if CONFLICT in pieces:  # below the names of their sides
-        found += [entry.path.split("/", 1)[1] for entry in _whole(repo, pieces[CONFLICT])]
-    return list(dict.fromkeys(found))
-
-
-def _entries(repo: Repo, old: Sha, new: Sha) -> list[Entry]:
-    """Return the files of ``new`` that differ from ``old``; those that are gone have the mode of nothing."""
-    listing = repo.git("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new).split("\0")
-    lines = zip(listing[::2], listing[1::2], strict=False)
-    fields = ((facts.split(), path) for facts, path in lines)
-    return [Entry(facts[1], Sha(facts[3]), path) for facts, path in fields]
-
-
-def _whole(repo: Repo, commit: Sha) -> list[Entry]:
-    lines = (line.split("\t", 1) for line in repo.git("ls-tree", "-r", "-z", commit).split("\0") if line)
-    return [Entry(facts.split()[0], Sha(facts.split()[2]), path) for facts, path in lines]
+def names(tree: RunTree) -> dict[str, Sha]:
+    """Return the ids of the project's backups and their commits, oldest first, by one git."""
+    refs = Repo(tree.project.main_code).refs(tree.backup_prefix)
+    found = {ref.removeprefix(tree.backup_prefix): commit for ref, commit in refs.items()}
+    return {name: commit for name, commit in found.items() if _moment(name)}
 
 
 def listing(tree: RunTree) -> list[Backup]:
-    """Return the project's backups, oldest first."""
-    return list(_listed(tree, Repo(tree.project.main_code), tree.backup_prefix))
+    """Return the project's backups, oldest first, by so many gits whatever their number."""
+    return _listed(tree, Repo(tree.project.main_code), tree.backup_prefix)
 
 
-def _listed(tree: RunTree, repo: Repo, pattern: str) -> Iterator[Backup]:
+def weighed(tree: RunTree) -> list[tuple[Backup, Holding]]:
+    """Return the project's backups, oldest first, with the files and bytes that each holds, as cheaply."""
+    repo, found = Repo(tree.project.main_code), listing(tree)
+    held = contents.of_many(repo, [backup.commit for backup in found])
+    return [(backup, held[backup.commit]) for backup in found]
+
+
+def _moment(name: str) -> datetime | None:
+    """Return when a backup of that id was made; ``None``: it is a ref that somebody else put there."""
+    with suppress(ValueError):
+        return datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC)
+    return None
+
+
+def _listed(tree: RunTree, repo: Repo, pattern: str) -> list[Backup]:
     shape = "--format=%(refname)%00%(objectname)%00%(contents:body)%00"
     fields = repo.git("for-each-ref", shape, pattern).split("\0")
+    found, asides = [], {}
     for ref, commit, body in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
         name = ref.strip().removeprefix(tree.backup_prefix)
-        with suppress(ValueError):  # a ref that somebody else put there
-            made = datetime.strptime(name.split("-")[0], _TIME).replace(tzinfo=UTC)
-            summary = _line(body, _SUMMARY) or _summary_of(repo, Sha(commit), _line(body, _ASIDE))
-            yield Backup(name, Sha(commit), made, summary)
-
-
-def _summary_of(repo: Repo, commit: Sha, aside: str | None) -> str:
-    """Return the summary of a backup of version 0.1.0, which does not say it."""
-    return _summary(changed_files(repo, commit), Path(aside) if aside else None)
+        if made := _moment(name):
+            found.append(Backup(name, Sha(commit), made, _line(body, _SUMMARY) or ""))
+            asides[Sha(commit)] = _line(body, _ASIDE)
+    untold = [backup.commit for backup in found if not backup.summary]
+    held = contents.of_many(repo, untold) if untold else {}  # those of version 0.1.0
+    for at, backup in enumerate(found):
+        if backup.commit in held:
+            aside = asides[backup.commit]
+            said = _summary(held[backup.commit].paths, Path(aside) if aside else None)
+            found[at] = backup._replace(summary=said)
+    return found
 
 
 def _line(body: str, start: str) -> str | None:
@@ -145,11 +140,31 @@ def _line(body: str, start: str) -> str | None:
 
 def find(tree: RunTree, name: str) -> Backup:
     """Return the backup whose id is ``name`` or starts with it; raises :class:`UsageError`."""
-    fits = [backup for backup in listing(tree) if name and backup.id.startswith(name)]
-    if len(fits) != 1:
+    only = fitting(tree, name, names(tree))
+    return _listed(tree, Repo(tree.project.main_code), tree.backup_prefix + only)[0]
+
+
+def fitting(tree: RunTree, name: str, among: Iterable[str]) -> str:
+    """Return the one id that is ``name`` or starts with it; raises :class:`UsageError`."""
+    known = list(among)
+    fits = [known_name for known_name in known if name and known_name.startswith(name)]
+    if len(fits) != 1 and name not in known:
         problem = "is no backup" if not fits else f"fits {len(fits)} backups"
         raise UsageError(f"{name!r} {problem} of {tree.project.name}.", "`wtwatch backups list` shows them.")
-    return fits[0]
+    return name if name in known else fits[0]
+
+
+def aside_of(tree: RunTree, backup: Backup) -> Path | None:
+    """Return the folder of the shelf to which a sync moved what is no file, or too big, for that backup."""
+    body = Repo(tree.project.main_code).git("log", "-1", "--format=%b", backup.commit)
+    said = _line(body, _ASIDE)
+    return Path(said) if said and Path(said).parent == tree.shelf / "set-aside" else None
+
+
+def drop(tree: RunTree, backups: Sequence[Backup]) -> None:
+    """Take away the refs of backups, all or none; their commits are git's until its next gc."""
+    lines = [f"delete {tree.backup_prefix}{backup.id} {backup.commit}\n" for backup in backups]
+    Repo(tree.project.main_code).git("update-ref", "--stdin", stdin="".join(lines))
 
 
 def show(tree: RunTree, backup: Backup) -> str:
@@ -162,9 +177,9 @@ def show(tree: RunTree, backup: Backup) -> str:
     said = [repo.git(*diff, f"{backup.commit}^1", backup.commit)]
     pieces = parts.parts_of(repo, backup.commit)
     for name, piece in pieces.items():
-        if name == STAGED and not _entries(repo, piece, backup.commit):
+        if name == STAGED and not contents.changed(repo, piece, backup.commit):
             continue
-        held = repo.git(*diff, f"{piece}^1", piece) if name == STAGED else _paths(_whole(repo, piece))
+        held = repo.git(*diff, f"{piece}^1", piece) if name == STAGED else _paths(contents.whole(repo, piece))
         said.append(f"{name[0].upper()}{name[1:]} ({piece[:10]}):\n\n{held}")
     kept = [sha for sha in _parents(repo, backup.commit) if sha not in pieces.values()]
     if UNDER_WAY in pieces:
@@ -183,50 +198,3 @@ def _parents(repo: Repo, commit: Sha) -> list[Sha]:
 
 def _paths(entries: Sequence[Entry]) -> str:
     return "\n".join(f"  {_shown(entry.path)}" for entry in entries)
-
-
-def restore(tree: RunTree, backup: Backup, to: Path) -> list[Path]:
-    """Write the files of a backup below ``to``, a folder that is new or empty; return their paths.
-
-    Its parts go into folders of their names below ``to``: what was staged and differs from the file, the
-    stages of files in conflict, and what an operation kept for itself. The run tree is never written into:
-    it would be dirty again. Deleted files are not among them.
-    """
-    if os.path.lexists(to) and (not to.is_dir() or any(to.iterdir())):
-        raise UsageError(f"{to} exists and is not an empty folder.", "Name another with --to DIR.")
-    repo = Repo(tree.project.main_code)
-    files = _entries(repo, Sha(f"{backup.commit}^1"), backup.commit)
-    taken = {entry.path.split("/", 1)[0] for entry in files}
-    wanted = [(entry, to / entry.path) for entry in files]
-    for name, piece in parts.parts_of(repo, backup.commit).items():
-        place = to / _free(name, taken)
-        entries = _whole(repo, piece)
-        if name == STAGED:
-            unlike = {entry.path for entry in _entries(repo, backup.commit, piece)}
-            entries = [entry for entry in _entries(repo, Sha(f"{piece}^1"), piece) if entry.path in unlike]
-        wanted += [(entry, place / entry.path) for entry in entries]
-    wanted = [(entry, file) for entry, file in wanted if entry.mode not in (bytewise.NOTHING, GITLINK)]
-    to.mkdir(parents=True, exist_ok=True, mode=0o700)  # as among them may be what only the user could read
-    for entry, file in wanted:
-        bytewise.write(repo, entry, file)
-        _fill_from_annex(repo, file)
-    return [file for _, file in wanted]
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """Return ``name``, with a number behind it where a file of the backup is called so."""
-    names = (f"{name} {number}" if number > 1 else name for number in range(1, len(taken) + 2))
-    return next(name for name in names if name not in taken)
-
-
-def _fill_from_annex(repo: Repo, file: Path) -> None:
-    """Put content from the annex in the place of a pointer to it; without it here the pointer stays."""
-    if file.is_symlink() or file.stat().st_size > bytewise.POINTER_SIZE:
-        return
-    key = bytewise.annex_key(file.read_bytes())
-    if key and (repo.common_dir() / "annex").is_dir():
-        found = repo.git("annex", "contentlocation", key, ok=(0, 1))
-        if found:
-            from shutil import copyfile
-
-            copyfile(repo.path / found, file)

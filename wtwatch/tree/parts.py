@@ -30,7 +30,9 @@ SIDES = {"1": "base", "2": "ours", "3": "theirs"}
 """What the stages of an unmerged file are called (git-ls-files(1), --unmerged)."""
 
 _CHANGED = ("diff-files", "--raw", "--no-renames", "--ignore-submodules", "-z")
-_SUBJECT = "wtwatch: "
+SUBJECT = "wtwatch: "
+"""How the subject of such a commit begins."""
+
 _NOBODY = {
     f"GIT_{role}_{what}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -52,7 +54,7 @@ def commit(
 
 
 def _part(repo: Repo, name: str, tree: str, parents: Sequence[Sha]) -> Sha:
-    return commit(repo, tree, parents, _SUBJECT + name, _ONCE)
+    return commit(repo, tree, parents, SUBJECT + name, _ONCE)
 
 
 class Desk:
@@ -144,4 +146,4 @@ def parts_of(repo: Repo, backup: Sha) -> dict[str, Sha]:
         return {}
     listing = repo.git("log", "--no-walk=unsorted", "--format=%H %s", *parents).split("\n")
     found = {subject: Sha(name) for name, subject in (line.split(" ", 1) for line in listing)}
-    return {name: found[_SUBJECT + name] for name in NAMES if _SUBJECT + name in found}
+    return {name: found[SUBJECT + name] for name in NAMES if SUBJECT + name in found}

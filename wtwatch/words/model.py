@@ -35,6 +35,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def sized(count: int) -> str:
+    """Return a number of bytes for people: "1 byte", "512 bytes", "1.5 kB", "12 GB"."""
+    if count < 1000:
+        return counted(count, "byte")
+    amount, units = count / 1000, ["kB", "MB", "GB", "TB"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.1f} {units[0]}" if amount < 9.95 else f"{amount:.0f} {units[0]}"
+
+
 def lasting(seconds: float) -> str:
     """Return a length of time for people: "8 s", "4 min", "3 h", "2 days"."""
     for size, word in ((86400, "days"), (3600, "h"), (60, "min")):
