@@ -29,7 +29,8 @@ def run(words: Sequence[str]) -> int:
         return 0
     except OSError as error:  # a full disk, a folder that may not be written
         try:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it was closed by who started the command
+                sys.stdout.flush()
         except OSError:
             abandon_stdout()
         complain(of_system(error))

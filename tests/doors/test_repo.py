@@ -177,6 +177,16 @@ def commit_empty(repo: Repo) -> Sha:
     return head(repo)
 
 
+def test_subjects_of_many_commits_are_asked_of_one_git(repo: Repo) -> None:
+    first = repo.resolve("HEAD")
+    assert first is not None
+    write(repo, "kept", "more\n")
+    second = commit(repo, "größer: \x1b[1m two\n\nand a body")
+    missing = Sha("1" * 40)
+    assert repo.subjects([second, missing, first]) == {second: "größer: \x1b[1m two", first: "first"}
+    assert repo.subjects([missing]) == repo.subjects([]) == {}
+
+
 def test_ancestors_and_subjects(repo: Repo) -> None:
     old = head(repo)
     new = commit_empty(repo)

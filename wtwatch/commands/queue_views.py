@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,118 +12,79 @@ import click
 
 from wtwatch.commands.front import project_option
 from wtwatch.commands.queue_wait import POLL, stand_aside
-from wtwatch.job.attempt import Folder
+from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
-from wtwatch.project.registry import one
+from wtwatch.project.registry import Known, known, one
 from wtwatch.queue.jobs import Queue
-from wtwatch.views.terminal import plain, say, warn
-from wtwatch.words.model import Ended, Job, Running, Standing, ago, counted, stamp
+from wtwatch.queue.pages import Chosen, earlier, page
+from wtwatch.queue.wanted import batch_number
+from wtwatch.views import jobdocument, joblist
+from wtwatch.views.jobdocument import log_of, of_job
+from wtwatch.views.jobwords import BAD
+from wtwatch.views.terminal import complain, say, styled, warn, width
+from wtwatch.words.model import Ended, Outcome, now
 
-_STYLES = {
-    "succeeded": "green",
-    "unchanged": "green",
-    "failed": "red",
-    "interrupted": "red",
-    "running": "cyan",
-}
+PAGE = 50
+"""Jobs that are listed unless more are asked for."""
+
+STATES = ("waiting", "running", *(outcome.value for outcome in Outcome), "held")
+"""The words of the contract for the state of a job."""
 
 
 @click.command("list")
+@click.option("--failed", is_flag=True, help="those that failed or were interrupted, and were not retried")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="those in this state")
+@click.option("--batch", "batches", multiple=True, metavar="N", help="the jobs of batch N")
+@click.option(
+    "-n", "limit", type=click.IntRange(min=0), help="the newest N; 0: all (default 50; with --json 0)"
+)
+@click.option("--all-projects", "everywhere", is_flag=True, help="of all projects")
 @click.option("--json", "as_json", is_flag=True, help="one JSON document, version 1")
 @project_option
-def show_list(as_json: bool, project: str | None) -> None:
-    """List all jobs, in order of batch."""
-    chosen = one(project)
-    queue = Queue(chosen.state)
-    jobs, standing = queue.jobs(), queue.standing()
+def show_list(
+    as_json: bool, project: str | None, everywhere: bool, limit: int | None, failed: bool, **asked: Any
+) -> int:
+    """List jobs by batch, the newest last."""
+    found = known() if everywhere else Known((one(project),), ())
+    for broken in found.broken:
+        complain(broken.error)
+    limit = (0 if as_json else PAGE) if limit is None else limit
+    states = (*asked["states"], *(outcome.value for outcome in BAD if failed))
+    batches = tuple(map(batch_number, asked["batches"]))
+    chosen = Chosen(states, batches, limit or None, retried=not (failed or as_json))
     if as_json:
-        document = {
-            "version": 1,
-            "jobs": [_as_json(chosen, job) for job in jobs],
-            "standing": [_standing_as_json(template) for template in standing],
-        }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
-        return
-    if not jobs and not standing:
-        say("The queue is empty.")
+        say(json.dumps(_document(found.projects, chosen), ensure_ascii=False, indent=1))
     else:
-        _table(jobs, standing, queue.wait_for_move())
+        for number, shown in enumerate(found.projects):
+            if everywhere:
+                say(("\n" if number else "") + styled(shown.name, bold=True))
+            say("\n".join(_listed(shown, chosen)))
+    return 1 if found.broken else 0
 
 
-def _table(jobs: list[Job], standing: list[Standing], later: set[int]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("job", "batch", "state", "time", "what"):
-        table.add_column(title, overflow="fold" if title == "what" else "ellipsis", no_wrap=title != "what")
-    for job in jobs:
-        word = "on move" if job.word == "waiting" and job.batch in later else job.word
-        what = job.spec.message or job.spec.command
-        style = _STYLES.get(job.word, "")
-        table.add_row(
-            str(job.id), str(job.batch), f"[{style}]{word}[/]" if style else word, _time(job), _unmarked(what)
-        )
-    for template in standing:
-        table.add_row(
-            f"s{template.id}", "", "standing", "", f"{counted(len(template.specs), 'job')} at every move"
-        )
-    width = None if sys.stdout.isatty() else 200
-    console = Console(width=width, no_color=plain() or None)
-    with console.capture() as drawn:  # rich would end the process where a reader went away
-        console.print(table)
-    click.echo(drawn.get(), nl=False, color=True)
+def _document(projects: Sequence[Project], chosen: Chosen) -> dict[str, Any]:
+    found: dict[str, Any] = {"version": 1, "jobs": [], "standing": []}
+    for project in projects:
+        file = Queue(project.state).file
+        listed = page(file, chosen)
+        part = jobdocument.document(project, [row.job for row in listed.rows], earlier(file), listed.standing)
+        found["jobs"] += part["jobs"]
+        found["standing"] += part["standing"]
+    return found
 
 
-def _unmarked(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _log(project: Project, job: Job) -> Path:
-    return Folder.of(project.state, job.id, job.attempt).log
-
-
-def _time(job: Job) -> str:
-    match job.state:
-        case Running(started=started):
-            return ago(started)
-        case Ended(started=started, ended=ended) if started:
-            return f"{(ended - started).total_seconds():.1f} s"
-    return ""
-
-
-def _as_json(project: Project, job: Job) -> dict[str, Any]:
-    state = job.state
-    started = None if not isinstance(state, Running | Ended) else state.started
-    ended = state if isinstance(state, Ended) else None
-    return {
-        "id": job.id,
-        "project": project.name,
-        "batch": job.batch,
-        "attempt": job.attempt,
-        "state": job.word,
-        "command": job.spec.command,
-        "message": job.spec.message,
-        "code": state.code_sha if isinstance(state, Running | Ended) else None,
-        "exit": ended.exit if ended else None,
-        "commits": list(ended.commits) if ended else [],
-        "detail": ended.detail if ended else None,
-        "queued_at": stamp(job.queued),
-        "started_at": stamp(started) if started else None,
-        "ended_at": stamp(ended.ended) if ended else None,
-        "log": str(_log(project, job)) if started else None,
-    }
-
-
-def _standing_as_json(template: Standing) -> dict[str, Any]:
-    return {
-        "id": f"s{template.id}",
-        "base": template.base,
-        "commands": [spec.command for spec in template.specs],
-        "queued_at": stamp(template.queued),
-    }
+def _listed(project: Project, chosen: Chosen) -> Iterator[str]:
+    queue, columns = Queue(project.state), width()
+    listed = page(queue.file, chosen)
+    commits = {batch.code_sha for batch in listed.batches.values() if batch.code_sha}
+    yield from joblist.lines(listed, Repo(project.main_code).subjects(commits), now(), columns)
+    narrowed = bool(chosen.states or chosen.batches)
+    if not narrowed:
+        yield from joblist.standing_lines(listed.standing, columns)
+    if not listed.rows and (narrowed or not listed.standing):
+        yield "There are no such jobs." if narrowed else "The queue is empty."
+    if queue.paused():
+        yield styled("The queue is paused: wtwatch queue resume", "yellow")
 
 
 @click.command("show")
@@ -135,7 +96,7 @@ def show(job: str, project: str | None) -> None:
     queue = Queue(chosen.state)
     found = queue.job(job)
     for attempt in [*queue.attempts(job), found]:
-        for key, value in _as_json(chosen, attempt).items():
+        for key, value in of_job(chosen, attempt).items():
             if value not in (None, []):
                 say(f"{key:>11}  {', '.join(value) if isinstance(value, list) else value}")
         say()
@@ -153,7 +114,7 @@ def logs(follow: bool, job: str, project: str | None) -> None:
     chosen = one(project)
     queue = Queue(chosen.state)
     found = queue.job(job)
-    file = _log(chosen, found)
+    file = log_of(chosen, found)
     if not file.exists() and not follow:
         warn(f"Job {job} has no log: it is {found.word}.")
     at = _print_from(file, 0)

@@ -142,6 +142,15 @@ class Repo:
         """Return the first line of a commit's message, or nothing where the commit is not here."""
         return self.git("log", "-1", "--format=%s", "--end-of-options", commit, ok=(0, 128))
 
+    def subjects(self, commits: Collection[str]) -> dict[str, str]:
+        """Return the first line of the message of each of many commits, by one git, where it is here."""
+        if not commits:
+            return {}
+        asked = ("log", "--no-walk=unsorted", "--ignore-missing", "--stdin", "--format=%H %s")
+        lines = self.git(*asked, ok=(0, 128), stdin="\n".join(commits) + "\n").split("\n")
+        found = dict(line.partition(" ")[::2] for line in lines if line)
+        return {commit: found[commit] for commit in commits if commit in found}
+
     def git_dir(self) -> Path:
         """Return this work tree's own git directory (``.git`` or ``.git/worktrees/ID``)."""
         link = self.path / ".git"

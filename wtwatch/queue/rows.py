@@ -26,7 +26,7 @@ from wtwatch.words.versioned import given, taken
 JobId = int | str
 """A job's number, or ``s1`` for the first standing jobs, as people write them."""
 
-_DIGITS = 18
+DIGITS = 18
 """Digits of the greatest number that SQLite surely holds (https://sqlite.org/datatype3.html)."""
 
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
@@ -118,6 +118,6 @@ def number_of(job: JobId) -> int:
     words = str(job)
     if not (words.isascii() and words.isdigit()):
         raise UsageError(f"{job!r} is not the number of a job.", "`wtwatch queue list` shows all.")
-    if len(words) > _DIGITS:
+    if len(words) > DIGITS:
         raise UsageError(f"There is no job {job}.", "`wtwatch queue list` shows all.")
     return int(words)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wtwatch.queue.database import reading
-from wtwatch.queue.rows import JobId, number_of
+from wtwatch.queue.rows import DIGITS, JobId, number_of
 from wtwatch.words.errors import UsageError
 
 _RANGE = re.compile(r"(\d+)[-–](\d+)", re.ASCII)  # the dash too that is printed of several jobs
@@ -27,7 +27,7 @@ def wanted(
     """
     with reading(file) as db:
         found = [job for word in words for job in _named(db, word, standing)]
-        found += [job for batch in batches for job in _of_batch(db, batch.removeprefix("b"))]
+        found += [job for batch in batches for job in _of_batch(db, batch)]
     return list(dict.fromkeys(found))
 
 
@@ -52,10 +52,18 @@ def _between(db: sqlite3.Connection, word: str, first: int, last: int) -> list[J
     return _or_none(rows, f"There are no jobs {word}.")
 
 
-def _of_batch(db: sqlite3.Connection, batch: str) -> list[JobId]:
-    if not (batch.isascii() and batch.isdigit()):
+def batch_number(batch: str) -> int:
+    """Return the number that people gave of a batch; raises :class:`UsageError` for what can be none."""
+    digits = batch.removeprefix("b")
+    if not (digits.isascii() and digits.isdigit()):
         raise UsageError(f"{batch!r} is not the number of a batch.", "`wtwatch queue list` shows all.")
-    number = number_of(batch)
+    if len(digits) > DIGITS:
+        raise UsageError(f"There is no batch {digits}.", "`wtwatch queue list` shows all.")
+    return int(digits)
+
+
+def _of_batch(db: sqlite3.Connection, batch: str) -> list[JobId]:
+    number = batch_number(batch)
     rows = db.execute("SELECT id FROM jobs WHERE batch = ? ORDER BY place", (number,))
     moved = db.execute("SELECT 1 FROM attempts WHERE batch = ?", (number,)).fetchone()
     otherwise = f"All jobs of batch {number} were retried, in other batches." if moved else None

@@ -1,0 +1,161 @@
+"""`wtwatch queue list`: a night of jobs as a page, from a real queue."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Say
+from tests.house import House
+from tests.screens import assert_screen
+from wtwatch.project.config import write_project
+from wtwatch.project.listing import register
+from wtwatch.queue.jobs import Queue
+from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Sha, Trigger, now
+
+TIMES = {r"(?<= )\d\d:\d\d(?= )": "14:05", r"(?<= )0\.\d s(?= )": "0.1 s"}
+"""What stands for clocks, in as many columns."""
+
+DRUGS = ("LSD", "Saline", "psilocybin")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    house = House.built(tmp_path)
+    write_project(house.project)
+    register(house.project.name, house.project.state)
+    return house
+
+
+def queue_of(house: House) -> Queue:
+    return Queue(house.project.state)
+
+
+def plots(*animals: str) -> list[JobSpec]:
+    return [
+        JobSpec(
+            "python code/plot.py {inputs} {outputs}",
+            f"Plot {animal}, {drug}",
+            (f"frames/{animal}/{drug}.pkl",),
+            (f"plots/{animal}/{drug}",),
+            values=(("animal", animal), ("drug", drug)),
+        )
+        for animal in animals
+        for drug in DRUGS
+    ]
+
+
+def ran(house: House, outcome: Outcome = Outcome.SUCCEEDED, code: int = 0) -> int:
+    """Have the next job start, and end, as far as the queue is concerned; return its number."""
+    queue = queue_of(house)
+    job = queue.next_job()
+    assert job is not None
+    on = Sha(house.git("rev-parse", "HEAD"))
+    queue.begin(job.id, Running(now(), on, on, "uuid"))
+    queue.end(job.id, Ended(now(), now(), on, outcome, code, (on,)))
+    queue.note_cleared()
+    return job.id
+
+
+def a_night(house: House) -> None:
+    """Two batches with failures, one of them seen, one retried; a standing order; a job for after a move."""
+    queue = queue_of(house)
+    house.commit({"a.py": "a = 2\n"}, message="v5: plot all drugs on one page, since readers asked for it")
+    queue.add(plots("240226I", "240227J"), Trigger.NOW, house.head())
+    for outcome, code in (
+        (Outcome.SUCCEEDED, 0),
+        (Outcome.FAILED, 1),
+        (Outcome.UNCHANGED, 0),
+        (Outcome.FAILED, 137),
+        (Outcome.INTERRUPTED, 0),
+    ):
+        ran(house, outcome, code)
+    queue.acknowledge([4])
+    queue.cancel([6])
+    house.commit({"a.py": "a = 3\n"}, message="v5: decimal commas")
+    queue.retry([2])
+    ran(house)
+    queue.add([JobSpec(f"exit {n}", "m", values=(("n", str(n)),)) for n in (0, 1)], Trigger.NOW, house.head())
+    queue.add([JobSpec("make a", "again"), JobSpec("make b", "again")], Trigger.ON_MOVE, house.head())
+    queue.add_standing(plots("240226I", "240227J"), house.head())
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_page_of_a_night(house: House, say: Say, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    a_night(house)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert_screen(f"queue-list.{columns}", say(house.project.main_tree, "queue", "list").out, TIMES)
+
+
+def test_filters_show_what_they_say(house: House, say: Say) -> None:
+    a_night(house)
+    queue_of(house).pause()
+    shown = []
+    for words in (
+        ["--failed"],
+        ["--state", "waiting"],
+        ["--batch", "1", "--state", "cancelled"],
+        ["-n", "3"],
+    ):
+        shown += [f"$ wtwatch queue list {' '.join(words)}"]
+        shown += [say(house.project.main_tree, "queue", "list", *words).out]
+    assert_screen("queue-list-filtered", "\n".join(shown), TIMES)
+    say(house.project.main_tree, "queue", "list", "--state", "bad", code=2)
+    say(house.project.main_tree, "queue", "list", "--batch", "", code=2)
+    say(house.project.main_tree, "queue", "list", "-n", "-1", code=2)
+    assert say(house.project.main_tree, "queue", "list", "--batch", "9").out.startswith("There are no such")
+
+
+def test_the_newest_are_shown_and_how_many_are_not(house: House, say: Say) -> None:
+    queue_of(house).add([JobSpec(f"job {n}") for n in range(70)], Trigger.NOW, house.head())
+    lines = say(house.project.main_tree, "queue", "list").out.splitlines()
+    assert lines[0] == "… 20 older: -n 0 shows all"
+    assert lines[2].endswith("job 20") and lines[-1].endswith("job 69")
+    assert len(say(house.project.main_tree, "queue", "list", "-n", "0").out.splitlines()) == 71
+    assert len(json.loads(say(house.project.main_tree, "queue", "list", "--json").out)["jobs"]) == 70
+    assert (
+        len(json.loads(say(house.project.main_tree, "queue", "list", "--json", "-n", "7").out)["jobs"]) == 7
+    )
+
+
+def test_programs_read_values_and_attempts_too(house: House, say: Say) -> None:
+    a_night(house)
+    jobs = json.loads(say(house.project.main_tree, "queue", "list", "--json").out)["jobs"]
+    assert [job["id"] for job in jobs] == [1, 3, 4, 5, 6, 2, 7, 8, 9, 10]
+    again = jobs[5]
+    assert (again["batch"], again["attempt"], again["values"]["drug"]) == (2, 2, "Saline")
+    [first] = again["attempts"]
+    assert (first["batch"], first["attempt"], first["state"], first["exit"]) == (1, 1, "failed", 1)
+    assert [job["acknowledged"] for job in jobs if job["state"] == "failed"] == [True]
+
+
+def test_all_projects_are_listed_from_anywhere(house: House, say: Say, tmp_path: Path) -> None:
+    a_night(house)
+    other = house.project._replace(name="q", state=house.project.state.with_name("q"), bookmark="other")
+    other.state.mkdir()
+    write_project(other)
+    register("q", other.state)
+    out = say(tmp_path, "queue", "list", "--all-projects", "-n", "1").out
+    assert out.splitlines()[0] == "p" and out.endswith("\nq\nThe queue is empty.\n")
+    found = json.loads(say(tmp_path, "queue", "list", "--all-projects", "--json").out)
+    assert {job["project"] for job in found["jobs"]} == {"p"}
+
+
+@pytest.mark.parametrize("words", [("status",), ("queue", "list"), ("queue", "show", "1")])
+def test_a_closed_stdout_is_no_trouble(house: House, words: tuple[str, ...]) -> None:
+    a_night(house)
+    command = 'exec "$@" >&-'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", sys.executable, "-P", "-m", "wtwatch", *words],
+        cwd=house.project.main_tree,
+        env=os.environ,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode in (0, 1), done.stderr) == (True, "")
