@@ -25,7 +25,8 @@ from tests.moves import (
     by_update_ref,
     folder_removed_and_made_again,
 )
-from wtwatch.daemon.notice import Bell, Watch
+from wtwatch.daemon import notice
+from wtwatch.daemon.notice import CALM, LONGEST_IN_VAIN, Bell, Watch
 from wtwatch.daemon.places import places
 from wtwatch.daemon.sources import POLL, filesystem
 from wtwatch.setup.githooks import install
@@ -368,6 +369,62 @@ def test_a_ring_after_the_wait_is_kept_for_the_next() -> None:
     assert bell.wait(LONG)
     bell.ring()
     assert bell.wait(0)
+
+
+class Clock:
+    """A clock that only goes on when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 6))
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(notice, "time", clock)
+    return clock
+
+
+def rung(bell: Bell, times: int) -> None:
+    for _ in range(times):
+        bell.ring()
+        assert bell.wait(0)
+
+
+def test_the_first_ring_is_answered_at_once_and_those_of_a_burst_after_pauses_that_grow(clock: Clock) -> None:
+    bell = Bell()
+    rung(bell, 9)
+    assert clock.slept == [0.0, 0.002, 0.004, 0.008, 0.016, 0.032, 0.05, 0.05, 0.05]
+    clock.sleep(CALM + 0.001)
+    clock.slept.clear()
+    rung(bell, 2)
+    assert clock.slept == [0.0, 0.002]
+
+
+def test_time_that_has_passed_since_the_last_look_counts(clock: Clock) -> None:
+    bell = Bell()
+    rung(bell, 8)
+    clock.sleep(0.06)
+    rung(bell, 1)
+    assert clock.slept[-1] == 0
+
+
+def test_a_look_in_vain_makes_the_next_ring_wait_for_a_moment_alone(clock: Clock) -> None:
+    bell = Bell()
+    rung(bell, 8)
+    bell.was_in_vain()
+    rung(bell, 1)
+    assert clock.slept[-1] == LONGEST_IN_VAIN
+    rung(bell, 1)
+    assert clock.slept[-1] == 2 * LONGEST_IN_VAIN
 
 
 def test_a_signal_handler_may_ring() -> None:

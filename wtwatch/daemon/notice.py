@@ -19,8 +19,17 @@ from typing import Literal, NamedTuple, Self, TypeVar
 from wtwatch.daemon.places import Places, identity
 from wtwatch.daemon.sources import POLL, Kernel, Poll, Source, filesystem
 
-DEBOUNCE = 0.03
-"""Seconds from the first ring to the visit that answers it and all that come in between."""
+FIRST = 0.002
+"""Seconds between the first two looks of a burst of rings; each pause after that is twice as long."""
+
+LONGEST = 0.05
+"""Seconds between two looks of a burst at most."""
+
+LONGEST_IN_VAIN = 0.008
+"""The same where the former found nothing: the first ring of a move is often that of a lock."""
+
+CALM = 0.25
+"""Seconds without a look, after which a burst is over."""
 
 Mode = Literal["inotify", "polling"]
 
@@ -40,10 +49,16 @@ T = TypeVar("T")
 
 
 class Bell:
-    """Ten rings are one visit. May be rung from any thread, and from a signal handler."""
+    """Ten rings are one visit. May be rung from any thread, and from a signal handler.
+
+    The first ring is answered at once. Those of a burst are answered after pauses that grow, so that a busy
+    repository can neither delay the visit nor ask for more than a few.
+    """
 
     def __init__(self) -> None:
         self._rings: SimpleQueue[None] = SimpleQueue()  # re-entrant, as a signal handler needs it
+        self._looked = float("-inf")
+        self._pause = 0.0
 
     def ring(self) -> None:
         """Ask for a visit."""
@@ -51,18 +66,23 @@ class Bell:
             self._rings.put(None)
 
     def wait(self, at_most: float) -> bool:
-        """Wait for a ring, but no longer than ``at_most`` seconds; return whether there was one.
-
-        Returns :data:`DEBOUNCE` seconds after the first ring, however many follow, so that a busy
-        repository can neither delay the visit nor ask for more than thirty a second.
-        """
+        """Wait for a ring, but no longer than ``at_most`` seconds; return whether there was one."""
         try:
             self._rings.get(timeout=max(0.0, at_most))
         except Empty:
             return False
-        time.sleep(DEBOUNCE)
+        ago = time.monotonic() - self._looked
+        if ago > CALM:
+            self._pause = 0.0
+        time.sleep(max(0.0, self._pause - ago))
         _drain(self._rings)  # before the caller looks, so that no later ring is lost
+        self._looked = time.monotonic()
+        self._pause = min(LONGEST, max(FIRST, 2 * self._pause))
         return True
+
+    def was_in_vain(self) -> None:
+        """Say that the look after the last ring found nothing, so that the next ring does not wait long."""
+        self._pause = min(self._pause, LONGEST_IN_VAIN)
 
 
 class _Armed(NamedTuple):

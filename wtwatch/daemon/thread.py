@@ -72,10 +72,12 @@ class ProjectThread:
         self.thread = threading.Thread(target=self._live, name=self.project.name, daemon=True)
         self.thread.start()
 
-    def poke_if_changed(self) -> None:
-        """Have it tick if something changed since its last tick began; takes some 50 µs."""
-        if self.setback or self.at is None or places.fingerprint(self.at) != self.seen:
-            self.poked.set()  # after a setback more counts than what moves leave behind
+    def poke_if_changed(self) -> bool:
+        """Have it tick if something changed since its last tick began; return that. Takes some 50 µs."""
+        changed = bool(self.setback) or self.at is None or places.fingerprint(self.at) != self.seen
+        if changed:  # after a setback more counts than what moves leave behind
+            self.poked.set()
+        return changed
 
     def is_stuck(self) -> bool:
         """Return whether a tick is under way that gave no sign of life for longer than it should take."""
