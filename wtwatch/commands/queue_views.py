@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
 from wtwatch.commands.front import project_option
-from wtwatch.commands.queue_wait import POLL, stand_aside
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.registry import Known, known, one
@@ -19,10 +16,10 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.queue.pages import Chosen, earlier, page
 from wtwatch.queue.wanted import batch_number
 from wtwatch.views import jobdocument, joblist
-from wtwatch.views.jobdocument import log_of, of_job
+from wtwatch.views.jobdocument import of_job
 from wtwatch.views.jobwords import BAD
-from wtwatch.views.terminal import complain, say, styled, warn, width
-from wtwatch.words.model import Ended, Outcome, now
+from wtwatch.views.terminal import complain, say, styled, width
+from wtwatch.words.model import Outcome, now
 
 PAGE = 50
 """Jobs that are listed unless more are asked for."""
@@ -103,37 +100,3 @@ def show(job: str, project: str | None) -> None:
     for title, values in (("input", found.spec.inputs), ("output", found.spec.outputs)):
         for value in values:
             say(f"{title:>11}  {value}")
-
-
-@click.command("logs")
-@click.option("-f", "--follow", is_flag=True, help="go on until the job ends")
-@click.argument("job")
-@project_option
-def logs(follow: bool, job: str, project: str | None) -> None:
-    """Print what a job printed."""
-    chosen = one(project)
-    queue = Queue(chosen.state)
-    found = queue.job(job)
-    file = log_of(chosen, found)
-    if not file.exists() and not follow:
-        warn(f"Job {job} has no log: it is {found.word}.")
-    at = _print_from(file, 0)
-    stand_aside()
-    while follow and not isinstance(queue.job(job).state, Ended):
-        time.sleep(POLL)
-        at = _print_from(file, at)
-    _print_from(file, at)
-    ended = queue.job(job)
-    if isinstance(ended.state, Ended) and ended.state.detail:  # what was not for the job itself to print
-        warn(f"Job {job} {ended.word}: {ended.state.detail}")
-
-
-def _print_from(file: Path, at: int) -> int:
-    try:
-        with file.open("rb") as stream:
-            stream.seek(at)
-            text = stream.read()
-    except FileNotFoundError:
-        return at
-    click.echo(text, nl=False)
-    return at + len(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import click
 
@@ -53,20 +53,58 @@ def stand_aside() -> None:
     os.chdir("/")
 
 
+class Obstacles:
+    """What holds up the jobs that a command waits for: told as it comes, an error if it does not pass."""
+
+    def __init__(self, project: Project, tell: Callable[[HoldUp], None]) -> None:
+        self._project = project
+        self._tell = tell
+        self._noted: tuple[str, float] = ("", 0.0)
+        self._seen = float("-inf")
+        self._idle = time.monotonic()
+
+    def look(self, progress: Progress, tip: Sha | None) -> None:
+        """Say what holds the jobs up; raises it as :class:`WtwatchError` if it does not go on by itself."""
+        daemon = status.daemon()
+        if daemon.running:
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen < PATIENCE:  # it may be on its way back, as with an upgrade
+            return
+        found = [holdup.of_daemon(self._project, daemon), holdup.of_queue(self._project, progress, tip)]
+        if progress.running is not None or any(found):
+            self._idle = time.monotonic()
+        elif time.monotonic() - self._idle > _RARELY:
+            self._idle = time.monotonic()
+            found.append(holdup.of_lock(self._project, daemon))
+        for held in filter(None, found):
+            if not held.lasts:
+                self._tell(held)
+            elif not (held.noted and self._may_be_gone(held)):
+                raise held.error()
+
+    def _may_be_gone(self, held: HoldUp) -> bool:
+        """Return whether the daemon has yet to look anew at what it noted; it is rung for."""
+        reason, since = self._noted
+        if reason != held.reason:
+            self._noted = (held.reason, time.monotonic())
+            ring_for(self._project)
+            return True
+        return time.monotonic() - since < PATIENCE or holdup.is_held(self._project)
+
+
 class _Wait:
-    """One wait: what was told already, and since when something is in the way."""
+    """One wait, and what was told already."""
 
     def __init__(self, project: Project, queue: Queue, named: Collection[int] | None) -> None:
         self.project = project
         self.named = named
         self.waiter = Waiter(queue.file, named)
         self.screen = waiting.Screen()
+        self.obstacles = Obstacles(project, self.screen.explain)
         self.told: set[int] = set()
-        self.obstacle: tuple[str, float] = ("", 0.0)
-        self.seen = float("-inf")
-        self.idle = time.monotonic()
 
     def until_done(self) -> int:
+        """Wait; return the exit code."""
         began = time.monotonic()
         try:
             progress = self._follow()
@@ -89,7 +127,7 @@ class _Wait:
         if not self._is_done(progress):
             holdup.inside(self.project)
         while not self._is_done(progress):
-            self._explain(progress, at)
+            self.obstacles.look(progress, at)
             self.screen.draw(progress, now())
             time.sleep(POLL)
             if self.waiter.changed():
@@ -110,31 +148,3 @@ class _Wait:
         for job in self.waiter.jobs(shown):
             self.screen.tell(job)
         self.told |= over
-
-    def _explain(self, progress: Progress, at: Sha | None) -> None:
-        """Say what holds the jobs up; raises it if it does not go on by itself."""
-        daemon = status.daemon()
-        if daemon.running:
-            self.seen = time.monotonic()
-        elif time.monotonic() - self.seen < PATIENCE:  # it may be on its way back, as with an upgrade
-            return
-        found = [holdup.of_daemon(self.project, daemon), holdup.of_queue(self.project, progress, at)]
-        if progress.running is not None or any(found):
-            self.idle = time.monotonic()
-        elif time.monotonic() - self.idle > _RARELY:
-            self.idle = time.monotonic()
-            found.append(holdup.of_lock(self.project, daemon))
-        for held in filter(None, found):
-            if not held.lasts:
-                self.screen.explain(held)
-            elif not (held.noted and self._may_be_gone(held)):
-                raise held.error()
-
-    def _may_be_gone(self, held: HoldUp) -> bool:
-        """Return whether the daemon has yet to look anew at what it noted; it is rung for."""
-        reason, since = self.obstacle
-        if reason != held.reason:
-            self.obstacle = (held.reason, time.monotonic())
-            ring_for(self.project)
-            return True
-        return time.monotonic() - since < PATIENCE or holdup.is_held(self.project)
