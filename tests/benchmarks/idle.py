@@ -19,9 +19,9 @@ def measure(grounds: Grounds, quick: bool) -> list[Section]:
     with lab.daemon() as daemon:
         time.sleep(5)  # the first look at the project is over
         process = psutil.Process(daemon.pid)
-        begin, before = time.monotonic(), _processor_seconds(process)
+        begin, before = time.monotonic(), processor_seconds(process)
         time.sleep(span)
-        share = (_processor_seconds(process) - before) / (time.monotonic() - begin) * 100
+        share = (processor_seconds(process) - before) / (time.monotonic() - begin) * 100
         resident = sum(one.memory_info().rss for one in [process, *process.children(recursive=True)]) / 2**20
         said = json.loads(lab.wtwatch("status", "--json", code=(0, 1)).out)
     watches = said["daemon"]["watches"] / len(said["projects"])
@@ -39,7 +39,7 @@ def measure(grounds: Grounds, quick: bool) -> list[Section]:
     ]
 
 
-def _processor_seconds(process: psutil.Process) -> float:
+def processor_seconds(process: psutil.Process) -> float:
     """Return what the process and the children it waited for have used so far.
 
     The kernel counts threads in nanoseconds (schedstat of proc(5)), and ended children in ticks of 10 ms.

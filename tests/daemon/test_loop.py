@@ -20,9 +20,10 @@ from tests.house import House
 from tests.lab import PATIENCE, Lab, eventually
 from tests.stories.findings import ends, follows, queue_plain
 from wtwatch import __version__, reconcile
-from wtwatch.daemon import loop, places, thread
+from wtwatch.daemon import loop, places
 from wtwatch.daemon.notice import Watch
-from wtwatch.daemon.thread import ProjectThread
+from wtwatch.daemon.pool import Pool
+from wtwatch.daemon.ticks import SILENCE, ProjectTicks
 from wtwatch.daemon.upgrade import Upgrade
 from wtwatch.doors import notify
 from wtwatch.doors.clock import Instant, elapsed
@@ -208,7 +209,7 @@ def test_a_thread_that_hangs_lets_systemd_know_and_is_named(
         assert told
         assert before["version"] == __version__ and before["stuck"] == []
         assert elapsed(Instant(**before["beat"])) is not None
-        monkeypatch.setattr(thread, "SILENCE", 0.0)
+        monkeypatch.setattr("wtwatch.daemon.ticks.SILENCE", 0.0)
         assert after_turns(3)["stuck"] == ["p"]
         silent = len(told)
         after_turns(3)
@@ -238,15 +239,15 @@ def test_an_event_is_for_its_own_project_and_settings_are_read_when_they_changed
         read.append(state)
         return load(state)
 
-    monkeypatch.setattr(ProjectThread, "start", lambda one: None)
-    monkeypatch.setattr(ProjectThread, "poke_if_changed", lambda one: poked.append(one.project.name))
+    monkeypatch.setattr(Pool, "add", lambda pool, one: None)
+    monkeypatch.setattr(ProjectTicks, "poke_if_changed", lambda one: poked.append(one.project.name))
     monkeypatch.setattr(registry, "load", noted)
     daemon_file().parent.mkdir(parents=True)
     lock = os.open(daemon_file(), os.O_RDWR | os.O_CREAT)
     daemon = loop.Daemon(lock, Upgrade(tmp_path))
     with Watch(daemon._bell) as watch:
         daemon._reload(watch)
-        for one in daemon._threads.values():
+        for one in daemon._ticks.values():
             one.at = places.places(one.project)
         daemon._hear(watch, watch.rung())
         assert (sorted(set(poked)), len(set(read)), len(read)) == (["p", "q"], 2, 2)
@@ -258,13 +259,13 @@ def test_an_event_is_for_its_own_project_and_settings_are_read_when_they_changed
         write_project(houses["p"].project._replace(settle=1.0))
         daemon._hear(watch, None)  # a sweep, or a ring for all
         assert set(poked) == {"p", "q"} and len(read) == 3
-        assert daemon._threads["p"].project.settle == 1.0
+        assert daemon._ticks["p"].project.settle == 1.0
     os.close(lock)
 
 
 def test_a_long_set_up_shows_that_it_lives(tmp_path: Path) -> None:
-    one = ProjectThread(House.built(tmp_path / "house").project)
-    one._sign = -thread.SILENCE * 10
+    one = ProjectTicks(House.built(tmp_path / "house").project)
+    one._sign = -SILENCE * 10
     assert one.is_stuck()
     assert one._options().stop() is False
     assert not one.is_stuck()

@@ -224,12 +224,13 @@ def test_a_repository_that_is_gone_crashes_nothing(house: MovingCode, watch: Wat
 
 
 def test_a_folder_that_was_moved_away_is_no_longer_listened_to(house: MovingCode, watch: Watch) -> None:
-    watch.aim([places(house.project)])
+    at = places(house.project)
+    watch.aim([at])
     house.root.rename(house.root.with_name("moved"))
-    watch.wait(0)
+    watch.aim([at])  # as each sweep does
     assert watch.watches == 0
     house.root.with_name("moved").rename(house.root)
-    watch.wait(0)
+    watch.aim([at])
     by_branch(house)
     assert watch.wait(LONG)
 

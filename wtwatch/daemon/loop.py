@@ -1,7 +1,7 @@
-"""The loop: wait, reconcile, stop cleanly. One daemon a host and user, one thread a project.
+"""The loop: wait, reconcile, stop cleanly. One daemon a host and user.
 
-A thread of its own lets a slow project (an environment that is being built) hold up no other, nor the word
-to systemd that all is well.
+The projects' ticks have threads of their own, so that a slow one (an environment that is being built) holds
+up no other, nor the word to systemd that all is well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from wtwatch import __version__
 from wtwatch.daemon import places
 from wtwatch.daemon.notice import Bell, Watch
 from wtwatch.daemon.places import Places
-from wtwatch.daemon.thread import SILENCE, SWEEP, ProjectThread
+from wtwatch.daemon.pool import Pool
+from wtwatch.daemon.ticks import LOOK, SILENCE, SWEEP, ProjectTicks
 from wtwatch.daemon.upgrade import Upgrade
 from wtwatch.doors import notify
 from wtwatch.doors.clock import instant
@@ -44,11 +45,12 @@ class Daemon:
 
     def __init__(self, lock: int, upgrade: Upgrade) -> None:
         self._lock = lock
-        self._threads: dict[str, ProjectThread] = {}
+        self._ticks: dict[str, ProjectTicks] = {}
+        self._pool = Pool()
         self._stopping = threading.Event()
         self._stale = threading.Event()
         self._swept = time.monotonic()
-        self._loaded: dict[str, tuple[tuple[int, ...], Project]] = {}
+        self._loaded: dict[Path, tuple[tuple[int, ...], Project]] = {}
         self._bell = Bell()
         self._told: tuple[object, ...] = ()
         self._beat = 0.0
@@ -67,12 +69,12 @@ class Daemon:
         with self._signals(), Watch(self._bell) as watch:
             self._reload(watch)
             notify.ready()
-            _log.info("watching %d projects (%s)", len(self._threads), watch.mode)
+            _log.info("watching %d projects (%s)", len(self._ticks), watch.mode)
             while not self._stopping.is_set():
-                rung = watch.wait(pause)
+                watch.wait(pause)
                 if self._stopping.is_set():
                     break
-                self._hear(watch, watch.rung() if rung else None)
+                self._hear(watch, watch.rung())
                 if not self._look_for_stuck():  # else systemd shall end us, and start us anew
                     notify.watchdog()
                 if self._upgrade.is_ready():
@@ -84,7 +86,7 @@ class Daemon:
 
     def _hear(self, watch: Watch, rung: frozenset[str] | None) -> None:
         """Take up what changed in the folders ``rung``, of each project its own; ``None``: in any."""
-        if time.monotonic() >= self._swept + SWEEP:
+        if time.monotonic() >= self._swept + self._sweep():
             rung = None
         if rung is None:
             self._swept = time.monotonic()
@@ -95,12 +97,17 @@ class Daemon:
             rung = None if rung is None or news is None else rung | news
         else:
             self._publish(watch)
-        for thread in list(self._threads.values()):
-            if rung is None or thread.at is None or not rung.isdisjoint(map(str, thread.at.folders)):
-                thread.poke_if_changed()
+        for one in list(self._ticks.values()):
+            if rung is None or one.at is None or not rung.isdisjoint(map(str, one.at.folders)):
+                one.poke_if_changed()
+        self._pool.look()
+
+    def _sweep(self) -> float:
+        """Return the seconds from one look at all projects to the next: more where they are many."""
+        return max(SWEEP, min(len(self._ticks), LOOK))
 
     def _aim_anew(self) -> None:
-        """Be asked by a project's thread to watch other folders of it from now on."""
+        """Be asked by a project's tick to watch other folders of it from now on."""
         self._stale.set()
         self._bell.ring()
 
@@ -136,18 +143,23 @@ class Daemon:
     def _reload(self, watch: Watch) -> None:
         """Take up what was registered, drop what was forgotten, and see to the watches."""
         wanted = self._projects()
-        for name in list(self._threads):
-            if wanted.get(name) != self._threads[name].project:
-                self._threads.pop(name).stop()
-        fresh = [project for name, project in wanted.items() if name not in self._threads]
+        for name in list(self._ticks):
+            if wanted.get(name) != self._ticks[name].project:
+                self._drop(name)
+        fresh = [project for name, project in wanted.items() if name not in self._ticks]
         for project in fresh:
-            self._threads[project.name] = ProjectThread(project, self._aim_anew)
-        aimed = [thread.at or _places(thread.project) for thread in self._threads.values()]
+            self._ticks[project.name] = ProjectTicks(project, self._aim_anew, self._pool.wake)
+        aimed = [one.at or _places(one.project) for one in self._ticks.values()]
         folders = [listing.registry_file().parent]
         watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])
         for project in fresh:  # after the watches are up, so that no move falls in between
-            self._threads[project.name].start()
+            self._pool.add(self._ticks[project.name])
         self._publish(watch)
+
+    def _drop(self, name: str) -> None:
+        one = self._ticks.pop(name)
+        one.stop()
+        self._pool.drop(one)
 
     def _projects(self) -> dict[str, Project]:
         found = {}
@@ -155,7 +167,7 @@ class Daemon:
             listed = listing.registered()
         except WtwatchError as error:
             self._skip("projects.toml", error.message)
-            return {name: thread.project for name, thread in self._threads.items()}
+            return {name: one.project for name, one in self._ticks.items()}
         for name, state in listed.items():
             try:
                 project = self._load(state)
@@ -172,11 +184,14 @@ class Daemon:
 
     def _load(self, state: Path) -> Project:
         """Return a project's settings, read anew if their file is not the one that was read last."""
-        found = (state / "config.toml").stat() if (state / "config.toml").exists() else None
-        stamp_of = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) if found else ()
-        known = self._loaded.get(str(state))
-        if known is None or known[0] != stamp_of:
-            known = self._loaded[str(state)] = (stamp_of, registry.load(state))
+        try:
+            found = (state / "config.toml").stat()
+        except OSError:
+            return registry.load(state)  # which says why that cannot be
+        which = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        known = self._loaded.get(state)
+        if known is None or known[0] != which:
+            known = self._loaded[state] = (which, registry.load(state))
         return known[1]
 
     def _skip(self, name: str, why: str) -> None:
@@ -192,7 +207,7 @@ class Daemon:
 
     def _look_for_stuck(self) -> bool:
         """Return whether a project's tick hangs; the first time it is told."""
-        stuck = tuple(name for name, thread in self._threads.items() if thread.is_stuck())
+        stuck = tuple(name for name, one in self._ticks.items() if one.is_stuck())
         for name in stuck:
             if name not in self._stuck:
                 _log.error("%s: gave no sign of life for over %.0f min", name, SILENCE / 60)
@@ -205,11 +220,11 @@ class Daemon:
         ``beat`` is when the loop last turned, written every :data:`SWEEP` seconds; ``stuck`` names projects
         whose tick hangs.
         """
-        facts = (watch.mode, watch.watches, tuple(self._threads), self._stuck)
+        facts = (watch.mode, watch.watches, tuple(self._ticks), self._stuck)
         if facts == self._told and time.monotonic() < self._beat + SWEEP:
             return
         if facts != self._told:
-            notify.status(f"{len(self._threads)} projects, {watch.mode}, {watch.watches} watches")
+            notify.status(f"{len(self._ticks)} projects, {watch.mode}, {watch.watches} watches")
         self._told, self._beat = facts, time.monotonic()
         text = json.dumps(
             {
@@ -225,12 +240,9 @@ class Daemon:
         os.ftruncate(self._lock, len(text))
 
     def _stop(self) -> None:
-        for thread in self._threads.values():
-            thread.stop()
-        deadline = time.monotonic() + GRACE
-        for thread in self._threads.values():
-            if thread.thread:
-                thread.thread.join(max(0.0, deadline - time.monotonic()))
+        for name in list(self._ticks):
+            self._drop(name)
+        self._pool.stop(GRACE)
         _log.info("stopped; jobs that run go on")
 
 

@@ -98,7 +98,8 @@ class Watch:
 
     Used in one thread, as ``with Watch(bell) as watch: watch.aim(…)``. Folders that vanish and come back,
     as git and jj have them do, are armed anew by :meth:`wait` *before* it returns: whatever happened to
-    them meanwhile is seen by the look that follows, and whatever comes later rings. With ``polling`` no
+    them meanwhile is seen by the look that follows, and whatever comes later rings. (Of a folder that went
+    because one above it was renamed nobody tells: only :meth:`aim` finds that.) With ``polling`` no
     events are used even where they are to be had.
     """
 
@@ -138,17 +139,17 @@ class Watch:
         bells lie in. Look at the repositories after it, not before.
         """
         wanted = list(at)
-        for place in wanted:
+        for place in (one for one in wanted if str(one.bell.parent) not in self._armed):
             with suppress(OSError):  # read-only, or gone: events and the sweep still serve
                 place.bell.parent.mkdir(exist_ok=True)
         folders = [folder for place in wanted for folder in place.folders]
         self._folders = tuple(dict.fromkeys(str(folder) for folder in (*folders, *also)))
-        self._arm()
+        self._arm(everything=True)
 
     def wait(self, at_most: float) -> bool:
         """Wait as :meth:`Bell.wait` does, then mend the watches; look after it returns."""
         rung = self._bell.wait(at_most)
-        self._arm()
+        self._arm(everything=False)
         return rung
 
     def rung(self) -> frozenset[str] | None:
@@ -169,16 +170,24 @@ class Watch:
         self._rung.put(None)
         self._bell.ring()
 
-    def _arm(self) -> None:
-        shaken = _drain(self._shaken)
-        for folder, armed in list(self._armed.items()):
+    def _arm(self, everything: bool) -> None:
+        """Arm what is not armed, and anew what is another folder by now.
+
+        Without ``everything`` only folders that are told to have come or gone, and what lies in them.
+        """
+        told = _drain(self._shaken)
+        everything = everything or None in told
+        shaken = {folder for folder in told if folder}
+        for folder in list(self._armed) if everything else shaken & self._armed.keys():
+            armed = self._armed[folder]
             swapped = identity(folder) != armed.which  # an inode number may come back, hence `shaken`
-            if swapped or folder in shaken or None in shaken or folder not in self._folders:
+            if swapped or folder in shaken or None in told or folder not in self._folders:
                 del self._armed[folder]
                 self._sources[armed.mode].drop(armed.watch)
-        for folder in self._folders:
-            if folder not in self._armed:
+        for folder in self._folders:  # outer ones first
+            if folder not in self._armed and (everything or _is_of(folder, shaken)):
                 self._arm_folder(folder)
+                shaken.add(folder)
 
     def _arm_folder(self, folder: str) -> None:
         which = identity(folder)
@@ -215,6 +224,10 @@ class Watch:
         if mode not in self._sources:
             self._sources[mode] = Poll(self) if mode == "polling" else Kernel(self)
         return self._sources[mode]
+
+
+def _is_of(folder: str, shaken: set[str]) -> bool:
+    return folder in shaken or os.path.dirname(folder) in shaken  # noqa: PTH120 - many, and quicker
 
 
 def _drain(queue: SimpleQueue[T]) -> set[T]:

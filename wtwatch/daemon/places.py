@@ -89,10 +89,10 @@ def truth(project: Project) -> Fingerprint:
     Where refs lie in tables git is asked for them; else no program is started.
     """
     tree, code, above = RunTree.of(project), Repo(project.main_code), Repo(project.run_tree)
-    there = is_present(tree)
+    shared, there = code.common_dir(), is_present(tree)
     return (
-        refs.tip_of(code, project.bookmark_ref),
-        refs.tip_of(code, tree.applied_ref),
+        refs.tip_in(code, shared, project.bookmark_ref),
+        refs.tip_in(code, shared, tree.applied_ref),
         jj.operation(project.main_code),
         refs.text_of(Repo(tree.code_path).git_dir() / "HEAD") if there else None,
         refs.text_of(above.git_dir() / "HEAD") if there else None,

@@ -35,7 +35,11 @@ def chain(common: Path, ref: str) -> tuple[str, ...]:
 
 def tip_of(repo: Repo, ref: str) -> Sha | None:
     """Return the commit that a branch points to, ``None`` where it is not there."""
-    common = repo.common_dir()
+    return tip_in(repo, repo.common_dir(), ref)
+
+
+def tip_in(repo: Repo, common: Path, ref: str) -> Sha | None:
+    """Return what :func:`tip_of` does, of a repository whose common git directory is known already."""
     if uses_reftables(common):
         return repo.resolve(ref)
     refs = chain(common, ref)

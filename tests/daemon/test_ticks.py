@@ -1,4 +1,4 @@
-"""A project's thread: it misses nothing, and does not try for ever what failed."""
+"""The ticks of a project: they miss nothing, and does not try for ever what failed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 from tests.house import House
 from tests.lab import eventually, running_daemon
 from wtwatch import reconcile
-from wtwatch.daemon import places, thread
-from wtwatch.daemon.thread import FIRST_WAIT, LONGEST_WAIT, SWEEP, ProjectThread
+from wtwatch.daemon import places
+from wtwatch.daemon.pool import Pool
+from wtwatch.daemon.ticks import FIRST_WAIT, LONGEST_WAIT, SWEEP, ProjectTicks, Setback
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.project.config import write_project
 from wtwatch.project.listing import register
@@ -38,13 +39,19 @@ def house(tmp_path: Path) -> House:
 
 
 @pytest.fixture
-def one(house: House) -> Iterator[ProjectThread]:
-    one = ProjectThread(house.project)
+def pool() -> Iterator[Pool]:
+    before = set(threading.enumerate())
+    pool = Pool()
+    yield pool
+    pool.stop(20)
+    assert set(threading.enumerate()) == before
+
+
+@pytest.fixture
+def one(house: House, pool: Pool) -> Iterator[ProjectTicks]:
+    one = ProjectTicks(house.project, wake=pool.wake)
     yield one
     one.stop()
-    if one.thread:
-        one.thread.join(20)
-        assert not one.thread.is_alive()
 
 
 def let_nothing_follow(house: House) -> Path:
@@ -61,13 +68,13 @@ def stands_at(house: House, commit: str) -> bool:
     return house.head() == commit
 
 
-def failing(house: House, one: ProjectThread) -> thread.Setback:
+def failing(house: House, one: ProjectTicks) -> Setback:
     one._tick()
     assert one.setback
     return one.setback
 
 
-def test_a_step_that_failed_waits_twice_as_long_each_time(house: House, one: ProjectThread) -> None:
+def test_a_step_that_failed_waits_twice_as_long_each_time(house: House, one: ProjectTicks) -> None:
     let_nothing_follow(house)
     waits = [failing(house, one).wait for _ in range(11)]
     assert waits[:4] == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT, 8 * FIRST_WAIT]
@@ -75,7 +82,7 @@ def test_a_step_that_failed_waits_twice_as_long_each_time(house: House, one: Pro
 
 
 def test_what_a_failed_step_does_to_the_tree_is_no_reason_to_try_it_again(
-    house: House, one: ProjectThread
+    house: House, one: ProjectTicks
 ) -> None:
     let_nothing_follow(house)
     for _ in range(3):
@@ -105,7 +112,7 @@ def queue(house: House) -> None:
 
 @pytest.mark.parametrize("change", [mend, move, edit, ask_for_it, queue], ids=lambda change: change.__name__)
 def test_what_a_failed_step_rested_on_is_a_reason_to_try_it_again(
-    house: House, one: ProjectThread, change: Callable[[House], None]
+    house: House, one: ProjectTicks, change: Callable[[House], None]
 ) -> None:
     let_nothing_follow(house)
     bell_in(house.project.main_code / ".git").parent.mkdir(exist_ok=True)
@@ -116,7 +123,7 @@ def test_what_a_failed_step_rested_on_is_a_reason_to_try_it_again(
     assert one._next_try(failed) == failed.at + FIRST_WAIT
 
 
-def test_a_step_that_went_well_forgets_the_failures_before(house: House, one: ProjectThread) -> None:
+def test_a_step_that_went_well_forgets_the_failures_before(house: House, one: ProjectTicks) -> None:
     let_nothing_follow(house)
     failing(house, one)
     mend(house)
@@ -127,7 +134,7 @@ def test_a_step_that_went_well_forgets_the_failures_before(house: House, one: Pr
 
 @pytest.mark.parametrize("told", ["cause", "another"])
 def test_another_cause_starts_anew(
-    house: House, one: ProjectThread, told: str, monkeypatch: pytest.MonkeyPatch
+    house: House, one: ProjectTicks, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = iter(["cause", "cause", told])
 
@@ -162,18 +169,18 @@ def test_events_do_not_hurry_what_fails_and_its_reason_stays_in_sight(house: Hou
 
 
 def test_what_no_event_tells_is_found_all_the_same(
-    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+    house: House, one: ProjectTicks, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thread, "LOOK", 0.05)
+    monkeypatch.setattr("wtwatch.daemon.ticks.LOOK", 0.05)
     monkeypatch.setattr(places, "fingerprint", lambda at: ())
-    one.start()
+    pool.add(one)
     eventually(lambda: one.seen == ())
     for text in ("2", "3"):
         new = house.commit({"a.py": f"a = {text}\n"})
         eventually(partial(stands_at, house, new))
 
 
-def test_a_commit_by_hand_in_the_run_trees_superdataset_is_found(house: House, one: ProjectThread) -> None:
+def test_a_commit_by_hand_in_the_run_trees_superdataset_is_found(house: House, one: ProjectTicks) -> None:
     one._tick()
     assert not one._has_changed()
     house.git("commit", "-q", "--allow-empty", "-m", "by hand", cwd=house.project.run_tree)
@@ -181,7 +188,7 @@ def test_a_commit_by_hand_in_the_run_trees_superdataset_is_found(house: House, o
 
 
 def test_a_quiet_look_starts_no_program(
-    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+    house: House, one: ProjectTicks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one._tick()
     monkeypatch.setattr(subprocess, "Popen", None)
@@ -189,7 +196,7 @@ def test_a_quiet_look_starts_no_program(
 
 
 def test_where_jj_keeps_its_own_store_it_is_asked(
-    house: House, one: ProjectThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    house: House, one: ProjectTicks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = house.project.main_code
     subprocess.run(["jj", "--quiet", "git", "init", "--git-repo", code, tmp_path / "jj"], check=True)
@@ -203,7 +210,7 @@ def test_where_jj_keeps_its_own_store_it_is_asked(
 
 
 def test_a_failure_of_wtwatch_itself_ends_not_the_thread(
-    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+    house: House, one: ProjectTicks, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tick that raises what nobody foresaw is told and tried again."""
     ticks = threading.Semaphore(0)
@@ -213,8 +220,8 @@ def test_a_failure_of_wtwatch_itself_ends_not_the_thread(
         raise ZeroDivisionError("a mistake")
 
     monkeypatch.setattr(reconcile, "tick", fails)
-    monkeypatch.setattr(thread, "FIRST_WAIT", 0.01)
-    one.start()
+    monkeypatch.setattr("wtwatch.daemon.ticks.FIRST_WAIT", 0.01)
+    pool.add(one)
     for _ in range(3):
         assert ticks.acquire(timeout=10)
     assert "wtwatch itself failed: ZeroDivisionError" in (one.trouble or "")
@@ -226,7 +233,7 @@ def test_a_failure_of_wtwatch_itself_ends_not_the_thread(
     ids=["full", "forbidden"],
 )
 def test_what_the_system_refuses_is_no_fault_of_wtwatch(
-    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch, error: OSError
+    house: House, one: ProjectTicks, monkeypatch: pytest.MonkeyPatch, error: OSError
 ) -> None:
     def refused(*_: object) -> None:
         raise error
@@ -239,36 +246,34 @@ def test_what_the_system_refuses_is_no_fault_of_wtwatch(
 
 
 def test_it_ticks_at_the_time_that_a_tick_named_and_else_only_when_something_changed(
-    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+    house: House, one: ProjectTicks, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rests: list[float | None] = []
+    named: list[float | None] = []
     answers = iter([0.01, 0.02])
-    monkeypatch.setattr(reconcile, "tick", lambda *_: Done(again_in=next(answers, None)))
-    rest = one._rest
 
-    def noted(again: float | None) -> None:
-        rests.append(again)
-        rest(again)
+    def tick(*_: object) -> Done:
+        named.append(next(answers, None))
+        return Done(again_in=named[-1])
 
-    monkeypatch.setattr(one, "_rest", noted)
+    monkeypatch.setattr(reconcile, "tick", tick)
     bell = bell_in(house.project.main_code / ".git")
     bell.parent.mkdir(exist_ok=True)
-    one.start()
-    eventually(lambda: rests == [0.01, 0.02, None])
+    pool.add(one)
+    eventually(lambda: named == [0.01, 0.02, None])
     ring(bell)
     one.poke_if_changed()
-    eventually(lambda: len(rests) >= 4)
+    eventually(lambda: len(named) >= 4)
     # the ring may have been racy, which asks for one more look; then all is quiet
     eventually(lambda: is_quiet(one))
-    assert rests[3:] == [None] * len(rests[3:])
+    assert named[3:] == [None] * len(named[3:])
 
 
-def is_quiet(one: ProjectThread) -> bool:
+def is_quiet(one: ProjectTicks) -> bool:
     one.poke_if_changed()
     return not one.poked.is_set()
 
 
-def test_who_gives_no_sign_when_it_ends_is_looked_at_soon_then_seldom(one: ProjectThread) -> None:
+def test_who_gives_no_sign_when_it_ends_is_looked_at_soon_then_seldom(one: ProjectTicks) -> None:
     waits = [one._patience() for _ in range(2000)]
     assert waits[0] <= 0.5
     assert waits == sorted(waits)
@@ -276,7 +281,7 @@ def test_who_gives_no_sign_when_it_ends_is_looked_at_soon_then_seldom(one: Proje
 
 
 def test_a_new_move_is_looked_at_soon_however_long_somebody_works_in_the_tree(
-    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+    house: House, one: ProjectTicks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy = (Process(1, "batch", now()),)
     monkeypatch.setattr(reconcile, "tick", lambda *_: Done(waits="batch works there", busy=busy))
@@ -299,7 +304,7 @@ def test_a_bookmark_that_is_a_symbolic_ref_moves_where_it_leads(house: House, tm
 
 
 def test_a_main_tree_that_is_renamed_under_a_tick_leaves_no_ghost(
-    house: House, one: ProjectThread, monkeypatch: pytest.MonkeyPatch
+    house: House, one: ProjectTicks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At each of its writes in turn: none makes the state's folder anew at the old place."""
     main, moved = house.project.main_tree, house.project.main_tree.with_name("moved")
@@ -321,7 +326,7 @@ def test_a_main_tree_that_is_renamed_under_a_tick_leaves_no_ghost(
     assert not main.exists()
 
 
-def test_who_works_in_the_tree_hides_not_why_the_last_try_failed(house: House, one: ProjectThread) -> None:
+def test_who_works_in_the_tree_hides_not_why_the_last_try_failed(house: House, one: ProjectTicks) -> None:
     let_nothing_follow(house)
     cause = failing(house, one).cause
     with subprocess.Popen(["sleep", "600"], cwd=house.code) as somebody:

@@ -1,4 +1,4 @@
-"""One project's thread: it ticks when something changed, and when a time has come that a tick named.
+"""The ticks of one project: when something changed, and when a time has come that a tick named.
 
 A step that failed is not tried again before what it rests on changed, or its time to wait ran out. Once a
 minute files are compared with what the last tick found there, whatever the events and fingerprints told.
@@ -50,33 +50,39 @@ class Setback(NamedTuple):
     at: float
 
 
-class ProjectThread:
-    """One project's thread. ``ring`` asks the daemon to see to its watches, when other places count now."""
+class ProjectTicks:
+    """One project's ticks. ``ring`` asks the daemon to see to its watches, when other places count now.
 
-    def __init__(self, project: Project, ring: Callable[[], None] = lambda: None) -> None:
+    A member of the daemon's :class:`wtwatch.daemon.pool.Pool`, which is told by ``wake`` of what is due.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        ring: Callable[[], None] = lambda: None,
+        wake: Callable[[ProjectTicks], None] = lambda one: None,
+    ) -> None:
         self.project = project
         self.stopping = threading.Event()
         self.poked = threading.Event()
-        self.thread: threading.Thread | None = None
         self.at: Places | None = None
         self.seen: Fingerprint | None = None
         self.trouble: str | None = None
         self.setback: Setback | None = None
         self.in_vain = 0
         self._ring = ring
+        self._wake = wake
+        self._due = 0.0
+        self._look_due = 0.0
         self._truth: Fingerprint = ()
         self._sign: float | None = None
-
-    def start(self) -> None:
-        """Start the thread."""
-        self.thread = threading.Thread(target=self._live, name=self.project.name, daemon=True)
-        self.thread.start()
 
     def poke_if_changed(self) -> bool:
         """Have it tick if something changed since its last tick began; return that. Takes some 50 µs."""
         changed = bool(self.setback) or self.at is None or places.fingerprint(self.at) != self.seen
         if changed:  # after a setback more counts than what moves leave behind
             self.poked.set()
+            self._wake(self)
         return changed
 
     def is_stuck(self) -> bool:
@@ -87,30 +93,35 @@ class ProjectThread:
     def stop(self) -> None:
         """Have it end after the tick that is under way."""
         self.stopping.set()
-        self.poked.set()
 
-    def _live(self) -> None:
-        while not self.stopping.is_set():
+    def turn(self) -> float:
+        """Tick if that is due, or if something changed; return the seconds to the next turn.
+
+        What changed is told by a poke, and once in :data:`LOOK` seconds by the files themselves.
+        """
+        if self.stopping.is_set():
+            return inf
+        poked = self.poked.is_set()
+        self.poked.clear()  # before the look, so that no later poke is lost
+        now = time.monotonic()
+        if poked and self.setback:
+            self._due = min(self._due, self._next_try(self.setback))
+        elif poked or (now >= self._look_due and now < self._due and self._has_changed()):
+            self._due = now
+        if now >= self._due:
             self._show_life()
             again = self._tick()
             self._sign = None
-            self._rest(again)
+            self._due = inf if again is None else time.monotonic() + again
+        now = time.monotonic()
+        if now >= self._look_due:
+            self._look_due = now + LOOK
+        return max(0.0, min(self._due, self._look_due) - now)
 
     def _show_life(self) -> bool:
         """Say that a tick goes on, as it does itself during a long set-up; return whether it shall end."""
         self._sign = time.monotonic()
         return self.stopping.is_set()
-
-    def _rest(self, again: float | None) -> None:
-        """Wait for ``again`` seconds, if that is a number; or until something changed that is of concern."""
-        due = inf if again is None else time.monotonic() + again
-        while (left := due - time.monotonic()) > 0 and not self.stopping.is_set():
-            poked = self.poked.wait(min(left, LOOK))
-            self.poked.clear()  # before the look, so that no later poke is lost
-            if poked and self.setback:
-                due = min(due, self._next_try(self.setback))
-            elif poked or (left > LOOK and self._has_changed()):
-                return
 
     def _next_try(self, setback: Setback) -> float:
         """Return when a tick that failed is due again: soon, if what it rested on is no longer the same."""

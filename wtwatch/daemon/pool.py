@@ -1,0 +1,119 @@
+"""A few threads for the turns of many projects: each has one when it is due, and never two at once.
+
+One that takes long (an environment that is being built) does not count among the few, so that it holds up
+no other. In quiet times one thread is left, which waits for what is due next.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from math import inf
+from typing import Protocol
+
+AT_ONCE = 4
+"""How many turns are taken side by side: most of each is waiting for git."""
+
+LONG = 1.0
+"""Seconds after which a turn counts as one that takes long."""
+
+
+class Member(Protocol):
+    """Who has turns. Hashed by identity."""
+
+    def turn(self) -> float:
+        """Take a turn; return in how many seconds the next is due. Raises nothing."""
+
+
+class Pool:
+    """Gives its members their turns, those first that are due first."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._due: dict[Member, float] = {}
+        self._at_work: dict[Member, float] = {}
+        self._threads: set[threading.Thread] = set()
+        self._idle = 0
+        self._stopping = False
+
+    def add(self, member: Member) -> None:
+        """Have a new member take its first turn now."""
+        with self._change:
+            self._due[member] = time.monotonic()
+            self._find_thread()
+
+    def drop(self, member: Member) -> None:
+        """Give a member no further turn; the one that is under way goes on."""
+        with self._change:
+            self._due.pop(member, None)
+
+    def wake(self, member: Member) -> None:
+        """Have a member take a turn now, or as soon as the one that is under way has ended."""
+        with self._change:
+            if member in self._due:
+                self._due[member] = min(self._due[member], time.monotonic())
+                self._find_thread()
+
+    def look(self) -> None:
+        """See to it that nothing which is due waits for turns that take long; call it now and then."""
+        with self._change:
+            self._find_thread()
+
+    def stop(self, grace: float) -> None:
+        """End when the turns that are under way have, but within ``grace`` seconds."""
+        with self._change:
+            self._stopping = True
+            self._due.clear()
+            self._change.notify_all()
+            threads = list(self._threads)
+        deadline = time.monotonic() + grace
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _next(self) -> tuple[float, Member | None]:
+        """Return who is due next, and when, of those whose turn is not under way."""
+        free = ((due, member) for member, due in self._due.items() if member not in self._at_work)
+        return min(free, key=lambda pair: pair[0], default=(inf, None))
+
+    def _find_thread(self) -> None:
+        """Have somebody take the turn that is due now, if one is."""
+        now = time.monotonic()
+        if self._stopping or self._next()[0] > now:
+            if self._idle:
+                self._change.notify()  # to wait for what is due next by now
+            return
+        long = sum(now - began >= LONG for began in self._at_work.values())
+        if self._idle:
+            self._change.notify()
+        elif len(self._threads) - long < AT_ONCE:
+            thread = threading.Thread(target=self._live, name="ticks", daemon=True)
+            self._threads.add(thread)
+            thread.start()
+
+    def _live(self) -> None:
+        while (member := self._take()) is not None:
+            again = member.turn()
+            with self._change:
+                del self._at_work[member]
+                if member in self._due:  # else it was dropped meanwhile
+                    self._due[member] = min(self._due[member], time.monotonic() + again)
+        with self._change:
+            self._threads.discard(threading.current_thread())
+
+    def _take(self) -> Member | None:
+        """Wait for a turn that is due and return whose it is; ``None``: this thread is not needed."""
+        with self._change:
+            while not self._stopping:
+                due, member = self._next()
+                now = time.monotonic()
+                if member is not None and due <= now:
+                    self._at_work[member], self._due[member] = now, inf
+                    self._find_thread()  # for the one after it
+                    return member
+                if self._idle:
+                    break
+                self._idle += 1
+                self._change.wait(None if due == inf else due - now)
+                self._idle -= 1
+            self._threads.discard(threading.current_thread())  # under the lock: nobody counts on us now
+            return None
