@@ -338,3 +338,42 @@ def test_who_works_in_the_tree_hides_not_why_the_last_try_failed(house: House, o
     mend(house)
     one._tick()
     assert Queue(house.project.state).waits() is None
+
+
+def test_refs_that_went_and_came_back_during_a_tick_are_looked_at_again(
+    house: House, one: ProjectTicks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it saw them gone, and nothing tells the state after from the one before."""
+    heads = house.project.main_code / ".git" / "refs" / "heads"
+    seen: list[str | None] = []
+    passing = iter([True])
+
+    def tick(*_: object) -> Done:
+        if next(passing, False):
+            heads.rename(heads.with_name("away"))
+        seen.append(tip.read(house.project).commit)
+        if not heads.exists():
+            heads.with_name("away").rename(heads)
+        return Done()
+
+    monkeypatch.setattr(reconcile, "tick", tick)
+    before = places.fingerprint(places.places(house.project))[:2]
+    assert one.turn() < 1.0, "again soon"
+    eventually(lambda: one.turn() > 1.0)
+    assert (seen[0], seen[-1]) == (None, house.head())
+    assert one.seen is not None and one.seen[:2] == before, "nothing else tells"
+
+
+def test_refs_at_rest_are_looked_at_once(
+    house: House, one: ProjectTicks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eventually(lambda: one.turn() > 1.0)  # what built the house is over
+    ticks: list[str] = []
+
+    def tick(*_: object) -> Done:
+        ticks.append("tick")
+        return Done()
+
+    monkeypatch.setattr(reconcile, "tick", tick)
+    one.poked.set()
+    assert one.turn() > 1.0 and one.turn() > 1.0 and len(ticks) == 1

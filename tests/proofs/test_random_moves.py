@@ -13,7 +13,7 @@ import pytest
 
 from tests.moves import GIT_MOVES, JJ_MOVES, MovingCode, by_update_ref
 from wtwatch.daemon.notice import Bell, Watch
-from wtwatch.daemon.places import fingerprint, places
+from wtwatch.daemon.places import Fingerprint, fingerprint, marks, places, stood_still
 from wtwatch.tree import tip as bookmark
 
 Move = Callable[[MovingCode], None]
@@ -65,7 +65,9 @@ def test_no_move_is_missed_among_random_operations(tmp_path: Path, kind: str) ->
     done = moved = 0
     with Watch(Bell()) as watch:
         watch.aim([places(house.project)])
-        noticed, seen = bookmark.read(house.project).commit, fingerprint(places(house.project))
+        noticed: Sha | None = None
+        seen: Fingerprint = ()
+        restless = True
         while done < OPERATIONS:
             burst = dice.choices(ways, k=dice.randint(1, 6))
             storm = threading.Thread(target=play, args=(house, burst))
@@ -73,11 +75,14 @@ def test_no_move_is_missed_among_random_operations(tmp_path: Path, kind: str) ->
             deadline, before = time.monotonic() + LONG, noticed
             while storm.is_alive() or noticed != bookmark.read(house.project).commit:
                 assert time.monotonic() < deadline, (seed, [way.__name__ for way in burst])
-                if watch.wait(0.05):  # as the daemon: a look only where it rang and something is new
+                # as the daemon: a look only where it rang and something is new, and after a restless one
+                if watch.wait(0.05) or restless:
                     at = places(house.project)
                     watch.aim([at])
-                    if (now := fingerprint(at)) != seen:
+                    before_look, now = marks(at), fingerprint(at)
+                    if now != seen or restless:
                         noticed, seen = bookmark.read(house.project).commit, now
+                        restless = not stood_still(before_look, marks(at))
             storm.join()
             done, moved = done + len(burst), moved + (noticed != before)
     assert moved > OPERATIONS / 20, "else nothing much happened"

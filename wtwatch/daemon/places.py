@@ -30,13 +30,14 @@ class Places(NamedTuple):
     """What must be watched for one project, and what a move can change.
 
     ``folders`` are to be watched, outer ones first; those that do not exist are waited for. ``bell`` is the
-    file that hooks and commands touch. The rest is for :func:`fingerprint`: small files whose ``texts``
-    count, folders whose ``listings`` of names count, files whose ``stamps`` count, and ``trees`` of which
-    only counts whether it is still the same folder.
+    file that hooks and commands touch; ``chain`` are the folders down to the bookmark, for :func:`marks`. The
+    rest is for :func:`fingerprint`: small files whose ``texts`` count, folders whose ``listings`` of names
+    count, files whose ``stamps`` count, and ``trees`` of which counts whether it is still the same folder.
     """
 
     folders: tuple[Path, ...]
     bell: Path
+    chain: tuple[Path, ...]
     texts: tuple[Path, ...]
     listings: tuple[Path, ...]
     stamps: tuple[Path, ...]
@@ -50,16 +51,16 @@ def places(project: Project) -> Places:
     """
     common = Repo(project.main_code).common_dir()
     branches = [common / ref for ref in refs.chain(common, project.bookmark_ref)]
-    chain = [
-        folder for branch in branches for folder in reversed(branch.parents) if folder.is_relative_to(common)
-    ]
+    above = (folder for branch in branches for folder in reversed(branch.parents))
+    chain = tuple(dict.fromkeys(folder for folder in above if folder.is_relative_to(common)))
     operations = (jj.store(project.main_code) / "op_heads" / "heads").resolve()
     bell = bell_in(common)
     own = [folder for folder in [_run_git_dir(project, common)] if folder]
     tables = [folder / "reftable" for folder in (common, *own)]  # gitrepository-layout(5)
     return Places(
-        folders=(*dict.fromkeys(chain), *own, *tables, operations, bell.parent),
+        folders=(*chain, *own, *tables, operations, bell.parent),
         bell=bell,
+        chain=chain,
         texts=(
             *branches,
             *(folder / "HEAD" for folder in own),
@@ -112,6 +113,36 @@ def fingerprint(at: Places) -> Fingerprint:
     changed = [_stamp(file) for file in at.stamps]
     racy = any(stamp is not None and 0 <= now - stamp[2] < RACY for stamp in changed)
     return (*_traces(at), *changed, now if racy else None)
+
+
+class Marks(NamedTuple):
+    """What the folders down to the bookmark bear of their last change, and when that was looked at."""
+
+    stamps: tuple[tuple[int, int] | None, ...]
+    taken: int
+
+
+def marks(at: Places) -> Marks:
+    """Return what tells whether refs changed at all since, be it there and back again.
+
+    A :func:`fingerprint` is of what refs say: a folder of refs that is renamed away and back leaves it as it
+    was. But any change in a folder, and its own renaming, sets its ctime (inode(7)).
+    """
+    return Marks(tuple(_changed(folder) for folder in at.chain), time.time_ns())
+
+
+def stood_still(before: Marks, after: Marks) -> bool:
+    """Return whether refs surely did not change in between; not so where the last change was :data:`RACY`."""
+    racy = any(stamp and 0 <= before.taken - stamp[1] < RACY for stamp in before.stamps)
+    return before.stamps == after.stamps and not racy
+
+
+def _changed(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns
 
 
 def ground(project: Project, at: Places) -> Fingerprint:

@@ -29,6 +29,9 @@ SWEEP = 10.0
 LOOK = 60.0
 """Seconds from one full look to the next."""
 
+SETTLED = 0.03
+"""Seconds from a tick during which refs changed to the next, which sees them at rest."""
+
 FIRST_WAIT = 1.0
 """Seconds from a step that failed to its next try; each further one waits twice as long."""
 
@@ -75,6 +78,7 @@ class ProjectTicks:
         self._due = 0.0
         self._look_due = 0.0
         self._truth: Fingerprint = ()
+        self._marks: places.Marks | None = None
         self._sign: float | None = None
 
     def poke_if_changed(self) -> bool:
@@ -113,10 +117,18 @@ class ProjectTicks:
             again = self._tick()
             self._sign = None
             self._due = inf if again is None else time.monotonic() + again
+            if not (self.setback or self._refs_stood_still()):  # it may have seen what passed
+                self._due = min(self._due, time.monotonic() + SETTLED)
         now = time.monotonic()
         if now >= self._look_due:
             self._look_due = now + LOOK
         return max(0.0, min(self._due, self._look_due) - now)
+
+    def _refs_stood_still(self) -> bool:
+        """Return whether refs are what they were all the while since the last tick looked at the places."""
+        return (
+            self.at is None or self._marks is None or places.stood_still(self._marks, places.marks(self.at))
+        )
 
     def _show_life(self) -> bool:
         """Say that a tick goes on, as it does itself during a long set-up; return whether it shall end."""
@@ -158,13 +170,14 @@ class ProjectTicks:
 
     def _look(self) -> None:
         """Note what the tick begins with, so that whatever changes from now on is found."""
-        at, truth = places.places(self.project), places.truth(self.project)
+        at = places.places(self.project)
+        marks, truth = places.marks(at), places.truth(self.project)
         if self.at != at:
             self.at = at
             self._ring()
         if self._truth[:1] != truth[:1]:  # a new move is looked at as soon as the first
             self.in_vain = 0
-        self.seen, self._truth = places.fingerprint(at), truth
+        self.seen, self._truth, self._marks = places.fingerprint(at), truth, marks
 
     def _patience(self) -> float:
         """Return when to look again for something that gives no sign when it ends: soon, then seldom."""
