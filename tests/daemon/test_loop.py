@@ -235,12 +235,16 @@ def test_an_event_is_for_its_own_project_and_settings_are_read_when_they_changed
     read: list[Path] = []
     load = registry.load
 
+    def poke(one: ProjectTicks) -> bool:
+        poked.append(one.project.name)
+        return True
+
     def noted(state: Path) -> Project:
         read.append(state)
         return load(state)
 
     monkeypatch.setattr(Pool, "add", lambda pool, one: None)
-    monkeypatch.setattr(ProjectTicks, "poke_if_changed", lambda one: poked.append(one.project.name))
+    monkeypatch.setattr(ProjectTicks, "poke_if_changed", poke)
     monkeypatch.setattr(registry, "load", noted)
     daemon_file().parent.mkdir(parents=True)
     lock = os.open(daemon_file(), os.O_RDWR | os.O_CREAT)

@@ -15,6 +15,7 @@ from tests.moves import GIT_MOVES, JJ_MOVES, MovingCode, by_update_ref
 from wtwatch.daemon.notice import Bell, Watch
 from wtwatch.daemon.places import Fingerprint, fingerprint, marks, places, stood_still
 from wtwatch.tree import tip as bookmark
+from wtwatch.words.model import Sha
 
 Move = Callable[[MovingCode], None]
 

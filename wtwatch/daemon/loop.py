@@ -97,9 +97,9 @@ class Daemon:
             rung = None if rung is None or news is None else rung | news
         else:
             self._publish(watch)
-        for one in list(self._ticks.values()):
-            if rung is None or one.at is None or not rung.isdisjoint(map(str, one.at.folders)):
-                one.poke_if_changed()
+        changed = [one.poke_if_changed() for one in list(self._ticks.values()) if _concerns(rung, one)]
+        if not any(changed):
+            self._bell.was_in_vain()
         self._pool.look()
 
     def _sweep(self) -> float:
@@ -244,6 +244,11 @@ class Daemon:
             self._drop(name)
         self._pool.stop(GRACE)
         _log.info("stopped; jobs that run go on")
+
+
+def _concerns(rung: frozenset[str] | None, one: ProjectTicks) -> bool:
+    """Return whether what rang is of this project: it lies in a folder that is watched for it."""
+    return rung is None or one.at is None or not rung.isdisjoint(map(str, one.at.folders))
 
 
 def _pass(*_: object) -> None:
