@@ -360,7 +360,7 @@ def test_bash_completes_commands_options_and_projects(home: Lab) -> None:
         )
         return home.say("bash", "-c", script, "bash", "wtwatch", *words).out.split()
 
-    assert completed("s") == ["status", "sync", "service"]
+    assert completed("s") == ["status", "sync", "show", "service"]
     assert set(completed("queue", "re")) == {"rerun", "remove", "resume", "retry"}
     assert "--run-tree" in completed("init", "--r")
     assert completed("status", "L") == ["L5b"]
@@ -481,7 +481,7 @@ REFUSED = (
     (("queue", "add", "-o", "code/x", "--", "true"), "holds the code that the jobs run on", "--plain"),
     (("queue", "add", "--plain", "-o", "x", "--", "true"), "--plain runs the command as it is", "Leave out"),
     (("queue", "show", "99"), "There is no job 99", "wtwatch queue list"),
-    (("queue", "show", "s1"), "not the number of a job", "wtwatch queue list"),
+    (("queue", "show", "s1"), "no standing jobs s1", "wtwatch queue list"),
     (("queue", "logs", "99"), "There is no job 99", "wtwatch queue list"),
     (("queue", "logs", "x"), "not the number of a job", "wtwatch queue list"),
     (("queue", "cancel", "1", "99"), "There is no job 99", "wtwatch queue list"),

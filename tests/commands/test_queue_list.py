@@ -10,79 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.night import TIMES, a_night, queue_of
 from tests.conftest import Say
 from tests.house import House
 from tests.screens import assert_screen
 from wtwatch.project.config import write_project
 from wtwatch.project.listing import register
-from wtwatch.queue.jobs import Queue
-from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Sha, Trigger, now
-
-TIMES = {r"(?<= )\d\d:\d\d(?= )": "14:05", r"(?<= )0\.\d s(?= )": "0.1 s"}
-"""What stands for clocks, in as many columns."""
-
-DRUGS = ("LSD", "Saline", "psilocybin")
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    house = House.built(tmp_path)
-    write_project(house.project)
-    register(house.project.name, house.project.state)
-    return house
-
-
-def queue_of(house: House) -> Queue:
-    return Queue(house.project.state)
-
-
-def plots(*animals: str) -> list[JobSpec]:
-    return [
-        JobSpec(
-            "python code/plot.py {inputs} {outputs}",
-            f"Plot {animal}, {drug}",
-            (f"frames/{animal}/{drug}.pkl",),
-            (f"plots/{animal}/{drug}",),
-            values=(("animal", animal), ("drug", drug)),
-        )
-        for animal in animals
-        for drug in DRUGS
-    ]
-
-
-def ran(house: House, outcome: Outcome = Outcome.SUCCEEDED, code: int = 0) -> int:
-    """Have the next job start, and end, as far as the queue is concerned; return its number."""
-    queue = queue_of(house)
-    job = queue.next_job()
-    assert job is not None
-    on = Sha(house.git("rev-parse", "HEAD"))
-    queue.begin(job.id, Running(now(), on, on, "uuid"))
-    queue.end(job.id, Ended(now(), now(), on, outcome, code, (on,)))
-    queue.note_cleared()
-    return job.id
-
-
-def a_night(house: House) -> None:
-    """Two batches with failures, one of them seen, one retried; a standing order; a job for after a move."""
-    queue = queue_of(house)
-    house.commit({"a.py": "a = 2\n"}, message="v5: plot all drugs on one page, since readers asked for it")
-    queue.add(plots("240226I", "240227J"), Trigger.NOW, house.head())
-    for outcome, code in (
-        (Outcome.SUCCEEDED, 0),
-        (Outcome.FAILED, 1),
-        (Outcome.UNCHANGED, 0),
-        (Outcome.FAILED, 137),
-        (Outcome.INTERRUPTED, 0),
-    ):
-        ran(house, outcome, code)
-    queue.acknowledge([4])
-    queue.cancel([6])
-    house.commit({"a.py": "a = 3\n"}, message="v5: decimal commas")
-    queue.retry([2])
-    ran(house)
-    queue.add([JobSpec(f"exit {n}", "m", values=(("n", str(n)),)) for n in (0, 1)], Trigger.NOW, house.head())
-    queue.add([JobSpec("make a", "again"), JobSpec("make b", "again")], Trigger.ON_MOVE, house.head())
-    queue.add_standing(plots("240226I", "240227J"), house.head())
+from wtwatch.words.model import JobSpec, Trigger
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -13,18 +13,8 @@ from tests.house import House
 from tests.lab import running_daemon
 from tests.screens import assert_screen
 from wtwatch.job.attempt import Folder
-from wtwatch.project.config import write_project
-from wtwatch.project.listing import register
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Trigger, now
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    house = House.built(tmp_path)
-    write_project(house.project)
-    register(house.project.name, house.project.state)
-    return house
 
 
 def ran(house: House, *texts: str, outcome: Outcome = Outcome.FAILED) -> None:

@@ -17,20 +17,10 @@ from tests.at_work import at_work
 from tests.conftest import Say
 from tests.house import House
 from tests.lab import eventually, running_daemon
-from wtwatch.project.config import write_project
-from wtwatch.project.listing import register
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import JobSpec, Outcome, Trigger
 
 WTWATCH = f"{sys.executable} -P -m wtwatch"
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    house = House.built(tmp_path)
-    write_project(house.project)
-    register(house.project.name, house.project.state)
-    return house
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_a_failed_job_stops_no_batch_and_works_after_its_repair(lab: Lab) -> Non
         half = lab.root / ".L5b-runs.wtwatch" / "jobs" / "2.1" / "05_visualization" / FIRST / "LSD" / "F.svg"
         assert half.read_text().startswith("<svg")
         shown = lab.wtwatch("queue", "show", "2").out
-        assert "exit  7" in shown
+        assert "failed (exit 7)" in shown
         assert str(half.parents[3]) in shown
         assert "cannot plot LSD" in lab.wtwatch("queue", "logs", "2").out
         lab.wtwatch("status", code=1)

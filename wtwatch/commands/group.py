@@ -20,6 +20,7 @@ COMMANDS = {
     "sync": "bring the run tree to the bookmark now",
     "release": "move the bookmark, so that the run tree follows",
     "queue": "queue jobs, and look after them",
+    "show": "what a job, a batch, a backup or a file is, and how it stands",
     "exec": "run a command by hand in the run tree",
     "merge": "bring results into the main tree",
     "backups": "what a sync took out of the way",

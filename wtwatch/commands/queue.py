@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wtwatch.commands import queue_logs, queue_views, queue_wait
+from wtwatch.commands import queue_list, queue_logs, queue_wait, show
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
@@ -31,7 +31,7 @@ def command() -> None:
     """Queue jobs for the run tree, and look after them."""
 
 
-for _view in (queue_views.show_list, queue_views.show, queue_logs.logs, queue_wait.wait):
+for _view in (queue_list.show_list, show.command, queue_logs.logs, queue_wait.wait):
     command.add_command(_view)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import lzma
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -178,6 +179,43 @@ def _from_top(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Return declared paths as seen from the dataset's top; a record has them as seen from its ``pwd``."""
     pwd = str(record.get("pwd") or ".")
     return tuple(os.path.normpath(os.path.join(pwd, path)) for path in record.get(name) or ())  # noqa: PTH118
+
+
+def expanded(spec: JobSpec, dataset: Path) -> str:
+    """Return a job's command as DataLad will run it, or ran it, with what its files match now.
+
+    A record has the command as it was asked for (datalad-run(1), "Command format"). What cannot be told
+    stays as it is: a command that DataLad would refuse, and one whose record is run again.
+    """
+    if spec.plain or spec.rerun_of:
+        return spec.command
+    facts = {
+        "inputs": _Words(_matching(dataset, spec.inputs)),
+        "outputs": _Words(_matching(dataset, spec.outputs)),
+        "pwd": str(dataset),
+        "dspath": str(dataset),
+        "tmpdir": "{tmpdir}",
+    }
+    try:
+        return spec.command.format(**facts)
+    except (LookupError, ValueError, AttributeError, TypeError):
+        return spec.command
+
+
+class _Words(list[str]):
+    """Words of a shell that a placeholder stands for, all or one of them."""
+
+    def __format__(self, _how: str) -> str:
+        return " ".join(self)
+
+
+def _matching(dataset: Path, patterns: Iterable[str]) -> list[str]:
+    """Return the files that patterns match, quoted; a pattern that matches none stays."""
+    found = []
+    for pattern in (pattern for pattern in patterns if pattern.strip() != "."):
+        matches = sorted(glob.glob(pattern, root_dir=dataset, recursive=True))  # noqa: PTH207 - as DataLad has it
+        found += [shlex.quote(path) for path in matches or [pattern]]
+    return found
 
 
 def results_of(dataset: Path, attempt: str, since: Sha) -> list[Sha]:

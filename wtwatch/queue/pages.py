@@ -79,6 +79,12 @@ def batch(file: Path, number: int) -> Page:
     return found
 
 
+def batch_of(file: Path, number: int) -> BatchLine | None:
+    """Return what is said of a batch, ``None`` if there is none of that number."""
+    with reading(file) as db:
+        return _batches(db, [number]).get(number)
+
+
 def earlier(file: Path) -> dict[int, list[Job]]:
     """Return what the earlier attempts of all jobs came to, oldest first, by the number of the job."""
     found: dict[int, list[Job]] = {}

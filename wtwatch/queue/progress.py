@@ -118,3 +118,13 @@ class Waiter:
             " ORDER BY due IS NULL, due, batch, place",
             (json.dumps(wanted),),
         )
+
+
+def before(file: Path, job: int) -> int | None:
+    """Return how many jobs start before one that waits; ``None`` if it is not due, or does not wait."""
+    with reading(file) as db:
+        rows = db.execute(
+            "SELECT jobs.id FROM jobs JOIN batches ON batches.id = batch"
+            " WHERE state = 'waiting' AND due IS NOT NULL ORDER BY batches.code IS NULL, due, place"
+        )
+        return next((at for at, row in enumerate(rows) if row["id"] == job), None)

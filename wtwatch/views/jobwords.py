@@ -30,14 +30,18 @@ BAD = (Outcome.FAILED, Outcome.INTERRUPTED)
 """How a job ends that somebody has to look at."""
 
 
-def one_line(text: str) -> str:
-    """Return text as one line that does nothing to a terminal: no line ends, no control characters."""
-    joined = " ".join(text.split())
-    if joined.isprintable():
-        return joined
+def harmless(text: str) -> str:
+    """Return text that does nothing to a terminal: control characters are escaped."""
+    if text.isprintable():
+        return text
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in joined
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
     )
+
+
+def one_line(text: str) -> str:
+    """Return text as one line, with single blanks, that does nothing to a terminal."""
+    return harmless(" ".join(text.split()))
 
 
 def caption(spec: JobSpec) -> str:

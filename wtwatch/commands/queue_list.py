@@ -1,4 +1,4 @@
-"""``wtwatch queue list``, ``show`` and ``logs``: look at jobs, change nothing."""
+"""``wtwatch queue list``: the newest jobs as a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.queue.pages import Chosen, earlier, page
 from wtwatch.queue.wanted import batch_number
 from wtwatch.views import jobdocument, joblist
-from wtwatch.views.jobdocument import of_job
 from wtwatch.views.jobwords import BAD
 from wtwatch.views.terminal import complain, say, styled, width
 from wtwatch.words.model import Outcome, now
@@ -82,21 +81,3 @@ def _listed(project: Project, chosen: Chosen) -> Iterator[str]:
         yield "There are no such jobs." if narrowed else "The queue is empty."
     if queue.paused():
         yield styled("The queue is paused: wtwatch queue resume", "yellow")
-
-
-@click.command("show")
-@click.argument("job")
-@project_option
-def show(job: str, project: str | None) -> None:
-    """Show everything about one job."""
-    chosen = one(project)
-    queue = Queue(chosen.state)
-    found = queue.job(job)
-    for attempt in [*queue.attempts(job), found]:
-        for key, value in of_job(chosen, attempt).items():
-            if value not in (None, []):
-                say(f"{key:>11}  {', '.join(value) if isinstance(value, list) else value}")
-        say()
-    for title, values in (("input", found.spec.inputs), ("output", found.spec.outputs)):
-        for value in values:
-            say(f"{title:>11}  {value}")

@@ -1,0 +1,82 @@
+"""`wtwatch show`: one way to ask what a thing is."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.commands.night import TIMES, a_night, queue_of, ran
+from tests.conftest import Say
+from tests.house import House
+from tests.screens import assert_screen
+from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Trigger, now
+
+CLOCKS = {
+    r"(?m)\b(?=[0-9a-f]*[0-9])[0-9a-f]{10}$": "<sha>",
+    r"queued       \d\d:\d\d": "queued       14:05",
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "2026-11-25 14:05:03",
+    r"\b\d\d:\d\d, on": "14:05, on",
+    r"\b0\.\d s\b": "0.1 s",
+} | TIMES
+
+
+def shown(house: House, say: Say, *things: str) -> str:
+    """Return what is shown, with the places of this test as a home has them."""
+    out = say(house.project.main_tree, "show", *things).out
+    return out.replace(str(house.project.main_tree.parent), "/home/ada")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_failed_job_that_was_tried_again(
+    house: House, say: Say, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    a_night(house)
+    [again] = queue_of(house).retry([2])
+    left = house.tree.shelf / "jobs" / f"2.{again.attempt}"
+    left.mkdir(parents=True)
+    why = f"code was written to: src/plot.py; what it left is in {left}"
+    trace = 'Traceback (most recent call last):\n  File "plot.py"\nValueError: decimal comma in column 3\n'
+    assert [ran(house), ran(house), ran(house, Outcome.FAILED, 1, why, trace)] == [7, 8, 2]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert_screen(f"show-job.{columns}", shown(house, say, "2"), CLOCKS)
+
+
+def test_a_job_says_what_it_waits_for_and_what_would_start_it(house: House, say: Say) -> None:
+    a_night(house)
+    queue = queue_of(house)
+    assert "It waits for the next move of runs (wtwatch release makes one)" in shown(house, say, "9")
+    assert "1 job comes before it. Jobs wait, but no daemon runs. wtwatch service" in shown(house, say, "8")
+    queue.pause()
+    job = queue.next_job(though_paused=True)
+    assert job is not None
+    queue.begin(job.id, Running(now(), house.head(), house.head(), "uuid"))
+    assert "Job 7 runs." in shown(house, say, "8")
+    assert "It runs: wtwatch queue logs -f 7" in shown(house, say, "7")
+    queue.end(7, Ended(now(), now(), house.head(), Outcome.UNCHANGED, 0))
+    assert "wtwatch queue retry 7" in shown(house, say, "7")
+    assert "It never ran." in shown(house, say, "6")
+
+
+def test_standing_orders_and_several_things_are_shown(house: House, say: Say) -> None:
+    a_night(house)
+    assert_screen("show-standing", shown(house, say, "s1"), CLOCKS)
+    both = shown(house, say, "s1", "1")
+    assert both.startswith("s1 ") and "\n\njob 1 " in both
+    assert shown(house, say, "1") == say(house.project.main_tree, "queue", "show", "1").out.replace(
+        str(house.project.main_tree.parent), "/home/ada"
+    )
+
+
+@pytest.mark.parametrize("thing", ["", "99", "9" * 30, "s2", "b99", "20261125T101010Z-abcdef"])
+def test_what_is_not_there_is_a_usage_error_with_a_way_out(house: House, say: Say, thing: str) -> None:
+    a_night(house)
+    told = say(house.project.main_tree, "show", thing, code=2).err
+    assert told.count("Error: ") == 1 and "Hint: " in told
+
+
+def test_text_of_a_job_commands_no_terminal(house: House, say: Say) -> None:
+    spec = JobSpec("echo '\x1b[2J'\nexit", "m\x1b]0;x\x07", values=(("v", "\x1b[1m"),))
+    queue_of(house).add([spec], Trigger.NOW, house.head())
+    for words in (("show", "1"), ("queue", "list")):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f]", say(house.project.main_tree, *words).out)

@@ -1,0 +1,62 @@
+"""``wtwatch show``: what a thing is and how it stands: a job, a batch, a standing order, a backup, a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+
+from wtwatch.commands.front import project_option
+from wtwatch.doors.repo import Repo
+from wtwatch.project.config import Project
+from wtwatch.project.registry import one
+from wtwatch.project.tree import RunTree
+from wtwatch.queue.jobs import Queue
+from wtwatch.queue.rows import number_of
+from wtwatch.tree import backups
+from wtwatch.views import one_job
+from wtwatch.views.terminal import say, width
+from wtwatch.words.errors import UsageError
+from wtwatch.words.model import now
+
+_STANDING = re.compile(r"s(\d+)", re.ASCII)
+_BACKUP = re.compile(r"\d{8}T\d{0,6}Z?(-[0-9a-f]*)?", re.ASCII)
+
+
+@click.command("show")
+@click.argument("things", nargs=-1, required=True, metavar="THING...")
+@project_option
+def command(things: tuple[str, ...], project: str | None) -> None:
+    """Show what THING is: 3 a job, b3 a batch, s1 a standing order, a backup's id, else a file (./3).
+
+    Of a job all there is to know, and what it waits for; of a batch each of its jobs; of a file which run
+    made it, on which code, from what, and the line that makes it again.
+    """
+    chosen = one(project)
+    for number, thing in enumerate(things):
+        if number:
+            say()
+        for line in _shown(chosen, thing):
+            say(line)
+
+
+def _shown(project: Project, thing: str) -> Iterator[str]:
+    columns = width()
+    if not thing:
+        raise UsageError("Show what?", "wtwatch show 3 (a job), b3 (a batch), s1, a backup's id, or a path")
+    if found := _STANDING.fullmatch(thing):
+        yield from _standing(project, number_of(found[1]), columns)
+    elif _BACKUP.fullmatch(thing):
+        tree = RunTree.of(project)
+        yield backups.show(tree, backups.find(tree, thing))
+    else:
+        yield from one_job.lines(one_job.collect(project, number_of(thing)), now(), columns)
+
+
+def _standing(project: Project, number: int, columns: int | None) -> Iterator[str]:
+    template = next((found for found in Queue(project.state).standing() if found.id == number), None)
+    if template is None:
+        raise UsageError(f"There are no standing jobs s{number}.", "`wtwatch queue list` shows all.")
+    subjects = Repo(project.main_code).subjects([template.base])
+    yield from one_job.standing_lines(template, subjects, columns)

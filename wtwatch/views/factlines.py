@@ -1,0 +1,43 @@
+"""Facts on a screen: a label, and behind it a text that goes on in further lines where it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from wtwatch.views.jobwords import one_line
+from wtwatch.views.terminal import folded
+from wtwatch.words.model import JobSpec, Sha
+
+LABEL = 12
+"""Columns of what stands before the facts."""
+
+
+def fact(label: str, text: str, columns: int | None) -> Iterator[str]:
+    """Yield a fact behind its label; what does not fit goes on in further lines."""
+    margin = LABEL + 3
+    for number, line in enumerate(folded(one_line(text), columns and columns - margin)):
+        yield f"  {'' if number else label:<{LABEL}} {line}"
+
+
+def spec_facts(spec: JobSpec, command: str) -> Iterator[tuple[str, str]]:
+    """Yield what a job is to do, with ``command`` as it is run, as labels and texts; not its message."""
+    if spec.values:
+        yield "values", " · ".join(f"{name}={value}" for name, value in spec.values)
+    yield ("by hand" if spec.plain else "command"), command
+    if command != spec.command:
+        yield "asked as", spec.command
+    if spec.rerun_of:
+        yield "rerun of", f"the record of {spec.rerun_of[:10]}"
+    yield from listed("input", spec.inputs)
+    yield from listed("output", spec.outputs)
+
+
+def listed(label: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield several texts under one label."""
+    for number, text in enumerate(texts):
+        yield (f"{label}s" if len(texts) > 1 else label) if not number else "", text
+
+
+def commit_words(commit: Sha, subjects: dict[str, str]) -> str:
+    """Return a commit by its short name and what it says."""
+    return f"{commit[:10]} {subjects.get(commit, '(not here)')}".strip()

@@ -1,0 +1,166 @@
+"""All of one job on a screen, and in one sentence what it waits for, or what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.doors import dataset
+from wtwatch.doors.repo import Repo
+from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
+from wtwatch.queue.jobs import Queue
+from wtwatch.queue.pages import BatchLine, batch_of
+from wtwatch.views import jobway, logtext
+from wtwatch.views.factlines import commit_words, fact, listed, spec_facts
+from wtwatch.views.jobdocument import log_of
+from wtwatch.views.joblist import TRIGGERS
+from wtwatch.views.jobwords import COLOURS, MARKS, caption, harmless, is_bad, local, outcome, seconds
+from wtwatch.views.terminal import folded, styled
+from wtwatch.words.model import Ended, Job, JobSpec, Running, Standing, counted, spent
+
+_WORDS = 5
+"""Last lines of the log of a job that failed."""
+
+_LEFT = "what it left is in "  # how clearing up says it: the path has a line of its own
+
+
+class Sight(NamedTuple):
+    """What is shown of a job; ``words`` are the last that one printed which failed, ``way`` the sentence."""
+
+    job: Job
+    earlier: Sequence[Job]
+    batch: BatchLine | None
+    command: str
+    subjects: dict[str, str]
+    left: Path | None
+    log: Path | None
+    words: Sequence[str]
+    way: str
+
+
+def collect(project: Project, number: int) -> Sight:
+    """Return what there is to say of a job; raises :class:`WtwatchError` if there is none of that number."""
+    queue = Queue(project.state)
+    job = queue.job(number)
+    earlier = queue.attempts(number)
+    log = log_of(project, job)
+    left = RunTree.of(project).shelf / "jobs" / f"{job.id}.{job.attempt}"
+    return Sight(
+        job,
+        earlier,
+        batch_of(queue.file, job.batch),
+        dataset.expanded(job.spec, project.run_tree),
+        _subjects(project, job, earlier),
+        left if left.exists() else None,
+        log if log.exists() else None,
+        logtext.last_words(log, _WORDS) if is_bad(job) else (),
+        jobway.sentence(project, job),
+    )
+
+
+def lines(sight: Sight, at: datetime, columns: int | None) -> Iterator[str]:
+    """Yield the screen of a job at the moment ``at``, in lines of at most so many columns."""
+    job, spec = sight.job, sight.job.spec
+    state = f"{MARKS.get(job.word, '?')} {outcome(job)}"
+    seen = " (seen)" if is_bad(job) and job.acknowledged else ""
+    yield f"{styled(f'job {job.id}', bold=True)}  {styled(state, COLOURS.get(job.word))}{seen}"
+    if spec.message:
+        yield from fact("message", spec.message, columns)
+    for label, text in (*_facts(sight, at), *spec_facts(spec, sight.command)):
+        yield from fact(label, text, columns)
+    yield from _end(sight, at, columns)
+    yield ""
+    yield from folded(sight.way, columns)
+
+
+def standing_lines(template: Standing, subjects: dict[str, str], columns: int | None) -> Iterator[str]:
+    """Yield the screen of standing orders."""
+    number = counted(len(template.specs), "job")
+    yield styled(f"s{template.id}", bold=True) + f"  standing: {number}, a new batch at every move"
+    yield from fact("last on", commit_words(template.base, subjects), columns)
+    yield from fact("queued", local(template.queued), columns)
+    alone = len(template.specs) == 1
+    for spec in template.specs:
+        if alone and spec.message:
+            yield from fact("message", spec.message, columns)
+        for label, text in spec_facts(spec, spec.command) if alone else [("", _short(spec))]:
+            yield from fact(label, text, columns)
+    yield ""
+    yield f"To take it back: wtwatch queue cancel s{template.id}"
+
+
+def _short(spec: JobSpec) -> str:
+    return f"{caption(spec)}: {spec.command}" if spec.message else caption(spec)
+
+
+def _facts(sight: Sight, at: datetime) -> Iterator[tuple[str, str]]:
+    job, state, batch = sight.job, sight.job.state, sight.batch
+    if batch is not None:
+        trigger = TRIGGERS.get(batch.trigger, batch.trigger)
+        of = f", of s{batch.standing}" if batch.standing else ""
+        number = sum(count for word, count in batch.counts.items() if word != "retried")
+        yield "batch", f"{batch.id}, {counted(number, 'job')}, {trigger}{of}"
+    code_sha = state.code_sha if isinstance(state, Running | Ended) else batch and batch.code_sha
+    if code_sha:
+        yield "code", commit_words(code_sha, sight.subjects)
+    yield "queued", _moment(job.queued)
+    started = state.started if isinstance(state, Running | Ended) else None
+    took = seconds(job, at)
+    if started and took is not None:
+        yield (
+            "started",
+            f"{_moment(started)}, {'runs for' if isinstance(state, Running) else 'ran'} {spent(took)}",
+        )
+    if isinstance(state, Ended):
+        yield "ended", _moment(state.ended)
+
+
+def _end(sight: Sight, at: datetime, columns: int | None) -> Iterator[str]:
+    for label, text in _what_is_left(sight, at):
+        yield from fact(label, text, columns)
+    if sight.words:
+        yield from fact("printed", "… and at last:", columns)
+        for words in sight.words:
+            yield from folded(f"    {harmless(words.expandtabs())}", columns, indent="    ")
+
+
+def _what_is_left(sight: Sight, at: datetime) -> Iterator[tuple[str, str]]:
+    state = sight.job.state
+    if isinstance(state, Ended):
+        yield from listed("result", [commit_words(commit, sight.subjects) for commit in state.commits])
+        parts = (state.detail or "").split("; ")
+        yield from (("because", part) for part in parts if part and not part.startswith(_LEFT))
+    if sight.left:
+        yield "left", str(sight.left)
+    if sight.log:
+        yield "log", str(sight.log)
+    for one in sight.earlier:
+        yield "before", _attempt(one, sight.subjects, at)
+
+
+def _attempt(job: Job, subjects: dict[str, str], at: datetime) -> str:
+    state, took = job.state, seconds(job, at)
+    said = f"attempt {job.attempt} in batch {job.batch}: {outcome(job)}"
+    if took is not None:
+        said += f" after {spent(took)}"
+    if isinstance(state, Ended):
+        said += f", {local(state.ended, at)}"
+        said += f", on {commit_words(state.code_sha, subjects)}" if state.code_sha else ""
+    return said
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _subjects(project: Project, job: Job, earlier: Sequence[Job]) -> dict[str, str]:
+    """Return the subjects of the code commits and results of all attempts, by two gits."""
+    states = [one.state for one in (job, *earlier)]
+    codes = [state.code_sha for state in states if isinstance(state, Running | Ended) and state.code_sha]
+    batch = Queue(project.state).batch_code(job.batch)
+    results = [commit for state in states if isinstance(state, Ended) for commit in state.commits]
+    known = Repo(project.main_code).subjects([*codes, *([batch] if batch else [])])
+    return known | Repo(project.main_tree).subjects(results)
