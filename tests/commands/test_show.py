@@ -68,6 +68,27 @@ def test_standing_orders_and_several_things_are_shown(house: House, say: Say) ->
     )
 
 
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_a_batch_is_a_grid_of_its_values_where_that_fits(
+    house: House, say: Say, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    a_night(house)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = "\n".join(f"$ wtwatch show {batch}\n{shown(house, say, batch)}" for batch in ("b1", "b2", "b3"))
+    assert_screen(f"show-batch.{columns}", text, CLOCKS)
+
+
+def test_a_batch_that_runs_says_how_far_it_is(house: House, say: Say) -> None:
+    specs = [JobSpec(f"x {n}", values=(("a", "1"), ("n", str(n)))) for n in range(3)]
+    queue = queue_of(house)
+    queue.add(specs, Trigger.NOW, house.head())
+    ran(house)
+    queue.begin(2, Running(now(), house.head(), house.head(), "uuid"))
+    told = shown(house, say, "b1")
+    assert "▶ 2 for " in told and "· 1 of 3 done" in told
+    assert "  1  ✓ 1  ▶ 2  · 3\n" in told
+
+
 @pytest.mark.parametrize("thing", ["", "99", "9" * 30, "s2", "b99", "20261125T101010Z-abcdef"])
 def test_what_is_not_there_is_a_usage_error_with_a_way_out(house: House, say: Say, thing: str) -> None:
     a_night(house)

@@ -14,12 +14,14 @@ from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.rows import number_of
+from wtwatch.queue.wanted import batch_number
 from wtwatch.tree import backups
-from wtwatch.views import one_job
+from wtwatch.views import one_batch, one_job
 from wtwatch.views.terminal import say, width
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import now
 
+_BATCH = re.compile(r"b\d+", re.ASCII)
 _STANDING = re.compile(r"s(\d+)", re.ASCII)
 _BACKUP = re.compile(r"\d{8}T\d{0,6}Z?(-[0-9a-f]*)?", re.ASCII)
 
@@ -47,6 +49,8 @@ def _shown(project: Project, thing: str) -> Iterator[str]:
         raise UsageError("Show what?", "wtwatch show 3 (a job), b3 (a batch), s1, a backup's id, or a path")
     if found := _STANDING.fullmatch(thing):
         yield from _standing(project, number_of(found[1]), columns)
+    elif _BATCH.fullmatch(thing):
+        yield from one_batch.lines(project, batch_number(thing), now(), columns)
     elif _BACKUP.fullmatch(thing):
         tree = RunTree.of(project)
         yield backups.show(tree, backups.find(tree, thing))
