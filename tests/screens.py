@@ -22,6 +22,7 @@ WRITES = os.environ.get("WTWATCH_SCREENS") == "write"
 
 _USUAL = {
     r"\b[0-9a-f]{40}\b": "<sha>",
+    r"(?m)\b(?=[0-9a-f]*[0-9])[0-9a-f]{10}$": "<sha>",
     r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{10}\b": "<sha>     ",  # 10 columns, as what it stands for
     r"\b\d{8}T\d{6}Z-[0-9a-f]+\b": "<backup>",
     r"\bpid \d+": "pid N",

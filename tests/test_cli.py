@@ -289,7 +289,9 @@ def test_status_is_about_where_one_stands(say: Say, home: Lab, tmp_path: Path) -
     assert names(home.run / "inputs") == ["L5b"]
     assert names(home.root / "L5b-alt" / "code") == ["L5b-alt"]
     assert names(tmp_path, "L5b-alt") == names(tmp_path, "--project", "L5b-alt") == ["L5b-alt"]
-    assert say(tmp_path, "status", "--short").out == "L5b ✓  L5b-alt ✓\n"
+    assert say(home.main, "status", "--short").out == "L5b ✓  L5b-alt ✓\n"
+    assert say(tmp_path, "status", "--short").out == "", "a prompt is nobody's concern outside of a project"
+    assert say(tmp_path, "status", "--short", "L5b").out == "L5b ✓\n"
     for words in (
         ("status", "nobody"),
         ("sync", "nobody"),

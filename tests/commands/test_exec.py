@@ -79,6 +79,14 @@ def test_the_tree_stays_held_when_exec_is_killed_and_its_command_lives(
     assert holding(house.tree.lock) == []
 
 
+def test_status_shows_what_runs_by_hand_once_and_by_its_command(house: House, gate: Path, say: Say) -> None:
+    with executing(house, f"true; cat {gate}; true"):
+        shown = say(house.project.main_tree, "status").out.splitlines()
+        gate.write_text("go\n")
+    (line,) = [line for line in shown if "exec" in line or "busy" in line]
+    assert line.startswith("  exec         sh -c") and "(pid" in line
+
+
 def test_the_tree_stays_held_as_long_as_anything_runs_that_exec_started(house: House, gate: Path) -> None:
     with executing(house, f"cd /; ({WAITS.format(gate=gate)}) &") as process:
         assert process.wait(20) == 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wtwatch.doors.clock import Instant
+from wtwatch.queue.outlook import Progress, Upcoming
 from wtwatch.tree.environment import Verdict
 from wtwatch.views.as_json import document
 from wtwatch.views.snapshot import (
     BrokenProject,
     DaemonSnapshot,
+    FailedJob,
     Holder,
     ProjectSnapshot,
     QueueSnapshot,
@@ -36,15 +38,27 @@ FULL = ProjectSnapshot(
     bookmark="runs",
     standpoint=Standpoint(Freshness.BLOCKED, "why", "way out"),
     environment=Verdict(EnvironmentState.BROKEN, "no python"),
-    queue=QueueSnapshot(True, {"waiting": 1, "running": 1, "held": 0}, 2, 3, AT, 4.5),
+    queue=QueueSnapshot(
+        paused=True,
+        jobs={"waiting": 1, "running": 1, "failed": 14, "held": 0},
+        standing=2,
+        unseen=4,
+        lost=AT,
+        settling=4.5,
+        current={"waiting": 1, "running": 1, "failed": 4},
+        due=(Upcoming(3, 12),),
+        on_move=(Upcoming(4, 1),),
+    ),
     tip=B,
     subject="s",
     applied=A,
     edited=True,
-    busy=(Holder(7, "cat", AT), Holder(8, "sh", AT, 5, "sh -c make")),
+    busy=(Holder(7, "cat", AT, by_hand=True), Holder(8, "sh", AT, 5, "sh -c make")),
     recorded=A,
     running=RunningJob(5, 2, "make", None, AT, A, 8),
-    results=Results(1, 2, True),
+    batch=Progress(2, 12, 4, 1, A, AT, 40.0, 4),
+    failed=(FailedJob(4, 2, "failed", "Plot LSD", 2, "no such file"), FailedJob(3, 1, "interrupted", "x")),
+    results=Results(1, 2, True, AT),
     backups=2,
     backups_unseen=1,
     last_sync=SyncDone(AT, A, B, 0.12345, "id"),
@@ -57,8 +71,10 @@ STAMP = "2026-11-25T12:00:00.000000Z"
 
 
 def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
-    daemon = DaemonSnapshot(True, True, 41, AT, "inotify", 5, "0.1.0", Instant("boot", 1.5), 3.0, ("p",))
-    told = document(Snapshot(daemon, (FULL,), (BrokenProject("q", "gone", None),)))
+    daemon = DaemonSnapshot(
+        True, True, 41, AT, "inotify", 5, "0.1.0", Instant("boot", 1.5), 3.0, ("p",), True, "nfs"
+    )
+    told = document(Snapshot(daemon, (FULL,), (BrokenProject("q", "gone", None),)), AT + timedelta(seconds=6))
     assert (
         json.loads(json.dumps(told))
         == told
@@ -73,6 +89,9 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                 "version": "0.1.0",
                 "beat": {"boot": "boot", "seconds": 1.5},
                 "stuck": ["p"],
+                "stopped": True,
+                "why": "nfs",
+                "restarting": False,
             },
             "projects": [
                 {
@@ -88,12 +107,36 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     "hint": "way out",
                     "edited": True,
                     "busy": [
-                        {"pid": 7, "name": "cat", "since": STAMP, "job": None, "command": None},
-                        {"pid": 8, "name": "sh", "since": STAMP, "job": 5, "command": "sh -c make"},
+                        {
+                            "pid": 7,
+                            "name": "cat",
+                            "since": STAMP,
+                            "job": None,
+                            "command": None,
+                            "by_hand": True,
+                        },
+                        {
+                            "pid": 8,
+                            "name": "sh",
+                            "since": STAMP,
+                            "job": 5,
+                            "command": "sh -c make",
+                            "by_hand": False,
+                        },
                     ],
                     "pointer": {"recorded": A, "saved": True},
                     "environment": {"state": "broken", "detail": "no python"},
-                    "queue": {"paused": True, "waiting": 1, "running": 1, "held": 0, "standing": 2},
+                    "queue": {
+                        "paused": True,
+                        "waiting": 1,
+                        "running": 1,
+                        "failed": 14,
+                        "held": 0,
+                        "standing": 2,
+                        "current": {"waiting": 1, "running": 1, "failed": 4},
+                        "due": [{"id": 3, "jobs": 12}],
+                        "on_move": [{"id": 4, "jobs": 1}],
+                    },
                     "running": {
                         "id": 5,
                         "batch": 2,
@@ -103,10 +146,37 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                         "code": A,
                         "pid": 8,
                     },
+                    "batch": {
+                        "id": 2,
+                        "jobs": 12,
+                        "ended": 4,
+                        "failed": 1,
+                        "code": A,
+                        "began_at": STAMP,
+                        "seconds_left": 74,
+                    },
+                    "failed_jobs": [
+                        {
+                            "id": 4,
+                            "batch": 2,
+                            "state": "failed",
+                            "message": "Plot LSD",
+                            "exit": 2,
+                            "last_line": "no such file",
+                        },
+                        {
+                            "id": 3,
+                            "batch": 1,
+                            "state": "interrupted",
+                            "message": "x",
+                            "exit": None,
+                            "last_line": None,
+                        },
+                    ],
                     "queue_lost": STAMP,
                     "settling": 4.5,
-                    "unseen": 3,
-                    "results": {"ahead": 1, "behind": 2, "conflict": True},
+                    "unseen": 4,
+                    "results": {"ahead": 1, "behind": 2, "conflict": True, "oldest": STAMP},
                     "stale": None,
                     "backups": 2,
                     "backups_unseen": 1,
@@ -127,7 +197,7 @@ def test_what_is_unknown_is_null_and_no_key_is_left_out() -> None:
     assert [*told["projects"][0]] == [*full["projects"][0]] and [*told["daemon"]] == [*full["daemon"]]
     nothing = {key for key, value in told["projects"][0].items() if value is None}
     assert nothing == {
-        "tip", "subject", "applied", "reason", "hint", "busy", "running", "queue_lost", "settling", "stale",
-        "last_sync",
+        "tip", "subject", "applied", "reason", "hint", "busy", "running", "batch", "queue_lost", "settling",
+        "stale", "last_sync",
     }  # fmt: skip
     assert told["projects"][0]["pointer"] == {"recorded": None, "saved": False}

@@ -27,15 +27,16 @@ DOWN = DaemonSnapshot(False)
 def lines(project: ProjectSnapshot, daemon: DaemonSnapshot = DOWN) -> dict[str, list[str]]:
     """Return what the screen says, by the label of the line; what goes on below a label has the empty one."""
     found: dict[str, list[str]] = {}
-    for line in text.screen(Snapshot(daemon, (project,)), [], LATER):
-        found.setdefault(line[2:14].strip(), []).append(line[15:])
+    for line in text.screen(Snapshot(daemon, (project,)), [], LATER, 120):
+        if line:
+            found.setdefault(line[2:14].strip(), []).append(line[15:])
     return found
 
 
 def test_a_project_at_peace_fits_into_a_few_lines() -> None:
     told = lines(BARE._replace(tip=A, subject="one", applied=A, recorded=A))
     assert told["bookmark"] == ["runs → aaaaaaaaaa one"]
-    assert told["run tree"] == ["✓ fresh  /r"]
+    assert told["run tree"] == ["✓ fresh"] and told[""] == ["/r"]
     assert (told["environment"], told["pointer"]) == (["none to look after"], ["✓ saved"])
     assert (told["queue"], told["results"]) == (["empty"], ["✓ all in the main tree"])
     assert told["daemon"][0].startswith("! not running")
@@ -44,18 +45,29 @@ def test_a_project_at_peace_fits_into_a_few_lines() -> None:
 
 def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
     told = lines(FULL)
-    assert told["run tree"] == ["! blocked  /r"]
-    assert told[""][:3] == ["why", "→ way out", "its code has edits; they are backed up before a move"]
-    assert told["busy"] == ["cat (pid 7) for 4 min"], "what a job started is told with the job"
+    assert told["run tree"] == ["! blocked, at aaaaaaaaaa"]
+    assert told[""][:4] == ["/r", "why", "→ way out", "its code has edits; they are backed up before a move"]
+    assert "busy" not in told, "what a job started is told with the job, what exec started by itself"
+    assert told["exec"] == ["cat  (pid 7) for 4 min"]
     assert told["environment"] == ["! broken: no python"]
     assert told["pointer"] == ["✓ saved"]
-    assert told["queue"] == ["paused · 1 waiting · 1 running · 2 standing (at every move)"]
-    assert told[""][3:5] == [
-        "▶ job 5 for 4 min, on aaaaaaaaaa: make",
-        "batches start when the bookmark has been still for 4 s more",
-    ]
-    assert told["results"] == ["1 commit to bring home  (wtwatch merge); they conflict"]
-    assert told["backups"] == ["2, 1 new  (wtwatch backups list)"]
+    assert told["running"] == ["▶ job 5 for 4 min: make"]
+    assert told["queue"] == ["1 waiting · 1 running · 4 failed"], "of what still matters"
+    assert told[""][4:] == [
+        "batch 2 on aaaaaaaaaa: 5 of 12 · 1 failed · began 4 min ago · about 70 s left",
+        "paused: nothing starts until `wtwatch queue resume`",
+        "next: batch 3, 12 jobs",
+        "after the next move: batch 4, 1 job",
+        "at every move: 2 standing jobs",
+        "no such file",
+        "✗ job 3, interrupted: x",
+        "and 2 more: wtwatch queue list",
+        "→ wtwatch queue logs 4 · wtwatch queue retry --failed",
+        "the main tree has 2 commits that the run tree lacks; they come with a merge",
+    ], "while a batch runs the bookmark need not be still"
+    assert told["failed"] == ["✗ job 4, exit 2: Plot LSD"]
+    assert told["results"] == ["1 commit to bring home: wtwatch merge; they conflict"]
+    assert told["backups"] == ["2, 1 of them not seen yet: wtwatch backups list"]
     assert "newer wtwatch" in told["settings"][0]
 
 
@@ -69,15 +81,15 @@ def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
         (
             {"applied": A, "standpoint": Standpoint(Freshness.BEHIND)},
             "run tree",
-            "… behind, at aaaaaaaaaa  /r",
+            "… behind, at aaaaaaaaaa",
         ),
         (
             {"last_sync": SyncDone(AT, A, A, 0.25, None)},
             "run tree",
-            "✓ fresh, moved 4 min ago in 0.25 s  /r",
+            "✓ fresh, moved 4 min ago in 0.25 s",
         ),
         ({"environment": Verdict(EnvironmentState.OK)}, "environment", "✓ ok"),
-        ({"results": Results(2)}, "results", "2 commits to bring home  (wtwatch merge)"),
+        ({"results": Results(2)}, "results", "2 commits to bring home: wtwatch merge"),
     ],
 )
 def test_each_fact_has_its_words(changes: dict[str, Any], label: str, said: str) -> None:
@@ -87,11 +99,13 @@ def test_each_fact_has_its_words(changes: dict[str, Any], label: str, said: str)
 def test_a_daemon_that_stands_still_is_not_called_running() -> None:
     well = DaemonSnapshot(True, False, 41, AT, "inotify", 5)
     assert lines(BARE, well)["daemon"] == ["✓ running, pid 41, up 4 min, 5 watches (inotify)"]
-    assert lines(BARE, well._replace(silent=300.0))["daemon"] == ["! stands still, pid 41, for 5 min"]
+    assert lines(BARE, well._replace(silent=300.0))["daemon"] == [
+        "! stands still, pid 41, for 5 min: kill -CONT 41"
+    ]
 
 
 def test_a_prompt_gets_a_word_or_two() -> None:
     assert text.short_words(BARE) == "p ✓"
-    assert text.short_words(FULL) == "p ! ▶1 ⏳1 ✗3 ↑1"
+    assert text.short_words(FULL) == "p ! ⏸ ▶5/12 ⏳1 ✗4 ↑1"
     held = QueueSnapshot(False, {"waiting": 2, "running": 0})
     assert text.short_words(BARE._replace(queue=held)) == "p ✓ ⏳2"

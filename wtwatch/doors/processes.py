@@ -84,6 +84,15 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
         )
 
 
+def is_stopped(pid: int) -> bool:
+    """Return whether a process is held up by a signal such as that of Ctrl-Z, or by a debugger.
+
+    Its threads say the same of themselves (proc_pid_stat(5): state T or t).
+    """
+    text = _read(pid, "stat").rpartition(b")")[2].split()
+    return text[:1] in ([b"T"], [b"t"])
+
+
 def _is_another(known: Identity) -> bool:
     """Return whether the kernel gave the pid to another process since."""
     return identity(known.pid) is not None and not is_alive(known)

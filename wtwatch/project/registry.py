@@ -105,14 +105,14 @@ def _moved_here() -> tuple[Broken, ...]:
     return tuple(found)
 
 
-def meant(name: str | None) -> Known:
-    """Return the projects that `status` means: named, else those of this place, else all."""
+def meant(name: str | None, everywhere: bool = True) -> Known:
+    """Return the projects that `status` means: named, else those here, else all if ``everywhere``."""
     if name is not None:
         return Known((by_name(name),), ())
     every = known()
     local = tuple(projects_at(here(), every.projects))
     broken = _broken_here(every)
-    return Known(local, broken) if local or broken else every
+    return Known(local, broken) if local or broken or not everywhere else every
 
 
 def of_this_place(name: str | None) -> Known:

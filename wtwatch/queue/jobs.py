@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from wtwatch.queue import batches, due
 from wtwatch.queue.batches import cancel_waiting, new_batch, open_work
 from wtwatch.queue.database import changing
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.facts import UNCLEARED, is_paused
+from wtwatch.queue.outlook import Outlook, outlook_in
 from wtwatch.queue.rows import JobId, job_of, job_row, jobs_in, number_of, specs_text, standing_of, storable
 from wtwatch.queue.verbs import QueueVerbs
 from wtwatch.words.errors import WtwatchError
@@ -232,6 +234,11 @@ class Queue(QueueVerbs):
             found = dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
             paused = is_paused(db)
         return {"paused": paused, **{word: found.get(word, 0) for word in WORDS}, "held": 0}
+
+    def outlook(self, since: datetime | None = None) -> Outlook:
+        """Return what still matters; ``since`` is how far back work that ended well does."""
+        with self._reading() as db:
+            return outlook_in(db, open_work(db), since)
 
     def unseen(self) -> int:
         """Return how many jobs failed or were interrupted without anybody having said that they saw it."""

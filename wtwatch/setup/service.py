@@ -103,9 +103,11 @@ def state() -> ServiceState:
 def _in_words(facts: dict[str, str], active: bool) -> str:
     if active:
         return facts.get("StatusText") or "running"
+    if facts.get("ActiveState") == "activating":
+        return "starting" if facts.get("Result", "success") == "success" else "restarting"
     if facts.get("Result", "success") != "success":
         return f"failed ({facts['Result']}); see `journalctl --user -u {UNIT} -e`"
-    return "starting" if facts.get("ActiveState") == "activating" else "not running"
+    return "not running"
 
 
 def unit_text(python: str, environment: dict[str, str], umask: int) -> str:

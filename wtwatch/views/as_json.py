@@ -3,26 +3,28 @@
 from datetime import datetime
 from typing import Any
 
+from wtwatch.queue.outlook import Progress
 from wtwatch.views.snapshot import (
     DaemonSnapshot,
+    FailedJob,
     Holder,
     ProjectSnapshot,
     QueueSnapshot,
     RunningJob,
     Snapshot,
 )
-from wtwatch.words.model import SyncDone, stamp
+from wtwatch.words.model import SyncDone, now, stamp
 
 Document = dict[str, Any]
 """What JSON calls an object."""
 
 
-def document(snapshot: Snapshot) -> Document:
-    """Return the whole document; what is unknown is ``null``."""
+def document(snapshot: Snapshot, at: datetime | None = None) -> Document:
+    """Return the whole document as of ``at`` (default: now); what is unknown is ``null``."""
     return {
         "version": 1,
         "daemon": _daemon(snapshot.daemon),
-        "projects": [_project(one) for one in snapshot.projects],
+        "projects": [_project(one, at or now()) for one in snapshot.projects],
         "broken": [one._asdict() for one in snapshot.broken],
     }
 
@@ -37,10 +39,13 @@ def _daemon(daemon: DaemonSnapshot) -> Document:
         "version": daemon.version,
         "beat": daemon.beat._asdict() if daemon.beat else None,
         "stuck": list(daemon.stuck),
+        "stopped": daemon.stopped,
+        "why": daemon.why,
+        "restarting": daemon.restarting,
     }
 
 
-def _project(project: ProjectSnapshot) -> Document:
+def _project(project: ProjectSnapshot, at: datetime) -> Document:
     return {
         "name": project.name,
         "path": str(project.path),
@@ -58,10 +63,12 @@ def _project(project: ProjectSnapshot) -> Document:
         "environment": {"state": project.environment.state.value, "detail": project.environment.detail},
         "queue": _queue(project.queue),
         "running": _running(project.running) if project.running else None,
+        "batch": _batch(project.batch, project.running, at) if project.batch else None,
+        "failed_jobs": [_failed(one) for one in project.failed],
         "queue_lost": _moment(project.queue.lost),
         "settling": project.queue.settling,
         "unseen": project.queue.unseen,
-        "results": project.results._asdict(),
+        "results": project.results._asdict() | {"oldest": _moment(project.results.oldest)},
         "stale": project.stale,
         "backups": project.backups,
         "backups_unseen": project.backups_unseen,
@@ -77,7 +84,38 @@ def _holder(holder: Holder) -> Document:
 
 
 def _queue(queue: QueueSnapshot) -> Document:
-    return {"paused": queue.paused, **queue.jobs, "standing": queue.standing}
+    return {
+        "paused": queue.paused,
+        **queue.jobs,
+        "standing": queue.standing,
+        "current": dict(queue.current),
+        "due": [one._asdict() for one in queue.due],
+        "on_move": [one._asdict() for one in queue.on_move],
+    }
+
+
+def _batch(batch: Progress, running: RunningJob | None, at: datetime) -> Document:
+    left = batch.left((at - running.started).total_seconds() if running else None)
+    return {
+        "id": batch.id,
+        "jobs": batch.jobs,
+        "ended": batch.ended,
+        "failed": batch.failed,
+        "code": batch.code_sha,
+        "began_at": _moment(batch.began),
+        "seconds_left": None if left is None else round(left),
+    }
+
+
+def _failed(job: FailedJob) -> Document:
+    return {
+        "id": job.id,
+        "batch": job.batch,
+        "state": job.state,
+        "message": job.what,
+        "exit": job.exit,
+        "last_line": job.said,
+    }
 
 
 def _running(job: RunningJob) -> Document:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from wtwatch import __version__
 from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, Snapshot
 from wtwatch.words.model import Freshness, ago, counted, lasting
 
@@ -49,15 +50,27 @@ def _of_project(project: ProjectSnapshot, daemon: DaemonSnapshot, at: datetime) 
 
 
 def _of_daemon(daemon: DaemonSnapshot) -> Iterator[str]:
-    if daemon.installed and not daemon.running:
+    if daemon.installed and not daemon.running and not daemon.restarting:
         yield "The service is installed, but the daemon is down (`wtwatch service status`)."
-    if is_silent(daemon):
+    if daemon.running and daemon.stopped:
+        yield f"The daemon (pid {daemon.pid}) was stopped, as by Ctrl-Z: `kill -CONT {daemon.pid}`."
+    elif is_silent(daemon):
         yield (
             f"The daemon (pid {daemon.pid}) has given no sign of life for {lasting(daemon.silent or 0)}. "
             f"If it was stopped, `kill -CONT {daemon.pid}` lets it go on."
+        )
+    if is_of_another_version(daemon):
+        yield (
+            f"The daemon (pid {daemon.pid}) is of version {daemon.version}, and {__version__} is installed: "
+            + ("`wtwatch service install` restarts it." if daemon.installed else "end it and start it anew.")
         )
 
 
 def is_silent(daemon: DaemonSnapshot) -> bool:
     """Return whether a daemon is there and does nothing, such as one that was stopped by Ctrl-Z."""
-    return daemon.running and daemon.silent is not None and daemon.silent > SILENT
+    return daemon.running and (daemon.stopped or (daemon.silent is not None and daemon.silent > SILENT))
+
+
+def is_of_another_version(daemon: DaemonSnapshot) -> bool:
+    """Return whether a daemon runs that is of another version than this one is, as far as it says."""
+    return daemon.running and daemon.version not in (None, __version__)

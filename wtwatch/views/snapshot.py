@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.clock import Instant
+from wtwatch.queue.outlook import Progress, Upcoming
 from wtwatch.tree.environment import Verdict
 from wtwatch.words.model import Freshness, Sha, SyncDone
 
@@ -17,7 +18,8 @@ class DaemonSnapshot(NamedTuple):
     """The daemon of this host, and what it says of itself.
 
     ``beat`` is when its loop last turned, and ``silent`` for how many seconds it has not since; ``stuck``
-    names the projects whose tick hangs. ``installed``: a service is to keep it running.
+    names the projects whose tick hangs. ``installed``: a service is to keep it running; ``restarting``: that
+    is about to start it again. ``stopped``: it is there and held up, as by Ctrl-Z. ``why`` says why it polls.
     """
 
     running: bool
@@ -30,6 +32,9 @@ class DaemonSnapshot(NamedTuple):
     beat: Instant | None = None
     silent: float | None = None
     stuck: tuple[str, ...] = ()
+    stopped: bool = False
+    why: str | None = None
+    restarting: bool = False
 
 
 class Standpoint(NamedTuple):
@@ -43,7 +48,7 @@ class Standpoint(NamedTuple):
 class Holder(NamedTuple):
     """A process that works in the run tree; ``job`` is the number of the job that it is of, if of any.
 
-    ``command`` is what it was started with, where that is known.
+    ``command`` is what it was started with, where that is known. ``by_hand``: `wtwatch exec` runs it.
     """
 
     pid: int
@@ -51,13 +56,16 @@ class Holder(NamedTuple):
     since: datetime
     job: int | None = None
     command: str | None = None
+    by_hand: bool = False
 
 
 class QueueSnapshot(NamedTuple):
     """How many jobs are in each state, by the contract's words, and how many start at every move.
 
     ``unseen`` ended badly without anybody having said that they saw it. ``lost`` is when the queue's file was
-    found to be gone, ``settling`` for how many seconds more the bookmark has to be still.
+    found to be gone, ``settling`` for how many seconds more the bookmark has to be still. ``current`` counts
+    the jobs of batches that still matter, ``due`` and ``on_move`` are batches that start by themselves and
+    by the next move: see :mod:`wtwatch.queue.outlook`.
     """
 
     paused: bool
@@ -66,6 +74,9 @@ class QueueSnapshot(NamedTuple):
     unseen: int = 0
     lost: datetime | None = None
     settling: float | None = None
+    current: Mapping[str, int] = {}
+    due: tuple[Upcoming, ...] = ()
+    on_move: tuple[Upcoming, ...] = ()
 
 
 class RunningJob(NamedTuple):
@@ -80,20 +91,39 @@ class RunningJob(NamedTuple):
     pid: int | None
 
 
+class FailedJob(NamedTuple):
+    """A job that ended badly and that nobody said they saw: what it was, how it ended, and its last words.
+
+    ``exit`` is ``None`` where its command did not end by itself, ``said`` where it printed nothing.
+    """
+
+    id: int
+    batch: int
+    state: str
+    what: str
+    exit: int | None = None
+    said: str | None = None
+
+
 class Results(NamedTuple):
-    """How many commits the main tree lacks, how many the run tree, and whether a merge would conflict."""
+    """How many commits the main tree lacks, how many the run tree, and whether a merge would conflict.
+
+    ``oldest`` is when the first of those was made that the main tree lacks.
+    """
 
     ahead: int = 0
     behind: int = 0
     conflict: bool = False
+    oldest: datetime | None = None
 
 
 class ProjectSnapshot(NamedTuple):
     """One project.
 
     ``missing`` says why there is no ``tip``, such as "conflicted"; ``recorded`` is the code commit that the
-    superdataset of the run tree names. ``unknown`` are sentences on settings that nobody knows; ``newer``:
-    they were written for a newer version.
+    superdataset of the run tree names. ``batch`` is the one under way, ``failed`` the newest failures that
+    nobody saw. ``unknown`` are sentences on settings that nobody knows; ``newer``: they were written for a
+    newer version.
     """
 
     name: str
@@ -111,6 +141,8 @@ class ProjectSnapshot(NamedTuple):
     busy: tuple[Holder, ...] = ()
     recorded: Sha | None = None
     running: RunningJob | None = None
+    batch: Progress | None = None
+    failed: tuple[FailedJob, ...] = ()
     results: Results = Results()
     stale: int | None = None
     backups: int = 0

@@ -6,14 +6,17 @@ The cost does not grow with the number of files: only the code tree, which is sm
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from wtwatch.doors.clock import Instant, elapsed
 from wtwatch.doors.files import holder
 from wtwatch.doors.porcelain import TreeEntry
-from wtwatch.doors.processes import bears, holding, is_alive, serves, session
+from wtwatch.doors.processes import bears, holding, is_alive, is_stopped, parents, serves, session
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
 from wtwatch.job.attempt import MARK, Folder
@@ -21,13 +24,16 @@ from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
+from wtwatch.queue.outlook import Outlook
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
 from wtwatch.tree.environment import Verdict
+from wtwatch.views.jobwords import caption, one_line
 from wtwatch.views.snapshot import (
     BrokenProject,
     DaemonSnapshot,
+    FailedJob,
     Holder,
     ProjectSnapshot,
     QueueSnapshot,
@@ -37,7 +43,10 @@ from wtwatch.views.snapshot import (
     Standpoint,
 )
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import EnvironmentState, Freshness, Job, Process, Running, Sha, moment
+from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process, Running, Sha, moment
+
+_TAIL = 4096
+"""Bytes at the end of a job's log in which its last line is looked for."""
 
 
 def collect(projects: Iterable[Project], broken: Iterable[tuple[str, WtwatchError]] = ()) -> Snapshot:
@@ -60,7 +69,7 @@ def daemon() -> DaemonSnapshot:
     file = config.daemon_file()
     pid, installed = holder(file), config.unit_file().exists()
     if pid is None:
-        return DaemonSnapshot(False, installed)
+        return DaemonSnapshot(False, installed, restarting=installed and _is_restarting())
     with suppress(OSError, ValueError, TypeError, AttributeError):  # it is writing just now
         return _in_its_words(json.loads(file.read_text(encoding="utf-8")), installed, pid)
     return DaemonSnapshot(True, installed, pid)
@@ -79,7 +88,16 @@ def _in_its_words(said: dict[str, Any], installed: bool, pid: int) -> DaemonSnap
         beat=beat,
         silent=elapsed(beat) if beat else None,
         stuck=tuple(said.get("stuck") or ()),
+        stopped=is_stopped(pid),
+        why=said.get("why"),
     )
+
+
+def _is_restarting() -> bool:
+    """Return whether the service is about to start the daemon again, which takes it a moment."""
+    from wtwatch.setup import service
+
+    return service.state().detail in ("starting", "restarting")
 
 
 def describe(project: Project, watch: int | None = None) -> ProjectSnapshot:
@@ -114,10 +132,11 @@ def _snapshot(
     recorded: Sha | None,
     results: Results,
 ) -> ProjectSnapshot:
-    job = queue.running()
+    job, outlook = queue.running(), queue.outlook(results.oldest)
     started = Folder.of(project.state, job.id, job.attempt).started() if job else None
     leader = started.pid if started else None
     by_hand = [] if job else _by_hand(project, queue, facts.busy)
+    executing = by_hand[0].pid if by_hand else None
     return ProjectSnapshot(
         name=project.name,
         path=project.main_tree,
@@ -125,15 +144,17 @@ def _snapshot(
         bookmark=project.bookmark,
         standpoint=_standpoint(project, queue, facts),
         environment=_environment(project, facts),
-        queue=_queue(project, queue, facts),
+        queue=_queue(project, queue, facts, outlook),
         tip=facts.tip,
         missing=facts.tip_missing,
         subject=facts.subject,
         applied=facts.applied,
         edited=bool(facts.edited),
-        busy=(*(_holder(process, job, leader) for process in facts.busy), *by_hand),
+        busy=(*(_holder(process, job, leader, executing) for process in facts.busy), *by_hand),
         recorded=recorded,
         running=_running(job, leader),
+        batch=outlook.progress,
+        failed=tuple(_failures(project, outlook)),
         results=results,
         backups=len(facts.backups),
         backups_unseen=len(facts.backups - queue.acknowledged_backups()),
@@ -150,10 +171,10 @@ def _by_hand(project: Project, queue: Queue, busy: Iterable[Process]) -> list[Ho
     noted = queue.executes()
     if noted is not None and is_alive(noted.process):
         command = f"wtwatch exec -- {noted.name}"
-        return [Holder(noted.process.pid, noted.name, noted.since, command=command)]
+        return [Holder(noted.process.pid, noted.name, noted.since, command=command, by_hand=True)]
     known = {holder(config.daemon_file()), *(process.pid for process in busy)}
     left = [process for process in holding(RunTree.of(project).lock) if process.pid not in known]
-    return [Holder(process.pid, process.name, process.since, command=process.command) for process in left]
+    return [Holder(one.pid, one.name, one.since, command=one.command, by_hand=True) for one in left]
 
 
 def _standpoint(project: Project, queue: Queue, facts: Facts) -> Standpoint:
@@ -174,7 +195,7 @@ def _standpoint(project: Project, queue: Queue, facts: Facts) -> Standpoint:
     return Standpoint(word)
 
 
-def _queue(project: Project, queue: Queue, facts: Facts) -> QueueSnapshot:
+def _queue(project: Project, queue: Queue, facts: Facts, outlook: Outlook) -> QueueSnapshot:
     counts = queue.counts()
     return QueueSnapshot(
         paused=bool(counts.pop("paused")),
@@ -183,6 +204,9 @@ def _queue(project: Project, queue: Queue, facts: Facts) -> QueueSnapshot:
         unseen=queue.unseen(),
         lost=queue.lost(),
         settling=_settling(project, queue, facts),
+        current=outlook.counts,
+        due=outlook.due,
+        on_move=outlook.on_move,
     )
 
 
@@ -203,7 +227,38 @@ def _results(project: Project, ahead: int, behind: int) -> Results:
         from wtwatch.home import merge
 
         conflict = bool(merge.conflicts(project))
-    return Results(ahead, behind, conflict)
+    return Results(ahead, behind, conflict, _oldest_to_bring(project) if ahead else None)
+
+
+def _oldest_to_bring(project: Project) -> datetime | None:
+    """Return when the oldest commit was made that the main tree lacks: what ended since is not home yet."""
+    asked = ("rev-list", "--timestamp", f"HEAD..{project.bookmark_ref}")
+    times = [int(line.split()[0]) for line in Repo(project.main_tree).git(*asked, ok=(0, 128)).splitlines()]
+    return datetime.fromtimestamp(min(times), UTC) if times else None
+
+
+def _failures(project: Project, outlook: Outlook) -> Iterator[FailedJob]:
+    for job in outlook.failed:
+        if isinstance(job.state, Ended):
+            log = Folder.of(project.state, job.id, job.attempt).log
+            printed = last_line(log) if job.state.exit else None  # else it is not the command that failed
+            said = printed or (one_line(job.state.detail) if job.state.detail else None)
+            yield FailedJob(job.id, job.batch, job.word, caption(job.spec), job.state.exit, said)
+
+
+def last_line(log: Path) -> str | None:
+    """Return the last line of a log that says anything, however long the log is; control characters escaped.
+
+    ``None`` where there is none, or no log.
+    """
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            text = file.read().decode("utf-8", "backslashreplace")
+    except OSError:
+        return None
+    lines = [said for line in text.splitlines() if (said := one_line(line))]
+    return lines[-1] if lines else None
 
 
 def _environment(project: Project, facts: Facts) -> Verdict:
@@ -217,10 +272,14 @@ def _tree_at(project: Project, commit: Sha | None) -> tuple[TreeEntry, ...]:
     return tuple(Repo(project.main_code).tree(commit).values()) if commit else ()
 
 
-def _holder(process: Process, running: Job | None, leader: int | None) -> Holder:
-    """Return a process that works in the run tree, and of which job it is, if of any."""
+def _holder(process: Process, running: Job | None, leader: int | None, executing: int | None) -> Holder:
+    """Return a process that works in the run tree, and of which job it is, if of any.
+
+    ``executing`` is the pid of a `wtwatch exec` that is under way.
+    """
     job = running.id if running and _is_of(process, running, leader) else None
-    return Holder(process.pid, process.name, process.since, job, process.command)
+    by_hand = executing is not None and executing in parents(process.pid)
+    return Holder(process.pid, process.name, process.since, job, process.command, by_hand)
 
 
 def _is_of(process: Process, job: Job, leader: int | None) -> bool:

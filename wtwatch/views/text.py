@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 
+from wtwatch import __version__
 from wtwatch.project.registry import meant
+from wtwatch.queue.outlook import Upcoming
 from wtwatch.tree.environment import Verdict
 from wtwatch.views import attention, status
 from wtwatch.views.as_json import document
-from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, QueueSnapshot, Results, Snapshot
-from wtwatch.views.terminal import say, styled
+from wtwatch.views.jobwords import one_line
+from wtwatch.views.snapshot import DaemonSnapshot, FailedJob, Holder, ProjectSnapshot, Results, Snapshot
+from wtwatch.views.terminal import folded, say, styled, width
 from wtwatch.words.model import EnvironmentState, Freshness, ago, counted, lasting, now
 
 _COLOURS = {
@@ -25,138 +28,267 @@ _ENVIRONMENTS: dict[EnvironmentState, tuple[str, str | None]] = {
     EnvironmentState.OK: ("✓ ok", "green"),
     EnvironmentState.NONE: ("none to look after", None),
 }
+_MARGIN = " " * 15
+"""What is before the text of each line: a label of up to 12 letters, between blanks."""
+
+_COMMAND = 40
+"""Letters of a command by hand that are shown."""
+
+_FEW = 3
+"""Batches that are named one by one."""
 
 
 def show(project: str | None = None, as_json: bool = False, short: bool = False) -> int:
     """Print where things stand: of the project of that name, else of this place, else of all.
 
-    Returns the exit code: 1 if something needs the user. Raises :class:`WtwatchError`.
+    ``short`` is for a prompt: of a place that is no project's it says nothing. Returns the exit code: 1 if
+    something needs the user. Raises :class:`WtwatchError`.
     """
-    found = meant(project)
+    found = meant(project, everywhere=as_json or not short)
     snapshot = status.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
     at = now()
     reasons = attention.reasons(snapshot, at)
     if as_json:
         say(json.dumps(document(snapshot), ensure_ascii=False, indent=1))
-    elif short:
-        say("  ".join(short_words(one) for one in snapshot.projects))
-    else:
+    elif not short:
         say("\n".join(screen(snapshot, reasons, at)))
+    elif not (snapshot.projects or snapshot.broken):
+        return 0
+    else:
+        say("  ".join([*map(short_words, snapshot.projects), *(f"{one.name} ✗" for one in snapshot.broken)]))
     return 1 if reasons else 0
 
 
 def short_words(project: ProjectSnapshot) -> str:
     """Return a project in a word or two, for a prompt."""
-    queue, results = project.queue, project.results
+    queue, results, batch = project.queue, project.results, project.batch
     words = [f"{project.name} {_MARKS[project.standpoint.freshness]}"]
-    words += [f"▶{number}"] if (number := queue.jobs["running"]) else []
+    words += ["⏸"] if queue.paused else []
+    if project.running:
+        words += [f"▶{batch.ended + 1}/{batch.jobs}" if batch else "▶"]
     words += [f"⏳{number}"] if (number := queue.jobs["waiting"]) else []
     words += [f"✗{queue.unseen}"] if queue.unseen else []
     words += [f"↑{results.ahead}"] if results.ahead else []
     return " ".join(words)
 
 
-def screen(snapshot: Snapshot, reasons: list[str], at: datetime) -> Iterator[str]:
-    """Yield the lines of the screen at the moment ``at``, with the ``reasons`` to look last."""
+def screen(snapshot: Snapshot, reasons: list[str], at: datetime, columns: int | None = None) -> Iterator[str]:
+    """Yield the lines of the screen at the moment ``at``, with the ``reasons`` to look last.
+
+    ``columns``: how wide a line may be, by default as wide as the terminal is, or 80.
+    """
+    wide = columns or width() or 80
     if not snapshot.projects and not snapshot.broken:
         yield "No projects yet. In the main tree of a superdataset: wtwatch init"
     for project in snapshot.projects:
-        yield from _project(project, at)
+        yield from _project(project, at, wide)
         yield ""
-    yield _line("daemon", _daemon(snapshot.daemon, at))
+    for line in _daemon(snapshot.daemon, at):
+        yield from line.shown(wide)
     if reasons:
         yield ""
         yield styled("Needs you:", "red", bold=True)
-        yield from (f"  • {reason}" for reason in reasons)
+        for reason in reasons:
+            yield from folded(f"  • {reason}", wide, indent="    ")
 
 
-def _project(project: ProjectSnapshot, at: datetime) -> Iterator[str]:
+class _Line:
+    """A line of the screen before it is broken; below its label, those that go on have none."""
+
+    def __init__(self, label: str, text: str, colour: str | None = None, cut: bool = False) -> None:
+        self.label, self.text, self.colour, self.cut = label, text, colour, cut
+
+    def shown(self, columns: int) -> Iterator[str]:
+        """Yield it as lines of at most so many columns; as one if it may be cut."""
+        whole = f"  {self.label:<12} {self.text}"
+        if self.cut and len(whole) > columns:
+            whole = whole[: columns - 1].rstrip() + "…"
+        first, *more = folded(whole, columns, indent=_MARGIN)
+        start = first[: len(_MARGIN)]
+        yield start + styled(first[len(start) :], self.colour)
+        yield from (_MARGIN + styled(line[len(_MARGIN) :], self.colour) for line in more)
+
+
+def _project(project: ProjectSnapshot, at: datetime, columns: int) -> Iterator[str]:
+    first, *more = folded(f"{project.name}  {project.path}", columns, indent="  ")
+    yield styled(first[: len(project.name)], bold=True) + first[len(project.name) :]
+    yield from more
+    for part in (_code, _work, _queue, _failures, _home):
+        for line in part(project, at):
+            yield from line.shown(columns)
+
+
+def _code(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+    """Say where code stands, and why it does not move."""
     freshness, reason, hint = project.standpoint
-    yield f"{styled(project.name, bold=True)}  {project.path}"
-    yield _line("bookmark", f"{project.bookmark} → {_tip(project)}")
-    yield _line("run tree", f"{_freshness(project, at)}  {project.run_tree}")
+    yield _Line("bookmark", f"{project.bookmark} → {_tip(project)}")
+    yield _Line("run tree", _freshness(project, at), _COLOURS[freshness])
+    yield _Line("", str(project.run_tree))
     if reason:
-        yield _line("", styled(reason, _COLOURS[freshness]))
-    for line in (hint or "").splitlines():
-        yield _line("", f"→ {line}")
+        yield _Line("", reason, _COLOURS[freshness])
+    yield from (_Line("", f"→ {line}") for line in (hint or "").splitlines())
     if project.edited:
-        yield _line("", styled("its code has edits; they are backed up before a move", "yellow"))
-    for one in project.busy:
-        if one.job is None:  # the job has its line
-            yield _line("busy", f"{one.name} (pid {one.pid}) for {ago(one.since, at)}")
-    yield _line("environment", _environment(project.environment))
-    yield _line("pointer", _pointer(project))
-    yield _line("queue", _queue(project.queue))
-    yield from _jobs(project, at)
-    yield _line("results", _results(project.results))
-    if project.backups:
-        unseen = f", {project.backups_unseen} new" if project.backups_unseen else ""
-        yield _line("backups", f"{project.backups}{unseen}  (wtwatch backups list)")
-    if project.newer:
-        yield _line("settings", "written for a newer wtwatch; what this one does not know is passed over")
+        yield _Line("", "its code has edits; they are backed up before a move", "yellow")
+    yield _environment(project.environment)
+    yield _pointer(project)
 
 
 def _tip(project: ProjectSnapshot) -> str:
     if project.tip is None:
         return project.missing or "gone"
-    return f"{project.tip[:10]} {project.subject or '(no description)'}"
+    return f"{project.tip[:10]} {one_line(project.subject or '') or '(no description)'}"
 
 
 def _freshness(project: ProjectSnapshot, at: datetime) -> str:
     word, last = project.standpoint.freshness, project.last_sync
     text = f"{_MARKS[word]} {word.value}"
-    if word is Freshness.BEHIND and project.applied:
-        text += f", at {project.applied[:10]}"
-    if word is Freshness.FRESH and last:
-        text += f", moved {ago(last.at, at)} ago in {last.seconds:.2f} s"
-    return styled(text, _COLOURS[word])
+    if word is Freshness.FRESH:
+        return text + (f", moved {ago(last.at, at)} ago in {last.seconds:.2f} s" if last else "")
+    if project.applied is None:
+        return text
+    place = "at the tip" if project.applied == project.tip else f"at {project.applied[:10]}"
+    return f"{text}, {'last ' if word is Freshness.MISSING else ''}{place}"
 
 
-def _environment(environment: Verdict) -> str:
+def _environment(environment: Verdict) -> _Line:
     text, colour = _ENVIRONMENTS.get(environment.state, (f"! {environment.state.value}", "red"))
-    return styled(f"{text}: {environment.detail}" if environment.detail else text, colour)
+    return _Line("environment", f"{text}: {environment.detail}" if environment.detail else text, colour)
 
 
-def _pointer(project: ProjectSnapshot) -> str:
+def _pointer(project: ProjectSnapshot) -> _Line:
     if project.recorded is None:
-        return styled("! the superdataset names no code commit", "red")
+        return _Line("pointer", "! the superdataset names no code commit", "red")
     if project.saved:
-        return styled("✓ saved", "green")
-    return styled(f"… the superdataset names {project.recorded[:10]}", "yellow")
+        return _Line("pointer", "✓ saved", "green")
+    return _Line("pointer", f"… the superdataset names {project.recorded[:10]}", "yellow")
 
 
-def _queue(queue: QueueSnapshot) -> str:
-    counts = [f"{number} {word}" for word, number in queue.jobs.items() if number]
-    if queue.standing:
-        counts.append(f"{queue.standing} standing (at every move)")
-    return (styled("paused · ", "yellow") if queue.paused else "") + (" · ".join(counts) or "empty")
-
-
-def _jobs(project: ProjectSnapshot, at: datetime) -> Iterator[str]:
-    job, settling = project.running, project.queue.settling
+def _work(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+    """Say what runs, and how far it is; and who else works in the run tree."""
+    job, batch = project.running, project.batch
     if job:
-        length = f"for {ago(job.started, at)}, on {job.code_sha[:10]}"
-        yield _line("", f"▶ job {job.id} {length}: {job.message or job.command}")
-    if settling:
-        yield _line("", f"batches start when the bookmark has been still for {settling:.0f} s more")
+        what = one_line(job.message or job.command)
+        yield _Line("running", f"▶ job {job.id} for {ago(job.started, at)}: {what}")
+        if not batch:
+            yield _Line("", f"on {job.code_sha[:10]}")
+    if batch:
+        yield _Line("" if job else "running", _progress(project, at))
+    yield from _by_hand([one for one in project.busy if one.by_hand], at)
+    for one in project.busy:
+        if one.job is None and not one.by_hand:  # the job has its line
+            yield _Line("busy", f"{one.name} (pid {one.pid}) for {ago(one.since, at)}")
 
 
-def _results(results: Results) -> str:
+def _progress(project: ProjectSnapshot, at: datetime) -> str:
+    """Return how far the batch is that is under way: on which code, n of m, failed so far, how long yet."""
+    job, batch = project.running, project.batch
+    assert batch is not None
+    code = f" on {batch.code_sha[:10]}" if batch.code_sha else ""
+    done = f"{batch.ended + 1} of {batch.jobs}" if job else f"{batch.ended} of {batch.jobs} ended"
+    words = [f"batch {batch.id}{code}: {done}"]
+    words += [f"{batch.failed} failed"] if batch.failed else []
+    words += [f"began {ago(batch.began, at)} ago"] if batch.began else []
+    left = batch.left((at - job.started).total_seconds() if job else None)
+    words += [f"about {lasting(left)} left"] if left is not None and left >= 1 else []
+    return " · ".join(words)
+
+
+def _by_hand(found: list[Holder], at: datetime) -> Iterator[_Line]:
+    """Say once what `wtwatch exec` runs, by the command itself where that is to be seen."""
+    if not found:
+        return
+    own = [one for one in found if not (one.command or "").startswith("wtwatch exec")]
+    first = min(own or found, key=lambda one: one.since)
+    said = (first.command if own else None) or first.name
+    said = one_line(said)
+    said = said if len(said) <= _COMMAND else said[: _COMMAND - 1] + "…"
+    yield _Line("exec", f"{said}  (pid {first.pid}) for {ago(first.since, at)}")
+
+
+def _queue(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+    """Say how much there is, what waits, and for what."""
+    queue = project.queue
+    counts = {word: number for word, number in queue.current.items() if number}
+    words = [*(word for word in queue.jobs if word in counts), *sorted(counts.keys() - queue.jobs.keys())]
+    yield _Line("queue", " · ".join(f"{counts[word]} {word}" for word in words) or "empty")
+    if queue.paused:
+        yield _Line("", "paused: nothing starts until `wtwatch queue resume`", "yellow")
+    if queue.due:
+        yield _Line("", f"next: {_batches(queue.due)}")
+    if queue.on_move:
+        yield _Line("", f"after the next move: {_batches(queue.on_move)}")
+    if queue.settling and not project.batch:
+        yield _Line("", f"starts when the bookmark has been still for {queue.settling:.0f} s more")
+    if queue.standing:
+        yield _Line("", f"at every move: {counted(queue.standing, 'standing job')}")
+
+
+def _batches(batches: tuple[Upcoming, ...]) -> str:
+    shown = [f"batch {one.id}, {counted(one.jobs, 'job')}" for one in batches[:_FEW]]
+    more = [f"and {len(batches) - _FEW} more"] if len(batches) > _FEW else []
+    return " · ".join([*shown, *more])
+
+
+def _failures(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+    """Say what failed and was not seen yet: a job, how it ended, its last words, and the ways on."""
+    label = "failed"
+    for job in project.failed:
+        yield _Line(label, f"✗ job {job.id}, {_ended(job)}: {job.what}", "red")
+        label = ""
+        if job.said:
+            yield _Line("", job.said, cut=True)
+    more = project.queue.unseen - len(project.failed)
+    if more > 0:
+        yield _Line(label, f"and {more} more: wtwatch queue list")
+    if project.failed:
+        yield _Line("", f"→ wtwatch queue logs {project.failed[0].id} · wtwatch queue retry --failed")
+
+
+def _ended(job: FailedJob) -> str:
+    return f"exit {job.exit}" if job.exit else job.state
+
+
+def _home(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+    """Say what is to be merged, what a merge brings the other way, and what was backed up."""
+    yield _results(project.results)
+    if project.results.behind:
+        behind = counted(project.results.behind, "commit")
+        yield _Line("", f"the main tree has {behind} that the run tree lacks; they come with a merge")
+    if project.backups:
+        yield _Line("backups", f"{_backups(project.backups, project.backups_unseen)}: wtwatch backups list")
+    if project.newer:
+        yield _Line("settings", "written for a newer wtwatch; what this one does not know is passed over")
+
+
+def _backups(number: int, unseen: int) -> str:
+    if unseen in (0, number):
+        return f"{number}{', not seen yet' if unseen else ''}"
+    return f"{number}, {unseen} of them not seen yet"
+
+
+def _results(results: Results) -> _Line:
     if not results.ahead:
-        return "✓ all in the main tree"
-    text = f"{counted(results.ahead, 'commit')} to bring home  (wtwatch merge)"
-    return styled(f"{text}; they conflict", "red") if results.conflict else text
+        return _Line("results", "✓ all in the main tree")
+    text = f"{counted(results.ahead, 'commit')} to bring home: wtwatch merge"
+    if results.conflict:
+        return _Line("results", f"{text}; they conflict", "red")
+    return _Line("results", text)
 
 
-def _daemon(daemon: DaemonSnapshot, at: datetime) -> str:
-    if not daemon.running:
-        return styled("! not running", "yellow") + "  (wtwatch service install, or wtwatch watch)"
-    if attention.is_silent(daemon):
-        return styled(f"! stands still, pid {daemon.pid}, for {lasting(daemon.silent or 0)}", "red")
-    watched = f", {daemon.watches} watches ({daemon.mode})" if daemon.mode else ""
-    up = f", up {ago(daemon.since, at)}" if daemon.since else ""
-    return styled("✓ running", "green") + f", pid {daemon.pid}{up}{watched}"
-
-
-def _line(label: str, text: str) -> str:
-    return f"  {label:<12} {text}"
+def _daemon(daemon: DaemonSnapshot, at: datetime) -> Iterator[_Line]:
+    if daemon.restarting:
+        yield _Line("daemon", "… restarting: wtwatch service status", "yellow")
+    elif not daemon.running:
+        yield _Line("daemon", "! not running: wtwatch service install, or wtwatch watch", "yellow")
+    elif attention.is_silent(daemon):
+        silent = f", for {lasting(daemon.silent)}" if daemon.silent else ""
+        yield _Line("daemon", f"! stands still, pid {daemon.pid}{silent}: kill -CONT {daemon.pid}", "red")
+    else:
+        up = f", up {ago(daemon.since, at)}" if daemon.since else ""
+        watched = f", {daemon.watches} watches ({daemon.mode})" if daemon.mode else ""
+        yield _Line("daemon", f"✓ running, pid {daemon.pid}{up}{watched}", "green")
+    if attention.is_of_another_version(daemon):
+        yield _Line("", f"of version {daemon.version}, but {__version__} is installed", "yellow")
+    if daemon.running and daemon.mode == "polling":
+        why = f": {daemon.why}" if daemon.why else ""
+        yield _Line("", f"looks for moves every second, instead of hearing of them{why}", "yellow")
