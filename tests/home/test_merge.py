@@ -5,19 +5,22 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Say
 from tests.full_disk import BIG, cut_git
 from tests.house import House, write
 from tests.lab import Lab, eventually
 from tests.room import let_git_know_nobody
 from wtwatch.doors.processes import words
 from wtwatch.doors.repo import Repo
-from wtwatch.home import harvest, merge
-from wtwatch.project.config import Project
+from wtwatch.home import harvest, merge, plan
+from wtwatch.project.config import Project, write_project
+from wtwatch.project.listing import register
 from wtwatch.words.errors import Busy, NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -135,7 +138,7 @@ def test_a_conflict_changes_nothing(site: Site) -> None:
     site.commit(site.main, {"same": "ours"})
     site.commit(site.run, {"same": "theirs"})
     before = site.facts()
-    with pytest.raises(merge.Conflict, match="same") as said:
+    with pytest.raises(plan.Conflict, match="same") as said:
         site.merge()
     assert said.value.hint and "merge runs" in said.value.hint and said.value.exit_code == 1
     assert site.facts() == before
@@ -143,11 +146,12 @@ def test_a_conflict_changes_nothing(site: Site) -> None:
 
 
 def pointers_conflict(site: Site) -> tuple[Sha, Sha]:
-    ours = site.house.commit({"a.py": "2"}, bookmark=False)
+    """Have both sides move the pointer; return what main's and the run tree's is then."""
+    ours = site.house.commit({"a.py": "2"}, bookmark=False, message="v5 draft")
     site.house.git("update-index", "--cacheinfo", f"160000,{ours},code", cwd=site.main)
     site.house.git("commit", "-q", "-m", "ours", cwd=site.main)
     site.house.git("checkout", "-q", "--detach", "HEAD~1")
-    theirs = site.house.commit({"a.py": "3"}, bookmark=False)
+    theirs = site.house.commit({"a.py": "3"}, bookmark=False, message="v5")
     site.house.git("update-index", "--cacheinfo", f"160000,{theirs},code", cwd=site.run)
     site.house.git("commit", "-q", "-m", "theirs", cwd=site.run)
     return ours, theirs
@@ -156,10 +160,14 @@ def pointers_conflict(site: Site) -> tuple[Sha, Sha]:
 @pytest.mark.parametrize("choice", ["main", "run"])
 def test_a_conflict_of_the_pointer_alone_is_the_users_to_decide(site: Site, choice: str) -> None:
     ours, theirs = pointers_conflict(site)
+    site.commit(site.run, {"out": "1"}, "[DATALAD RUNCMD] plot")
     before = site.facts()
-    with pytest.raises(merge.Conflict) as said:
+    with pytest.raises(plan.Conflict) as said:
         site.merge()
     assert said.value.hint and "--pointer main" in said.value.hint
+    main, run = said.value.message.splitlines()[1:]
+    assert main == f"  main {ours[:10]} v5 draft"
+    assert run == f"  run  {theirs[:10]} v5   ← the newest result ran on it"
     assert site.facts() == before
     stood = site.house.head(site.project.main_code)
     report = site.merge(choice)
@@ -167,6 +175,99 @@ def test_a_conflict_of_the_pointer_alone_is_the_users_to_decide(site: Site, choi
     assert recorded == (ours if choice == "main" else theirs)
     assert site.house.head(site.project.main_code) == stood, "the main tree's code never moves"
     assert report.pointer_differs == (recorded != stood)
+
+
+def test_what_the_newest_result_ran_on_is_named_also_if_neither_side_is_at_it(site: Site) -> None:
+    first = site.house.git("rev-parse", "HEAD:code", cwd=site.run)
+    site.commit(site.run, {"out": "1"}, "[DATALAD RUNCMD] plot")
+    pointers_conflict(site)
+    with pytest.raises(plan.Conflict) as said:
+        site.merge()
+    assert said.value.message.splitlines()[-1] == f"  the newest result ran on {first[:10]} more"
+
+
+def test_a_pointer_alone_makes_a_merge_commit_only_if_that_is_asked_for(site: Site) -> None:
+    _, theirs = pointers_conflict(site)
+    before = site.facts()
+    report = site.merge()
+    assert report.only_pointer and not report.steps and site.facts() == before
+    assert merge.conflicts(site.project) == ()
+    assert site.merge("run").steps
+    assert site.house.git("rev-parse", "HEAD:code", cwd=site.main) == theirs
+
+
+def test_of_merges_at_once_the_later_ones_find_nothing_to_merge(site: Site) -> None:
+    site.commit(site.run, {"out": "1"}, "[DATALAD RUNCMD] plot")
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: merge.bring(site.project), range(3)))
+    assert sorted(report.jobs for report in reports) == [0, 0, 1]
+
+
+def test_what_comes_home_is_told_by_job_and_by_folder(site: Site) -> None:
+    site.with_subdatasets()
+    site.commit(site.run, {"out/a/1": "12", "out/b/1": "1"}, "[DATALAD RUNCMD] first")
+    site.commit(site.run, {"out/a/1": "123", "out/a/2": "1"}, "[DATALAD RUNCMD] second")
+    site.commit(site.run, {"out/by-hand": "1"})
+    found = site.merge().harvest
+    assert found.by_job == (("second", 2, 4), ("first", 1, 1)), "a file is of the last job that wrote it"
+    assert found.by_folder == (("out/a/", 2, 4), ("out/b/", 1, 1), ("out/", 1, 1))
+    site.record(site.run, "inputs/deep", {"more.csv": "2\n"})
+    assert site.merge().harvest.by_folder == (("inputs/deep/", 1, 2),)
+
+
+def test_a_merge_is_undone_by_the_line_that_it_says(site: Site, say: Say) -> None:
+    site.with_subdatasets()
+    write_project(site.project)
+    register(site.project.name, site.project.state)
+    site.commit(site.main, {"mine": "1"})
+    site.record(site.run, "inputs/deep", {"more.csv": "2\n"})
+    site.commit(site.run, {"out/a": "1"}, "[DATALAD RUNCMD] plot")
+    before = site.facts()
+    write(site.main, "mine", "edited")
+    said = say(site.main, "merge").out
+    undo = said[said.index("Undo: ") + len("Undo: ") :]
+    for line in undo.splitlines():
+        subprocess.run(["sh", "-ec", line.strip()], check=True)
+    assert (site.main / "mine").read_text() == "edited"
+    write(site.main, "mine", "1")
+    site.house.git("update-index", "-q", "--refresh", cwd=site.main)
+    assert site.facts() == before
+
+
+def test_code_that_no_remote_has_is_named_with_the_line_that_brings_it_there(
+    site: Site, say: Say, tmp_path: Path
+) -> None:
+    write_project(site.project)
+    register(site.project.name, site.project.state)
+    site.commit(site.run, {"out/a": "1"}, "[DATALAD RUNCMD] plot")
+    assert "push" not in say(site.main, "merge", "--dry-run").out, "there is no remote"
+    site.house.git("init", "-q", "--bare", str(tmp_path / "hub"))
+    site.house.git("remote", "add", "hub", str(tmp_path / "hub"))
+    site.house.git("update-ref", f"refs/wtwatch/keep/{site.house.head()}", site.house.head())
+    said = say(site.main, "merge", "--dry-run").out
+    assert "1 code commit" in said
+    line = next(line for line in said.splitlines() if " push " in line)
+    subprocess.run(["sh", "-ec", line.strip()], check=True, capture_output=True)
+    assert site.house.git("for-each-ref", cwd=tmp_path / "hub")
+    site.house.git("push", "-q", "hub", "main")
+    assert "push" not in say(site.main, "merge", "--dry-run").out
+
+
+def test_git_need_not_read_again_what_a_merge_brought(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "MANY", 3)
+    log = tmp_path / "filtered"
+    site.house.git("config", "filter.annex.clean", f"echo >> {log}; cat", cwd=site.main)
+    site.commit(site.main, {".gitattributes": "* filter=annex\n"})
+    site.house.git("merge", "-q", "main", cwd=site.run)
+    site.house.git("config", "filter.annex.clean", "cat", cwd=site.main)
+    site.commit(site.run, {"out/1": "1\n", "out/2": "2\n", "out/3": "3\n"})
+    site.merge()
+    site.house.git("config", "filter.annex.clean", f"echo >> {log}; cat", cwd=site.main)
+    log.unlink(missing_ok=True)
+    assert site.house.git("--no-optional-locks", "status", "--porcelain", cwd=site.main) == ""
+    assert not log.exists()
 
 
 @pytest.mark.parametrize("hindrance", ["edit", "staged", "untracked", "ignored", "folder", "lock"])
@@ -237,7 +338,7 @@ def test_a_conflict_deep_inside_changes_nothing_anywhere(site: Site) -> None:
     site.record(site.run, "inputs/deep", {"same": "theirs"})
     site.commit(site.run / "inputs", {"fine": "1"})
     before = site.facts()
-    with pytest.raises(merge.Conflict, match="same"):
+    with pytest.raises(plan.Conflict, match="same"):
         site.merge()
     assert site.facts() == before
     assert merge.conflicts(site.project) == ("inputs/deep/same",)

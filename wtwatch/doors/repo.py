@@ -97,7 +97,7 @@ class Repo:
     def git(
         self,
         *args: str,
-        ok: Iterable[int] = (0,),
+        ok: Iterable[int] | None = (0,),
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
         hooks: bool = False,
@@ -105,7 +105,7 @@ class Repo:
     ) -> str:
         """Run git here and return what it printed, without the last newline; see :meth:`ask`.
 
-        ``ok`` are the exit codes that are no error. Raises :class:`CommandFailed`.
+        ``ok`` are the exit codes that are no error (``None``: all). Raises :class:`CommandFailed`.
         """
         with self.ask(*args, env=env, hooks=hooks, feed=stdin is not None, limit=limit) as asking:
             return asking.answer(ok, stdin)
@@ -401,6 +401,14 @@ class HistoryReader:
     def commits(self, revisions: str) -> Iterator[Commit]:
         """Yield the commits that ``revisions`` names (gitrevisions(7)), newest first."""
         yield from self._opened.iter_commits(revisions)
+
+    def gitlink(self, commit: str, path: str) -> Sha | None:
+        """Return the commit that ``commit`` records for the subdataset at ``path``, if it does."""
+        try:
+            found = self._opened.commit(commit).tree / path
+        except KeyError:
+            return None
+        return Sha(found.hexsha) if found.type == "submodule" else None
 
 
 def _without_settings(words: Iterable[str]) -> list[str]:

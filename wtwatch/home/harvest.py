@@ -1,31 +1,59 @@
-"""What commits bring: jobs, files and bytes, counted in one repository."""
+"""What commits bring: jobs, files and bytes, by job and by folder."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.repo import GitAsking, Repo, history
+from wtwatch.doors.repo import GITLINK, GitAsking, Repo
 from wtwatch.words.model import Sha
 
-_MARK = "[DATALAD RUNCMD]"
+RUN = "[DATALAD RUNCMD]"
+"""How the message begins of a commit that DataLad made of a run."""
+
 _SYMLINK = "120000"
 
-_LONGEST_POINTER = 1024
-"""Bytes of the longest file that may be a pointer of git-annex: its key is a file's name, of 255 at most."""
+_IN_ANNEX = b"annex/objects/"
+
+_POINTER_SIZES = range(len("/annex/objects/") + len("URL--x"), 1024 + 1)
+"""Bytes that a pointer of git-annex may have: its key is a file's name, of 255 at most, with a backend's."""
 
 
-class _Blob(NamedTuple):
-    mode: str
-    sha: Sha
+class Brought(NamedTuple):
+    """Files and bytes that one job, or one folder, brings."""
+
+    what: str
+    files: int
+    size: int
 
 
 class Harvest(NamedTuple):
-    """Jobs, files and bytes that a range of commits brings, and the commits' subjects, oldest first."""
+    """Jobs, files and bytes that a range of commits brings, and the commits' subjects, oldest first.
+
+    ``by_job`` has the jobs by their messages, those that brought files, each file with the last that wrote
+    it; ``by_folder`` the folders. ``gitlinks`` are the commits that the range names for each subdataset.
+    """
 
     jobs: int = 0
     files: int = 0
     size: int = 0
     commits: tuple[str, ...] = ()
+    by_job: tuple[Brought, ...] = ()
+    by_folder: tuple[Brought, ...] = ()
+    gitlinks: Mapping[str, tuple[Sha, ...]] = {}
+
+
+class _File(NamedTuple):
+    path: str
+    mode: str
+    blob: Sha
+    size: int = 0
+    job: str = ""
+
+
+class _Commit(NamedTuple):
+    subject: str
+    changes: tuple[_File, ...]
 
 
 def start_apart(repo: Repo, ours: str, theirs: str) -> GitAsking:
@@ -41,32 +69,111 @@ def apart(repo: Repo, started: GitAsking) -> tuple[int, int]:
 
 def count(repo: Repo, ours: Sha, theirs: Sha) -> Harvest:
     """Return what ``theirs`` has that ``ours`` lacks; an annexed file counts with the size of its content."""
-    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
-    shape = ("-r", "-z", "--raw", "--no-renames", "--diff-filter=AMT", "--ignore-submodules")
-    fields = repo.git("diff-tree", *shape, base, theirs).split("\0")
-    files = [_Blob(line.split()[1], Sha(line.split()[3])) for line in fields[::2] if line]
-    with history(repo.path) as reader:
-        commits = [str(commit.summary) for commit in reader.commits(f"{ours}..{theirs}")]
-    jobs = sum(summary.startswith(_MARK) for summary in commits)
-    return Harvest(jobs, len(files), _size(repo, files), tuple(reversed(commits)))
+    return _harvest(*_look(repo, ours, theirs))
 
 
-def total(repo_path: Path, steps: list[tuple[str, Sha, Sha]]) -> Harvest:
+def total(repo_path: Path, steps: Sequence[tuple[str, Sha, Sha]]) -> Harvest:
     """Return what several datasets below ``repo_path`` bring together; the last one names the commits."""
-    found = [count(Repo(repo_path / path), ours, theirs) for path, ours, theirs in steps]
-    if not found:
-        return Harvest()
-    files, size = sum(one.files for one in found), sum(one.size for one in found)
-    return Harvest(sum(one.jobs for one in found[-1:]), files, size, found[-1].commits)
+    found: list[_File] = []
+    commits: list[_Commit] = []
+    for path, ours, theirs in steps:
+        commits, files = _look(Repo(repo_path / path), ours, theirs)
+        found += [file._replace(path=f"{path}/{file.path}" if path else file.path) for file in files]
+    return _harvest(commits, found)
 
 
-def _size(repo: Repo, files: Sequence[_Blob]) -> int:
+def _look(repo: Repo, ours: Sha, theirs: Sha) -> tuple[list[_Commit], list[_File]]:
+    """Return the commits of a range, oldest first, and the files that it brings in the end."""
+    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
+    raw = ("--raw", "-r", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT")
+    with (
+        repo.ask("log", "--reverse", "--format=%x01%H%x00%s", *raw, f"{ours}..{theirs}") as telling,
+        repo.ask("diff-tree", *raw, "--ignore-submodules", base, theirs) as comparing,
+    ):
+        files = list(_changes(iter(comparing.answer().split("\0"))))
+        sizing = _sizes(repo, files)
+        commits = list(_commits(iter(telling.answer().split("\0"))))
+    wrote = {change.path: commit.subject for commit in commits for change in commit.changes}
+    return commits, [file._replace(size=sizing[file.blob], job=wrote.get(file.path, "")) for file in files]
+
+
+def _commits(fields: Iterator[str]) -> Iterator[_Commit]:
+    """Read `git log`: for each commit a field with its id and one with its subject, then its changes."""
+    subject: str | None = None
+    changes: list[str] = []
+    for field in fields:
+        if field.startswith("\1"):
+            if subject is not None:
+                yield _Commit(subject, tuple(_changes(iter(changes))))
+            subject, changes = next(fields), []
+        elif field:
+            changes += [field.lstrip("\n"), next(fields)]
+    if subject is not None:
+        yield _Commit(subject, tuple(_changes(iter(changes))))
+
+
+def _changes(fields: Iterator[str]) -> Iterator[_File]:
+    for facts in fields:
+        if facts:
+            _, mode, _, blob, _ = facts.split()
+            yield _File(next(fields), mode, Sha(blob))
+
+
+def _harvest(commits: Sequence[_Commit], files: Sequence[_File]) -> Harvest:
+    subjects = tuple(commit.subject for commit in commits)
+    links: dict[str, list[Sha]] = {}
+    for commit in commits:
+        for change in commit.changes:
+            if change.mode == GITLINK:
+                links.setdefault(change.path, []).append(change.blob)
+    of_jobs = [file for file in files if file.job.startswith(RUN)]
+    return Harvest(
+        jobs=sum(subject.startswith(RUN) for subject in subjects),
+        files=len(files),
+        size=sum(file.size for file in files),
+        commits=subjects,
+        by_job=_grouped((file.job.removeprefix(RUN).strip(), file) for file in of_jobs),
+        by_folder=_grouped((folder, file) for folder, file in _in_folders(files)),
+        gitlinks={path: tuple(dict.fromkeys(found)) for path, found in links.items()},
+    )
+
+
+def _grouped(named: Iterable[tuple[str, _File]]) -> tuple[Brought, ...]:
+    files: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for name, file in named:
+        files[name] += 1
+        sizes[name] += file.size
+    return tuple(Brought(name, number, sizes[name]) for name, number in files.items())
+
+
+def _in_folders(files: Sequence[_File]) -> Iterator[tuple[str, _File]]:
+    """Yield each file with the folder that it counts to: one level below what all have in common."""
+    folders = [file.path.split("/")[:-1] for file in files]
+    common = 0
+    while folders and len({tuple(folder[: common + 1]) for folder in folders}) == 1 and folders[0][common:]:
+        common += 1
+    for folder, file in zip(folders, files, strict=True):
+        yield "/".join(folder[: common + 1]) + "/" if folder else "./", file
+
+
+def _sizes(repo: Repo, files: Sequence[_File]) -> dict[Sha, int]:
     """Return the bytes of the content of files, whether it is in git or in the annex."""
-    sizes = repo.sizes({file.sha for file in files})
-    leading = {file.sha for file in files if file.mode == _SYMLINK or sizes[file.sha] <= _LONGEST_POINTER}
-    for sha, text in repo.contents(leading).items():
-        sizes[sha] = _size_in_annex(text, sizes[sha])
-    return sum(sizes[file.sha] for file in files)
+    from concurrent.futures import ThreadPoolExecutor
+
+    links = {file.blob for file in files if file.mode == _SYMLINK}
+    plain = {file.blob for file in files if file.mode != _SYMLINK} - links
+    with ThreadPoolExecutor(1) as beside:  # git reads some while others are asked for
+        of_links = beside.submit(_sizes_in_annex, repo, links)
+        sizes = repo.sizes(plain) if plain else {}
+        short = {blob for blob, size in sizes.items() if size in _POINTER_SIZES}
+        return sizes | _sizes_in_annex(repo, short) | of_links.result()
+
+
+def _sizes_in_annex(repo: Repo, blobs: Collection[Sha]) -> dict[Sha, int]:
+    if not blobs:
+        return {}
+    return {blob: _size_in_annex(text, len(text)) for blob, text in repo.contents(blobs).items()}
 
 
 def _size_in_annex(text: bytes, otherwise: int) -> int:
@@ -75,7 +182,7 @@ def _size_in_annex(text: bytes, otherwise: int) -> int:
     ``text`` is what git has of the file: a link into the annex, or a pointer.
     """
     target = text.split(b"\n", 1)[0]
-    if b"annex/objects/" not in target:
+    if _IN_ANNEX not in target:
         return otherwise
     for part in target.rsplit(b"/", 1)[-1].split(b"-"):
         if part[:1] == b"s" and part[1:].isdigit():

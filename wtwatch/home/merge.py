@@ -1,14 +1,17 @@
 """Bring results home: from the run tree's branch into the main tree, never half, never over open edits."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
-from wtwatch.doors.repo import GITLINK, Repo
-from wtwatch.home import harvest
+from wtwatch.doors.repo import Repo
+from wtwatch.home import harvest, pointers
+from wtwatch.home.harvest import Harvest
+from wtwatch.home.plan import Conflict, Planner, Step
 from wtwatch.project.config import Project
 from wtwatch.tree import checkout
 from wtwatch.tree.busy import datalad_runs_in, gits_in
@@ -16,51 +19,51 @@ from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
 
-
-class Step(NamedTuple):
-    """What one dataset of the main tree needs: its branch goes from ``ours`` to ``target``.
-
-    ``path`` is relative to the main tree, empty for the superdataset itself. ``target`` is ``theirs`` where
-    that is a fast-forward, else the merge commit.
-    """
-
-    path: str
-    branch: str
-    ours: Sha
-    theirs: Sha
-    target: Sha
-
-    @property
-    def fast_forward(self) -> bool:
-        """No merge commit is needed."""
-        return self.target == self.theirs
+MANY = 100
+"""So many files and more are worth a second, after which git does not read them again at each look."""
 
 
 class Report(NamedTuple):
-    """What came (or would come) home."""
+    """What came (or would come) home.
+
+    ``pointer_differs``: the main tree's code stands elsewhere than the superdataset names then;
+    ``only_pointer``: both sides differ, but the run tree's in the pointer of code alone. ``lacking`` is a
+    remote of code, and how many code commits that these results name it seems to lack.
+    """
 
     steps: tuple[Step, ...] = ()
-    jobs: int = 0
-    files: int = 0
-    size: int = 0
+    harvest: Harvest = Harvest()
     pointer_differs: bool = False
+    only_pointer: bool = False
     above: Path | None = None
-    commits: tuple[str, ...] = ()
+    lacking: tuple[str, int] | None = None
 
+    @property
+    def jobs(self) -> int:
+        """How many results of DataLad's runs come."""
+        return self.harvest.jobs
 
-class Conflict(WtwatchError):
-    """Both sides changed the same places; ``paths`` are relative to the main tree."""
+    @property
+    def files(self) -> int:
+        """How many files come."""
+        return self.harvest.files
 
-    def __init__(self, message: str, hint: str, paths: tuple[str, ...]) -> None:
-        super().__init__(message, hint)
-        self.paths = paths
+    @property
+    def size(self) -> int:
+        """How many bytes they have."""
+        return self.harvest.size
+
+    @property
+    def commits(self) -> tuple[str, ...]:
+        """The subjects of the superdataset's commits, oldest first."""
+        return self.harvest.commits
 
 
 def conflicts(project: Project) -> tuple[str, ...]:
     """Return the paths, relative to the main tree, that would conflict in a merge; nothing is changed."""
     try:
         with scratch_folder("wtwatch-merge-") as scratch:
-            _Planner(project, project.merge_pointer, scratch).steps_to_bookmark()
+            Planner(project, None, scratch).steps_to_bookmark()
     except Conflict as conflict:
         return conflict.paths
     except WtwatchError:  # what else would stop a merge is for `merge` to say
@@ -77,17 +80,37 @@ def prepare(project: Project, pointer: str | None = None) -> Report:
     """
     with _lock(project):
         recover(project)
+    return _plan(project, pointer)
+
+
+def bring(project: Project, pointer: str | None = None) -> Report:
+    """Do what :func:`prepare` plans, and return what was done; what another merge just did is not in it."""
+    with _lock(project):
+        recover(project)
+        report = _plan(project, pointer)
+        _do(project, report)
+    return report
+
+
+def _plan(project: Project, pointer: str | None) -> Report:
     main = Repo(project.main_tree)
     _check_main(project, main)
-    steps = tuple(_Planner(project, pointer or project.merge_pointer).steps_to_bookmark())
-    for step in steps:
-        _check_room(Repo(main.path / step.path), step)
+    planner = Planner(project, pointer)
+    steps = tuple(planner.steps_to_bookmark())
     if not steps:
-        return Report()
-    found = harvest.total(main.path, [(step.path, step.ours, step.theirs) for step in steps])
+        return Report(only_pointer=planner.only_pointer)
+    found = _look(main, steps)
     after = steps[-1].target if not steps[-1].path else "HEAD"
-    differs = _pointer_differs(project, main, after)
-    return Report(steps, found.jobs, found.files, found.size, differs, _above(main), found.commits)
+    code = main.tree(after, project.code).get(project.code)
+    differs = code is not None and code.sha != Repo(project.main_code).resolve("HEAD")
+    named = {*found.gitlinks.get(project.code, ()), *([code.sha] if code else [])}
+    return Report(
+        steps,
+        found,
+        pointer_differs=differs,
+        above=_above(main),
+        lacking=pointers.lacking(project, named),
+    )
 
 
 def _lock(project: Project) -> AbstractContextManager[int]:
@@ -106,111 +129,13 @@ def _check_main(project: Project, main: Repo) -> None:
         )
 
 
-class _Planner:
-    """Works out the steps of a merge.
-
-    With ``scratch``, a folder, its objects go there, and are only the trees of merge commits.
-    """
-
-    def __init__(self, project: Project, pointer: str, scratch: Path | None = None) -> None:
-        self.project = project
-        self.pointer = pointer
-        self.scratch = scratch
-
-    def steps_to_bookmark(self) -> list[Step]:
-        """Return all steps, deepest first."""
-        theirs = Repo(self.project.main_tree).resolve(self.project.bookmark_ref)
-        return self._steps("", theirs) if theirs else []
-
-    def _steps(self, path: str, theirs: Sha) -> list[Step]:
-        repo = Repo(self.project.main_tree / path)
-        if self.scratch:  # each its own: what stands for a commit here is a tree there
-            objects = self.scratch / path / "objects"
-            objects.mkdir(parents=True)
-            repo = repo.writing_to(objects)
-        ours = repo.resolve("HEAD")
-        if ours is None or repo.is_ancestor(theirs, ours):
-            return []
-        if repo.resolve(theirs) is None:
-            raise WtwatchError(
-                f"{repo.path} lacks the commit {theirs[:10]} that the results name.",
-                f"git -C {repo.path} fetch --all, or `datalad update` there.",
-            )
-        branch = repo.branch()
-        if branch is None:
-            raise WtwatchError(
-                f"{repo.path} has results to take, but is on no branch.", f"git -C {repo.path} switch BRANCH"
-            )
-        inner: list[Step] = []
-        for name, recorded in _changed_gitlinks(repo, ours, theirs):
-            below = f"{path}/{name}" if path else name
-            if below != self.project.code and (repo.path / name / ".git").exists():
-                inner += self._steps(below, recorded)
-        target = theirs
-        if not repo.is_ancestor(ours, theirs):
-            done = {step.path.removeprefix(f"{path}/" if path else ""): step.target for step in inner}
-            target = self._merged(repo, path, ours, theirs, done)
-        return [*inner, Step(path, branch, ours, theirs, target)]
-
-    def _merged(self, repo: Repo, path: str, ours: Sha, theirs: Sha, done: dict[str, Sha]) -> Sha:
-        tree, conflicts = _try_merge(repo, ours, theirs)
-        for name in [name for name in conflicts if name in done]:
-            tree = repo.with_gitlink(tree, name, done[name])
-            conflicts = tuple(other for other in conflicts if other != name)
-        code = self.project.code
-        if conflicts == (code,) and not path and self.pointer in ("main", "run"):
-            side = repo.tree(ours if self.pointer == "main" else theirs, code).get(code)
-            if side is not None and side.mode == GITLINK:
-                tree, conflicts = repo.with_gitlink(tree, code, side.sha), ()
-        if conflicts:
-            raise _conflict(self.project, repo, path, conflicts)
-        if self.scratch:
-            return Sha(tree)
-        return repo.commit_tree(tree, [ours, theirs], f"Merge results of {self.project.bookmark}")
-
-
-def _try_merge(repo: Repo, ours: Sha, theirs: Sha) -> tuple[str, tuple[str, ...]]:
-    """Return the tree of a merge and the paths in conflict, without touching anything (git-merge-tree(1))."""
-    out = repo.git(
-        "merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs, ok=(0, 1)
-    )
-    tree, *conflicts = out.split("\0")
-    return tree, tuple(path for path in conflicts if path)
-
-
-def _changed_gitlinks(repo: Repo, ours: Sha, theirs: Sha) -> Iterator[tuple[str, Sha]]:
-    """Yield the subdatasets that ``theirs`` changed, and the commits that it records for them."""
-    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
-    raw = repo.git("diff-tree", "-r", "--raw", "-z", "--no-renames", base, theirs).split("\0")
-    for line, path in zip(raw[::2], raw[1::2], strict=False):
-        if line.split()[1] == GITLINK:
-            yield path, Sha(line.split()[3])
-
-
-def _conflict(project: Project, repo: Repo, path: str, conflicts: tuple[str, ...]) -> Conflict:
-    paths = tuple(f"{path}/{name}" if path else name for name in conflicts)
-    if paths == (project.code,):
-        return Conflict(
-            f"Only the pointer of {project.code} conflicts: both branches moved it. Nothing was changed.",
-            "Say whose it shall be: wtwatch merge --pointer main   (or run)",
-            paths,
-        )
-    shown = ", ".join(conflicts[:5]) + (f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else "")
-    return Conflict(
-        f"The results conflict with the main branch in {len(conflicts)} places of {repo.path}: {shown}. "
-        "Nothing was changed.",
-        f"Merge by hand: git -C {repo.path} merge {project.bookmark}",
-        paths,
-    )
-
-
 def _check_room(repo: Repo, step: Step) -> None:
     """Raise :class:`WtwatchError` if git would refuse a step, so that no step before it is done alone."""
     word, lock = repo.operation(), checkout.index_lock(repo)
     if word:
         raise WtwatchError(f"A {word} in {repo.path} is not finished.", f"git {word} --abort, or finish it.")
     if lock:
-        hint = f"Wait for it; if no git runs there (it crashed), remove {lock}."
+        hint = f"Wait for it; if no git runs there (it crashed), remove {quoted(lock)}."
         raise Busy(f"Another git command works in {repo.path}.", hint)
     hindered = checkout.hindrances(repo, step.ours, step.target)
     if hindered:
@@ -222,9 +147,17 @@ def _check_room(repo: Repo, step: Step) -> None:
         )
 
 
-def _pointer_differs(project: Project, main: Repo, after: str) -> bool:
-    entry = main.tree(after, project.code).get(project.code)
-    return entry is not None and entry.sha != Repo(project.main_code).resolve("HEAD")
+def _look(main: Repo, steps: Sequence[Step]) -> Harvest:
+    """Return what the steps bring, once it is clear that git would take them all (looked at side by side)."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as beside:
+        counting = beside.submit(
+            harvest.total, main.path, [(step.path, step.ours, step.theirs) for step in steps]
+        )
+        for step in steps:
+            _check_room(Repo(main.path / step.path), step)
+        return counting.result()
 
 
 def _above(main: Repo) -> Path | None:
@@ -239,21 +172,40 @@ def act(project: Project, report: Report) -> None:
     """
     with _lock(project):
         recover(project)
-        for step in report.steps:
-            repo, journal = Repo(project.main_tree / step.path), _journal(project)
-            facts = {"path": step.path, "branch": step.branch, "from": step.ours, "to": step.target}
-            journal.open(facts)
-            words = ("-q", "--ff-only", "--no-autostash", "--no-overwrite-ignore", step.target)
-            try:
-                repo.git("merge", *words, hooks=True)
-            except CommandFailed as error:
-                _end_cut_off(project)
-                raise WtwatchError(
-                    f"Git refused to change {repo.path}, and left it as it was:\n{error.stderr.strip()}",
-                    f"{_way_out(repo, error.stderr)}, then `wtwatch merge` again: it does the rest.",
-                ) from error
-            _make_whole(repo, step.ours, step.target)
-            journal.close()
+        _do(project, report)
+
+
+def _do(project: Project, report: Report) -> None:
+    for step in report.steps:
+        repo, journal = Repo(project.main_tree / step.path), _journal(project)
+        facts = {"path": step.path, "branch": step.branch, "from": step.ours, "to": step.target}
+        journal.open(facts)
+        words = ("-q", "--ff-only", "--no-autostash", "--no-overwrite-ignore", step.target)
+        try:
+            repo.git("merge", *words, hooks=True)
+        except CommandFailed as error:
+            _end_cut_off(project)
+            raise WtwatchError(
+                f"Git refused to change {repo.path}, and left it as it was:\n{error.stderr.strip()}",
+                f"{_way_out(repo, error.stderr)}, then `wtwatch merge` again: it does the rest.",
+            ) from error
+        _make_whole(repo, step.ours, step.target)
+        journal.close()
+    if report.files >= MANY:
+        _vouch(project, report.steps)
+
+
+def _vouch(project: Project, steps: Sequence[Step]) -> None:
+    """Have each index vouch for the files that just came.
+
+    Git distrusts files that are as young as its index, to the second (racy-git of git's technical notes), and
+    reads them again at each look until it writes its index: those of git-annex through its filter, which
+    takes a millisecond each. So they are compared byte for byte, without that filter, in the next second.
+    """
+    time.sleep(1.02 - time.time() % 1.0)  # the clock of file systems is some milliseconds late
+    for step in steps:
+        settings = ("-c", "filter.annex.process=", "-c", "filter.annex.clean=cat")
+        Repo(project.main_tree / step.path).git(*settings, "update-index", "-q", "--refresh", ok=None)
 
 
 def _way_out(repo: Repo, said: str) -> str:

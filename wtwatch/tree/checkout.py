@@ -117,21 +117,27 @@ def hindrances(repo: Repo, old: Sha, new: Sha) -> list[str]:
 
 
 def _occupants(root: Path, path: str, checked: dict[str, str | None]) -> Iterator[str]:
-    """Yield what lies on disk at ``path``, at one of its parents that is no plain folder, or below it."""
+    """Yield what lies on disk at ``path``, at one of its parents that is no plain folder, or below it.
+
+    ``checked`` keeps what :func:`_hindrance` said of parents, as many paths share theirs.
+    """
     parts = path.split("/")
     for depth in range(1, len(parts)):
         parent = "/".join(parts[:depth])
         if parent not in checked:
             checked[parent] = _hindrance(root, parent)
-        if checked[parent] is not None:
-            yield str(checked[parent])
+        found = checked[parent]
+        if found is not None:
+            yield from filter(None, (found,))
             return
-    full = root / path
-    if not full.is_dir() or full.is_symlink():
-        if os.path.lexists(full):
-            yield path
+    try:
+        kind = os.lstat(f"{root}/{path}").st_mode
+    except OSError:
         return
-    for folder, subfolders, files in os.walk(full):
+    if not stat.S_ISDIR(kind):
+        yield path
+        return
+    for folder, subfolders, files in os.walk(root / path):
         if ".git" in subfolders or ".git" in files:
             subfolders.clear()
             yield os.path.relpath(folder, root) + "/"
@@ -141,8 +147,11 @@ def _occupants(root: Path, path: str, checked: dict[str, str | None]) -> Iterato
 
 
 def _hindrance(root: Path, parent: str) -> str | None:
+    """Return what bars the way at a folder: ``None`` if that is plain, nothing ("") if nothing lies there."""
     full = root / parent
-    if full.is_symlink() or (full.exists() and not full.is_dir()):
+    if not os.path.lexists(full):
+        return ""
+    if full.is_symlink() or not full.is_dir():
         return parent
     return f"{parent}/" if os.path.lexists(full / ".git") else None
 

@@ -1,0 +1,156 @@
+"""What a merge would do, worked out without touching a file: a step a dataset, deepest first."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.home import pointers
+from wtwatch.project.config import Project
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Sha
+from wtwatch.words.quoting import quoted
+
+
+class Step(NamedTuple):
+    """What one dataset of the main tree needs: its branch goes from ``ours`` to ``target``.
+
+    ``path`` is relative to the main tree, empty for the superdataset itself. ``target`` is ``theirs`` where
+    that is a fast-forward, else the merge commit.
+    """
+
+    path: str
+    branch: str
+    ours: Sha
+    theirs: Sha
+    target: Sha
+
+    @property
+    def fast_forward(self) -> bool:
+        """No merge commit is needed."""
+        return self.target == self.theirs
+
+
+class Conflict(WtwatchError):
+    """Both sides changed the same places; ``paths`` are relative to the main tree."""
+
+    def __init__(self, message: str, hint: str, paths: tuple[str, ...]) -> None:
+        super().__init__(message, hint)
+        self.paths = paths
+
+
+class Planner:
+    """Works out the steps of a merge.
+
+    ``pointer`` says whose pointer of code is kept where both moved it: "main", "run", or ``None`` for what
+    the settings say; then nothing is done about a pointer alone (:attr:`only_pointer` is set). With
+    ``scratch``, a folder, its objects go there, and are only the trees of merge commits.
+    """
+
+    def __init__(self, project: Project, pointer: str | None, scratch: Path | None = None) -> None:
+        self.project = project
+        self.asked = pointer is not None
+        self.pointer = pointer or project.merge_pointer
+        self.scratch = scratch
+        self.only_pointer = False
+
+    def steps_to_bookmark(self) -> list[Step]:
+        """Return all steps, deepest first."""
+        theirs = Repo(self.project.main_tree).resolve(self.project.bookmark_ref)
+        return self._steps("", theirs) if theirs else []
+
+    def _steps(self, path: str, theirs: Sha) -> list[Step]:
+        repo = Repo(self.project.main_tree / path)
+        if self.scratch:  # each its own: what stands for a commit here is a tree there
+            objects = self.scratch / path / "objects"
+            objects.mkdir(parents=True)
+            repo = repo.writing_to(objects)
+        ours = repo.resolve("HEAD")
+        if ours is None or repo.is_ancestor(theirs, ours):
+            return []
+        if repo.resolve(theirs) is None:
+            raise WtwatchError(
+                f"{repo.path} lacks the commit {theirs[:10]} that the results name.",
+                f"git -C {repo.path} fetch --all, or `datalad update` there.",
+            )
+        branch = repo.branch()
+        if branch is None:
+            raise WtwatchError(
+                f"{repo.path} has results to take, but is on no branch.",
+                f"git -C {quoted(repo.path)} switch BRANCH",
+            )
+        inner: list[Step] = []
+        forward = repo.is_ancestor(ours, theirs)
+        changes = _changes(repo, ours, theirs)
+        alone = not path and {name for name, _ in changes} == {self.project.code}
+        if alone and not forward and not self.asked:
+            self.only_pointer = True
+            return []
+        for name, recorded in _gitlinks(changes):
+            below = f"{path}/{name}" if path else name
+            if below != self.project.code and (repo.path / name / ".git").exists():
+                inner += self._steps(below, recorded)
+        target = theirs
+        if not forward:
+            done = {step.path.removeprefix(f"{path}/" if path else ""): step.target for step in inner}
+            target = self._merged(repo, path, ours, theirs, done)
+        return [*inner, Step(path, branch, ours, theirs, target)]
+
+    def _merged(self, repo: Repo, path: str, ours: Sha, theirs: Sha, done: dict[str, Sha]) -> Sha:
+        tree, conflicts = _try_merge(repo, ours, theirs)
+        for name in [name for name in conflicts if name in done]:
+            tree = repo.with_gitlink(tree, name, done[name])
+            conflicts = tuple(other for other in conflicts if other != name)
+        code = self.project.code
+        if conflicts == (code,) and not path and self.pointer in ("main", "run"):
+            side = repo.tree(ours if self.pointer == "main" else theirs, code).get(code)
+            if side is not None and side.mode == GITLINK:
+                tree, conflicts = repo.with_gitlink(tree, code, side.sha), ()
+        if conflicts == (code,) and not path:
+            raise self._pointer_conflict(repo, ours, theirs)
+        if conflicts:
+            raise _conflict(self.project, repo, path, conflicts)
+        if self.scratch:
+            return Sha(tree)
+        return repo.commit_tree(tree, [ours, theirs], f"Merge results of {self.project.bookmark}")
+
+    def _pointer_conflict(self, repo: Repo, ours: Sha, theirs: Sha) -> Conflict:
+        code = self.project.code
+        sides = [] if self.scratch else pointers.sides(self.project, repo, ours, theirs)
+        said = f"Only the pointer of {code} conflicts: both branches moved it. Nothing was changed."
+        hint = "Say whose it shall be: wtwatch merge --pointer main   (or run)"
+        return Conflict("\n".join([said, *sides]), hint, (code,))
+
+
+def _try_merge(repo: Repo, ours: Sha, theirs: Sha) -> tuple[str, tuple[str, ...]]:
+    """Return the tree of a merge and the paths in conflict, without touching anything (git-merge-tree(1))."""
+    out = repo.git(
+        "merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs, ok=(0, 1)
+    )
+    tree, *conflicts = out.split("\0")
+    return tree, tuple(path for path in conflicts if path)
+
+
+def _changes(repo: Repo, ours: Sha, theirs: Sha) -> list[tuple[str, str]]:
+    """Return the paths that ``theirs`` changed since both were one, and what git says of each."""
+    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
+    raw = repo.git("diff-tree", "-r", "--raw", "-z", "--no-renames", base, theirs).split("\0")
+    return [(path, line) for line, path in zip(raw[::2], raw[1::2], strict=False)]
+
+
+def _gitlinks(changes: list[tuple[str, str]]) -> Iterator[tuple[str, Sha]]:
+    """Yield the subdatasets among changes, and the commits that are recorded for them."""
+    for path, line in changes:
+        if line.split()[1] == GITLINK:
+            yield path, Sha(line.split()[3])
+
+
+def _conflict(project: Project, repo: Repo, path: str, conflicts: tuple[str, ...]) -> Conflict:
+    paths = tuple(f"{path}/{name}" if path else name for name in conflicts)
+    shown = ", ".join(conflicts[:5]) + (f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else "")
+    return Conflict(
+        f"The results conflict with the main branch in {len(conflicts)} places of {repo.path}: {shown}. "
+        "Nothing was changed.",
+        f"Merge by hand: git -C {quoted(repo.path)} merge {quoted(project.bookmark)}",
+        paths,
+    )
