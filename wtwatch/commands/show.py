@@ -10,18 +10,19 @@ import click
 from wtwatch.commands.front import project_option
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
-from wtwatch.project.registry import one
+from wtwatch.project.registry import here, known, one, projects_at
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.rows import number_of
 from wtwatch.queue.wanted import batch_number
 from wtwatch.tree import backups
-from wtwatch.views import one_batch, one_job
+from wtwatch.views import one_batch, one_file, one_job
 from wtwatch.views.terminal import say, width
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import now
 
 _BATCH = re.compile(r"b\d+", re.ASCII)
+_NUMBER = re.compile(r"\d+", re.ASCII)
 _STANDING = re.compile(r"s(\d+)", re.ASCII)
 _BACKUP = re.compile(r"\d{8}T\d{0,6}Z?(-[0-9a-f]*)?", re.ASCII)
 
@@ -35,12 +36,22 @@ def command(things: tuple[str, ...], project: str | None) -> None:
     Of a job all there is to know, and what it waits for; of a batch each of its jobs; of a file which run
     made it, on which code, from what, and the line that makes it again.
     """
-    chosen = one(project)
+    chosen = _project_of(things[0], project)
     for number, thing in enumerate(things):
         if number:
             say()
         for line in _shown(chosen, thing):
             say(line)
+
+
+def _project_of(thing: str, name: str | None) -> Project:
+    """Return the project that is meant: by its name, by where one stands, else by where a path lies."""
+    path = here() / thing
+    if name is None and "/" in thing and path.parent.is_dir():
+        found = projects_at(path.parent, known().projects)
+        if len(found) == 1:
+            return found[0]
+    return one(name)
 
 
 def _shown(project: Project, thing: str) -> Iterator[str]:
@@ -54,8 +65,10 @@ def _shown(project: Project, thing: str) -> Iterator[str]:
     elif _BACKUP.fullmatch(thing):
         tree = RunTree.of(project)
         yield backups.show(tree, backups.find(tree, thing))
-    else:
+    elif _NUMBER.fullmatch(thing):
         yield from one_job.lines(one_job.collect(project, number_of(thing)), now(), columns)
+    else:
+        yield from one_file.lines(project, here() / thing, columns)
 
 
 def _standing(project: Project, number: int, columns: int | None) -> Iterator[str]:

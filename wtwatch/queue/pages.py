@@ -159,3 +159,13 @@ def _batches(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Batc
 
 def _standing(db: sqlite3.Connection) -> list[Standing]:
     return [standing_of(row) for row in db.execute("SELECT * FROM standing ORDER BY id")]
+
+
+def who_made(file: Path, commit: Sha, uuid: str | None) -> Job | None:
+    """Return the attempt of that ``uuid``, or the one of whose results ``commit`` is; ``None`` if unknown."""
+    condition = "uuid = ? OR commits LIKE ?"
+    values = (uuid, f'%"{commit}"%')
+    with reading(file) as db:
+        row = db.execute(f"SELECT * FROM jobs WHERE {condition}", values).fetchone()
+        row = row or db.execute(f"SELECT *, job AS id FROM attempts WHERE {condition}", values).fetchone()
+    return job_of(row) if row else None
