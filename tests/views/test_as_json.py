@@ -176,7 +176,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     "queue_lost": STAMP,
                     "settling": 4.5,
                     "unseen": 4,
-                    "results": {"ahead": 1, "behind": 2, "conflict": True, "oldest": STAMP},
+                    "results": {"ahead": 1, "behind": 2, "conflict": True},
                     "stale": None,
                     "backups": 2,
                     "backups_unseen": 1,

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from wtwatch import __version__
 from wtwatch.daemon import places
+from wtwatch.daemon.live import BEAT, Live
 from wtwatch.daemon.notice import Bell, Watch
 from wtwatch.daemon.places import Places
 from wtwatch.daemon.pool import Pool
@@ -54,6 +55,7 @@ class Daemon:
         self._bell = Bell()
         self._told: tuple[object, ...] = ()
         self._beat = 0.0
+        self._live = Live()
         self._stuck: tuple[str, ...] = ()
         self._upgrade = upgrade
         self._since = stamp(now())
@@ -65,7 +67,7 @@ class Daemon:
 
         Return whether it ended for another reason: a newer wtwatch is installed, which shall go on.
         """
-        pause = min(SWEEP, (notify.watchdog_interval() or 2 * SWEEP) / 2)
+        pause = min(BEAT, (notify.watchdog_interval() or 2 * SWEEP) / 2)
         with self._signals(), Watch(self._bell) as watch:
             self._reload(watch)
             notify.ready()
@@ -217,9 +219,10 @@ class Daemon:
     def _publish(self, watch: Watch) -> None:
         """Write what ``status`` tells of the daemon into the file that it holds locked.
 
-        ``beat`` is when the loop last turned, written every :data:`SWEEP` seconds; ``stuck`` names projects
-        whose tick hangs.
+        ``beat`` is when the loop last turned, written there every :data:`SWEEP` seconds (and more often by
+        :mod:`wtwatch.daemon.live`); ``stuck`` names projects whose tick hangs; ``why`` it polls, if it does.
         """
+        self._live.beat()
         facts = (watch.mode, watch.watches, tuple(self._ticks), self._stuck)
         if facts == self._told and time.monotonic() < self._beat + SWEEP:
             return
@@ -234,6 +237,7 @@ class Daemon:
                 "version": __version__,
                 "beat": instant()._asdict(),
                 "stuck": self._stuck,
+                "why": watch.why,
             }
         ).encode()
         os.pwrite(self._lock, text, 0)

@@ -100,7 +100,7 @@ class Watch:
     as git and jj have them do, are armed anew by :meth:`wait` *before* it returns: whatever happened to
     them meanwhile is seen by the look that follows, and whatever comes later rings. (Of a folder that went
     because one above it was renamed nobody tells: only :meth:`aim` finds that.) With ``polling`` no
-    events are used even where they are to be had.
+    events are used even where they are to be had. ``why`` says why folders are polled, once some are.
     """
 
     def __init__(self, bell: Bell, polling: bool = False) -> None:
@@ -111,7 +111,7 @@ class Watch:
         self._sources: dict[Mode, Source] = {}
         self._shaken: SimpleQueue[str | None] = SimpleQueue()
         self._rung: SimpleQueue[str | None] = SimpleQueue()
-        self._complained = False
+        self.why: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -216,9 +216,9 @@ class Watch:
         return "polling"
 
     def _complain(self, why: str) -> None:
-        if not self._complained:
+        if self.why is None:
             _log.warning("Moves are looked for every %g s instead of at once: %s.", POLL, why)
-        self._complained = True
+            self.why = why
 
     def _source(self, mode: Mode) -> Source:
         if mode not in self._sources:

@@ -237,6 +237,11 @@ def daemon_file() -> Path:
     return _state() / f"daemon-{host()}.json"
 
 
+def live_folder() -> Path:
+    """Return the folder, or the link to it, of what this host's daemon keeps up to date while it runs."""
+    return _state() / f"live-{host()}"
+
+
 def unit_file() -> Path:
     """Return where the systemd user unit of the daemon is, or would be installed."""
     return user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user" / UNIT

@@ -10,6 +10,7 @@ from wtwatch.views.snapshot import (
     Holder,
     ProjectSnapshot,
     QueueSnapshot,
+    Results,
     RunningJob,
     Snapshot,
 )
@@ -68,7 +69,7 @@ def _project(project: ProjectSnapshot, at: datetime) -> Document:
         "queue_lost": _moment(project.queue.lost),
         "settling": project.queue.settling,
         "unseen": project.queue.unseen,
-        "results": project.results._asdict() | {"oldest": _moment(project.results.oldest)},
+        "results": _results(project.results),
         "stale": project.stale,
         "backups": project.backups,
         "backups_unseen": project.backups_unseen,
@@ -128,6 +129,10 @@ def _running(job: RunningJob) -> Document:
         "code": job.code_sha,
         "pid": job.pid,
     }
+
+
+def _results(results: Results) -> Document:
+    return {"ahead": results.ahead, "behind": results.behind, "conflict": results.conflict}
 
 
 def _last_sync(done: SyncDone) -> Document:

@@ -7,8 +7,8 @@ from wtwatch import __version__
 from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, Snapshot
 from wtwatch.words.model import Freshness, ago, counted, lasting
 
-SILENT = 60.0
-"""Seconds after which a daemon that said nothing of itself counts as stopped: it does so every 10 s."""
+SILENT = 12.0
+"""Seconds after which a daemon that said nothing of itself counts as stopped; 0.1.0 did so every 10."""
 
 
 def reasons(snapshot: Snapshot, at: datetime) -> list[str]:

@@ -5,18 +5,14 @@ The cost does not grow with the number of files: only the code tree, which is sm
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from wtwatch.doors.clock import Instant, elapsed
 from wtwatch.doors.files import holder
 from wtwatch.doors.porcelain import TreeEntry
-from wtwatch.doors.processes import bears, holding, is_alive, is_stopped, parents, serves, session
+from wtwatch.doors.processes import bears, holding, is_alive, parents, serves, session
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
 from wtwatch.job.attempt import MARK, Folder
@@ -32,7 +28,6 @@ from wtwatch.tree.environment import Verdict
 from wtwatch.views.jobwords import caption, one_line
 from wtwatch.views.snapshot import (
     BrokenProject,
-    DaemonSnapshot,
     FailedJob,
     Holder,
     ProjectSnapshot,
@@ -42,8 +37,9 @@ from wtwatch.views.snapshot import (
     Snapshot,
     Standpoint,
 )
+from wtwatch.views.watch import daemon as daemon  # noqa: PLC0414 - others ask for it here
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process, Running, Sha, moment
+from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process, Running, Sha
 
 _TAIL = 4096
 """Bytes at the end of a job's log in which its last line is looked for."""
@@ -62,42 +58,6 @@ def collect(projects: Iterable[Project], broken: Iterable[tuple[str, WtwatchErro
             failed.append((project.name, error))
     told = tuple(BrokenProject(name, error.message, error.hint) for name, error in failed)
     return Snapshot(watch, tuple(described), told)
-
-
-def daemon() -> DaemonSnapshot:
-    """Return whether this host's daemon runs, and what it says of itself."""
-    file = config.daemon_file()
-    pid, installed = holder(file), config.unit_file().exists()
-    if pid is None:
-        return DaemonSnapshot(False, installed, restarting=installed and _is_restarting())
-    with suppress(OSError, ValueError, TypeError, AttributeError):  # it is writing just now
-        return _in_its_words(json.loads(file.read_text(encoding="utf-8")), installed, pid)
-    return DaemonSnapshot(True, installed, pid)
-
-
-def _in_its_words(said: dict[str, Any], installed: bool, pid: int) -> DaemonSnapshot:
-    beat = Instant(**said["beat"]) if said.get("beat") else None
-    return DaemonSnapshot(
-        running=True,
-        installed=installed,
-        pid=pid,
-        since=moment(said["since"]) if said.get("since") else None,
-        mode=said.get("mode"),
-        watches=said.get("watches"),
-        version=said.get("version"),
-        beat=beat,
-        silent=elapsed(beat) if beat else None,
-        stuck=tuple(said.get("stuck") or ()),
-        stopped=is_stopped(pid),
-        why=said.get("why"),
-    )
-
-
-def _is_restarting() -> bool:
-    """Return whether the service is about to start the daemon again, which takes it a moment."""
-    from wtwatch.setup import service
-
-    return service.state().detail in ("starting", "restarting")
 
 
 def describe(project: Project, watch: int | None = None) -> ProjectSnapshot:
