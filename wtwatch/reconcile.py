@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from wtwatch.doors.files import held
+from wtwatch.doors.processes import is_alive, parents
 from wtwatch.doors.repo import Repo
 from wtwatch.job import clearing, lifecycle, starting
 from wtwatch.job.lifecycle import NotBegun
@@ -225,7 +226,7 @@ def _move(site: Site, done: Done) -> Done:
     assert facts.tip is not None
     moves = isinstance(step, sync.Move)
     if moves or not _is_settled(tree, facts.tip, environment.requirements(facts.tip_tree)):
-        busy = working_in(tree, options.ignore)
+        busy = _others_in(tree, queue, options)
         if busy:
             return _busy(busy)
     if moves or step != sync.Fresh():
@@ -274,6 +275,13 @@ def _hold(site: Site, batch: int) -> Done:
             hint=f"Undo it there: git -C {place} checkout -- PATH, or cancel batch {batch}.",
         )
     return Done()
+
+
+def _others_in(tree: RunTree, queue: Queue, options: TickOptions) -> list[Process]:
+    """Return who is at work in the tree, but for those whom nothing shall wait for, and what they started."""
+    busy = working_in(tree, options.ignore)
+    ignored = {one.pid for one in queue.ignored() if is_alive(one)} if busy else set()
+    return [one for one in busy if ignored.isdisjoint({one.pid, *parents(one.pid)})] if ignored else busy
 
 
 def _busy(busy: Iterable[Process]) -> Done:
@@ -351,7 +359,7 @@ def _start_next(site: Site, done: Done) -> Done:
         return done
     if site.queue.batch_code(job.batch) is None and bookmark.read(site.tree.project).working_copy:
         return _unfinished(site.tree, done)
-    busy = working_in(site.tree)
+    busy = _others_in(site.tree, site.queue, site.options)
     if busy:
         waits = _busy(busy)
         return done._replace(waits=waits.waits, hint=waits.hint, busy=waits.busy)

@@ -280,3 +280,22 @@ def test_on_a_terminal_one_line_says_how_far_it_is_and_goes_away(watched: House,
     shown = text.decode()
     assert "· 1 of 2 done" in shown, shown
     assert shown.rpartition("\r\x1b[K")[2].startswith("2 jobs: 2 succeeded, after ")
+
+
+def test_jobs_do_not_wait_for_whom_sync_was_told_to_ignore_nor_for_its_children(
+    watched: House, say: Say
+) -> None:
+    where = watched.project.main_tree
+    with at_work(watched.project.run_tree, "sh", "-c", "cat; true") as script:
+        child = eventually(script.children)[0]
+        queued(watched, "true", "exit 3", "true")
+        waits = eventually(queue_of(watched).waits)
+        assert waits is not None and f"(pid {script.pid})" in waits.reason
+        assert "jobs neither" in say(where, "sync", "--ignore-pid", str(script.pid)).out
+        say(where, "queue", "wait", "1")
+        assert child.is_running()
+    said_last = say(where, "queue", "wait", "1-3", code=1).out
+    assert "✓ 3 succeeded" in said_last
+    assert queue_of(watched).ignored()[0].pid == script.pid
+    queue_of(watched).ignore([])
+    assert queue_of(watched).ignored() == [], "what ended is forgotten"

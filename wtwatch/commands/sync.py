@@ -6,6 +6,7 @@ import click
 
 from wtwatch import reconcile
 from wtwatch.commands.front import project_argument, ring_for
+from wtwatch.doors.processes import identity
 from wtwatch.project.config import Project
 from wtwatch.project.registry import of_this_place
 from wtwatch.project.tree import RunTree
@@ -15,6 +16,7 @@ from wtwatch.tree.busy import working_in
 from wtwatch.views import status
 from wtwatch.views.terminal import complain, say, warn
 from wtwatch.words.errors import WtwatchError
+from wtwatch.words.quoting import quoted
 
 
 @click.command("sync")
@@ -56,12 +58,24 @@ def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     return 0
 
 
+def _ignore(project: Project, queue: Queue, pids: tuple[int, ...]) -> None:
+    """Have nothing wait for these processes as long as they live: no move, and no job of the daemon's."""
+    known = [found for pid in pids if (found := identity(pid))]
+    if known:
+        queue.ignore(known)
+        file = quoted(project.state / "config.toml")
+        named = ", ".join(str(one.pid) for one in known)
+        say(f"{project.name}: nothing waits for pid {named} any more, jobs neither.")
+        say(f"  Never to wait for a program: add its name to `passive` in {file}")
+
+
 def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     queue = Queue(project.state)
     running = queue.running()
     if running is not None:
         say(f"{project.name}: job {running.id} runs, so nothing moves; the move follows after its batch.")
     environment.forget_failure(RunTree.of(project))
+    _ignore(project, queue, ignore)
     done = reconcile.tick(
         project, reconcile.TickOptions(force=force, hurry=True, ignore=ignore, patience=reconcile.PATIENCE)
     )

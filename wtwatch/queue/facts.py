@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wtwatch.doors.clock import Instant, elapsed, instant
-from wtwatch.doors.processes import Identity
+from wtwatch.doors.processes import Identity, is_alive
 from wtwatch.queue.database import changing, reading
 from wtwatch.words.model import Sha, SyncDone, moment, now, stamp
 
@@ -148,6 +148,20 @@ class QueueFacts:
     def note_exec(self, note: ExecNote | None) -> None:
         """Note the command that runs by hand; ``None``: it ended."""
         self._note("exec", note and {**note.process._asdict(), "name": note.name, "since": stamp(note.since)})
+
+    def ignored(self) -> list[Identity]:
+        """Return the processes that nothing waits for, as somebody said, though they work in the run tree."""
+        with suppress(KeyError, TypeError, ValueError):
+            return [
+                Identity(int(one["pid"]), int(one["ticks"]), one["boot"])
+                for one in self._noted("ignored") or ()
+            ]
+        return []
+
+    def ignore(self, processes: Iterable[Identity]) -> None:
+        """Note that nothing shall wait for these processes; of those noted before, the living stay noted."""
+        known = [*(one for one in self.ignored() if is_alive(one)), *processes]
+        self._set("ignored", json.dumps([one._asdict() for one in dict.fromkeys(known)]))
 
     def uncleared(self) -> Attempt | None:
         """Return the attempt that ended, and behind which the run tree has not been cleared up yet."""
