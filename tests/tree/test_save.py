@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gits import counted_gits
 from tests.house import House
 from tests.lab import Lab
 from tests.room import let_git_know_nobody
@@ -202,3 +203,18 @@ def test_locks_of_a_pointer_that_was_cut_off_are_no_hindrance(house: House, left
     (house.project.main_tree / ".git" / left).touch()
     assert save.record(house.tree, new, foldable=False)
     assert at(house, "rev-parse", "HEAD:code") == new and at(house, "status", "--porcelain") == ""
+
+
+def test_many_commits_that_results_name_are_kept_by_so_many_gits_whatever_their_number(
+    house: House, tmp_path: Path
+) -> None:
+    start = house.head(house.project.run_tree)
+    named = [house.commit({"a.py": f"{number}"}, bookmark=False) for number in range(30)]
+    for commit in [*named, "1" * 40]:  # the last is not here
+        at(house, "update-index", "--cacheinfo", f"160000,{commit},code")
+        at(house, "commit", "-qm", "by hand")
+    with counted_gits(tmp_path / "trace") as gits:
+        save.keep_named(house.tree, start)
+        assert 0 < gits() <= 5
+    kept = house.git("for-each-ref", "--format=%(objectname)", "refs/wtwatch/keep/")
+    assert set(kept.split()) == set(named)

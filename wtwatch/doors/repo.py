@@ -245,6 +245,15 @@ class Repo:
         """
         return parse_status(self.git("status", "--porcelain=v2", "--branch", "-z", *options))
 
+    def commits_among(self, names: Iterable[Sha]) -> set[Sha]:
+        """Return those of many ids that are commits which are here, by one git (git-cat-file(1))."""
+        asked = "".join(f"{name}\n" for name in names)
+        if not asked:
+            return set()
+        listed = self.git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked)
+        lines = (line.split() for line in listed.splitlines())
+        return {Sha(name) for name, kind in lines if kind == "commit"}  # else "missing"
+
     def sizes(self, blobs: Collection[Sha]) -> dict[Sha, int]:
         """Return how many bytes each of many blobs has, by one git (git-cat-file(1))."""
         listed = self.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin="\n".join(blobs))

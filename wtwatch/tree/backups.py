@@ -103,9 +103,10 @@ def listing(tree: RunTree) -> list[Backup]:
 
 def weighed(tree: RunTree) -> list[tuple[Backup, Holding]]:
     """Return the project's backups, oldest first, with the files and bytes that each holds, as cheaply."""
-    repo, found = Repo(tree.project.main_code), listing(tree)
-    held = contents.of_many(repo, [backup.commit for backup in found])
-    return [(backup, held[backup.commit]) for backup in found]
+    repo = Repo(tree.project.main_code)
+    found = _read(tree, repo, tree.backup_prefix)
+    held = contents.of_many(repo, [backup.commit for backup, _ in found])
+    return [(_told(backup, aside, held), held[backup.commit]) for backup, aside in found]
 
 
 def _moment(name: str) -> datetime | None:
@@ -116,22 +117,29 @@ def _moment(name: str) -> datetime | None:
 
 
 def _listed(tree: RunTree, repo: Repo, pattern: str) -> list[Backup]:
+    found = _read(tree, repo, pattern)
+    untold = [backup.commit for backup, _ in found if not backup.summary]
+    held = contents.of_many(repo, untold)
+    return [_told(backup, aside, held) for backup, aside in found]
+
+
+def _read(tree: RunTree, repo: Repo, pattern: str) -> list[tuple[Backup, str | None]]:
+    """Return backups, and the folder that each names; the summary of those of version 0.1.0 is empty."""
     shape = "--format=%(refname)%00%(objectname)%00%(contents:body)%00"
     fields = repo.git("for-each-ref", shape, pattern).split("\0")
-    found, asides = [], {}
+    found = []
     for ref, commit, body in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
         name = ref.strip().removeprefix(tree.backup_prefix)
         if made := _moment(name):
-            found.append(Backup(name, Sha(commit), made, _line(body, _SUMMARY) or ""))
-            asides[Sha(commit)] = _line(body, _ASIDE)
-    untold = [backup.commit for backup in found if not backup.summary]
-    held = contents.of_many(repo, untold) if untold else {}  # those of version 0.1.0
-    for at, backup in enumerate(found):
-        if backup.commit in held:
-            aside = asides[backup.commit]
-            said = _summary(held[backup.commit].paths, Path(aside) if aside else None)
-            found[at] = backup._replace(summary=said)
+            backup = Backup(name, Sha(commit), made, _line(body, _SUMMARY) or "")
+            found.append((backup, _line(body, _ASIDE)))
     return found
+
+
+def _told(backup: Backup, aside: str | None, held: dict[Sha, Holding]) -> Backup:
+    if backup.summary:
+        return backup
+    return backup._replace(summary=_summary(held[backup.commit].paths, Path(aside) if aside else None))
 
 
 def _line(body: str, start: str) -> str | None:

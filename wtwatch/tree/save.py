@@ -12,7 +12,7 @@ from wtwatch.doors.porcelain import GitObject, TreeEntry
 from wtwatch.doors.refs import head_of, tip_of
 from wtwatch.doors.repo import GITLINK, ZERO, GitAsking, Repo, entries_of_all, folders_above
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import named
+from wtwatch.tree import keeping, named
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
@@ -20,6 +20,8 @@ from wtwatch.words.quoting import quoted
 SIGN = "Saved-by: wtwatch"
 """The last line of each pointer commit: only commits that wtwatch made are ever folded."""
 
+_FEW = 20
+"""Up to so many refs are looked up one by one, which starts no program."""
 
 _LISTING = ("ls-tree", "-z", "--full-tree")
 
@@ -83,14 +85,18 @@ def off_branch(top: Path, wanted: str, found: str | None) -> WtwatchError:
 def keep(tree: RunTree, commits: set[Sha]) -> None:
     """Give each code commit a ref of its own, so that no squash, abandon or gc can take it."""
     code = Repo(tree.project.main_code)
-    wanted = {keep_ref(commit): commit for commit in commits if tip_of(code, keep_ref(commit)) != commit}
+    if len(commits) > _FEW:
+        there = code.refs(keeping.PREFIX)
+        wanted = {keep_ref(commit): commit for commit in commits if there.get(keep_ref(commit)) != commit}
+    else:
+        wanted = {keep_ref(commit): commit for commit in commits if tip_of(code, keep_ref(commit)) != commit}
     if wanted:
         code.update_refs(wanted)
 
 
 def keep_ref(commit: Sha) -> str:
     """Return the ref that keeps a code commit alive, whichever project it is of."""
-    return f"refs/wtwatch/keep/{commit}"
+    return f"{keeping.PREFIX}{commit}"
 
 
 def keep_named(tree: RunTree, since: Sha | None) -> None:
@@ -103,8 +109,7 @@ def keep_named(tree: RunTree, since: Sha | None) -> None:
     found = {
         line.split()[3] for line in raw.splitlines() if line.startswith(":") and line.split()[1] == GITLINK
     }
-    code = Repo(tree.project.main_code)
-    keep(tree, {Sha(commit) for commit in found if commit != ZERO and code.resolve(commit)})
+    keep(tree, Repo(tree.project.main_code).commits_among(Sha(name) for name in found - {ZERO}))
 
 
 def cut_off(tree: RunTree) -> bool:
@@ -139,6 +144,9 @@ def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None
     dataset.update_ref(f"refs/heads/{pointer.branch}", made, pointer.head, f"code is at {new[:10]}")
     _tell_index(dataset, tree.project.code, new)
     journal.close()
+    if base.commit != pointer.head and pointer.recorded is not None:
+        keeping.note_replaced(tree, pointer.recorded)
+        keeping.tidy(tree)
     return made
 
 
