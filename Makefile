@@ -7,14 +7,13 @@ READY := $(VENV)/.ready
 JJ := $(if $(shell command -v jj),,.cache/jj/bin/jj)
 PYTEST := $(VENV)/bin/python -m pytest -n auto -q
 
-.PHONY: help demo test test-slow test-random lint bench bench-loss clean
+.PHONY: help demo test test-slow lint bench bench-loss clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo       the whole story on a small project, narrated, in under a minute'
 	@echo 'make test       all tests, apart from the slow proofs'
 	@echo 'make test-slow  the slow proofs'
-	@echo 'make test-random  kills at random moments: what they find is worth a look'
 	@echo 'make lint       style, format and types'
 	@echo 'make bench      the measurements of the README'
 	@echo 'make bench-loss what git and wtwatch lose on the way to the bookmark, as a matrix'
@@ -24,13 +23,10 @@ demo: $(READY)
 	@$(VENV)/bin/wtwatch demo
 
 test: $(READY) $(JJ)
-	@$(PYTEST) -m 'not slow and not random'
+	@$(PYTEST) -m 'not slow'
 
 test-slow: $(READY) $(JJ)
 	@$(PYTEST) -m slow || [ $$? -eq 5 ] # 5: there are none
-
-test-random: $(READY) $(JJ)
-	@$(PYTEST) -m random
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,25 @@ def killed(after: float, code: str, *words: str) -> bool:
     return False
 
 
-def moments(seed: int, whole: float, count: int) -> Sequence[float]:
-    """Return moments of a work of ``whole`` seconds, spread over all of it, each somewhere in its part."""
+def moments(whole: float, count: int) -> Sequence[float]:
+    """Return moments of a work of ``whole`` seconds, spread over all of it, each somewhere in its part.
+
+    They are others in each run; what fails says the seed, and `WTWATCH_SEED` plays those moments again.
+    """
+    seed = int(os.environ.get("WTWATCH_SEED") or int.from_bytes(os.urandom(4)))
+    print(f"WTWATCH_SEED={seed}: {count} moments of {whole:.3f} s")
     dice = random.Random(seed)
     return [whole * (number + dice.random()) / count for number in range(count)]
+
+
+def locks_in(root: Path) -> list[str]:
+    """Return the lock files of git below ``root``, for what is said of a failure."""
+    return sorted(str(lock.relative_to(root)) for lock in root.rglob("*.lock"))
+
+
+def until(holds: Callable[[], bool], within: float) -> bool:
+    """Return whether something holds within so many seconds."""
+    deadline = time.monotonic() + within
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return held

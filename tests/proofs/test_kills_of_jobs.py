@@ -95,14 +95,14 @@ def edit_is_kept(lab: Lab, project: Project) -> bool:
     return any("# mine" in text for text in texts)
 
 
-@pytest.mark.random
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
 def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
     lab: Lab, project: Project, part: int
 ) -> None:
     code, config = lab.commit("HEAD", lab.run_code), str(project.state / "config.toml")
     whole, alive = 0.0, 0
-    for moment in [None, *moments(part, 1.0, 12)]:
+    for moment in [None, *moments(1.0, 12)]:
         job = queued(project, FAILS, ("declared",))
         folder = started(project, job)
         eventually(folder.result, within=60)
@@ -120,13 +120,13 @@ def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
     assert alive >= 6
 
 
-@pytest.mark.random
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
 def test_a_job_killed_at_any_moment_is_told_as_it_ended(lab: Lab, project: Project, part: int) -> None:
     """From its start over the command and DataLad's commit to the outcome; a success has its commit."""
     code = lab.commit("HEAD", lab.run_code)
     whole, seen = 0.0, set()
-    for number, moment in enumerate([None, *moments(part, 1.0, 13)]):
+    for number, moment in enumerate([None, *moments(1.0, 13)]):
         job = queued(project, f"echo {part}.{number} > out.txt", ("out.txt",))
         base = lab.commit("HEAD", lab.run)
         folder = started(project, job)

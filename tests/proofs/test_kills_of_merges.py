@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.house import House
-from tests.lab import Lab, eventually
-from tests.proofs.killing import killed, moments, undisturbed
+from tests.lab import Lab, Said, eventually
+from tests.proofs.killing import killed, locks_in, moments, undisturbed, until
 from wtwatch.home import merge
 from wtwatch.words.errors import Busy
 
@@ -45,12 +45,12 @@ def with_results(root: Path) -> House:
     return house
 
 
-@pytest.mark.random
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part: int) -> None:
     whole = undisturbed(MERGE, str(with_results(tmp_path / "undisturbed").project.main_tree.parent))
     alive = 0
-    for number, moment in enumerate(moments(part, whole, 10)):
+    for number, moment in enumerate(moments(whole, 10)):
         house = with_results(tmp_path / str(number))
         alive += killed(moment, MERGE, str(house.project.main_tree.parent))
 
@@ -70,7 +70,7 @@ def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part:
     assert alive >= 4
 
 
-@pytest.mark.random
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_an_init_killed_at_any_moment_is_ended_by_the_next(
     make_lab: object, monkeypatch: pytest.MonkeyPatch, part: int
@@ -82,16 +82,18 @@ def test_an_init_killed_at_any_moment_is_ended_by_the_next(
         monkeypatch.chdir(lab.main)
         whole = min(whole, undisturbed(INIT))
         lab.say(*WTWATCH, "forget", "L5b")
-    for number, moment in enumerate(moments(part, whole, 10)):
+    for number, moment in enumerate(moments(whole, 10)):
         lab = make_lab("git", f"lab-{number}")
         monkeypatch.chdir(lab.main)
         alive += killed(moment, INIT)
+        locks = locks_in(lab.root)
+        tried: list[Said] = []
 
-        def follows(lab: Lab = lab) -> bool:  # what was killed may not be gone yet
-            said = lab.say(*WTWATCH, "init", code=(0, 1, 2))
-            return said.code == 0 and "follows the bookmark" in said.out
+        def follows(lab: Lab = lab, tried: list[Said] = tried) -> bool:  # what was killed may not be gone yet
+            tried.append(lab.say(*WTWATCH, "init", code=(0, 1, 2)))
+            return tried[-1].code == 0 and "follows the bookmark" in tried[-1].out
 
-        eventually(follows, within=30)
+        assert until(follows, 30), f"killed after {moment:.3f} s: {tried[-1]}; locks: {locks}"
         assert lab.commit("HEAD", lab.run_code) == lab.commit("runs")
         assert lab.git("status", "--porcelain", "-uall", cwd=lab.run) == ""
         lab.say(*WTWATCH, "forget", "L5b")

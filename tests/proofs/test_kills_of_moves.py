@@ -62,14 +62,14 @@ def holds(house: House, commit: str, path: str, text: str) -> bool:
     return bool(found) and house.git("cat-file", "blob", f"{commit}:{path}") == text.removesuffix("\n")
 
 
-@pytest.mark.random
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_a_move_killed_at_any_moment_loses_nothing_and_is_ended_by_the_next_tick(
     tmp_path: Path, part: int
 ) -> None:
     whole = undisturbed(TICK, str(ready_to_move(tmp_path / "undisturbed").project.main_tree.parent))
     alive = 0
-    for number, moment in enumerate(moments(part, whole, 10)):
+    for number, moment in enumerate(moments(whole, 10)):
         house = ready_to_move(tmp_path / str(number))
         alive += killed(moment, TICK, str(house.project.main_tree.parent))
         done = tick(house.project, TickOptions(force=True, hurry=True, patience=20))

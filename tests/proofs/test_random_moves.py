@@ -54,7 +54,7 @@ KINDS: dict[str, tuple[str, tuple[Move, ...]]] = {
 """Each project's bookmark, and what is done to it."""
 
 
-@pytest.mark.random
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_move_is_missed_among_random_operations(tmp_path: Path, kind: str) -> None:
     seed = int.from_bytes(os.urandom(4))
