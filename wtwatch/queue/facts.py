@@ -25,6 +25,12 @@ UNCLEARED = "uncleared"
 """The key under which the end of a job is noted, together with that end, until the tree is cleared up."""
 
 
+PAUSED = "paused"
+"""The key under which is noted that the queue is paused, and why."""
+
+_BY_HAND = "yes"
+
+
 class Tip(NamedTuple):
     """Where the bookmark was seen: ``at`` for people, ``since`` to count from."""
 
@@ -188,11 +194,16 @@ class QueueFacts:
 
     def pause(self) -> None:
         """Start no further job until :meth:`resume`; the one that runs goes on."""
-        self._set("paused", "yes")
+        self._set(PAUSED, _BY_HAND)
 
     def resume(self) -> None:
         """Start jobs again."""
-        self._set("paused", None)
+        self._set(PAUSED, None)
+
+    def pause_reason(self) -> str | None:
+        """Return why the queue paused by itself, as what follows "paused:"; ``None`` if it did not."""
+        noted = self._get(PAUSED)
+        return None if noted in (None, _BY_HAND) else noted
 
     def paused(self) -> bool:
         """Return whether the queue is paused."""
@@ -257,4 +268,4 @@ class QueueFacts:
 
 def is_paused(db: sqlite3.Connection) -> bool:
     """Return whether the queue in an open database is paused."""
-    return db.execute("SELECT 1 FROM meta WHERE key = 'paused'").fetchone() is not None
+    return db.execute("SELECT 1 FROM meta WHERE key = ?", (PAUSED,)).fetchone() is not None

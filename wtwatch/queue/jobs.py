@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wtwatch.queue import batches, due
+from wtwatch.queue import batches, due, halts
 from wtwatch.queue.batches import cancel_waiting, new_batch, open_work
 from wtwatch.queue.database import changing
 from wtwatch.queue.due import OpenWork
-from wtwatch.queue.facts import UNCLEARED, is_paused
+from wtwatch.queue.facts import PAUSED, UNCLEARED, is_paused
 from wtwatch.queue.outlook import Outlook, outlook_in
 from wtwatch.queue.rows import JobId, job_of, job_row, jobs_in, number_of, specs_text, standing_of, storable
 from wtwatch.queue.verbs import QueueVerbs
@@ -29,15 +29,20 @@ class Queue(QueueVerbs):
 
     # what is to be done
 
-    def add(self, specs: Sequence[JobSpec], trigger: Trigger, base: Sha) -> list[Job]:
-        """Queue one batch and return its jobs.
+    def add(
+        self, specs: Sequence[JobSpec], trigger: Trigger, base: Sha, first: int | None = None
+    ) -> list[Job]:
+        """Queue one batch and return its jobs; with ``first`` the queue pauses after so many of them.
 
         ``NOW`` is due at once; ``ON_MOVE`` once :meth:`fire` finds that the tip moved away from ``base``.
         """
         if trigger is Trigger.EVERY_MOVE:
             raise ValueError("standing jobs are queued by add_standing")
         with changing(self.file) as db:
-            return jobs_in(db, batch=new_batch(db, specs, trigger, base))
+            batch = new_batch(db, specs, trigger, base)
+            if first is not None:
+                halts.note_first(db, batch, first)
+            return jobs_in(db, batch)
 
     def add_standing(self, specs: Sequence[JobSpec], base: Sha) -> Standing:
         """Queue jobs that become a new batch at every move; ``base`` is the tip now."""
@@ -150,6 +155,8 @@ class Queue(QueueVerbs):
             )
             facts = json.dumps({"job": job, "attempt": row["attempt"]})
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (UNCLEARED, facts))
+            if not is_paused(db) and (why := halts.reason(db, row["batch"])):
+                db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (PAUSED, why))
             return True
 
     def add_detail(self, job: int, detail: str) -> None:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.project.config import Project
+from wtwatch.queue import checks
+from wtwatch.queue.checks import DATALAD_PLACEHOLDERS
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import JobSpec
-
-DATALAD_PLACEHOLDERS = ("inputs", "outputs", "pwd", "dspath", "tmpdir")
-"""What DataLad itself replaces in a command (datalad-run(1), "Command format")."""
 
 # {{ and }} are how DataLad's format writes a single brace; ${NAME} is the shell's
 _BRACES = re.compile(r"\{\{|\}\}|\$\{|\{(\w+)\}")
@@ -43,8 +42,10 @@ class Request(NamedTuple):
 def expand(request: Request, project: Project) -> list[JobSpec]:
     """Return one job for each combination of values, the first name varying slowest.
 
-    Raises :class:`UsageError` for what cannot be meant; nothing on disk is looked at.
+    Raises :class:`UsageError` for what cannot be meant; on disk, only the settings of git are looked at.
     """
+    if request.message is not None and not request.message.strip():
+        raise UsageError("The message is empty.", "Leave -m out, and the command is the message.")
     if not any(word.strip() for word in request.words):
         raise UsageError("There is no command to queue.", "wtwatch queue add … -- COMMAND")
     if request.plain and (request.inputs or request.outputs):
@@ -54,11 +55,15 @@ def expand(request: Request, project: Project) -> list[JobSpec]:
             "Leave out --plain, or -i and -o.",
         )
     values = _values(request.each)
+    if not request.plain:
+        _check_braces(values)
     _check_used(request, list(values))
     specs = [_spec(request, dict(zip(values, row, strict=True))) for row in product(*values.values())]
     _check_distinct(specs)
     for output in dict.fromkeys(output for spec in specs for output in spec.outputs):
         _check_output(output, project)
+    checks.check_paths(specs)
+    checks.check_placeholders(specs, project.run_tree, list(values))
     return specs
 
 
@@ -98,6 +103,18 @@ def _values(each: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
+def _check_braces(values: Mapping[str, Sequence[str]]) -> None:
+    """Refuse what DataLad records in a way that its own `rerun` cannot read again."""
+    for name, row in values.items():
+        for value in row:
+            if "{" in value or "}" in value:
+                raise UsageError(
+                    f"--each {name}: the value {value!r} has a brace, and `datalad rerun` could not make "
+                    "such a result again.",
+                    "Have the command add the brace itself, or run it with --plain.",
+                )
+
+
 def _check_used(request: Request, names: Sequence[str]) -> None:
     texts = [*request.words, request.message or "", *request.inputs, *request.outputs]
     used = {match[1] for text in texts for match in _BRACES.finditer(text)}
@@ -110,20 +127,14 @@ def _check_used(request: Request, names: Sequence[str]) -> None:
 
 
 def _spec(request: Request, values: Mapping[str, str]) -> JobSpec:
-    # what DataLad formats again must not take a brace in a value for a placeholder
-    inner = values if request.plain else {name: _doubled(value) for name, value in values.items()}
     return JobSpec(
-        command=shell_line([_fill(word, inner) for word in request.words]),
+        command=shell_line([_fill(word, values) for word in request.words]),
         message=None if request.message is None else _fill(request.message, values),
-        inputs=tuple(_fill(path, inner) for path in request.inputs),
-        outputs=tuple(_fill(path, inner) for path in request.outputs),
+        inputs=tuple(_fill(path, values) for path in request.inputs),
+        outputs=tuple(_fill(path, values) for path in request.outputs),
         plain=request.plain,
         values=tuple(values.items()),
     )
-
-
-def _doubled(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:

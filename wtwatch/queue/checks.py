@@ -1,0 +1,143 @@
+"""What is found wrong with jobs when they are queued, rather than at three in the morning."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from string import Formatter
+
+from wtwatch.doors.repo import Repo
+from wtwatch.words.errors import UsageError
+from wtwatch.words.model import JobSpec, counted
+
+DATALAD_PLACEHOLDERS = ("inputs", "outputs", "pwd", "dspath", "tmpdir")
+"""What DataLad itself replaces in a command (datalad-run(1), "Command format")."""
+
+_SUBSTITUTION = "datalad.run.substitutions."
+_WILD = re.compile(r"[*?\[]")
+_SHOWN = 3
+
+
+def check_placeholders(specs: Iterable[JobSpec], top: Path, names: Collection[str] = ()) -> None:
+    """Raise :class:`UsageError` for a placeholder that DataLad would not know when the job runs.
+
+    DataLad formats the command, and each input and output, as Python's `str.format` does; what else it knows
+    is configured in the dataset at ``top`` as ``datalad.run.substitutions.NAME``. ``names`` are those of
+    ``--each``, for what is said.
+    """
+    configured: frozenset[str] | None = None
+    for spec in specs:
+        if spec.plain or spec.rerun_of:
+            continue
+        for text in (spec.command, *spec.inputs, *spec.outputs):
+            for name in _fields(text):
+                if name in DATALAD_PLACEHOLDERS:
+                    continue
+                if configured is None:
+                    configured = _configured(top)
+                if name not in configured:
+                    raise _unknown(name, text, names)
+
+
+def _fields(text: str) -> Iterator[str]:
+    """Yield the names in the placeholders of a text; raises :class:`UsageError` for a brace that is alone."""
+    try:
+        for _, field, _, _ in Formatter().parse(text):
+            if field is not None:
+                yield re.split(r"[.\[]", field, maxsplit=1)[0]
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} has a brace that DataLad cannot read: {error}.",
+            "Write {{ and }} for braces that the command itself needs; with --plain they stay as they are.",
+        ) from error
+
+
+def _unknown(name: str, text: str, names: Collection[str]) -> UsageError:
+    known = ", ".join(f"{{{one}}}" for one in (*names, *DATALAD_PLACEHOLDERS))
+    if f"${{{name}}}" in text:
+        way = f"Write ${name}, or ${{{{{name}}}}}, for the variable of the shell."
+    elif name.isidentifier():
+        way = f"Known are {known}. For braces of the command itself write {{{{{name}}}}}."
+    else:
+        way = "Write {{ and }} for braces that the command itself needs; with --plain they stay as they are."
+    return UsageError(f"Nobody knows what {{{name}}} stands for, in {text!r}.", way)
+
+
+def _configured(top: Path) -> frozenset[str]:
+    """Return the names that the dataset's configuration adds to what DataLad replaces."""
+    if not top.is_dir():
+        return frozenset()
+    repo, pattern = Repo(top), f"^{re.escape(_SUBSTITUTION)}"
+    words = ("--name-only", "--get-regexp", pattern)
+    found = repo.git("config", *words, ok=(0, 1)).split("\n")
+    tracked = top / ".datalad" / "config"
+    if tracked.is_file():
+        found += repo.git("config", "-f", str(tracked), *words, ok=(0, 1)).split("\n")
+    return frozenset(name.removeprefix(_SUBSTITUTION) for name in found if name)
+
+
+def check_paths(specs: Iterable[JobSpec]) -> None:
+    """Raise :class:`UsageError` for an input or output that is no path inside of the dataset."""
+    for path in dict.fromkeys(path for spec in specs for path in (*spec.inputs, *spec.outputs)):
+        parts = Path(os.path.normpath(path)).parts
+        if not path.strip():
+            raise UsageError(
+                "An empty path is no input or output.", "Leave the option out, or say which path is meant."
+            )
+        if Path(path).is_absolute() or ".." in parts:
+            raise UsageError(
+                f"{path!r} does not lie in the dataset.",
+                "Give paths as seen from the top of the superdataset, such as -i data/a.csv",
+            )
+        if ".git" in parts:
+            raise UsageError(f"{path!r} lies in a .git folder, which is git's own.", "Choose another path.")
+
+
+def meeting_outputs(specs: Sequence[JobSpec]) -> str | None:
+    """Return what to say where two jobs write the very same output, so that the later one replaces it."""
+    makers: dict[str, int] = {}
+    for number, spec in enumerate(specs):
+        for path in {os.path.normpath(path) for path in spec.outputs if not _WILD.search(path)}:
+            if path in makers:
+                return f"{counted(len(specs), 'job')} are queued, and more than one of them makes {path!r}"
+            makers[path] = number
+    return None
+
+
+def absent_inputs(specs: Sequence[JobSpec], trees: Sequence[Path], made: Collection[str]) -> str | None:
+    """Return what to say of inputs that are in none of ``trees``, and that no job makes before.
+
+    ``made`` are the outputs of jobs that wait already. An input with wildcards has to match something.
+    """
+    coming = {os.path.normpath(path) for path in made}
+    absent: dict[str, None] = {}
+    for spec in specs:
+        for path in spec.inputs:
+            known = "{" in path or _is_made(path, coming) or any(_is_there(tree, path) for tree in trees)
+            if not known:
+                absent[path] = None
+        coming |= {os.path.normpath(path) for path in spec.outputs}
+    if not absent:
+        return None
+    more = f" and {len(absent) - _SHOWN} more" * (len(absent) > _SHOWN)
+    return f"{', '.join(list(absent)[:_SHOWN])}{more}: not there, and no job that is queued makes it"
+
+
+def _is_there(tree: Path, path: str) -> bool:
+    if _WILD.search(path):
+        return next(tree.glob(path.rstrip("/")), None) is not None
+    return os.path.lexists(tree / path)
+
+
+def _is_made(path: str, coming: set[str]) -> bool:
+    """Return whether something that is coming is ``path``, or lies in it, or holds it."""
+    wild = _WILD.search(path)
+    whole = os.path.normpath(path)
+    certain = os.path.normpath(path[: wild.start()] if wild else path)
+    above = {certain, *map(str, Path(certain).parents)} - {"."}
+    if not coming.isdisjoint(above):
+        return True
+    return any(one.startswith(f"{whole}/") or (wild and fnmatch(one, whole)) for one in coming)
