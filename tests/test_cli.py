@@ -491,7 +491,7 @@ REFUSED = (
     (("queue", "retry", "99"), "There is no job 99", "wtwatch queue list"),
     (("queue", "retry", "1"), "has not ended", "wtwatch queue list"),
     (("queue", "retry"), "Which jobs?", "--failed"),
-    (("queue", "retry", "--failed"), "Which jobs?", "none that failed"),
+    (("queue", "retry", "--failed"), "No job failed", "queue list --failed"),
     (("queue", "remove", "1", "99"), "There is no job 99", "wtwatch queue list"),
     (("ack", "99"), "There is no job 99", "wtwatch queue list"),
     (("ack", "1"), "has not ended", ""),

@@ -47,7 +47,9 @@ def test_a_placeholder_is_refused_exactly_where_datalad_would_fail(configured: P
     dataset = Dataset(configured)
     for command in (*KNOWN, *UNKNOWN):
         try:
-            format_command(dataset, command, inputs=["a"], outputs=["b"], pwd=str(configured), dspath="d", tmpdir="t")
+            format_command(
+                dataset, command, inputs=["a"], outputs=["b"], pwd=str(configured), dspath="d", tmpdir="t"
+            )
             fails = False
         except (KeyError, ValueError, IndexError):
             fails = True

@@ -128,6 +128,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     "environment": {"state": "broken", "detail": "no python"},
                     "queue": {
                         "paused": True,
+                        "paused_for": None,
                         "waiting": 1,
                         "running": 1,
                         "failed": 14,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import click
 
@@ -15,15 +17,20 @@ from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.registry import need_run_tree, one
 from wtwatch.project.tree import RunTree
-from wtwatch.queue import orders
+from wtwatch.queue import checks, kinds, orders
 from wtwatch.queue.jobs import Queue
+from wtwatch.queue.rows import JobId
+from wtwatch.queue.wanted import wanted
 from wtwatch.tree import tip as bookmark
-from wtwatch.views import status
-from wtwatch.views.jobwords import needs_attention
+from wtwatch.views import jobplan, status
+from wtwatch.views.jobwords import is_bad
 from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import UsageError, WtwatchError
-from wtwatch.words.model import JobSpec, Trigger, counted
+from wtwatch.words.model import Ended, Job, JobSpec, Running, Trigger, counted
 from wtwatch.words.quoting import quoted
+
+MANY = 1000
+"""Jobs from which on it is asked whether so many were meant."""
 
 
 @click.group("queue")
@@ -35,19 +42,46 @@ for _view in (queue_list.show_list, show.command, queue_logs.logs, queue_wait.wa
     command.add_command(_view)
 
 
-def _triggers(function: Any) -> Any:
-    for flag, text in (
-        (Trigger.EVERY_MOVE, "a new batch at every move"),
-        (Trigger.ON_MOVE, "once, after the next move of the bookmark"),
-        (Trigger.NOW, "next in line (default)"),
+def _orders(function: Any) -> Any:
+    """Give a command the options of all that queues jobs, in ``order``: see :class:`Order`."""
+
+    def gathered(**given: Any) -> None:
+        flags = [trigger for trigger in Trigger if given.pop(trigger.name.lower())]
+        if len(flags) > 1:
+            words = " and ".join(f"--{flag.value}" for flag in flags)
+            raise UsageError(f"{words} contradict each other.", "Choose when it shall start, once.")
+        trigger = flags[0] if flags else Trigger.NOW
+        order = Order(trigger, given.pop("first"), given.pop("dry_run"), given.pop("yes"))
+        if order.first is not None and trigger is Trigger.EVERY_MOVE:
+            raise UsageError(
+                "--first is for one batch, and --every-move makes many.", "Leave one of both out."
+            )
+        function(order=order, **given)
+
+    gathered.__doc__ = function.__doc__
+    decorated: Any = gathered
+    for words, help_text in (
+        (("--yes",), "do not ask, whatever looks odd"),
+        (("-n", "--dry-run"), "show the jobs, and queue nothing"),
+        (("--every-move",), "a new batch at every move"),
+        (("--on-move",), "once, after the next move of the bookmark"),
+        (("--now",), "next in line (default)"),
     ):
-        name = f"--{flag.value}"
-        function = click.option(name, "trigger", flag_value=flag.value, default=None, help=text)(function)
-    return function
+        decorated = click.option(*words, is_flag=True, help=help_text)(decorated)
+    kind, text = click.IntRange(min=1), "run so many jobs of the batch, then pause the queue"
+    return click.option("--first", type=kind, metavar="N", help=text)(decorated)
+
+
+class Order(NamedTuple):
+    """When jobs are to start, after how many the queue pauses, and whether to ask or only to show."""
+
+    trigger: Trigger
+    first: int | None
+    dry_run: bool
+    yes: bool
 
 
 @command.command("add", context_settings={"allow_interspersed_args": False})
-@_triggers
 @click.option("-m", "--message", metavar="MSG", help="the message of the result commit")
 @click.option("-i", "--input", "inputs", multiple=True, metavar="IN", help="a file or folder that is needed")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="OUT", help="a file or folder that is made")
@@ -55,26 +89,27 @@ def _triggers(function: Any) -> Any:
 @click.option("--plain", is_flag=True, help="run the command as it is, not through `datalad run`")
 @project_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
-def add(trigger: str | None, each: tuple[str, ...], project: str | None, **asked: Any) -> None:
+@_orders
+def add(order: Order, each: tuple[str, ...], project: str | None, **asked: Any) -> None:
     """Queue COMMAND, as `datalad run` has it; with --each, one job for each combination."""
     if not asked["words"]:
         raise UsageError("There is no command.", "wtwatch queue add [OPTIONS] -- COMMAND…")
     chosen = one(project)
     specs = orders.expand(orders.Request(each=each, **asked), chosen)
-    _queue(chosen, specs, Trigger(trigger or Trigger.NOW.value))
+    _queue(chosen, specs, order)
 
 
 @command.command("rerun")
-@_triggers
 @project_option
 @click.argument("revisions", nargs=-1, metavar="REV...")
-def rerun(trigger: str | None, project: str | None, revisions: tuple[str, ...]) -> None:
+@_orders
+def rerun(order: Order, project: str | None, revisions: tuple[str, ...]) -> None:
     """Queue the commands that result commits REV record, to run again on the newest code."""
     if not revisions:
         raise UsageError("Which results?", "wtwatch queue rerun REV…   (see `git log` of the run tree)")
     chosen = one(project)
     need_run_tree(chosen)
-    _queue(chosen, [_rerun_of(chosen, rev) for rev in revisions], Trigger(trigger or Trigger.NOW.value))
+    _queue(chosen, [_rerun_of(chosen, rev) for rev in revisions], order)
 
 
 def _rerun_of(project: Project, rev: str) -> JobSpec:
@@ -91,8 +126,20 @@ def _rerun_of(project: Project, rev: str) -> JobSpec:
     return spec
 
 
-def _queue(project: Project, specs: list[JobSpec], trigger: Trigger) -> None:
-    queue = Queue(project.state)
+def _queue(project: Project, specs: list[JobSpec], order: Order) -> None:
+    queue, trigger = Queue(project.state), order.trigger
+    odd = checks.meeting_outputs(specs)
+    if order.dry_run:
+        for line in jobplan.lines(specs):
+            say(line)
+        if odd:
+            warn(f"{odd}.")
+        _warn_of_inputs(project, queue, specs)
+        return
+    if len(specs) > MANY and not order.yes:
+        _ask(f"That makes {len(specs):,} jobs", "Was that meant?")
+    if odd and not order.yes:
+        _ask(odd, "The later result replaces the earlier one. Is that meant?")
     tip, missing, _ = bookmark.read(project)
     if tip is None:
         how = missing or "gone"
@@ -102,46 +149,110 @@ def _queue(project: Project, specs: list[JobSpec], trigger: Trigger) -> None:
         each_time = counted(len(specs), "job")
         say(f"Standing s{made.id}: {each_time}, a new batch at every move of {project.bookmark}.")
     else:
-        jobs = queue.add(specs, trigger, tip)
+        jobs = queue.add(specs, trigger, tip, order.first)
         first, last = jobs[0].id, jobs[-1].id
         named = f"Job {first}" if first == last else f"Jobs {first}–{last}"
         when = "next in line" if trigger is Trigger.NOW else f"after the next move of {project.bookmark}"
         which = "on the code that the run tree is at when the batch starts"
         say(f"{named} in batch {jobs[0].batch}: {when}, {which} (now {tip[:10]}).")
+        if order.first is not None and order.first < len(jobs):
+            say(f"After {counted(order.first, 'job')} the queue pauses, until `wtwatch queue resume`.")
+    _warn_of_inputs(project, queue, specs)
     ring_for(project)
     if not status.daemon().running:
         warn("No daemon runs, so nothing starts: wtwatch service install, or wtwatch watch.")
 
 
+def _ask(what: str, question: str) -> None:
+    """Go on only if the user says so; where nobody can be asked, say how that is said beforehand."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise UsageError(f"{what}. {question}", "If it is: the same with --yes. To see the jobs: --dry-run.")
+    if not click.confirm(f"{what}. {question}", err=True):
+        raise UsageError("Nothing was queued.", "To see the jobs: --dry-run.")
+
+
+def _warn_of_inputs(project: Project, queue: Queue, specs: list[JobSpec]) -> None:
+    if not any(spec.inputs for spec in specs):
+        return
+    made = [path for spec in queue.waiting_specs() for path in spec.outputs]
+    absent = checks.absent_inputs(specs, [project.run_tree, project.main_tree], made)
+    if absent:
+        warn(f"Warning: {absent}.")
+
+
+def _jobs(function: Any) -> Any:
+    """Give a command the argument JOBS and the option --batch: see :mod:`wtwatch.queue.wanted`."""
+    option = click.option("--batch", "batches", multiple=True, metavar="N", help="all jobs of a batch")
+    argument = click.argument("words", nargs=-1, metavar="[JOBS]...")
+    decorated: Any = argument(option(project_option(function)))
+    return decorated
+
+
+def _meant(
+    queue: Queue,
+    words: tuple[str, ...],
+    batches: tuple[str, ...],
+    fits: Callable[[Job], bool],
+    standing: bool = False,
+) -> list[JobId]:
+    """Return the jobs that JOBS name: those named by their number, and of ranges and batches which fit."""
+    if not words and not batches:
+        raise UsageError("Which jobs?", "Numbers such as 3 or 5-8, or --batch 2: see `wtwatch queue list`.")
+    alone = [word for word in words if word.isdigit() or word.startswith("s")]
+    many = wanted(queue.file, [word for word in words if word not in alone], batches)
+    known = {job.id: job for job in queue.jobs()} if many else {}
+    chosen = [job for job in many if isinstance(job, int) and fits(known[job])]
+    if many and not chosen and not alone:
+        raise UsageError("None of these jobs is one for that.", "`wtwatch queue list` says how they stand.")
+    return list(dict.fromkeys([*wanted(queue.file, alone, standing=standing), *chosen]))
+
+
 @command.command("cancel")
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
-@project_option
-def cancel(jobs: tuple[str, ...], project: str | None) -> None:
-    """Take waiting or standing jobs back; stop running ones."""
+@_jobs
+def cancel(words: tuple[str, ...], batches: tuple[str, ...], project: str | None) -> None:
+    """Take waiting or standing jobs back; stop running ones.
+
+    JOBS are numbers, ranges such as 5-8, standing jobs such as s1; --batch N means all that is left of it.
+    """
     chosen = one(project)
-    running = Queue(chosen.state).cancel(jobs)
+    queue = Queue(chosen.state)
+    meant = _meant(queue, words, batches, lambda job: not isinstance(job.state, Ended), standing=True)
+    running = queue.cancel(meant)
     for job in running:
         lifecycle.stop(RunTree.of(chosen), job)
     ring_for(chosen)
-    say("Stopping what runs; the rest is cancelled." if running else "Cancelled.")
+    count = f"{counted(len(meant), 'job')} cancelled" if len(meant) != 1 else f"Cancelled {meant[0]}"
+    stopped = f"; job {running[0].id} is told to stop" if running else ""
+    say(f"{count}{stopped}.")
 
 
 @command.command("retry")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
-@click.option("--failed", is_flag=True, help="all that failed or were interrupted, and were not acknowledged")
-@project_option
-def retry(jobs: tuple[str, ...], failed: bool, project: str | None) -> None:
-    """Queue jobs again, as a new batch on the code of today."""
+@click.option("--failed", is_flag=True, help="what failed or was interrupted, and was not acknowledged")
+@_jobs
+def retry(words: tuple[str, ...], batches: tuple[str, ...], failed: bool, project: str | None) -> None:
+    """Queue jobs again, as a new batch on the code of today.
+
+    With --failed alone: all whose failure still stands, each once, though it failed in several batches.
+    """
     chosen = one(project)
     queue = Queue(chosen.state)
-    wanted: list[int | str] = [*jobs]
-    if failed:
-        wanted += [job.id for job in queue.jobs() if needs_attention(job)]
-    if not wanted:
-        raise UsageError("Which jobs?", "wtwatch queue retry JOB…, or --failed (there are none that failed).")
-    made = queue.retry(wanted)
+    older: list[Job] = []
+    if not (failed or words or batches):
+        raise UsageError("Which jobs?", "wtwatch queue retry --failed, or numbers such as 3 or 5-8.")
+    if failed and not words and not batches:
+        standing, older = kinds.to_retry(queue.jobs())
+        meant: list[JobId] = [job.id for job in standing]
+        if not meant and not older:
+            raise UsageError("No job failed that was not seen.", "`wtwatch queue list --failed` shows all.")
+    else:
+        meant = _meant(queue, words, batches, is_bad if failed else lambda job: isinstance(job.state, Ended))
+    made = queue.retry(meant)
+    queue.acknowledge([job.id for job in older])
     ring_for(chosen)
-    say(f"{counted(len(made), 'job')} again, in batch {made[0].batch}.")
+    if made:
+        say(f"{counted(len(made), 'job')} again, in batch {made[0].batch}.")
+    for job in older:
+        say(f"Job {job.id} is not run again: the same ran later. Its failure counts as seen.")
 
 
 @command.command("pause")
@@ -163,17 +274,17 @@ def resume(project: str | None) -> None:
 
 
 @command.command("remove")
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
-@project_option
-def remove(jobs: tuple[str, ...], project: str | None) -> None:
+@_jobs
+def remove(words: tuple[str, ...], batches: tuple[str, ...], project: str | None) -> None:
     """Forget jobs that do not run, and their logs; results stay, and so does what failed ones left."""
     chosen = one(project)
-    shelf = RunTree.of(chosen).shelf
+    shelf, queue = RunTree.of(chosen).shelf, Queue(chosen.state)
+    meant = _meant(queue, words, batches, lambda job: not isinstance(job.state, Running), standing=True)
     kept = []
-    for job in Queue(chosen.state).remove(jobs):
+    for job in queue.remove(meant):
         for attempt in Folder.all_of(chosen.state, job):
             attempt.forget()
         kept += sorted(shelf.glob(f"jobs/{job}.*"))
-    say("Removed.")
+    say(f"Removed {meant[0]}." if len(meant) == 1 else f"Removed {counted(len(meant), 'job')}.")
     for folder in kept:
         say(f"What it left stays in {folder}")

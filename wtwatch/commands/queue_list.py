@@ -80,4 +80,5 @@ def _listed(project: Project, chosen: Chosen) -> Iterator[str]:
     if not listed.rows and (narrowed or not listed.standing):
         yield "There are no such jobs." if narrowed else "The queue is empty."
     if queue.paused():
-        yield styled("The queue is paused: wtwatch queue resume", "yellow")
+        why = queue.pause_reason()
+        yield styled(f"The queue is paused{f' ({why})' if why else ''}: wtwatch queue resume", "yellow")

@@ -16,7 +16,17 @@ from wtwatch.queue.database import changing
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.facts import PAUSED, UNCLEARED, is_paused
 from wtwatch.queue.outlook import Outlook, outlook_in
-from wtwatch.queue.rows import JobId, job_of, job_row, jobs_in, number_of, specs_text, standing_of, storable
+from wtwatch.queue.rows import (
+    JobId,
+    job_of,
+    job_row,
+    jobs_in,
+    number_of,
+    spec_of,
+    specs_text,
+    standing_of,
+    storable,
+)
 from wtwatch.queue.verbs import QueueVerbs
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, Standing, Trigger, now, stamp
@@ -225,6 +235,12 @@ class Queue(QueueVerbs):
         """Return the batches that become due only after the next move."""
         with self._reading() as db:
             return {row["id"] for row in db.execute("SELECT id FROM batches WHERE due IS NULL")}
+
+    def waiting_specs(self) -> list[JobSpec]:
+        """Return what the jobs are to do that wait or run."""
+        with self._reading() as db:
+            rows = db.execute("SELECT spec FROM jobs WHERE state IN ('waiting', 'running')")
+            return [spec_of(row["spec"]) for row in rows]
 
     def waiting(self) -> dict[int, int]:
         """Return how many jobs of each batch wait; batches of which none does are left out."""

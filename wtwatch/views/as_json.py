@@ -87,6 +87,7 @@ def _holder(holder: Holder) -> Document:
 def _queue(queue: QueueSnapshot) -> Document:
     return {
         "paused": queue.paused,
+        "paused_for": queue.paused_for,
         **queue.jobs,
         "standing": queue.standing,
         "current": dict(queue.current),

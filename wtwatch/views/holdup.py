@@ -77,7 +77,7 @@ def of_queue(project: Project, progress: Progress, tip: Sha | None) -> HoldUp | 
         return HoldUp("The queue is paused: no further job starts.") if more else None
     need_run_tree(project)
     if progress.paused:
-        return _paused(progress)
+        return _paused(progress, queue.pause_reason())
     waits, by_hand = queue.waits(), queue.executes()
     if waits is not None and not _is_of_ours(waits):
         return _noted(waits)
@@ -101,9 +101,10 @@ def is_held(project: Project) -> bool:
     return bool(holding(RunTree.of(project).lock))
 
 
-def _paused(progress: Progress) -> HoldUp:
+def _paused(progress: Progress, why: str | None) -> HoldUp:
     left = len(progress.left()) or progress.due
-    said = f"The queue is paused, and {counted(left, 'job')} {'waits' if left == 1 else 'wait'}."
+    paused = f"The queue is paused ({why})" if why else "The queue is paused"
+    said = f"{paused}, and {counted(left, 'job')} {'waits' if left == 1 else 'wait'}."
     return HoldUp(said, "wtwatch queue resume", lasts=True)
 
 

@@ -65,7 +65,7 @@ class QueueSnapshot(NamedTuple):
     ``unseen`` ended badly without anybody having said that they saw it. ``lost`` is when the queue's file was
     found to be gone, ``settling`` for how many seconds more the bookmark has to be still. ``current`` counts
     the jobs of batches that still matter, ``due`` and ``on_move`` are batches that start by themselves and
-    by the next move: see :mod:`wtwatch.queue.outlook`.
+    by the next move: see :mod:`wtwatch.queue.outlook`. ``paused_for`` is why it paused by itself, if it did.
     """
 
     paused: bool
@@ -77,6 +77,7 @@ class QueueSnapshot(NamedTuple):
     current: Mapping[str, int] = {}
     due: tuple[Upcoming, ...] = ()
     on_move: tuple[Upcoming, ...] = ()
+    paused_for: str | None = None
 
 
 class RunningJob(NamedTuple):

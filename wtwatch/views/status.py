@@ -167,6 +167,7 @@ def _queue(project: Project, queue: Queue, facts: Facts, outlook: Outlook) -> Qu
         current=outlook.counts,
         due=outlook.due,
         on_move=outlook.on_move,
+        paused_for=queue.pause_reason(),
     )
 
 

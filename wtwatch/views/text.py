@@ -212,7 +212,8 @@ def _queue(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
     words = [*(word for word in queue.jobs if word in counts), *sorted(counts.keys() - queue.jobs.keys())]
     yield _Line("queue", " · ".join(f"{counts[word]} {word}" for word in words) or "empty")
     if queue.paused:
-        yield _Line("", "paused: nothing starts until `wtwatch queue resume`", "yellow")
+        why = f"{queue.paused_for}; " if queue.paused_for else ""
+        yield _Line("", f"paused: {why}nothing starts until `wtwatch queue resume`", "yellow")
     if queue.due:
         yield _Line("", f"next: {_batches(queue.due)}")
     if queue.on_move:
