@@ -46,8 +46,9 @@ def test_a_job_says_what_it_waits_for_and_what_would_start_it(house: House, say:
     a_night(house)
     queue = queue_of(house)
     assert "It waits for the next move of runs (wtwatch release makes one)" in shown(house, say, "9")
-    assert "1 job comes before it. Jobs wait, but no daemon runs. wtwatch service" in shown(house, say, "8")
+    assert "1 job comes before it. Jobs wait, but no daemon runs: wtwatch service" in shown(house, say, "8")
     queue.pause()
+    assert "The queue is paused: wtwatch queue resume" in shown(house, say, "8")
     job = queue.next_job(though_paused=True)
     assert job is not None
     queue.begin(job.id, Running(now(), house.head(), house.head(), "uuid"))

@@ -370,6 +370,22 @@ def test_a_script_that_waits_for_its_jobs_does_not_hold_them_up(tree: Path, wtwa
         child.kill()
 
 
+@pytest.mark.parametrize(
+    ("reader", "busy"), [("tee", False), ("cat", False), ("while read -r line; do :; done", True)]
+)
+def test_who_only_passes_on_what_a_waiting_one_says_holds_nothing_up(
+    tree: Path, wtwatch: Path, reader: str, busy: bool
+) -> None:
+    """`queue wait | tee log` stands still; what may work at each line does not."""
+    with at_work(tree / "code", "bash", "-c", f"{wtwatch} queue wait | {reader}; true") as known:
+        names = ("wtwatch", "bash" if busy else reader)
+        eventually(lambda: sorted(child.name() for child in known.children()) == sorted(names))
+        (other,) = (child for child in known.children() if child.name() != "wtwatch")
+        eventually(lambda: (other.pid in pids_in(tree, passive=PASSIVE)) == busy)
+        for child in known.children():
+            child.kill()
+
+
 def test_wtwatch_itself_holds_nothing_up(tree: Path, wtwatch: Path) -> None:
     with at_work(tree, wtwatch, "watch"):
         assert pids_in(tree) == []

@@ -244,6 +244,15 @@ def _file_written(link: str) -> str | None:
         return None
 
 
+def pipe_at(pid: int, number: int) -> str | None:
+    """Return which pipe a process has open as its descriptor ``number``, as the kernel names it."""
+    try:
+        name = os.readlink(f"/proc/{pid}/fd/{number}")  # noqa: PTH115
+    except OSError:
+        return None
+    return name if name.startswith("pipe:") else None
+
+
 def holding(lock: Path) -> list[Process]:
     """Return the processes that hold a lock by flock(2), inherited or their own (proc_pid_fdinfo(5))."""
     try:

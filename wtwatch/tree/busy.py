@@ -31,6 +31,7 @@ _READS = frozenset(("annotate", "blame", "diff", "grep", "help", "log", "shortlo
 _GIT_TAKES_A_WORD = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"))
 _RUNS = frozenset(("run", "rerun", "containers-run"))
 _WAITS = frozenset(("wait", "logs"))
+_PASSING_ON = frozenset(("cat", "grep", "head", "tee", "ts", "wc"))
 _IN_A_SCRIPT = re.compile(r"""'[^']*'|"[^"]*"|[^\s'"=;|&()<>]+""")
 _LONGEST = 1000  # words of a command line that are looked at
 
@@ -54,7 +55,7 @@ def working_under(folder: Path, passive: Collection[str] = (), ignore: Collectio
     inside = [pid for pid in processes.all_pids() if pid not in ours and place.is_used_by(pid)]
     if not inside:  # as nearly always
         return []
-    waiting = _waiting_for_the_queue()
+    waiting = _waiting_for_the_queue(inside)
     found = _described(pid for pid in inside if pid not in waiting)
     return [process for process in found if not _is_passive(process, passive)]
 
@@ -179,13 +180,20 @@ def _name(word: str) -> str:
     return word.rpartition("/")[2]
 
 
-def _waiting_for_the_queue() -> set[int]:
+def _waiting_for_the_queue(inside: Iterable[int]) -> set[int]:
     """Return the processes that wait for jobs, and their parents: a script that waits for its own jobs.
 
-    It stands still until they end, and must not hold them up.
+    It stands still until they end, and must not hold them up. Nor must those of ``inside`` that only pass on
+    what the waiting say, as in `wtwatch queue wait | tee log`.
     """
-    waiting = (pid for pid in processes.all_pids() if _waits(processes.words(pid)))
-    return {parent for pid in waiting for parent in processes.parents(pid)}
+    waiting = [pid for pid in processes.all_pids() if _waits(processes.words(pid))]
+    pipes = {pipe for pid in waiting for number in (1, 2) if (pipe := processes.pipe_at(pid, number))}
+    reading = [pid for pid in inside if processes.pipe_at(pid, 0) in pipes] if pipes else []
+    described = (processes.describe(pid) for pid in reading)
+    return {
+        *(parent for pid in waiting for parent in processes.parents(pid)),
+        *(one.pid for one in described if one and one.name in _PASSING_ON),
+    }
 
 
 def _waits(said: list[str]) -> bool:

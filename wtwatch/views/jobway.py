@@ -7,6 +7,7 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.queue.progress import Waiter, before
 from wtwatch.tree import tip
 from wtwatch.views import holdup, status
+from wtwatch.views.holdup import HoldUp
 from wtwatch.views.jobwords import needs_attention
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, Running, Waiting, counted
@@ -39,7 +40,7 @@ def _waits_for(project: Project, job: Job) -> str:
     try:
         held = holdup.of_daemon(project, status.daemon()) or holdup.of_queue(project, progress, commit)
     except WtwatchError as error:  # the run tree is gone
-        held = holdup.HoldUp(error.message, error.hint)
+        held = HoldUp(error.message, error.hint)
     place = before(Queue(project.state).file, job.id)
     parts = []
     if place is None and not (held and held.reason.startswith("They start")):
@@ -49,5 +50,15 @@ def _waits_for(project: Project, job: Job) -> str:
     if progress.running is not None:
         parts.append(f"Job {progress.running.id} runs.")
     if held is not None:
-        parts += filter(None, [held.reason, held.hint])
+        parts.append(
+            "The queue is paused: wtwatch queue resume" if held.lasts and progress.paused else _said(held)
+        )
     return " ".join(parts) or "It is next: the daemon starts it in a moment."
+
+
+def _said(held: HoldUp) -> str:
+    """Return what holds a job up, and the way out, as one sentence."""
+    if not held.hint:
+        return held.reason
+    hint = " ".join(held.hint.split())
+    return f"{held.reason.rstrip('.')}: {hint[0].lower() if hint.startswith('It ') else hint[0]}{hint[1:]}"

@@ -13,7 +13,7 @@ from wtwatch.queue.pages import Page, Row
 from wtwatch.queue.progress import Waiter
 from wtwatch.tree import tip
 from wtwatch.views import joblist, jobway, waiting
-from wtwatch.views.joblist import header, joined
+from wtwatch.views.joblist import header
 from wtwatch.views.jobwords import COLOURS, MARKS, needs_attention, one_line
 from wtwatch.views.terminal import folded, styled
 
@@ -35,7 +35,7 @@ def lines(project: Project, number: int, at: datetime, columns: int | None) -> I
         yield from header(batch, subjects, columns)
         yield from (line for _, line in drawn)
         yield ""
-        yield from joined(_legend(page.rows), columns)
+        yield from folded("   ".join(_legend(page.rows)), columns)
     else:
         yield from joblist.lines(page, subjects, at, columns)
     yield ""
