@@ -216,6 +216,17 @@ def test_jobs_that_start_after_a_move_are_waited_for_by_name_and_it_says_so(watc
         assert "✓ 1 succeeded" in said(process)[0]
 
 
+def test_a_queue_that_went_away_is_not_taken_for_done(watched: House, tmp_path: Path) -> None:
+    queued(watched, until(tmp_path / "go"))
+    eventually(lambda: queue_of(watched).job(1).word == "running")
+    with wait(watched) as process:
+        begins_to_wait(process)
+        away = watched.project.state.rename(tmp_path / "away")
+        assert "is gone" in said(process, code=1)[1]
+        away.rename(watched.project.state)
+        (tmp_path / "go").touch()
+
+
 def test_a_daemon_that_ended_ends_it(house: House, tmp_path: Path) -> None:
     with running_daemon(tmp_path) as daemon:
         queued(house, until(tmp_path / "go"))

@@ -132,8 +132,18 @@ class _Wait:
             time.sleep(POLL)
             if self.waiter.changed():
                 at = tip.read(self.project).commit
-                progress = self.waiter.look(at)
+                progress = self._seen_anew(at)
                 self._tell(progress)
+        return progress
+
+    def _seen_anew(self, at: Sha | None) -> Progress:
+        """Look again; raises :class:`WtwatchError` if the queue went away: that does not mean it is done."""
+        progress = self.waiter.look(at)
+        if not self.waiter.file.exists():
+            raise WtwatchError(
+                f"{self.waiter.file} is gone, and with it what there is to wait for.",
+                "Mount its disk, or see what became of it: wtwatch status",
+            )
         return progress
 
     def _is_done(self, progress: Progress) -> bool:

@@ -33,7 +33,9 @@ def place_of(project: Project, path: Path) -> TrackedPath:
     where = Path(os.path.realpath(path.parent)) / path.name  # the file itself may be a link into the annex
     for top in (project.run_tree, project.main_tree):
         root = Path(os.path.realpath(top))
-        if where.is_relative_to(root) and where != root:
+        if where == root:
+            raise UsageError(f"{top} is a whole tree.", "How it stands: wtwatch status")
+        if where.is_relative_to(root):
             return in_tree(top, where.relative_to(root).as_posix())
     raise UsageError(
         f"{path} lies neither in {project.main_tree} nor in {project.run_tree}.",
