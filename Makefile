@@ -33,7 +33,7 @@ lint: $(READY)
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy
 
-bench: $(READY)
+bench: $(READY) $(JJ)
 	@$(VENV)/bin/python -m tests.benchmarks
 
 bench-loss: $(READY)

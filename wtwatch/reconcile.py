@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
 from wtwatch.doors.processes import is_alive, parents
 from wtwatch.doors.repo import Repo
@@ -24,6 +25,7 @@ from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
+from wtwatch.tree.save import Pointer
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import (
     Backup,
@@ -87,13 +89,17 @@ class Done(NamedTuple):
 
 
 class Site(NamedTuple):
-    """What the steps of a tick are about: a run tree whose lock is held, how its code stands, the queue."""
+    """What the steps of a tick are about: a run tree whose lock is held, the queue, how code stands.
+
+    ``noted`` waits until the queue knows of the tip.
+    """
 
     tree: RunTree
     queue: Queue
     options: TickOptions
     lock: int
     facts: Facts
+    noted: Callable[[], None]
 
 
 def tick(project: Project, options: TickOptions) -> Done:
@@ -151,7 +157,9 @@ def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
         environment.recover(tree)
         done = _clear_up(tree, queue)
         if done.waits is None:
-            done = _story(Site(tree, queue, options, lock, _facts(tree, queue)))
+            facts = _facts(tree, queue)
+            noted = _noting(queue, facts.tip, options)
+            done = _story(Site(tree, queue, options, lock, facts, noted))
     return done
 
 
@@ -188,12 +196,14 @@ def _facts(tree: RunTree, queue: Queue) -> Facts:
 
 def _story(site: Site) -> Done:
     """Tell the story from where it stands, step by step, up to the first that has to wait."""
-    _note_tip(site.queue, site.facts.tip, site.options)
     done = Done()
-    for step in (_stay_on_branch, _follow, _start_next):
-        done = step(site, done)
-        if done.waits is not None:
-            break
+    try:
+        for step in (_stay_on_branch, _follow, _start_next):
+            done = step(site, done)
+            if done.waits is not None:
+                break
+    finally:
+        site.noted()
     return done
 
 
@@ -219,33 +229,53 @@ def _follow(site: Site, done: Done) -> Done:
 
 def _move(site: Site, done: Done) -> Done:
     """sync, save: bring code to the tip, and have the superdataset name it."""
-    began, (tree, queue, options, _, facts) = time.monotonic(), site
-    step = sync.next_step(tree, facts, options.force)
+    began, facts = time.monotonic(), site.facts
+    step = sync.next_step(site.tree, facts, site.options.force)
     if isinstance(step, sync.Blocked):
         return Done(waits=step.reason, hint=step.hint)
-    assert facts.tip is not None
-    moves = isinstance(step, sync.Move)
-    if moves or not _is_settled(tree, facts.tip, environment.requirements(facts.tip_tree)):
-        busy = _others_in(tree, queue, options)
+    pointer, moves = save.pointer_of(site.tree), isinstance(step, sync.Move)
+    if moves or not _is_settled(site, pointer):
+        busy = _others_in(site.tree, site.queue, site.options)
         if busy:
             return _busy(busy)
-    if moves or step != sync.Fresh():
-        done = done._replace(backup=sync.apply(tree, step))
-    if moves:  # what was in the way is so no more, and the environment may take its time
-        _note_waiting(queue, Done())
-    done = _with_pointer(tree, queue, done, facts.tip)
-    if moves and facts.parked is not None:
-        old = facts.applied or facts.parked
-        backup = done.backup.id if done.backup else None
+    done = _act(site, done, step, pointer)
+    return _record_move(site, done, began) if moves else done
+
+
+def _act(site: Site, done: Done, step: sync.Fresh | sync.Move, pointer: Pointer) -> Done:
+    """Do the step, and save the pointer; git makes its commit while files are checked out.
+
+    If that is refused, the move is done all the same, and waits there. Who sees the pointer is to find the
+    tip noted as well.
+    """
+    tip, foldable = site.facts.tip, not site.queue.was_used(pointer.head)
+    assert tip is not None
+    with save.drafted(site.tree, tip, foldable, pointer) as draft:
+        if step != sync.Fresh():
+            done = done._replace(backup=sync.apply(site.tree, step, then=save.journal(site.tree)))
+        site.noted()
+        try:
+            return done._replace(pointer=draft.save())
+        except WtwatchError as error:
+            return done._replace(waits=error.message, hint=error.hint)
+
+
+def _record_move(site: Site, done: Done, began: float) -> Done:
+    """Keep what a move did; what was in its way is so no more, and the environment may take its time."""
+    facts = site.facts
+    old, backup = facts.applied or facts.parked, done.backup.id if done.backup else None
+    if old is not None and facts.tip is not None:
         moved = SyncDone(now(), old, facts.tip, time.monotonic() - began, backup)
-        queue.record_sync(moved)
+        site.queue.record_sync(moved)
         done = done._replace(moved=moved)
+    if done.waits is None:
+        _note_waiting(site.queue, Done())
     return done
 
 
 def _set_up(site: Site, done: Done) -> Done:
     """Have the environment right for what was moved to, and before a batch begins."""
-    tree, queue, options, _, facts = site
+    tree, queue, options, _, facts, _ = site
     wanted = environment.requirements(facts.tip_tree)
     verdict = environment.noted(tree, wanted)
     known_broken = verdict.state is EnvironmentState.BROKEN and not done.moved
@@ -294,26 +324,20 @@ def _busy(busy: Iterable[Process]) -> Done:
     )
 
 
-def _is_settled(tree: RunTree, tip: Sha, wanted: str) -> bool:
-    """Return whether pointer and environment are right for ``tip``, so that nothing has to be changed."""
-    if save.pointer_of(tree).recorded != tip or save.cut_off(tree):
+def _is_settled(site: Site, pointer: Pointer) -> bool:
+    """Return whether pointer and environment are right for the tip, so that nothing has to be changed."""
+    if pointer.recorded != site.facts.tip or pointer.cut_off:
         return False
-    return environment.noted(tree, wanted).ready
+    return environment.noted(site.tree, environment.requirements(site.facts.tip_tree)).ready
 
 
-def _with_pointer(tree: RunTree, queue: Queue, done: Done, tip: Sha) -> Done:
-    """Save the pointer; if that is refused, the move is done all the same, and waits there."""
-    try:
-        return done._replace(pointer=_save_pointer(tree, queue, tip))
-    except WtwatchError as error:
-        return done._replace(waits=error.message, hint=error.hint)
-
-
-def _save_pointer(tree: RunTree, queue: Queue, tip: Sha) -> Sha | None:
-    pointer = save.pointer_of(tree)
-    if pointer.recorded == tip and not save.cut_off(tree):
-        return None
-    return save.record(tree, tip, not queue.was_used(pointer.head), pointer)
+def _noting(queue: Queue, tip: Sha | None, options: TickOptions) -> Callable[[], None]:
+    """Note a tip; return what waits for that: of a new one it may take the disk a while."""
+    known = queue.tip()
+    if tip is None or (known is not None and known.commit == tip):
+        _note_tip(queue, tip, options)
+        return lambda: None
+    return Beside(lambda: _note_tip(queue, tip, options)).answer
 
 
 def _note_tip(queue: Queue, tip: Sha | None, options: TickOptions) -> None:
@@ -327,7 +351,7 @@ def _note_tip(queue: Queue, tip: Sha | None, options: TickOptions) -> None:
 
 def _fire(site: Site, done: Done) -> Done:
     """Make batches of what waited for this move, once the bookmark has been still for long enough."""
-    tree, queue, _, _, facts = site
+    tree, queue, _, _, facts, _ = site
     tip = facts.tip
     if tip is None or not queue.pending(tip):
         return done

@@ -32,9 +32,7 @@ MEASUREMENTS: dict[str, Callable[[Grounds, bool], list[Section]]] = {
 def main() -> int:
     """Run what the command line asks for; return the exit code."""
     wanted = _arguments()
-    # jj serves the tests, not the benchmarks
-    missing = [tool for tool in missing_tools(os.environ) if tool != "jj"]
-    if missing:
+    if missing := missing_tools(os.environ):
         print(f"Not on PATH: {', '.join(missing)}. `make bench` brings all.", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="wtwatch-bench-", dir=wanted.folder) as folder:

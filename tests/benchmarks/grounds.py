@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import building
-from tests.lab import Lab
+from tests.lab import Driver, Lab
 from tests.room import sealed_env
 from wtwatch.project.listing import registry_file
 
@@ -29,26 +29,46 @@ class Grounds:
         building.build(root / "template", env)
         return cls(root, env)
 
-    def lab(self, name: str, files: int = 0) -> Lab:
-        """Return a new copy of the project, code/ driven by git, with ``files`` more annexed files."""
+    def lab(self, name: str, files: int = 0, code: int = 0, driver: Driver = "git") -> Lab:
+        """Return a new copy of the project with ``files`` more annexed files, and ``code`` more of code."""
         shutil.rmtree(self.root / name, ignore_errors=True)
-        lab = Lab.copied(self.root / "template", self.root / name, "git")
+        lab = Lab.copied(self.root / "template", self.root / name, driver)
+        if code:
+            add_code(lab, code)
+        if driver == "jj":
+            building.let_jj_drive(lab.code, self.env)
         if files:
             add_annexed(lab, files)
         return lab
 
-    def watched(self, name: str, files: int = 0) -> Lab:
-        """Return such a copy with a run tree by `wtwatch init`; no other project is registered any more."""
-        lab = self.lab(name, files)
-        registry_file().unlink(missing_ok=True)
+    def watched(
+        self, name: str, files: int = 0, code: int = 0, driver: Driver = "git", alone: bool = True
+    ) -> Lab:
+        """Return such a copy with a run tree by `wtwatch init`; ``alone``: no other project is registered."""
+        lab = self.lab(name, files, code, driver)
+        if alone:
+            registry_file().unlink(missing_ok=True)
         lab.wtwatch("init", "--name", name)
         return lab
 
-    def by_hand(self, name: str, files: int = 0) -> Lab:
+    def by_hand(self, name: str, files: int = 0, code: int = 0) -> Lab:
         """Return such a copy with a run tree as one makes it by hand."""
-        lab = self.lab(name, files)
+        lab = self.lab(name, files, code)
         lab.handmade_run_tree()
         return lab
+
+
+def add_code(lab: Lab, files: int) -> None:
+    """Commit more files to code: 250 a folder, beside the package."""
+    for number in range(files):
+        folder, name = divmod(number, FILES_IN_A_FOLDER)
+        file = lab.code / "more" / f"part-{folder:03}" / f"step_{name:03}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"STEP = {number}\n" * 20)
+    lab.git("add", "more", cwd=lab.code)
+    lab.git("commit", "--quiet", "-m", f"{files} files of code", cwd=lab.code)
+    lab.git("update-index", "--cacheinfo", f"160000,{lab.commit('HEAD')},code")
+    lab.git("commit", "--quiet", "--no-verify", "-m", "more code")
 
 
 def add_annexed(lab: Lab, files: int) -> None:

@@ -137,9 +137,9 @@ def test_a_crash_between_branch_and_index_is_made_good(house: House) -> None:
         save.record(house.tree, new, foldable=False)
     lock.unlink()
     assert at(house, "rev-parse", "HEAD:code") == new and at(house, "status", "--porcelain") != ""
-    assert save.cut_off(house.tree)
+    assert save.pointer_of(house.tree).cut_off
     assert save.record(house.tree, new, foldable=False) is None
-    assert at(house, "status", "--porcelain") == "" and not save.cut_off(house.tree)
+    assert at(house, "status", "--porcelain") == "" and not save.pointer_of(house.tree).cut_off
 
 
 @pytest.mark.parametrize("branch", [("--detach",), ("-b", "mine")])

@@ -24,7 +24,12 @@ class Journal:
             return None
         return {str(key): str(value) for key, value in facts.items()}
 
-    def close(self) -> None:
-        """Say that the step ended."""
+    def close(self, lasting: bool = True) -> None:
+        """Say that the step ended; not ``lasting``: it does no harm if it is back after a power cut."""
         self.file.unlink(missing_ok=True)
-        sync_folder(self.file.parent)
+        if lasting:
+            sync_folder(self.file.parent)
+
+    def hand_over(self, then: "Journal") -> None:
+        """Say in one breath that the step ended, and that one begins which follows from it."""
+        self.file.replace(then.file)

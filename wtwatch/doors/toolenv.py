@@ -78,9 +78,13 @@ def own_tools() -> Path:
     And nothing else: with the whole folder on PATH, jobs would find wtwatch's own Python in it. Made when it
     is asked for first; where that is impossible, the whole folder is returned.
     """
-    name = hashlib.sha256(os.fsencode(own_folder())).hexdigest()[:12]
-    place = user_folder("XDG_STATE_HOME", ".local/state") / "wtwatch" / f"tools-{name}"
+    place = user_folder("XDG_STATE_HOME", ".local/state") / "wtwatch" / _own_name(own_folder())
     return place if _ready(place) else own_folder()
+
+
+@cache
+def _own_name(folder: Path) -> str:
+    return f"tools-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
 
 
 @cache

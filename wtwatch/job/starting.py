@@ -42,7 +42,7 @@ def start(tree: RunTree, queue: Queue, job: Job, lock: int) -> Job | Hindered:
     assert code_sha is not None
     demanded = lifecycle.demands(tree, job.spec, code_sha, _plain_outputs(tree, queue, job))
     base = save.pointer_of(tree)
-    if base.branch == tree.branch and (base.recorded != code_sha or save.cut_off(tree)):
+    if base.branch == tree.branch and (base.recorded != code_sha or base.cut_off):
         save.record(tree, code_sha, foldable=False)  # a job may have saved another
         base = save.pointer_of(tree)
     state = Before.of(tree.path, excludes_env(tree))

@@ -4,9 +4,15 @@ Plumbing only: the commit changes the gitlink of ``code`` alone, whatever else i
 the same with a hundred thousand files.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors.beside import Beside
+from wtwatch.doors.journal import Journal
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.porcelain import GitObject, TreeEntry
 from wtwatch.doors.refs import head_of, tip_of
@@ -27,11 +33,15 @@ _LISTING = ("ls-tree", "-z", "--full-tree")
 
 
 class Pointer(NamedTuple):
-    """The gitlink of ``code`` in the commit ``head`` of the run tree's superdataset."""
+    """The gitlink of ``code`` in the commit ``head`` of the run tree's superdataset.
+
+    ``cut_off``: a crash came between the branch and the index of an earlier :func:`record`.
+    """
 
     head: Sha
     branch: str | None
     recorded: Sha | None
+    cut_off: bool = False
 
 
 _known: Memory[tuple[Sha, str], tuple[Sha | None]] = Memory(200)
@@ -49,7 +59,12 @@ def pointer_of(tree: RunTree) -> Pointer:
     if found is None:
         found = (_gitlink(dataset.git(*_LISTING, head, "--", tree.project.code)),)
         _known[asked] = found
-    return Pointer(head, dataset.branch(), found[0])
+    return Pointer(head, dataset.branch(), found[0], journal(tree).read() is not None)
+
+
+def journal(tree: RunTree) -> Journal:
+    """Return the journal of :func:`record`; a move that was announced there goes on with the pointer."""
+    return tree.journal("pointer")
 
 
 def start_recorded(tree: RunTree) -> GitAsking:
@@ -112,42 +127,88 @@ def keep_named(tree: RunTree, since: Sha | None) -> None:
     keep(tree, Repo(tree.project.main_code).commits_among(Sha(name) for name in found - {ZERO}))
 
 
-def cut_off(tree: RunTree) -> bool:
-    """Return whether a crash came between the branch and the index of an earlier :func:`record`."""
-    return tree.journal("pointer").read() is not None
-
-
 def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None) -> Sha | None:
     """Save ``new`` as the pointer of ``code``; return the commit made, or ``None`` if it was saved already.
 
-    The keep ref comes first. With ``foldable`` (no job or ``exec`` started on the last commit), a pointer
-    commit that only wtwatch and this branch know is replaced instead of piled upon. The branch moves by
-    compare and swap: raises :class:`CommandFailed` if somebody else moved it meanwhile, since ``known`` was
-    looked at.
+    With ``foldable`` (no job or ``exec`` started on the last commit), a pointer commit that only wtwatch and
+    this branch know is replaced instead of piled upon. Raises what :meth:`Draft.save` does.
     """
-    keep(tree, {new})
-    dataset, pointer = Repo(tree.path), known or pointer_of(tree)
+    with drafted(tree, new, foldable, known or pointer_of(tree)) as draft:
+        return draft.save()
+
+
+@contextmanager
+def drafted(tree: RunTree, new: Sha, foldable: bool, pointer: Pointer) -> Iterator[Draft]:
+    """Have git make the commit that names ``new`` while other work goes on; it is on no branch yet."""
+    if pointer.recorded == new:
+        yield Draft(tree, new, pointer)
+        return
+    making = Beside(lambda: _made(tree, new, foldable, pointer))
+    try:
+        yield Draft(tree, new, pointer, making)
+    finally:
+        making.end()
+
+
+class Draft(NamedTuple):
+    """A pointer that is about to be saved; without ``making``, ``pointer`` says that it is saved already."""
+
+    tree: RunTree
+    new: Sha
+    pointer: Pointer
+    making: Beside[_Made] | None = None
+
+    def save(self) -> Sha | None:
+        """Put it in place: keep ref, branch, index; return the commit, or ``None`` if it was there already.
+
+        The branch moves by compare and swap: raises :class:`CommandFailed` if somebody else moved it since
+        ``pointer`` was looked at.
+        """
+        made = self._prepare()
+        if made is not None:
+            self._move_branch(made.commit)
+        if made is not None or self.pointer.cut_off:  # a crash may have kept the index from being told
+            _tell_index(self.tree, self.new)
+        journal(self.tree).close(lasting=False)
+        if made is not None and made.replaces and self.pointer.recorded is not None:
+            keeping.note_replaced(self.tree, self.pointer.recorded)
+            keeping.tidy(self.tree)
+        return made.commit if made else None
+
+    def _prepare(self) -> _Made | None:
+        try:
+            keep(self.tree, {self.new})
+            if self.pointer.cut_off and self.pointer.branch:
+                _drop_locks(Repo(self.tree.path), self.pointer.branch)
+            return self.making.answer() if self.making else None
+        except BaseException:
+            if not self.pointer.cut_off:  # nothing was begun
+                journal(self.tree).close(lasting=False)
+            raise
+
+    def _move_branch(self, made: Sha) -> None:
+        if journal(self.tree).read() is None:  # else a move handed its own over
+            journal(self.tree).open({"to": self.new})
+        _known[made, self.tree.project.code] = (self.new,)
+        branch, why = f"refs/heads/{self.pointer.branch}", f"code is at {self.new[:10]}"
+        Repo(self.tree.path).update_ref(branch, made, self.pointer.head, why)
+
+
+class _Made(NamedTuple):
+    """A commit that names the new pointer, and whether it is to stand in the place of the last one."""
+
+    commit: Sha
+    replaces: bool
+
+
+def _made(tree: RunTree, new: Sha, foldable: bool, pointer: Pointer) -> _Made:
+    """Return a commit that names ``new``: one made, and on no branch yet, or one that is there already."""
     if pointer.branch is None or pointer.branch != tree.branch:
         raise off_branch(tree.path, tree.branch, pointer.branch)
-    journal = tree.journal("pointer")
-    if journal.read() is not None:
-        _drop_locks(dataset, pointer.branch)
-    if pointer.recorded == new:
-        if journal.read() is not None:  # the branch moved, and a crash kept the index from being told
-            _tell_index(dataset, tree.project.code, new)
-            journal.close()
-        return None
+    dataset = Repo(tree.path)
     base = _base(tree, dataset, pointer, foldable)
     made = base.commit if base.recorded == new else _commit(tree, dataset, base, new)
-    _known[made, tree.project.code] = (new,)
-    journal.open({"to": new})
-    dataset.update_ref(f"refs/heads/{pointer.branch}", made, pointer.head, f"code is at {new[:10]}")
-    _tell_index(dataset, tree.project.code, new)
-    journal.close()
-    if base.commit != pointer.head and pointer.recorded is not None:
-        keeping.note_replaced(tree, pointer.recorded)
-        keeping.tidy(tree)
-    return made
+    return _Made(made, base.commit != pointer.head)
 
 
 def _drop_locks(dataset: Repo, branch: str) -> None:
@@ -213,5 +274,6 @@ def _commit(tree: RunTree, dataset: Repo, base: _Base, new: Sha) -> Sha:
     return dataset.commit_tree(files, [base.commit], message)
 
 
-def _tell_index(dataset: Repo, path: str, commit: Sha) -> None:
-    dataset.git("update-index", "--add", "--cacheinfo", f"{GITLINK},{commit},{path}")
+def _tell_index(tree: RunTree, commit: Sha) -> None:
+    entry = f"{GITLINK},{commit},{tree.project.code}"
+    Repo(tree.path).git("update-index", "--add", "--cacheinfo", entry)

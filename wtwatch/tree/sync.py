@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wtwatch.doors.files import sync_disk
+from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, bytewise, checkout, codetree, save
-from wtwatch.tree.busy import gits_in
+from wtwatch.tree import backups, bytewise, checkout, codetree, ending
 from wtwatch.tree.checkout import Change
 from wtwatch.tree.codetree import Facts
-from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
+from wtwatch.tree.ending import recover as recover  # noqa: PLC0414 - part of what a sync offers
+from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Backup, Freshness, Sha, now
 from wtwatch.words.quoting import quoted
 from wtwatch.words.value import Value
@@ -218,15 +219,16 @@ def _refusals(tree: RunTree, facts: Facts) -> Iterator[tuple[str, str, bool]]:
         yield f"The run tree's code {what}.", f"{hint} checkout --detach {facts.applied}; {force}.", False
 
 
-def apply(tree: RunTree, step: Fresh | Move) -> Backup | None:
+def apply(tree: RunTree, step: Fresh | Move, then: Journal | None = None) -> Backup | None:
     """Do what the plan says, with the tree lock held by the caller; return the backup that was made.
 
-    Journalled, so that :func:`recover` finishes or undoes a move that was cut off. One that fails is undone
-    at once and raises :class:`WtwatchError`.
+    Journalled, so that :func:`recover` finishes or undoes a move that was cut off; the journal of one that
+    went well is handed over to that of the step that comes ``then``. One that fails is undone at once and
+    raises :class:`WtwatchError`.
     """
     repo = Repo(tree.code_path)
     if isinstance(step, Move):
-        return _move(tree, repo, step)
+        return _move(tree, repo, step, then)
     if step.detach and step.at:
         repo.detach(step.at)
     if step.record and step.at:
@@ -234,7 +236,7 @@ def apply(tree: RunTree, step: Fresh | Move) -> Backup | None:
     return None
 
 
-def _move(tree: RunTree, repo: Repo, step: Move) -> Backup | None:
+def _move(tree: RunTree, repo: Repo, step: Move, then: Journal | None) -> Backup | None:
     backup = None
     try:
         if step.backup or step.quit:
@@ -245,30 +247,18 @@ def _move(tree: RunTree, repo: Repo, step: Move) -> Backup | None:
         if repo.branch() is not None:  # whoever moves that branch now no longer moves HEAD
             repo.detach(step.parked)
         repo.git("checkout", "-q", "--no-overwrite-ignore", "--detach", step.to)
-        _complete(tree, repo, step.to, step.changes or checkout.between(repo, step.parked, step.to))
+        changes = step.changes or checkout.between(repo, step.parked, step.to)
+        ending.complete(tree, repo, step.to, changes, then)
     except (WtwatchError, OSError) as error:
         if _undone(tree) != step.to:
             raise _failed(tree, repo, step, backup, error) from error
     return backup
 
 
-def _complete(tree: RunTree, repo: Repo, at: Sha, changes: tuple[Change, ...]) -> None:
-    """End a move whose checkout is over: all its files are whole, and only then the commit is *applied*."""
-    known = checkout.tags(repo)
-    checkout.make_whole(repo, checkout.written(changes), known)
-    checkout.drop_bytecode(repo, changes, known)
-    if (repo.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
-        quiet = ("-c", "annex.alwayscommit=false")  # no commit of its own, which needs an identity
-        repo.git(*quiet, "annex", "smudge", "--update", hooks=True)
-        repo.git(*quiet, "annex", "restage", hooks=True)  # else git takes some of them for edited
-    repo.update_refs({tree.applied_ref: at, save.keep_ref(at): at}, why="sync")
-    tree.journal().close()
-
-
 def _undone(tree: RunTree) -> Sha | None:
     """Settle a move that failed just now; return where the tree stands if that is at a commit, and whole."""
     try:
-        return _end_cut_off(tree)
+        return ending.end_cut_off(tree)
     except (WtwatchError, OSError):  # it is tried again by the next tick
         return None
 
@@ -352,70 +342,3 @@ def _stamp(path: Path) -> _Stamp:
     except FileNotFoundError:
         return (0, 0, 0, 0)
     return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode)
-
-
-def recover(tree: RunTree) -> None:
-    """Finish or undo a move that was cut off, with the tree lock held by the caller.
-
-    HEAD says which: git moves it last. Raises :class:`Busy` while the git of the move is still at work, and
-    :class:`checkout.NotWhole` while files cannot be written.
-    """
-    _sweep(tree)
-    if tree.journal().read() is None or not (tree.code_path / ".git").exists():
-        return
-    try:
-        _end_cut_off(tree)
-    except OSError as error:
-        raise WtwatchError(
-            f"A move of the run tree's code was cut off, and cannot be ended: {error}.",
-            "Mend what is named, or make room on the disk; then it goes on by itself.",
-        ) from error
-
-
-def _sweep(tree: RunTree) -> None:
-    """Remove what backups that were killed have left of their scratch folders: all is in git, or was not."""
-    for left in tree.state.glob(f"{backups.SCRATCH}*/"):
-        from shutil import rmtree
-
-        rmtree(left, ignore_errors=True)
-
-
-def _end_cut_off(tree: RunTree) -> Sha | None:
-    """Finish or undo the move of the journal; return where the tree stands, ``None`` without a journal."""
-    cut_off = tree.journal().read()
-    if cut_off is None:
-        return None
-    _wait_for_git(tree)
-    repo = Repo(tree.code_path)
-    old, new = Sha(cut_off["from"]), Sha(cut_off["to"])
-    if cut_off.get("phase") == "backup":  # no file of the tip was written yet
-        (repo.git_dir() / "index.lock").unlink(missing_ok=True)
-        at = old
-    else:
-        at = checkout.settle(repo, old, new) or old
-    if at == new and cut_off.get("phase") != "backup":
-        _complete(tree, repo, new, checkout.between(repo, old, new))
-        return new
-    if "aside" in cut_off:
-        _put_back(Path(cut_off["aside"]), repo.path)
-    tree.journal().close()
-    return at
-
-
-def _wait_for_git(tree: RunTree) -> None:
-    """Raise :class:`Busy` while a git works in code: it may be the move's own, or the owner of a lock."""
-    alive = gits_in(tree.code_path)
-    if alive:
-        raise Busy(
-            f"git (pid {alive[0].pid}) is still at work in {tree.code_path} on a move that was cut off.",
-            "It goes on by itself when that git has ended.",
-        )
-
-
-def _put_back(aside: Path, code: Path) -> None:
-    """Move what was set aside back to its place, where that is still free."""
-    for folder, _, _ in os.walk(aside):
-        for inside in Path(folder).iterdir():
-            place = code / inside.relative_to(aside)
-            if not os.path.lexists(place):
-                inside.rename(place)
