@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wtwatch.views.jobwords import caption, local, one_line, outcome
+from wtwatch.views.jobwords import caption, local, one_line, outcome, ranged
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Sha, now
 
 
@@ -38,6 +38,11 @@ def test_what_a_job_does_is_its_message_with_the_values_that_it_lacks(spec: JobS
 
 def test_no_text_of_somebody_commands_the_terminal() -> None:
     assert one_line("a\x1b[2J\tb\u202ec\udcff") == r"a\x1b[2J b\u202ec\udcff"
+
+
+def test_many_jobs_are_named_as_a_command_line_takes_them() -> None:
+    assert ranged([7, 3, 1, 2, 9, 8]) == "1-3 7-9"
+    assert (ranged([4]), ranged([4, 5]), ranged([])) == ("4", "4-5", "")
 
 
 def test_an_outcome_says_with_which_exit_code_it_failed() -> None:

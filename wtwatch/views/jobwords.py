@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Standing, now
@@ -55,6 +56,17 @@ def standing_caption(template: Standing) -> str:
     """Return what standing jobs do: as the only one of them, or as the first of so many."""
     first, *others = template.specs
     return caption(first) + (f" … {len(others)} more" if others else "")
+
+
+def ranged(numbers: Iterable[int]) -> str:
+    """Return numbers of jobs as JOBS of a command line: "3 5-8"."""
+    ends: list[list[int]] = []
+    for number in sorted(numbers):
+        if ends and number == ends[-1][1] + 1:
+            ends[-1][1] = number
+        else:
+            ends.append([number, number])
+    return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in ends)
 
 
 def is_bad(job: Job) -> bool:

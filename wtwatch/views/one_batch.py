@@ -14,7 +14,7 @@ from wtwatch.queue.progress import Waiter
 from wtwatch.tree import tip
 from wtwatch.views import joblist, jobway, waiting
 from wtwatch.views.joblist import header
-from wtwatch.views.jobwords import COLOURS, MARKS, needs_attention, one_line
+from wtwatch.views.jobwords import COLOURS, MARKS, needs_attention, one_line, ranged
 from wtwatch.views.terminal import folded, styled
 
 _RETRIED = "→"
@@ -106,7 +106,7 @@ def _way(project: Project, page: Page, at: datetime, columns: int | None) -> Ite
         if not runs:
             first = next(job for job in jobs if job.id == left[0])
             yield from folded(jobway.sentence(project, first), columns)
-    bad = " ".join(str(job.id) for job in jobs if needs_attention(job))
+    bad = ranged(job.id for job in jobs if needs_attention(job))
     if bad:
         yield from folded(f"Failed: wtwatch queue logs {bad}  ·  wtwatch queue retry {bad}", columns)
     elif not left:

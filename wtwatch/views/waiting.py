@@ -8,9 +8,12 @@ from datetime import datetime
 
 from wtwatch.queue.progress import Progress
 from wtwatch.views.holdup import HoldUp
-from wtwatch.views.jobwords import BAD, COLOURS, MARKS, caption, is_bad, outcome, seconds
+from wtwatch.views.jobwords import BAD, COLOURS, MARKS, caption, is_bad, outcome, ranged, seconds
 from wtwatch.views.terminal import plain, say, styled, warn, width
 from wtwatch.words.model import Job, counted, lasting, spent
+
+_MOST = 24
+"""Columns of the longest list of jobs that is worth pasting."""
 
 _BAD = tuple(outcome.value for outcome in BAD)
 
@@ -54,7 +57,8 @@ def summary(progress: Progress, took: float) -> str:
     told = f"{counted(len(progress.states), 'job')}: {', '.join(parts)}, after {spent(took)} of waiting."
     if not progress.unseen:
         return told
-    names = " ".join(map(str, sorted(progress.unseen))) if len(progress.unseen) <= 8 else "--failed"
+    names = ranged(progress.unseen)
+    names = names if len(names) <= _MOST else "--failed"
     return f"{told}\nwtwatch queue logs {names}  ·  wtwatch queue retry {names}"
 
 
