@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
+import re
+import sys
+
 import pytest
 
 from wtwatch.views import terminal
+from wtwatch.words.errors import WtwatchError
 
 
 def test_a_line_is_as_wide_as_columns_says_and_as_long_as_it_is_in_a_pipe(
@@ -36,3 +42,30 @@ def test_a_dumb_terminal_has_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not terminal.plain()
     monkeypatch.setenv("TERM", "dumb")
     assert terminal.plain()
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_control_character_of_others_reaches_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Screen())
+    evil = "a\x1b]0;title\x07b\x1b[2Jc\rd\x9be\x7ff\u202eg"
+    terminal.say(terminal.styled(f"{evil}\tü\nnext", "red", bold=True))
+    terminal.complain(WtwatchError(evil, evil))
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, Screen)
+        left = re.sub(r"\x1b\[(31;1|36;1|0)m", "", stream.getvalue())
+        assert [letter for letter in left if not letter.isprintable()] in (["\t", "\n", "\n"], ["\n", "\n"])
+        assert "a\\u001b]0;title\\u0007b\\u001b[2Jc\\u000dd\\u009be\\u007ff\\u202eg" in left
+
+
+def test_a_pipe_gets_what_is_there_and_json_stays_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.say("a\x1b[2J\r")
+    assert capsys.readouterr().out == "a\x1b[2J\r\n"
+    text = json.dumps({"subject": "a\x1b\x7f\x85"}, ensure_ascii=False)
+    assert json.loads(terminal.harmless(text)) == json.loads(text)

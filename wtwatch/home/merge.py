@@ -133,7 +133,10 @@ def _check_room(repo: Repo, step: Step) -> None:
     """Raise :class:`WtwatchError` if git would refuse a step, so that no step before it is done alone."""
     word, lock = repo.operation(), checkout.index_lock(repo)
     if word:
-        raise WtwatchError(f"A {word} in {repo.path} is not finished.", f"git {word} --abort, or finish it.")
+        undo = "bisect reset" if word == "bisect" else f"{word} --abort"
+        raise WtwatchError(
+            f"A {word} in {repo.path} is not finished.", f"git -C {quoted(repo.path)} {undo}, or finish it."
+        )
     if lock:
         hint = f"Wait for it; if no git runs there (it crashed), remove {quoted(lock)}."
         raise Busy(f"Another git command works in {repo.path}.", hint)

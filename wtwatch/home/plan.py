@@ -71,7 +71,7 @@ class Planner:
         if repo.resolve(theirs) is None:
             raise WtwatchError(
                 f"{repo.path} lacks the commit {theirs[:10]} that the results name.",
-                f"git -C {repo.path} fetch --all, or `datalad update` there.",
+                f"git -C {quoted(repo.path)} fetch --all, or `datalad update` there.",
             )
         branch = repo.branch()
         if branch is None:

@@ -15,6 +15,7 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.queue.pages import who_made
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import Job, JobSpec, Sha
+from wtwatch.words.quoting import quoted
 
 _RECORD = "=== Do not change lines below ==="  # of DataLad's messages
 
@@ -67,7 +68,9 @@ def of_file(project: Project, path: Path) -> Origin:
         if last is not None:
             return _as_it_is(project, one, last, [other for other in (place, *places) if other is not one])
     if not path.is_symlink() and not path.exists():
-        raise UsageError(f"There is no {path}, and no commit has it.", f"See what is there: ls {path.parent}")
+        raise UsageError(
+            f"There is no {path}, and no commit has it.", f"See what is there: ls {quoted(path.parent)}"
+        )
     return Origin(place, None, None, state="not saved in any commit")
 
 

@@ -20,6 +20,7 @@ from wtwatch.tree import environment
 from wtwatch.tree import tip as bookmark
 from wtwatch.words.errors import CommandFailed, NoIdentity, UsageError, WtwatchError
 from wtwatch.words.model import Sha
+from wtwatch.words.quoting import quoted
 
 OLDEST_GIT = (2, 38)
 
@@ -59,7 +60,7 @@ def tip(project: Project) -> tuple[Sha, bool]:
     if missing:
         raise UsageError(
             f"The bookmark {project.bookmark} is {missing}: jj has it at several commits.",
-            f"Settle it: jj bookmark set {project.bookmark} -r REV   (in {repo.path})",
+            f"Settle it: jj bookmark set {quoted(project.bookmark)} -r REV   (in {repo.path})",
         )
     at = found or repo.resolve("HEAD")
     if at is None:

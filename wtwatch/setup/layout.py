@@ -189,7 +189,8 @@ def _check_branch(one: Below, ours: Path, bookmark: str) -> None:
     if branch is not None and branch != sha:
         raise WtwatchError(
             f"The branch {bookmark} of {source} is at {branch[:10]}, but the superdataset names {sha[:10]}.",
-            f"Let it have another name: git -C {quoted(source)} branch -m {bookmark} {bookmark}-before",
+            f"Let it have another name: git -C {quoted(source)} branch -m {quoted(bookmark)} "
+            f"{quoted(f'{bookmark}-before')}",
         )
     _check_not_taken(repo, bookmark, ours)
 
@@ -198,8 +199,8 @@ def _check_has_code(main: Path, code: str, bookmark: str, below: Iterable[Below]
     if code not in [one.path for one in below]:
         raise WtwatchError(
             f"The branch {bookmark} of {main} has no subdataset {code}.",
-            f"It was made before {code} was; make it anew: git -C {quoted(main)} branch -m {bookmark} "
-            f"{bookmark}-before",
+            f"It was made before {code} was; make it anew: git -C {quoted(main)} branch -m "
+            f"{quoted(bookmark)} {quoted(f'{bookmark}-before')}",
         )
 
 

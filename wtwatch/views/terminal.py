@@ -66,14 +66,36 @@ def styled(text: str, colour: str | None = None, bold: bool = False, on: TextIO 
     return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if codes else text
 
 
+_OWN = re.compile(r"(\x1b\[(?:0|1|3[1-6](?:;1)?)m)")
+"""What :func:`styled` writes."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What does something to a terminal, or turns the order of letters (Unicode's bidirectional controls)."""
+
+
+def harmless(text: str) -> str:
+    """Return text as a terminal may have it: our colours, line ends and tabs stay, other controls are named.
+
+    Subjects of commits, names of files and of processes, and what a tool said may hold any. They are named as
+    JSON does it, so a document of JSON stays the same document.
+    """
+    parts = _OWN.split(text)
+    parts[::2] = [_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    print(harmless(text) if stream is not None and stream.isatty() else text, file=stream, flush=True)
+
+
 def say(text: str = "") -> None:
-    """Print what was asked for."""
-    print(text, flush=True)
+    """Print what was asked for; what moves the cursor of a terminal is not for here."""
+    _print(text, sys.stdout)
 
 
 def warn(text: str) -> None:
     """Print on stderr: trouble that does not stop the command."""
-    print(text, file=sys.stderr, flush=True)
+    _print(text, sys.stderr)
 
 
 def complain(error: WtwatchError) -> None:
