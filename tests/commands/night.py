@@ -72,5 +72,6 @@ def a_night(house: House) -> None:
     queue.retry([2])
     ran(house)
     queue.add([JobSpec(f"exit {n}", "m", values=(("n", str(n)),)) for n in (0, 1)], Trigger.NOW, house.head())
-    queue.add([JobSpec("make a", "again"), JobSpec("make b", "again")], Trigger.ON_MOVE, house.head())
-    queue.add_standing(plots("240226I", "240227J"), house.head())
+    tip = house.head(house.project.main_code)
+    queue.add([JobSpec("make a", "again"), JobSpec("make b", "again")], Trigger.ON_MOVE, tip)
+    queue.add_standing(plots("240226I", "240227J"), tip)

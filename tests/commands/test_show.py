@@ -46,7 +46,7 @@ def test_a_job_says_what_it_waits_for_and_what_would_start_it(house: House, say:
     a_night(house)
     queue = queue_of(house)
     assert "It waits for the next move of runs (wtwatch release makes one)" in shown(house, say, "9")
-    assert "1 job comes before it. Jobs wait, but no daemon runs: wtwatch service" in shown(house, say, "8")
+    assert "1 job comes before it. Jobs wait, but no daemon runs: wtwatch" in shown(house, say, "8")
     queue.pause()
     assert "The queue is paused: wtwatch queue resume" in shown(house, say, "8")
     job = queue.next_job(though_paused=True)
@@ -102,3 +102,18 @@ def test_text_of_a_job_commands_no_terminal(house: House, say: Say) -> None:
     queue_of(house).add([spec], Trigger.NOW, house.head())
     for words in (("show", "1"), ("queue", "list")):
         assert not re.search(r"[\x00-\x09\x0b-\x1f]", say(house.project.main_tree, *words).out)
+
+
+def test_all_that_keeps_a_job_from_starting_is_said(house: House, say: Say) -> None:
+    queue = queue_of(house)
+    queue.add([JobSpec("x"), JobSpec("y")], Trigger.NOW, house.head())
+    queue.add([JobSpec("z")], Trigger.ON_MOVE, house.head())
+    queue.pause()
+    told = " ".join(shown(house, say, "2").split())
+    assert "1 job comes before it. The queue is paused: wtwatch queue resume. Jobs wait, but no" in told
+    queue.resume()
+    house.commit({"a.py": "a = 2\n"})
+    told = " ".join(shown(house, say, "3").split())
+    assert "It becomes due by the move of runs that was made. Jobs wait, but no daemon" in told
+    queue.cancel([1, 2])
+    assert "It starts when runs has been still for 30 s: to have" in " ".join(shown(house, say, "3").split())

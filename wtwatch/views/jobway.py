@@ -35,30 +35,38 @@ def sentence(project: Project, job: Job) -> str:
 
 def _waits_for(project: Project, job: Job) -> str:
     """Return what a job waits for, and what would start it."""
-    commit = tip.read(project).commit
-    progress = Waiter(Queue(project.state).file, [job.id]).look(commit)
+    file, commit = Queue(project.state).file, tip.read(project).commit
+    progress = Waiter(file, [job.id]).look(commit)
     try:
-        held = holdup.of_daemon(project, status.daemon()) or holdup.of_queue(project, progress, commit)
+        in_the_way = holdup.of_queue(project, progress, commit)
     except WtwatchError as error:  # the run tree is gone
-        held = HoldUp(error.message, error.hint)
-    place = before(Queue(project.state).file, job.id)
+        in_the_way = HoldUp(error.message, error.hint)
+    place = before(file, job.id)
     parts = []
-    if place is None and not (held and held.reason.startswith("They start")):
+    if place is None and not progress.coming:
         parts.append(f"It waits for the next move of {project.bookmark} (wtwatch release makes one).")
+    elif place is None:
+        parts.append(f"It becomes due by the move of {project.bookmark} that was made.")
     elif place:
         parts.append(f"{counted(place, 'job')} {'comes' if place == 1 else 'come'} before it.")
     if progress.running is not None:
         parts.append(f"Job {progress.running.id} runs.")
-    if held is not None:
-        parts.append(
-            "The queue is paused: wtwatch queue resume" if held.lasts and progress.paused else _said(held)
-        )
+    if progress.paused:
+        why = Queue(project.state).pause_reason()
+        parts.append(f"The queue is paused{f' ({why})' if why else ''}: wtwatch queue resume.")
+    elif in_the_way and (place is not None or progress.coming):
+        parts.append(_said(in_the_way))
+    if daemon := holdup.of_daemon(project, status.daemon()):
+        parts.append(_said(daemon))
     return " ".join(parts) or "It is next: the daemon starts it in a moment."
 
 
 def _said(held: HoldUp) -> str:
     """Return what holds a job up, and the way out, as one sentence."""
+    reason = held.reason.replace("They start ", "It starts ", 1)
     if not held.hint:
-        return held.reason
+        return reason
     hint = " ".join(held.hint.split())
-    return f"{held.reason.rstrip('.')}: {hint[0].lower() if hint.startswith('It ') else hint[0]}{hint[1:]}"
+    if hint.startswith(("It ", "To ")):
+        hint = hint[0].lower() + hint[1:]
+    return f"{reason.rstrip('.')}: {hint}"
