@@ -362,7 +362,7 @@ def test_bash_completes_commands_options_and_projects(home: Lab) -> None:
         )
         return home.say("bash", "-c", script, "bash", "wtwatch", *words).out.split()
 
-    assert completed("s") == ["status", "sync", "show", "service"]
+    assert completed("s") == ["status", "show", "sync", "service"]
     assert set(completed("queue", "re")) == {"rerun", "remove", "resume", "retry"}
     assert "--run-tree" in completed("init", "--r")
     assert completed("status", "L") == ["L5b"]
@@ -690,3 +690,32 @@ def test_waiting_jobs_start_only_after_a_move_or_at_each(say: Say, home: Lab) ->
 def test_each_command_is_a_file_of_its_name() -> None:
     for name in group.COMMANDS:
         assert importlib.import_module(f"wtwatch.commands.{name}").command.name == name
+
+
+def test_a_setting_is_shown_and_set_and_what_differs_from_its_default_is_told(
+    say: Say, home: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = say(home.main, "config").out
+    assert "settle            30\n" in shown
+    assert [line for line in shown.splitlines() if len(line) > 80 and "/" not in line] == []
+    assert say(home.main, "config", "settle", "5").out == "settle = 5\n"
+    assert say(home.main, "config", "settle").out == "5\n"
+    assert "(default: 30)" in say(home.main, "config").out
+    before = unchanged(home)
+    assert "Did you mean settle?" in say(home.main, "config", "setle", code=2).err
+    assert unchanged(home) == before
+
+
+def test_a_project_may_be_named_by_a_variable(
+    say: Say, home: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WTWATCH_PROJECT", "L5b")
+    assert say(tmp_path, "queue", "list").out == "The queue is empty.\n"
+    monkeypatch.setenv("WTWATCH_PROJECT", "nope")
+    assert "nope" in say(tmp_path, "queue", "list", code=2).err
+    say(tmp_path, "queue", "list", "--project", "L5b")
+
+
+def test_a_word_that_is_nearly_a_command_is_answered_with_the_command(say: Say, tmp_path: Path) -> None:
+    assert "Did you mean: wtwatch status" in say(tmp_path, "stauts", code=2).err

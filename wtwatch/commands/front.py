@@ -25,8 +25,9 @@ def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 project_option = click.option(
     "--project",
     metavar="NAME",
+    envvar="WTWATCH_PROJECT",
     shell_complete=_names,
-    help="the project that is meant (default: where you are)",
+    help="the project that is meant (default: $WTWATCH_PROJECT, else where you are)",
 )
 
 

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from wtwatch import __version__
-from wtwatch.views.terminal import abandon_stdout
+from wtwatch.views.terminal import abandon_stdout, complain
+from wtwatch.words.errors import UsageError
 
-COMMANDS = {
+EVERY_DAY = {
     "init": "make or adopt a run tree, and watch it",
-    "watch": "the daemon, in the foreground",
     "status": "say where things stand",
-    "sync": "bring the run tree to the bookmark now",
     "release": "move the bookmark, so that the run tree follows",
     "queue": "queue jobs, and look after them",
     "show": "what a job, a batch, a backup or a file is, and how it stands",
     "exec": "run a command by hand in the run tree",
     "merge": "bring results into the main tree",
+    "sync": "bring the run tree to the bookmark now",
+}
+RARELY = {
+    "watch": "the daemon, in the foreground",
     "backups": "what a sync took out of the way",
     "ack": "say that failed jobs and backups were seen",
+    "config": "every setting, its value and what it does; set one",
     "hooks": "the git hooks that ring the bell",
     "service": "the daemon as a systemd user service",
     "demo": "the whole story on a small project",
     "forget": "stop watching a project; data stays",
 }
+COMMANDS = EVERY_DAY | RARELY
 
 
 class LazyGroup(click.Group):
@@ -40,18 +47,27 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; ``None`` if there is none of that name."""
+        """Import a command; ``None`` for an option, :class:`UsageError` for a word that is no command."""
         if cmd_name not in COMMANDS:
-            return None
+            if ctx.resilient_parsing or cmd_name.startswith("-"):
+                return None
+            alike = get_close_matches(cmd_name, COMMANDS, n=1)
+            meant = (
+                f"Did you mean: wtwatch {alike[0]}"
+                if alike
+                else "Usage: wtwatch COMMAND…   (wtwatch -h lists all)"
+            )
+            raise UsageError(f"There is no command {cmd_name!r}.", meant)
         module = importlib.import_module(f"wtwatch.commands.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)
-        return _with_version(command)
+        return _prepared(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands for ``--help`` without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for title, commands in (("Every day", EVERY_DAY), ("Rarely", RARELY)):
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the names of commands without importing them."""
@@ -80,13 +96,29 @@ def _readers_may_leave() -> Iterator[None]:
         raise click.exceptions.Exit(0) from None
 
 
-def _with_version(command: click.Command) -> click.Command:
-    """Give a command, and those in it, the option ``--version``."""
+def _prepared(command: click.Command) -> click.Command:
+    """Give a command, and those in it, the option ``--version``, and have it refuse empty words."""
     if not any("--version" in parameter.opts for parameter in command.params):
+        for parameter in command.params:
+            if isinstance(parameter.type, click.types.StringParamType | click.Path):
+                parameter.callback = partial(_not_empty, parameter.callback)
         click.version_option(__version__, prog_name="wtwatch")(command)
         for inner in command.commands.values() if isinstance(command, click.Group) else ():
-            _with_version(inner)
+            _prepared(inner)
     return command
+
+
+def _not_empty(
+    then: Callable[[click.Context, click.Parameter, Any], Any] | None,
+    ctx: click.Context,
+    param: click.Parameter,
+    value: Any,
+) -> Any:
+    """Refuse an empty word, such as that of a variable that is not set: nothing is guessed from one."""
+    words = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(word, str) and not word.strip() for word in words):
+        raise click.BadParameter("it is empty.", ctx, param)
+    return then(ctx, param, value) if then else value
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,9 +131,21 @@ def read(words: Sequence[str]) -> int:
     """Read one command line and run it; return its exit code. Raises what the command raises."""
     try:
         result = cli.main(args=list(words), prog_name="wtwatch", standalone_mode=False)
+    except click.UsageError as error:
+        return _refused(error)
     except click.ClickException as error:
         error.show()
         return 2
     except click.exceptions.Abort:
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _refused(error: click.UsageError) -> int:
+    """Say what could not be read as all trouble is said, with how it is written."""
+    if error.ctx is None or type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 and later
+        error.show()
+    else:
+        hint = f"{error.ctx.get_usage()}   ({error.ctx.command_path} -h says more)"
+        complain(UsageError(error.format_message(), hint))
+    return 2

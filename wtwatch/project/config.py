@@ -157,14 +157,18 @@ def unknown_settings(project: Project) -> list[str]:
 
 def _checked(file: Path, text: str, key: str, value: object, wanted: object) -> Any:
     try:
-        return _sound(key, value, wanted)
+        return sound(key, value, wanted)
     except UsageError as error:
         where = f"{file}, line {_line_of(text, key)}"
         raise UsageError(f"{where}: {error.message}", error.hint) from None
 
 
-def _sound(key: str, value: object, wanted: object) -> Any:
-    kind, words = _KINDS[wanted]
+def sound(key: str, value: object, wanted: object = None) -> Any:
+    """Return the value of a setting as a :class:`Project` has it; raises :class:`UsageError` for a wrong one.
+
+    ``wanted`` is the kind that the setting has, where that is known already.
+    """
+    kind, words = _KINDS[wanted or _allowed()[key]]
     sound = isinstance(value, kind) and not isinstance(value, bool)
     if isinstance(value, list):
         sound = sound and all(isinstance(item, str) for item in value)

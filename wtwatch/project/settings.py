@@ -1,0 +1,90 @@
+"""The settings of a project one by one: what each does, how it is written, how it is changed."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, get_type_hints
+
+from wtwatch.doors.files import held
+from wtwatch.project import config
+from wtwatch.project.config import Project
+from wtwatch.words.errors import UsageError
+
+CHANGEABLE = {
+    "settle": "seconds that the bookmark has to be still before waiting batches start",
+    "merge_pointer": "whose pointer of code a merge keeps if only that conflicts: ask, main or run",
+    "keep_failed": "how many attempts of failed jobs keep what they wrote to their outputs",
+    "busy_alarm": "seconds that somebody may work in the run tree before status asks for attention",
+    "ignore_untracked": "untracked files that may lie in the run tree when a job starts",
+    "protected": "paths in code that no move touches",
+    "passive": "programs that do not count as work in the run tree",
+    "environment": "what sets code/.venv up: auto (by uv), none, or a command",
+}
+"""What `wtwatch config` sets, and what it does."""
+
+FIXED = {
+    "name": "the project's name",
+    "main_tree": "where you write",
+    "run_tree": "where batches run",
+    "bookmark": "the bookmark of code that the run tree follows",
+    "code": "the subdataset that the code is in",
+    "host": "the host whose daemon looks after it",
+}
+"""What `wtwatch init` decides, and what it is."""
+
+
+def known(key: str) -> str:
+    """Return ``key`` if it is a setting; raises :class:`UsageError` that names the one that may be meant."""
+    if key not in CHANGEABLE and key not in FIXED:
+        alike = get_close_matches(key, [*CHANGEABLE, *FIXED], n=1)
+        meant = f"Did you mean {alike[0]}? " if alike else ""
+        raise UsageError(f"There is no setting {key!r}.", f"{meant}`wtwatch config` shows all.")
+    return key
+
+
+def as_words(value: object) -> str:
+    """Return a value as it is written on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def default(key: str) -> str | None:
+    """Return the default of a setting as it is written, ``None`` if it has none."""
+    found = Project._field_defaults.get(key)
+    return None if found in (None, "") else as_words(found)
+
+
+def change(project: Project, key: str, text: str) -> Project:
+    """Write one setting, the others as they are in the file by now; return the project as it is then.
+
+    What is not of a setting, comments that is, is not kept: the file is written anew. Raises
+    :class:`UsageError` for a setting that is not there or not to be changed so, and for a wrong value.
+    """
+    if known(key) in FIXED:
+        raise UsageError(
+            f"{key} is decided by `wtwatch init`, and is no setting to change.",
+            "`wtwatch init -h` says how; `wtwatch forget` first, for another run tree.",
+        )
+    file = project.state / "config.toml"
+    with held(project.state / "config.lock", wait=5.0, what="the settings"):
+        now = config.read_project(file)
+        value = Project._field_defaults[key] if text == "default" else config.sound(key, _read(key, text))
+        changed = now._replace(**{key: value})
+        config.write_project(changed)
+    return changed
+
+
+def _read(key: str, text: str) -> Any:
+    """Return what a text of the command line stands for, of the kind that the setting has."""
+    kind = get_type_hints(Project)[key]
+    if kind is str:
+        return text
+    if kind not in (float, int):
+        return [part.strip() for part in text.split(",")]
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError:
+        raise UsageError(
+            f"{key} must be a number, not {text!r}.", f"wtwatch config {key} {default(key)}"
+        ) from None
