@@ -26,7 +26,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Folder
 from wtwatch.project import listing
 from wtwatch.queue.jobs import Queue
-from wtwatch.views import status
+from wtwatch.views import quick
 from wtwatch.words.model import Ended, Outcome, Running, Sha, Trigger, now
 
 WTWATCH = [sys.executable, "-P", "-m", "wtwatch"]
@@ -441,7 +441,7 @@ def test_a_fault_of_wtwatch_itself_is_no_traceback_but_a_report(
     def fail(*_: object) -> None:
         raise ValueError("of our own making")
 
-    monkeypatch.setattr(status, "collect", fail)
+    monkeypatch.setattr(quick, "collect", fail)
     said = say(tmp_path, "status", code=3)
     assert "wtwatch itself failed: ValueError: of our own making" in said.err
     report = Path(said.err.split("with the file ")[1].strip())

@@ -8,7 +8,7 @@ import pytest
 
 from tests.queue.samples import A, B
 from wtwatch.queue.jobs import Queue
-from wtwatch.queue.outlook import Progress, Upcoming
+from wtwatch.queue.prospects import BatchProgress, Upcoming
 from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Sha, Trigger
 
 AT = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
@@ -64,21 +64,23 @@ def test_the_batch_under_way_says_how_far_it_is_and_others_what_they_wait_for(qu
     queue.begin(job.id, Running(AT, A, B, "u"))
     queue.cancel([5])
     told = queue.outlook()
-    assert told.progress == Progress(1, 5, 3, 1, A, AT, 30 * 60.0, 2), "one was cancelled before it began"
+    assert told.progress == BatchProgress(1, 5, 3, 1, A, AT, 30 * 60.0, 2), (
+        "one was cancelled before it began"
+    )
     assert (told.due, told.on_move) == ((Upcoming(2, 1),), (Upcoming(3, 2),))
 
 
 @pytest.mark.parametrize(
     ("progress", "running_for", "left"),
     [
-        (Progress(1, 5, 0, 0), 7.0, None),
-        (Progress(1, 5, 2, 0, seconds=20.0, timed=2), 4.0, 2 * 10 + 6.0),
-        (Progress(1, 5, 2, 0, seconds=20.0, timed=2), 40.0, 2 * 10.0),
-        (Progress(1, 5, 2, 0, seconds=20.0, timed=2), None, 3 * 10.0),
-        (Progress(1, 5, 5, 0, Sha("a"), seconds=20.0, timed=2), None, 0.0),
+        (BatchProgress(1, 5, 0, 0), 7.0, None),
+        (BatchProgress(1, 5, 2, 0, seconds=20.0, timed=2), 4.0, 2 * 10 + 6.0),
+        (BatchProgress(1, 5, 2, 0, seconds=20.0, timed=2), 40.0, 2 * 10.0),
+        (BatchProgress(1, 5, 2, 0, seconds=20.0, timed=2), None, 3 * 10.0),
+        (BatchProgress(1, 5, 5, 0, Sha("a"), seconds=20.0, timed=2), None, 0.0),
     ],
 )
 def test_what_is_left_is_reckoned_from_the_jobs_that_ended(
-    progress: Progress, running_for: float | None, left: float | None
+    progress: BatchProgress, running_for: float | None, left: float | None
 ) -> None:
     assert progress.left(running_for) == left

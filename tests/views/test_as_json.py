@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wtwatch.doors.clock import Instant
-from wtwatch.queue.outlook import Progress, Upcoming
+from wtwatch.queue.prospects import BatchProgress, Upcoming
 from wtwatch.tree.environment import Verdict
 from wtwatch.views.as_json import document
 from wtwatch.views.snapshot import (
@@ -56,7 +56,7 @@ FULL = ProjectSnapshot(
     busy=(Holder(7, "cat", AT, by_hand=True), Holder(8, "sh", AT, 5, "sh -c make")),
     recorded=A,
     running=RunningJob(5, 2, "make", None, AT, A, 8),
-    batch=Progress(2, 12, 4, 1, A, AT, 40.0, 4),
+    batch=BatchProgress(2, 12, 4, 1, A, AT, 40.0, 4),
     failed=(FailedJob(4, 2, "failed", "Plot LSD", 2, "no such file"), FailedJob(3, 1, "interrupted", "x")),
     results=Results(1, 2, True, AT),
     backups=2,

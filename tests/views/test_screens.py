@@ -20,7 +20,7 @@ from wtwatch.job.attempt import Folder
 from wtwatch.project import config
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups, codetree
-from wtwatch.views import attention, status, text
+from wtwatch.views import attention, quick, status, text
 from wtwatch.views.snapshot import DaemonSnapshot, Holder, Snapshot
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, JobSpec, Outcome, Running, SyncDone, Trigger, stamp
@@ -113,7 +113,7 @@ def assert_shown(name: str, snapshot: Snapshot, root: Path) -> None:
 
 
 def of_all(*houses: House) -> Snapshot:
-    return status.collect([house.project for house in houses])
+    return quick.collect([house.project for house in houses])
 
 
 def test_at_peace(house: House, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_several_projects_and_one_that_is_broken(house: House, tmp_path: Path) -
     behind.commit({"a.py": "a = 5\n"}, message="Second")
     found = of_all(house, behind)
     gone = [("r", WtwatchError("/home/ada/data/r is gone.", "wtwatch forget r"))]
-    assert_shown("several", found._replace(broken=status.collect([], gone).broken), tmp_path)
+    assert_shown("several", found._replace(broken=quick.collect([], gone).broken), tmp_path)
 
 
 def test_nothing_yet(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from wtwatch.doors.clock import instant
 from wtwatch.project import config
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups, codetree
-from wtwatch.views import attention, status
+from wtwatch.views import attention, quick, status
 from wtwatch.words.model import Freshness, JobSpec, Trigger, now, stamp
 
 
@@ -27,7 +27,7 @@ def house(tmp_path: Path) -> House:
 
 def needs_you(house: House) -> list[str]:
     """Return why somebody has to look at this project."""
-    return attention.reasons(status.collect([house.project]), now())
+    return attention.reasons(quick.collect([house.project]), now())
 
 
 def with_settings(house: House, text: str) -> House:

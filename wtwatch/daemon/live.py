@@ -1,4 +1,6 @@
-"""What the daemon keeps up to date for who looks in passing: its heartbeat, in a folder of its own.
+"""What the daemon keeps up to date for who looks in passing, in a folder of its own.
+
+That is its heartbeat, and a view of each project.
 
 The folder lies in memory where there is such a place for the user's programs ($XDG_RUNTIME_DIR), so that no
 disk is kept awake by it; all find it by the link to it beside the daemon's file.
@@ -11,13 +13,27 @@ import shutil
 import time
 import zlib
 from contextlib import suppress
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from wtwatch.doors.clock import instant
 from wtwatch.project import config
+from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
+from wtwatch.tree import codetree
+from wtwatch.views import keeping
+from wtwatch.views.kept import file_of
+from wtwatch.words.errors import WtwatchError
 
 BEAT = 2.0
 """Seconds from one heartbeat to the next."""
+
+CALM = 0.2
+"""Seconds from a tick to the look at what it left: moves that follow each other at once come first."""
+
+AGAIN = 30.0
+"""Seconds to the next look where what was seen cannot be kept, as when somebody edits the run tree."""
 
 
 class Live:
@@ -26,8 +42,51 @@ class Live:
     def __init__(self) -> None:
         self.folder = config.live_folder()
         self._beaten = float("-inf")
+        self._found: dict[str, list[Any] | None] = {}
+        self._again: dict[str, float] = {}
         with suppress(OSError):  # then nobody sees a beat but that of the daemon's own file
             _make(self.folder)
+
+    def leave(self, project: Project) -> float | None:
+        """Leave a view of a project, if what it rests on changed; return in how many seconds to come again.
+
+        ``None``: when something changed. Called by the project's own ticks alone.
+        """
+        name, found = project.name, None
+        try:
+            if codetree.is_present(RunTree.of(project)):
+                ground = keeping.ground_of(project)
+                if ground.is_racy():
+                    return CALM
+                found = ground.look()
+            left = self._again.get(name, inf) - time.monotonic()
+            if name in self._found and self._found[name] == found and left > 0:
+                return None if left == inf else left
+            self._found[name] = found
+            return self._look(project)
+        except (WtwatchError, OSError):  # it is told by the tick, or by whoever looks
+            self.drop(name)
+            return None
+
+    def _look(self, project: Project) -> float | None:
+        _, kept = keeping.keep(project, os.getpid())
+        file = file_of(project.name)
+        if kept is None:
+            file.unlink(missing_ok=True)
+            self._again[project.name] = time.monotonic() + AGAIN
+            return AGAIN
+        self._again.pop(project.name, None)
+        draft = file.with_name(f".{file.name}")
+        draft.write_text(kept.text(), encoding="utf-8", errors="surrogateescape")
+        draft.replace(file)
+        return None
+
+    def drop(self, name: str) -> None:
+        """Leave nothing of a project."""
+        self._found.pop(name, None)
+        self._again.pop(name, None)
+        with suppress(OSError):
+            file_of(name).unlink(missing_ok=True)
 
     def beat(self) -> None:
         """Say that the loop turned, if the last time is some while ago: seconds since boot, and the pid."""

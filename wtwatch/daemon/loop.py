@@ -150,7 +150,9 @@ class Daemon:
                 self._drop(name)
         fresh = [project for name, project in wanted.items() if name not in self._ticks]
         for project in fresh:
-            self._ticks[project.name] = ProjectTicks(project, self._aim_anew, self._pool.wake)
+            self._ticks[project.name] = ProjectTicks(
+                project, self._aim_anew, self._pool.wake, self._live.leave
+            )
         aimed = [one.at or _places(one.project) for one in self._ticks.values()]
         folders = [listing.registry_file().parent]
         watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])
@@ -162,6 +164,7 @@ class Daemon:
         one = self._ticks.pop(name)
         one.stop()
         self._pool.drop(one)
+        self._live.drop(name)
 
     def _projects(self) -> dict[str, Project]:
         found = {}

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from wtwatch import reconcile
 from wtwatch.daemon import places
+from wtwatch.daemon.live import CALM
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import jj
 from wtwatch.doors.program import LIMIT
@@ -56,7 +57,8 @@ class Setback(NamedTuple):
 class ProjectTicks:
     """One project's ticks. ``ring`` asks the daemon to see to its watches, when other places count now.
 
-    A member of the daemon's :class:`wtwatch.daemon.pool.Pool`, which is told by ``wake`` of what is due.
+    ``leave`` leaves a view of the project for who looks in passing, and says when to do so again. A member of
+    the daemon's :class:`wtwatch.daemon.pool.Pool`, which is told by ``wake`` of what is due.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class ProjectTicks:
         project: Project,
         ring: Callable[[], None] = lambda: None,
         wake: Callable[[ProjectTicks], None] = lambda one: None,
+        leave: Callable[[Project], float | None] | None = None,
     ) -> None:
         self.project = project
         self.stopping = threading.Event()
@@ -75,6 +78,8 @@ class ProjectTicks:
         self.in_vain = 0
         self._ring = ring
         self._wake = wake
+        self._leave = leave
+        self._leave_due = inf
         self._due = 0.0
         self._look_due = 0.0
         self._truth: Fingerprint = ()
@@ -119,10 +124,14 @@ class ProjectTicks:
             self._due = inf if again is None else time.monotonic() + again
             if not (self.setback or self._refs_stood_still()):  # it may have seen what passed
                 self._due = min(self._due, time.monotonic() + SETTLED)
+            self._leave_due = time.monotonic() + CALM if self._leave else inf
+        elif self._leave and now >= self._leave_due and not self.poked.is_set():
+            again = self._leave(self.project)
+            self._leave_due = inf if again is None else time.monotonic() + again
         now = time.monotonic()
         if now >= self._look_due:
             self._look_due = now + LOOK
-        return max(0.0, min(self._due, self._look_due) - now)
+        return max(0.0, min(self._due, self._look_due, self._leave_due) - now)
 
     def _refs_stood_still(self) -> bool:
         """Return whether refs are what they were all the while since the last tick looked at the places."""

@@ -302,6 +302,25 @@ def reads_its_commands(pid: int) -> bool:
     return not stat.S_ISCHR(mode)
 
 
+def folders_above(way: str) -> frozenset[tuple[int, int]]:
+    """Return the folder that ``way`` leads to and all that it lies in, each by its device and inode.
+
+    None where it leads nowhere; see :func:`lies_in`.
+    """
+    found: list[tuple[int, int]] = []
+    here = way
+    while True:
+        try:
+            at = os.stat(here)  # noqa: PTH116 - Path would fold the ..
+        except OSError:
+            return frozenset()
+        key = (at.st_dev, at.st_ino)
+        if found and key == found[-1]:  # the root is its own parent
+            return frozenset(found)
+        found.append(key)
+        here += "/.."
+
+
 def lies_in(way: str, folder: tuple[int, int]) -> bool:
     """Return whether ``way`` leads to ``folder`` or into it; that is named by its device and inode.
 

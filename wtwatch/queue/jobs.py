@@ -15,7 +15,8 @@ from wtwatch.queue.batches import cancel_waiting, new_batch, open_work
 from wtwatch.queue.database import changing
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.facts import PAUSED, UNCLEARED, is_paused
-from wtwatch.queue.outlook import Outlook, outlook_in
+from wtwatch.queue.outlook import outlook_in
+from wtwatch.queue.prospects import Outlook
 from wtwatch.queue.rows import (
     JobId,
     job_of,

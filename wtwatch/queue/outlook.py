@@ -6,11 +6,10 @@ not count, nor does a lifetime of finished work.
 """
 
 import sqlite3
-from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
 
 from wtwatch.queue.due import OpenBatch, OpenWork, for_a_move, under_way
+from wtwatch.queue.prospects import BatchProgress, Outlook, Upcoming
 from wtwatch.queue.rows import job_of
 from wtwatch.words.model import Job, Outcome, Sha, moment, stamp
 
@@ -20,55 +19,6 @@ SHOWN = 3
 _OPEN = ("waiting", "running")
 _BAD = (Outcome.FAILED.value, Outcome.INTERRUPTED.value)
 _GOOD = (Outcome.SUCCEEDED.value, Outcome.UNCHANGED.value)
-
-
-class Progress(NamedTuple):
-    """How far the batch is that is under way.
-
-    ``began`` is when its first job started; ``seconds`` what those of its jobs took, together, that ran to an
-    end, and ``timed`` how many these are: what is left is reckoned from them.
-    """
-
-    id: int
-    jobs: int
-    ended: int
-    failed: int
-    code_sha: Sha | None = None
-    began: datetime | None = None
-    seconds: float = 0.0
-    timed: int = 0
-
-    def left(self, running_for: float | None) -> float | None:
-        """Return in how many seconds it ends, as its jobs went so far; ``None`` while none has ended.
-
-        ``running_for``: for how many seconds one of its jobs runs, if one does.
-        """
-        if not self.timed:
-            return None
-        each = self.seconds / self.timed
-        waiting = self.jobs - self.ended - (running_for is not None)
-        return waiting * each + (max(0.0, each - running_for) if running_for is not None else 0.0)
-
-
-class Upcoming(NamedTuple):
-    """A batch that has not started, and how many of its jobs wait."""
-
-    id: int
-    jobs: int
-
-
-class Outlook(NamedTuple):
-    """All of that. ``due`` start one after the other, ``on_move`` become due by the next move.
-
-    ``counts``: how many jobs of the batches that matter are in each state, without failures that were seen.
-    ``failed`` are the newest :data:`SHOWN` of those that nobody saw.
-    """
-
-    counts: Mapping[str, int]
-    progress: Progress | None = None
-    due: tuple[Upcoming, ...] = ()
-    on_move: tuple[Upcoming, ...] = ()
-    failed: tuple[Job, ...] = ()
 
 
 def outlook_in(db: sqlite3.Connection, work: OpenWork, since: datetime | None) -> Outlook:
@@ -106,13 +56,13 @@ def _counts(db: sqlite3.Connection, since: datetime | None) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def _progress(db: sqlite3.Connection, batch: int) -> Progress:
+def _progress(db: sqlite3.Connection, batch: int) -> BatchProgress:
     code = db.execute("SELECT code FROM batches WHERE id = ?", (batch,)).fetchone()["code"]
     rows = db.execute("SELECT state, started, ended FROM jobs WHERE batch = ?", (batch,)).fetchall()
     over = [row for row in rows if row["state"] not in _OPEN]
     ran = [row for row in over if row["started"] and row["state"] in (*_GOOD, Outcome.FAILED.value)]
     began = min((row["started"] for row in rows if row["started"]), default=None)
-    return Progress(
+    return BatchProgress(
         id=batch,
         jobs=len(rows),
         ended=len(over),

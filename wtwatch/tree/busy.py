@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -33,6 +33,7 @@ _RUNS = frozenset(("run", "rerun", "containers-run"))
 _WAITS = frozenset(("wait", "logs"))
 _PASSING_ON = frozenset(("cat", "grep", "head", "tee", "ts", "wc"))
 _IN_A_SCRIPT = re.compile(r"""'[^']*'|"[^"]*"|[^\s'"=;|&()<>]+""")
+_Folder = tuple[int, int]
 _LONGEST = 1000  # words of a command line that are looked at
 
 
@@ -44,6 +45,41 @@ def working_in(tree: RunTree, ignore: Collection[int] = ()) -> list[Process]:
     prompt: one that runs a script is a batch, also between two of its commands.
     """
     return working_under(tree.path, tree.project.passive, ignore)
+
+
+def working_in_each(trees: Sequence[RunTree]) -> list[list[Process]]:
+    """Return for each run tree what :func:`working_in` does, by one walk through all processes."""
+    places = {tree.path: place for tree in trees if (place := _Place.of(tree.path))}
+    wanted = frozenset(place.folder for place in places.values())
+    known: dict[str, frozenset[_Folder]] = {}
+    users: dict[_Folder, list[int]] = {folder: [] for folder in wanted}
+    for pid in processes.all_pids():
+        if pid != os.getpid():
+            for folder in _used(pid, places.values(), wanted, known):
+                users[folder].append(pid)
+    waiting = _waiting_for_the_queue() if any(users.values()) else frozenset()
+    found = []
+    for tree in trees:
+        place = places.get(tree.path)
+        inside = users[place.folder] if place else []
+        at_work = _described(pid for pid in inside if pid not in waiting) if inside else []
+        found.append([process for process in at_work if not _is_passive(process, tree.project.passive)])
+    return found
+
+
+def _used(
+    pid: int, places: Iterable[_Place], wanted: frozenset[_Folder], known: dict[str, frozenset[_Folder]]
+) -> set[_Folder]:
+    """Return which of the ``wanted`` folders a process uses; ``known``: in which of them others lie."""
+    found = wanted & processes.folders_above(view(pid))
+    for file in processes.written_by(pid):
+        above = file.rpartition("/")[0] or "/"
+        if above not in known:  # many write into the same folder
+            known[above] = wanted & processes.folders_above(above)
+        found |= known[above]
+        if processes.has_own_mounts(pid):
+            found |= wanted & processes.folders_above(view(pid, above))
+    return {*found, *(place.folder for place in places if place.is_named_by(pid))}
 
 
 def working_under(folder: Path, passive: Collection[str] = (), ignore: Collection[int] = ()) -> list[Process]:
@@ -126,12 +162,12 @@ class _Place:
         )
 
     def is_worked_in_by(self, pid: int) -> bool:
-        return self.is_stood_in_by(pid) or self._is_named_by(pid)
+        return self.is_stood_in_by(pid) or self.is_named_by(pid)
 
     def is_stood_in_by(self, pid: int) -> bool:
         return processes.lies_in(view(pid), self.folder)
 
-    def _is_named_by(self, pid: int) -> bool:
+    def is_named_by(self, pid: int) -> bool:
         if not processes.says(pid, b"git", b"datalad"):  # as nearly all
             return False
         said = processes.words(pid)[:_LONGEST]

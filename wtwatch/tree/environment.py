@@ -21,6 +21,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.tree import venv
 from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import EnvironmentState, now
+from wtwatch.words.model import Verdict as Verdict  # noqa: PLC0414 - what all here comes to
 
 REQUIREMENTS = ("pyproject.toml", "uv.lock", "requirements*.txt", ".python-version")
 """Files of the top folder of code that say what the environment has to hold."""
@@ -40,18 +41,6 @@ print(json.dumps(found))
 
 PROBE_LIMIT = 60.0
 """Seconds that the environment's Python may take to say where it imports from."""
-
-
-class Verdict(NamedTuple):
-    """How the environment stands, and why."""
-
-    state: EnvironmentState
-    detail: str | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Jobs may start."""
-        return self.state in (EnvironmentState.OK, EnvironmentState.NONE)
 
 
 def requirements(entries: Iterable[TreeEntry]) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from wtwatch.queue.outlook import Progress
+from wtwatch.queue.prospects import BatchProgress
 from wtwatch.views.snapshot import (
     DaemonSnapshot,
     FailedJob,
@@ -96,7 +96,7 @@ def _queue(queue: QueueSnapshot) -> Document:
     }
 
 
-def _batch(batch: Progress, running: RunningJob | None, at: datetime) -> Document:
+def _batch(batch: BatchProgress, running: RunningJob | None, at: datetime) -> Document:
     left = batch.left((at - running.started).total_seconds() if running else None)
     return {
         "id": batch.id,

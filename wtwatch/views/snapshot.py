@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.clock import Instant
-from wtwatch.queue.outlook import Progress, Upcoming
-from wtwatch.tree.environment import Verdict
-from wtwatch.words.model import Freshness, Sha, SyncDone
+from wtwatch.queue.prospects import BatchProgress, Upcoming
+from wtwatch.words.model import Freshness, Sha, SyncDone, Verdict
 
 
 class DaemonSnapshot(NamedTuple):
@@ -142,7 +141,7 @@ class ProjectSnapshot(NamedTuple):
     busy: tuple[Holder, ...] = ()
     recorded: Sha | None = None
     running: RunningJob | None = None
-    batch: Progress | None = None
+    batch: BatchProgress | None = None
     failed: tuple[FailedJob, ...] = ()
     results: Results = Results()
     stale: int | None = None

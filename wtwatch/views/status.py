@@ -6,13 +6,13 @@ The cost does not grow with the number of files: only the code tree, which is sm
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from wtwatch.doors.files import holder
 from wtwatch.doors.porcelain import TreeEntry
-from wtwatch.doors.processes import bears, holding, is_alive, parents, serves, session
+from wtwatch.doors.processes import serves
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
 from wtwatch.job.attempt import MARK, Folder
@@ -20,48 +20,42 @@ from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.queue.outlook import Outlook
+from wtwatch.queue.prospects import Outlook
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
-from wtwatch.tree.environment import Verdict
+from wtwatch.views.holders import AtWork, holders
 from wtwatch.views.jobwords import caption, one_line
 from wtwatch.views.snapshot import (
-    BrokenProject,
     FailedJob,
-    Holder,
     ProjectSnapshot,
     QueueSnapshot,
     Results,
     RunningJob,
-    Snapshot,
     Standpoint,
 )
 from wtwatch.views.watch import daemon as daemon  # noqa: PLC0414 - others ask for it here
-from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process, Running, Sha
+from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process, Running, Sha, Verdict
 
 _TAIL = 4096
 """Bytes at the end of a job's log in which its last line is looked for."""
 
 
-def collect(projects: Iterable[Project], broken: Iterable[tuple[str, WtwatchError]] = ()) -> Snapshot:
-    """Return where all of it stands; ``broken`` are names of projects that could not be loaded, and why.
+class Seen(NamedTuple):
+    """A project as it was seen, who was known to work there, and whether anything kept it from going on."""
 
-    A project that cannot be described joins those, so that it does not hide the others.
-    """
-    described, failed, watch = [], list(broken), daemon()
-    for project in projects:
-        try:
-            described.append(describe(project, watch.pid))
-        except WtwatchError as error:
-            failed.append((project.name, error))
-    told = tuple(BrokenProject(name, error.message, error.hint) for name, error in failed)
-    return Snapshot(watch, tuple(described), told)
+    project: ProjectSnapshot
+    noted: AtWork
+    waits: bool
 
 
 def describe(project: Project, watch: int | None = None) -> ProjectSnapshot:
     """Return where one project stands; ``watch`` is the pid of the daemon, if one runs."""
+    return see(project, watch).project
+
+
+def see(project: Project, watch: int | None = None) -> Seen:
+    """Look at a project; see :func:`describe`."""
     tree, main = RunTree.of(project), Repo(project.main_tree)
     busy = _foreign(project, watch)  # before any git of ours works there
     with (
@@ -73,7 +67,10 @@ def describe(project: Project, watch: int | None = None) -> ProjectSnapshot:
         results = _results(project, *harvest.apart(main, counting))
     queue = Queue(project.state)
     with queue.at_one_moment():
-        return _snapshot(project, queue, facts, recorded, results)
+        noted = _at_work(tree, queue)
+        shown = _snapshot(project, queue, facts, recorded, results)
+        shown = shown._replace(busy=holders(noted, busy, watch))
+        return Seen(shown, noted, queue.waits() is not None)
 
 
 def _foreign(project: Project, watch: int | None) -> tuple[Process, ...]:
@@ -94,9 +91,6 @@ def _snapshot(
 ) -> ProjectSnapshot:
     job, outlook = queue.running(), queue.outlook(results.oldest)
     started = Folder.of(project.state, job.id, job.attempt).started() if job else None
-    leader = started.pid if started else None
-    by_hand = [] if job else _by_hand(project, queue, facts.busy)
-    executing = by_hand[0].pid if by_hand else None
     return ProjectSnapshot(
         name=project.name,
         path=project.main_tree,
@@ -110,9 +104,8 @@ def _snapshot(
         subject=facts.subject,
         applied=facts.applied,
         edited=bool(facts.edited),
-        busy=(*(_holder(process, job, leader, executing) for process in facts.busy), *by_hand),
         recorded=recorded,
-        running=_running(job, leader),
+        running=_running(job, started.pid if started else None),
         batch=outlook.progress,
         failed=tuple(_failures(project, outlook)),
         results=results,
@@ -126,15 +119,14 @@ def _snapshot(
     )
 
 
-def _by_hand(project: Project, queue: Queue, busy: Iterable[Process]) -> list[Holder]:
-    """Return the command that `wtwatch exec` runs just now, or what is left of one and holds the tree."""
+def _at_work(tree: RunTree, queue: Queue) -> AtWork:
+    """Return what is noted of who works in the run tree."""
+    job = queue.running()
+    if job is not None and isinstance(job.state, Running):
+        started = Folder.of(tree.project.state, job.id, job.attempt).started()
+        return AtWork(tree.lock, job.id, started.pid if started else None, (MARK, job.state.uuid))
     noted = queue.executes()
-    if noted is not None and is_alive(noted.process):
-        command = f"wtwatch exec -- {noted.name}"
-        return [Holder(noted.process.pid, noted.name, noted.since, command=command, by_hand=True)]
-    known = {holder(config.daemon_file()), *(process.pid for process in busy)}
-    left = [process for process in holding(RunTree.of(project).lock) if process.pid not in known]
-    return [Holder(one.pid, one.name, one.since, command=one.command, by_hand=True) for one in left]
+    return AtWork(tree.lock, None, None, None, *noted) if noted else AtWork(tree.lock)
 
 
 def _standpoint(project: Project, queue: Queue, facts: Facts) -> Standpoint:
@@ -231,23 +223,6 @@ def _environment(project: Project, facts: Facts) -> Verdict:
 
 def _tree_at(project: Project, commit: Sha | None) -> tuple[TreeEntry, ...]:
     return tuple(Repo(project.main_code).tree(commit).values()) if commit else ()
-
-
-def _holder(process: Process, running: Job | None, leader: int | None, executing: int | None) -> Holder:
-    """Return a process that works in the run tree, and of which job it is, if of any.
-
-    ``executing`` is the pid of a `wtwatch exec` that is under way.
-    """
-    job = running.id if running and _is_of(process, running, leader) else None
-    by_hand = executing is not None and executing in parents(process.pid)
-    return Holder(process.pid, process.name, process.since, job, process.command, by_hand)
-
-
-def _is_of(process: Process, job: Job, leader: int | None) -> bool:
-    """Return whether a process is of a job: by its session, or by its environment if it left that."""
-    if leader is not None and session(process.pid) == leader:
-        return True
-    return isinstance(job.state, Running) and bears(process.pid, MARK, job.state.uuid)
 
 
 def _running(job: Job | None, leader: int | None) -> RunningJob | None:

@@ -8,14 +8,13 @@ from datetime import datetime
 
 from wtwatch import __version__
 from wtwatch.project.registry import meant
-from wtwatch.queue.outlook import Upcoming
-from wtwatch.tree.environment import Verdict
-from wtwatch.views import attention, status
+from wtwatch.queue.prospects import Upcoming
+from wtwatch.views import attention, quick
 from wtwatch.views.as_json import document
 from wtwatch.views.jobwords import one_line
 from wtwatch.views.snapshot import DaemonSnapshot, FailedJob, Holder, ProjectSnapshot, Results, Snapshot
 from wtwatch.views.terminal import folded, say, styled, width
-from wtwatch.words.model import EnvironmentState, Freshness, ago, counted, lasting, now
+from wtwatch.words.model import EnvironmentState, Freshness, Verdict, ago, counted, lasting, now
 
 _COLOURS = {
     Freshness.FRESH: "green",
@@ -45,7 +44,7 @@ def show(project: str | None = None, as_json: bool = False, short: bool = False)
     something needs the user. Raises :class:`WtwatchError`.
     """
     found = meant(project, everywhere=as_json or not short)
-    snapshot = status.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
+    snapshot = quick.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
     at = now()
     reasons = attention.reasons(snapshot, at)
     if as_json:

@@ -89,6 +89,18 @@ class EnvironmentState(Enum):
     NONE = "none"  # this code has no environment that wtwatch looks after
 
 
+class Verdict(NamedTuple):
+    """How the environment of a run tree stands, and why."""
+
+    state: EnvironmentState
+    detail: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Jobs may start."""
+        return self.state in (EnvironmentState.OK, EnvironmentState.NONE)
+
+
 class Process(NamedTuple):
     """A process that works in the run tree; ``command`` is what it was started with, for people."""
 
