@@ -57,14 +57,12 @@ def working_in_each(trees: Sequence[RunTree]) -> list[list[Process]]:
         if pid != os.getpid():
             for folder in _used(pid, places.values(), wanted, known):
                 users[folder].append(pid)
-    waiting = _waiting_for_the_queue() if any(users.values()) else frozenset()
-    found = []
-    for tree in trees:
-        place = places.get(tree.path)
-        inside = users[place.folder] if place else []
-        at_work = _described(pid for pid in inside if pid not in waiting) if inside else []
-        found.append([process for process in at_work if not _is_passive(process, tree.project.passive)])
-    return found
+    everybody = {pid for pids in users.values() for pid in pids}
+    if not everybody:  # as nearly always
+        return [[] for _ in trees]
+    waiting = _waiting_for_the_queue(everybody)
+    inside = [users[place.folder] if (place := places.get(tree.path)) else [] for tree in trees]
+    return [_at_work(pids, waiting, tree.project.passive) for tree, pids in zip(trees, inside, strict=True)]
 
 
 def _used(
@@ -91,7 +89,10 @@ def working_under(folder: Path, passive: Collection[str] = (), ignore: Collectio
     inside = [pid for pid in processes.all_pids() if pid not in ours and place.is_used_by(pid)]
     if not inside:  # as nearly always
         return []
-    waiting = _waiting_for_the_queue(inside)
+    return _at_work(inside, _waiting_for_the_queue(inside), passive)
+
+
+def _at_work(inside: Iterable[int], waiting: Collection[int], passive: Collection[str]) -> list[Process]:
     found = _described(pid for pid in inside if pid not in waiting)
     return [process for process in found if not _is_passive(process, passive)]
 
