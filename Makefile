@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JJ := $(if $(shell command -v jj),,.cache/jj/bin/jj)
 PYTEST := $(VENV)/bin/python -m pytest -n auto -q
 
-.PHONY: help demo test test-slow lint bench bench-loss clean
+.PHONY: help demo test test-slow lint bench bench-scale bench-loss clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make test-slow  the slow proofs'
 	@echo 'make lint       style, format and types'
 	@echo 'make bench      the measurements of the README'
+	@echo 'make bench-scale  the same where there is very much of everything'
 	@echo 'make bench-loss what git and wtwatch lose on the way to the bookmark, as a matrix'
 	@echo 'make clean      removes what the others set up (.venv, .cache)'
 
@@ -35,6 +36,9 @@ lint: $(READY)
 
 bench: $(READY) $(JJ)
 	@$(VENV)/bin/python -m tests.benchmarks
+
+bench-scale: $(READY)
+	@$(VENV)/bin/python -m tests.benchmarks.scale
 
 bench-loss: $(READY)
 	@$(VENV)/bin/python -m tests.benchmarks.loss

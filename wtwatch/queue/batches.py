@@ -11,6 +11,22 @@ from wtwatch.queue.facts import is_paused
 from wtwatch.queue.rows import spec_text, standing_of
 from wtwatch.words.model import JobSpec, Outcome, Sha, Standing, Trigger, now, stamp
 
+_OPEN_BATCHES = """
+    WITH RECURSIVE waiting (batch) AS (
+        SELECT min(batch) FROM jobs WHERE state = 'waiting'
+        UNION ALL
+        SELECT (SELECT min(batch) FROM jobs WHERE state = 'waiting' AND batch > waiting.batch)
+        FROM waiting WHERE batch IS NOT NULL
+    )
+    SELECT id, due, base, code,
+        EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND batch = batches.id) AS runs,
+        (SELECT id FROM jobs WHERE state = 'waiting' AND batch = batches.id ORDER BY place LIMIT 1) AS first
+    FROM batches
+    WHERE id IN (SELECT batch FROM waiting UNION SELECT batch FROM jobs WHERE state = 'running')
+    ORDER BY id
+"""
+"""The batches that are not over: found from one to the next in the index, past all jobs of each."""
+
 _SUPERSEDED = "superseded by batch "
 
 
@@ -18,12 +34,7 @@ def open_work(db: sqlite3.Connection) -> OpenWork:
     """Return all that is not over, seen at one moment, for :mod:`wtwatch.queue.due` to decide by."""
     if not db.in_transaction:
         db.execute("BEGIN")  # it ends with the connection
-    batches = db.execute(
-        "SELECT batches.id, due, batches.base, batches.code, max(state = 'running') AS runs, ("
-        " SELECT id FROM jobs WHERE batch = batches.id AND state = 'waiting' ORDER BY place LIMIT 1) AS first"
-        " FROM batches JOIN jobs ON jobs.batch = batches.id"
-        " WHERE state IN ('waiting', 'running') GROUP BY batches.id"
-    )
+    batches = db.execute(_OPEN_BATCHES)
     standing = db.execute("SELECT base FROM standing")
     return OpenWork(
         tuple(

@@ -65,6 +65,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
         "CREATE TABLE acknowledged_backups (id TEXT PRIMARY KEY)",
     ),
+    (  # the batches of which jobs wait are found without a look at each job
+        "CREATE INDEX jobs_open ON jobs (state, batch, place)",
+        "DROP INDEX jobs_in_state",
+    ),
 )
 """Statements that lead from each version of the schema to the next; only ever add to the end.
 

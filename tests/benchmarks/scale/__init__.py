@@ -1,0 +1,1 @@
+"""What `make bench-scale` measures: the same commands where there is very much of everything."""
