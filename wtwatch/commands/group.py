@@ -31,6 +31,7 @@ RARELY = {
     "backups": "what a sync took out of the way",
     "ack": "say that failed jobs and backups were seen",
     "config": "every setting, its value and what it does; set one",
+    "doctor": "check all that wtwatch relies on, with the fix for each fault",
     "hooks": "the git hooks that ring the bell",
     "service": "the daemon as a systemd user service",
     "demo": "the whole story on a small project",

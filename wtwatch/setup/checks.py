@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from wtwatch.doors import dataset
@@ -28,10 +29,12 @@ OLDEST_GIT = (2, 38)
 def tools() -> Iterator[Finding]:
     """Look whether the programs that all work rests on run here."""
     git = tried("git", _check_git)
-    yield git
+    yield git._replace(message=Repo(Path("/")).git("version").removeprefix("git version ")) if git.ok else git
     if git.ok:
-        yield tried("git-annex", _check_annex)
-    yield tried("DataLad", _check_datalad)
+        annex = tried("git-annex", _check_annex)
+        yield annex._replace(message=Repo(Path("/")).git("annex", "version", "--raw")) if annex.ok else annex
+    datalad = tried("DataLad", _check_datalad)
+    yield datalad._replace(message=metadata.version("datalad")) if datalad.ok else datalad
 
 
 def project(found: Project) -> Iterator[Finding]:

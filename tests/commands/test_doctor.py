@@ -1,0 +1,184 @@
+"""`wtwatch doctor`: all is well, or each fault is named with its way out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Say
+from tests.house import House
+from tests.lab import Lab, running_daemon
+from wtwatch.project.config import daemon_file, write_project
+from wtwatch.project.listing import register
+from wtwatch.setup import githooks, worktrees
+
+Break = Callable[[House], None]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A house with hooks, whose run tree is locked, as `wtwatch init` leaves it."""
+    house = House.built(tmp_path / "house")
+    write_project(house.project)
+    house.project.state.chmod(0o700)
+    register(house.project.name, house.project.state)
+    githooks.install(house.project.main_code)
+    worktrees.lock([house.project.run_tree, house.code], "run tree of the wtwatch project p")
+    return house
+
+
+@pytest.fixture
+def watched(house: House, tmp_path: Path) -> Iterator[House]:
+    with running_daemon(tmp_path):
+        yield house
+
+
+def faults(house: House, say: Say, code: int = 1) -> dict[str, tuple[str, str | None]]:
+    said = say(house.project.main_tree, "doctor", "--json", code=code)
+    found = json.loads(said.out)
+    assert found["version"] == 1 and said.err == ""
+    return {one["subject"]: (one["message"], one["hint"]) for one in found["findings"] if not one["ok"]}
+
+
+def test_where_all_is_well_it_says_so_and_exits_with_0(watched: House, say: Say) -> None:
+    assert faults(watched, say, code=0) == {}
+    shown = say(watched.project.main_tree, "doctor").out
+    assert shown.splitlines()[-1] == "All is well."
+    assert "✓ git:" in shown and "✓ daemon: answers, pid" in shown and "✓ events: arrive" in shown
+
+
+def lose_the_lock(house: House) -> None:
+    house.git("worktree", "unlock", str(house.code))
+
+
+def test_a_worktree_that_is_not_locked_is_locked_again(watched: House, say: Say) -> None:
+    lose_the_lock(watched)
+    shown = say(watched.project.main_tree, "doctor").out
+    assert "They were not" in shown
+    assert "They were not" not in say(watched.project.main_tree, "doctor").out
+
+
+def leave_the_branch(house: House) -> None:
+    house.git("checkout", "-q", "--detach", cwd=house.project.run_tree)
+
+
+def take_code_elsewhere(house: House) -> None:
+    house.here("commit", "-q", "--allow-empty", "-m", "mine")
+
+
+def open_the_state(house: House) -> None:
+    house.project.state.chmod(0o755)
+
+
+def mistype_a_setting(house: House) -> None:
+    file = house.project.state / "config.toml"
+    file.write_text(file.read_text() + "settel = 3\n")
+
+
+def lose_the_run_tree(house: House) -> None:
+    house.project.run_tree.rename(house.project.run_tree.with_name("elsewhere"))
+
+
+def lose_the_main_code(house: House) -> None:
+    house.project.main_code.rename(house.project.main_code.with_name("elsewhere"))
+
+
+def lose_code_that_results_name(house: House) -> None:
+    gone = "1" * 40
+    cwd = house.project.run_tree
+    house.git("update-index", "--cacheinfo", f"160000,{gone},code", cwd=cwd)
+    house.git("commit", "-q", "-m", "a result of code that is nowhere", cwd=cwd)
+    house.git("update-index", "--cacheinfo", f"160000,{house.head()},code", cwd=cwd)
+    house.git("commit", "-q", "-m", "and back", cwd=cwd)
+
+
+def break_a_link(house: House) -> None:
+    own = Path(house.here("rev-parse", "--absolute-git-dir"))
+    (own / "gitdir").write_text("/nowhere/.git\n")
+
+
+def delete_the_bookmark(house: House) -> None:
+    house.git("update-ref", "-d", "refs/heads/runs")
+    house.git("update-ref", "refs/heads/runs/below", "HEAD")
+
+
+def spoil_a_hook(house: House) -> None:
+    hook = house.project.main_code / ".git" / "hooks" / "post-commit"
+    hook.chmod(0o644)
+
+
+FAULTS: list[tuple[Break, str, str, str]] = [
+    (leave_the_branch, "code in the run tree", "on no branch instead of runs", "git -C"),
+    (take_code_elsewhere, "code in the run tree", "where wtwatch left it", "checkout --detach"),
+    (open_the_state, "state folder", "is open to others", "chmod 700"),
+    (mistype_a_setting, "settings", "did you mean settle?", "wtwatch config"),
+    (lose_the_run_tree, "run tree", "is gone", "wtwatch init"),
+    (lose_the_main_code, "p", "is gone", "wtwatch init"),
+    (lose_code_that_results_name, "code of results", "1111111111", "Fetch"),
+    (break_a_link, "worktrees", "do not name each other", "wtwatch init"),
+    (delete_the_bookmark, "branches", "runs/below", "--bookmark"),
+    (spoil_a_hook, "hooks", "post-commit", "hooks install"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault[0].__name__)
+def test_a_fault_is_named_with_its_way_out(
+    house: House, say: Say, fault: tuple[Break, str, str, str]
+) -> None:
+    spoil, subject, message, hint = fault
+    spoil(house)
+    found = faults(house, say)
+    told = [facts for name, facts in found.items() if name.startswith(subject)]
+    assert told, found
+    assert any(message in text and hint in str(way) for text, way in told), told
+    shown = say(house.project.main_tree, "doctor", code=1).out
+    assert "✗ " in shown and "fault" in shown.splitlines()[-1]
+
+
+def test_without_a_daemon_that_is_a_fault(house: House, say: Say) -> None:
+    assert "No daemon runs" in faults(house, say)["daemon"][0]
+
+
+def test_a_daemon_of_another_version_is_one(watched: House, say: Say) -> None:
+    file = daemon_file()
+    said = json.loads(file.read_text())
+    with closing(file.open("r+")) as out:
+        out.write(json.dumps(said | {"version": "0.0.1"}))
+    found = faults(watched, say)
+    assert "is wtwatch 0.0.1" in found["daemon"][0] and "service install" in str(found["daemon"][1])
+
+
+def test_what_is_cut_off_and_what_is_kept_is_noted_and_no_fault(watched: House, say: Say) -> None:
+    leftovers = watched.tree.shelf / "jobs" / "1.1"
+    leftovers.mkdir(parents=True)
+    (leftovers / "x").write_bytes(b"x" * 2_500_000)
+    watched.tree.journal("merge").open({"path": "", "branch": "main", "from": "0" * 40, "to": "0" * 40})
+    shown = say(watched.project.main_tree, "doctor").out
+    assert "1 file left by failed jobs; 2.5 MB" in " ".join(shown.split())
+    assert "· journal: a merge was cut off" in shown and "wtwatch merge ends it" in shown
+
+
+def test_an_annex_that_is_not_shared_is_a_fault(lab: Lab, say: Say) -> None:
+    say(lab.main, "init", "--env", "none")
+    own = Path(lab.git("rev-parse", "--absolute-git-dir", cwd=lab.run / "inputs" / "L5b_2p"))
+    annex = own / "annex"
+    if annex.is_symlink():
+        annex.unlink()
+    shutil.rmtree(annex, ignore_errors=True)
+    annex.mkdir()
+    said = json.loads(say(lab.main, "doctor", "--json", code=1).out)
+    told = {one["subject"]: one for one in said["findings"]}
+    assert not told["annex"]["ok"] and "an annex of its own" in told["annex"]["message"]
+
+
+def test_lines_fit_the_terminal(watched: House, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    leave_the_branch(watched)
+    shown = say(watched.project.main_tree, "doctor", code=1).out
+    assert [line for line in shown.splitlines() if len(line) > 80 and "/" not in line] == []
+    assert shown.splitlines()[-1] == "1 fault.", shown

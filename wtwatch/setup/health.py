@@ -1,0 +1,211 @@
+"""How a project stands that was set up: what `init` made may have been changed since, by whomever.
+
+Only looks, but for the locks of worktrees, which are put back. A finding that is well and has a hint is a
+note.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.project import config
+from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
+from wtwatch.setup import checks, githooks, worktrees
+from wtwatch.setup.dotgit import is_annexed, shares_annex
+from wtwatch.setup.finding import Finding, tried
+from wtwatch.setup.githooks import Fitting
+from wtwatch.setup.init import LOCKED_FOR
+from wtwatch.tree import aside, backups, codetree, environment, save
+from wtwatch.tree.changes import subdatasets
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import EnvironmentState, counted
+from wtwatch.words.quoting import quoted
+
+ROOM = 1_000_000_000
+"""Bytes that have to be free where the run tree is; jobs stop where none are."""
+
+_SHOWN = 3
+
+
+def findings(project: Project) -> Iterator[Finding]:
+    """Look at all of one project; what cannot be looked at because of a fault before it is left out."""
+    tree = RunTree.of(project)
+    if not (project.main_code / ".git").exists():
+        yield Finding(
+            "main tree", False, f"{project.main_code} is gone.", "Was it moved? `wtwatch init` there."
+        )
+        return
+    yield from _of_init(project)
+    yield from _hooks(project)
+    yield _state_folder(project)
+    yield from _settings(project)
+    if not codetree.is_present(tree):
+        hint = "Mount its disk, or make it anew: `wtwatch init` in the main tree."
+        yield Finding("run tree", False, f"{tree.path} is gone, or not whole.", hint)
+        return
+    yield from _trees(tree)
+    yield tried("code in the run tree", partial(_check_code, tree), "detached at the commit that is applied")
+    yield _environment(tree)
+    yield _journals(tree)
+    yield _named_code(tree)
+    yield _room(tree)
+    yield _kept(tree)
+
+
+def _of_init(project: Project) -> Iterator[Finding]:
+    """Look at what `init` demanded, once more; of what is well, nothing is said but that."""
+    faults = [found for found in checks.project(project) if not found.ok]
+    off = (project.run_tree / ".git").exists() and Repo(project.run_tree).branch() != project.bookmark
+    # for that it says the way that `init` knows; the way back that keeps commits is said below
+    yield from (found for found in faults if not (off and found.subject == "run tree"))
+    if not faults:
+        yield Finding("what init demands", True, "main tree, code, bookmark, worktrees and author are sound")
+
+
+def _hooks(project: Project) -> Iterator[Finding]:
+    hooks = githooks.state(project.main_code)
+    off = [hook for hook in hooks if hook.state is not Fitting.INSTALLED]
+    if not off:
+        yield Finding("hooks", True, f"{counted(len(hooks), 'hook')} ring the bell")
+        return
+    names = ", ".join(hook.name for hook in off)
+    broken = [hook for hook in off if hook.state is Fitting.OUTDATED]
+    way = next((hook.advice for hook in off if hook.advice), None) or "wtwatch hooks install"
+    said = f"{names}: not installed, or not as they should be; moves are noticed by the watch alone."
+    yield Finding("hooks", not broken, said, way)
+
+
+def _state_folder(project: Project) -> Finding:
+    mode = stat.S_IMODE(project.state.stat().st_mode)
+    if mode & 0o077:
+        fix = f"chmod 700 {quoted(project.state)}"
+        return Finding("state folder", False, f"{project.state} is open to others (mode {mode:o}).", fix)
+    return Finding("state folder", True, "for you alone")
+
+
+def _settings(project: Project) -> Iterator[Finding]:
+    for problem in config.unknown_settings(project):
+        yield Finding("settings", False, problem, "`wtwatch config` shows those that there are.")
+    if project.host and project.host != config.host():
+        yield Finding("owner", True, f"The daemon of {project.host} looks after it, not this host's.")
+
+
+def _trees(tree: RunTree) -> Iterator[Finding]:
+    """Look at the worktrees of the run tree: linked both ways, locked, sharing the main tree's annex."""
+    main, paths = tree.project.main_tree, ["", *(one.path for one in subdatasets(tree.path) if one.installed)]
+    broken = [path for path in paths if not _is_linked_back(tree.path / path)]
+    for path in broken[:_SHOWN]:
+        there = tree.path / path
+        yield Finding(
+            "worktrees", False, f"{there} and its repository do not name each other.", "wtwatch init"
+        )
+    sound = [path for path in paths if path not in broken]
+    open_ones = [path for path in sound if not (Repo(tree.path / path).git_dir() / "locked").exists()]
+    worktrees.lock([tree.path / path for path in open_ones], f"{LOCKED_FOR} {tree.project.name}")
+    if not broken:
+        text = f"{counted(len(paths), 'worktree')}, linked and locked"
+        again = "They were not, so that a `git worktree prune` could have lost them." if open_ones else None
+        yield Finding("worktrees", True, text, again)
+    apart = [path for path in sound if not _shares(main / path, tree.path / path)]
+    for path in apart:
+        said = f"{tree.path / path} has an annex of its own: what is made there is not seen in {main / path}."
+        yield Finding(
+            "annex", False, said, "Copy its content with `git annex copy`, then make the tree anew."
+        )
+    if not apart:
+        annexed = sum(is_annexed(main / path) for path in sound if (main / path / ".git").exists())
+        yield Finding("annex", True, f"shared by both trees in {counted(annexed, 'dataset')}")
+
+
+def _is_linked_back(place: Path) -> bool:
+    """Return whether the repository of a linked worktree names that very place (gitrepository-layout(5))."""
+    try:
+        named = (Repo(place).git_dir() / "gitdir").read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, WtwatchError):
+        return False
+    return os.path.realpath(os.path.dirname(named)) == os.path.realpath(place)  # noqa: PTH120 - it is a file's
+
+
+def _shares(main: Path, place: Path) -> bool:
+    return not (main / ".git").exists() or shares_annex(main, place)
+
+
+def _check_code(tree: RunTree) -> None:
+    above = Repo(tree.path)
+    if above.branch() != tree.branch:
+        raise save.off_branch(tree.path, tree.branch, above.branch())
+    facts = codetree.facts_of(tree)
+    if facts.applied is not None and facts.head != facts.applied:
+        there = quoted(tree.code_path)
+        raise WtwatchError(
+            f"{tree.code_path} is at {facts.head}, and not at {facts.applied}, where wtwatch left it.",
+            f"git -C {there} checkout --detach {facts.applied}, or `wtwatch sync`, which backs up first.",
+        )
+
+
+def _environment(tree: RunTree) -> Finding:
+    facts = codetree.facts_of(tree)
+    verdict = environment.noted(tree, environment.requirements(facts.tip_tree))
+    good = verdict.state in (EnvironmentState.OK, EnvironmentState.NONE)
+    text = "none to look after" if verdict.state is EnvironmentState.NONE else verdict.state.value
+    said = f"{text}: {verdict.detail}" if verdict.detail else text
+    return Finding("environment", good, said, None if good else "Mend what is named, then `wtwatch sync`.")
+
+
+def _journals(tree: RunTree) -> Finding:
+    steps = {"": "a move", "pointer": "a pointer", "merge": "a merge"}
+    cut = [word for step, word in steps.items() if tree.journal(step).read() is not None]
+    if cut:
+        way = "wtwatch merge" if cut == ["a merge"] else "wtwatch sync"
+        return Finding(
+            "journal", True, f"{' and '.join(cut)} was cut off, or is under way.", f"{way} ends it."
+        )
+    return Finding("journal", True, "nothing was cut off")
+
+
+def _named_code(tree: RunTree) -> Finding:
+    """Look whether all code that results name is there, and kept."""
+    raw = Repo(tree.path).git(
+        "log", "--format=", "--raw", "-m", "--no-abbrev", "--no-renames", "HEAD", "--", tree.project.code
+    )
+    gitlinks = (line.split() for line in raw.splitlines() if line.startswith(":"))
+    named = {fields[3] for fields in gitlinks if fields[1] == GITLINK}
+    code = Repo(tree.project.main_code)
+    listed = code.git("cat-file", "--batch-check=%(objectname)", stdin="".join(f"{one}\n" for one in named))
+    lost = [line.split()[0] for line in listed.splitlines() if line.endswith("missing")]
+    if lost:
+        shown = ", ".join(one[:10] for one in lost[:_SHOWN])
+        said = f"{counted(len(lost), 'code commit')} that results name are not there: {shown}."
+        return Finding("code of results", False, said, "Fetch them from where they were pushed to.")
+    return Finding("code of results", True, f"{counted(len(named), 'code commit')} named, all there")
+
+
+def _room(tree: RunTree) -> Finding:
+    free = shutil.disk_usage(tree.path).free
+    said = f"{free / 1e9:,.1f} GB free"
+    if free < ROOM:
+        return Finding(
+            "disk", False, f"Only {said} at {tree.path}.", "Make room; `wtwatch backups list` helps."
+        )
+    return Finding("disk", True, said)
+
+
+def _kept(tree: RunTree) -> Finding:
+    """Say what is kept and has no end of its own, and what it weighs."""
+    ids, old = backups.names(tree), aside.environments(tree)
+    left = tree.shelf / "jobs"
+    parts = [counted(len(ids), "backup"), f"{counted(len(old), 'environment')} set aside"]
+    weight = sum(aside.weight(one.path)[1] for one in old)
+    if left.is_dir():
+        files, size = aside.weight(left)
+        parts.append(f"{counted(files, 'file')} left by failed jobs")
+        weight += size
+    said = f"{', '.join(parts)}; {weight / 1e6:,.1f} MB"
+    return Finding("kept", True, said, "wtwatch backups list" if ids or old else None)
