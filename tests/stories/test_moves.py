@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
+import pytest
+
 from tests.building import SUBJECTS
-from tests.lab import Lab, eventually
+from tests.lab import Lab, eventually, plot
 from tests.stories.findings import (
     assert_results_name_what_ran,
     ends,
@@ -133,3 +137,27 @@ def test_release_starts_what_waits_at_once_and_an_on_move_batch_only_once(any_la
         follows(lab, last)
         lab.wtwatch("queue", "wait", code=0)
         assert states(lab) == ["succeeded"]
+
+
+@pytest.mark.parametrize("after", ["job", "cancel"])
+def test_a_batch_makes_way_for_a_release_that_asks_for_it(lab: Lab, after: str) -> None:
+    """``job``: the one that runs ends on the old code; ``cancel``: it is stopped, and runs on the new one."""
+    lab.wtwatch("init")
+    gate = lab.gate()
+    source = f"inputs/L5b_2p/{SUBJECTS[0]}/LSD/data.bin"
+    with lab.daemon():
+        drawn = {name: lab.root / f"{name}.svg" for name in ("first", "second")}
+        command = plot(source, quote(str(lab.root)) + "/{name}.svg", gate.words)
+        lab.wtwatch("queue", "add", "--plain", "--each", "name=first,second", "--", command)
+        eventually(gate.reached)
+        new = lab.change_code("v2", "a second version")
+        said = lab.wtwatch("release", "--after", after).out
+        assert "batch 2" in " ".join(said.split())
+        if after == "cancel":
+            follows(lab, new)
+        gate.open()
+        lab.wtwatch("queue", "wait", code=(0, 1))
+    assert version_of(drawn["first"]) == ("v1" if after == "job" else "v2")
+    assert version_of(drawn["second"]) == "v2"
+    outcomes = {"job": ["succeeded", "succeeded"], "cancel": ["cancelled", "succeeded", "succeeded"]}
+    assert states(lab) == outcomes[after]
