@@ -60,6 +60,6 @@ def test_a_beat_of_a_daemon_that_is_gone_says_nothing(tmp_path: Path) -> None:
     config.daemon_file().parent.mkdir(parents=True)
     Live().beat()
     with running_daemon(tmp_path) as process:
-        (config.live_folder() / "beat").write_text("999999999999 1\n")
+        (config.live_folder() / "beat").write_text("999999999999 1 9\n")
         found = watch.daemon()
         assert found.pid == process.pid and found.silent is not None and found.silent < 12

@@ -24,6 +24,7 @@ EVERY_DAY = {
     "show": "what a job, a batch, a backup or a file is, and how it stands",
     "exec": "run a command by hand in the run tree",
     "merge": "bring results into the main tree",
+    "prompt": "the short line of status in a shell's prompt",
     "sync": "bring the run tree to the bookmark now",
 }
 RARELY = {

@@ -1,6 +1,6 @@
 """What the daemon keeps up to date for who looks in passing, in a folder of its own.
 
-That is its heartbeat, and a view of each project.
+That is its heartbeat, a view of each project, and the lines that prompts show.
 
 The folder lies in memory where there is such a place for the user's programs ($XDG_RUNTIME_DIR), so that no
 disk is kept awake by it; all find it by the link to it beside the daemon's file.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 import zlib
 from contextlib import suppress
@@ -24,6 +25,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.tree import codetree
 from wtwatch.views import keeping
 from wtwatch.views.kept import file_of
+from wtwatch.views.text import short_words
 from wtwatch.words.errors import WtwatchError
 
 BEAT = 2.0
@@ -44,6 +46,9 @@ class Live:
         self._beaten = float("-inf")
         self._found: dict[str, list[Any] | None] = {}
         self._again: dict[str, float] = {}
+        self._writing = threading.Lock()
+        self._lines: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._ended = False
         with suppress(OSError):  # then nobody sees a beat but that of the daemon's own file
             _make(self.folder)
 
@@ -69,17 +74,29 @@ class Live:
             return None
 
     def _look(self, project: Project) -> float | None:
-        _, kept = keeping.keep(project, os.getpid())
+        shown, kept = keeping.keep(project, os.getpid())
+        self._tell_prompts(project, short_words(shown))
         file = file_of(project.name)
         if kept is None:
             file.unlink(missing_ok=True)
             self._again[project.name] = time.monotonic() + AGAIN
             return AGAIN
         self._again.pop(project.name, None)
-        draft = file.with_name(f".{file.name}")
-        draft.write_text(kept.text(), encoding="utf-8", errors="surrogateescape")
-        draft.replace(file)
+        _write_whole(file, kept.text())
         return None
+
+    def _tell_prompts(self, project: Project, words: str) -> None:
+        with self._writing:
+            if self._lines.get(project.name, (None,))[0] != words:
+                self._lines[project.name] = (words, _paths(project))
+                self._write_lines()
+
+    def _write_lines(self) -> None:
+        """Have each tree's line; that of a folder whose name would break it is left out."""
+        lines = sorted((path, words) for words, paths in self._lines.values() for path in paths)
+        shown = [f"{path}\t{words}\n" for path, words in lines if path.isprintable()]
+        if not self._ended:
+            _write_whole(config.prompt_file(), "".join(shown))
 
     def drop(self, name: str) -> None:
         """Leave nothing of a project."""
@@ -87,14 +104,26 @@ class Live:
         self._again.pop(name, None)
         with suppress(OSError):
             file_of(name).unlink(missing_ok=True)
+            with self._writing:
+                if self._lines.pop(name, None):
+                    self._write_lines()
+
+    def end(self) -> None:
+        """Leave prompts what they show: without a heartbeat it becomes a question mark."""
+        self._ended = True
 
     def beat(self) -> None:
-        """Say that the loop turned, if the last time is some while ago: seconds since boot, and the pid."""
+        """Say that the loop turned, if the last time is some while ago.
+
+        That is the seconds since boot, the pid, and the seconds that /proc/uptime tells, which are others in
+        some containers.
+        """
         if time.monotonic() < self._beaten + BEAT / 2:
             return
         self._beaten = time.monotonic()
         with suppress(OSError):  # gone, or the disk is full: it is seen to stand still
-            _write(self.folder / "beat", f"{int(instant().seconds):>12} {os.getpid():>12}\n")
+            up = Path("/proc/uptime").read_text(encoding="ascii").partition(".")[0]
+            _write(self.folder / "beat", f"{int(instant().seconds)} {os.getpid()} {up}")
 
 
 def _make(folder: Path) -> None:
@@ -125,10 +154,23 @@ def _in_memory(folder: Path) -> Path | None:
     return Path(named) / f"wtwatch-{zlib.crc32(os.fsencode(folder)):08x}"
 
 
+def _paths(project: Project) -> tuple[str, ...]:
+    """Return the trees of a project, by each of their names."""
+    trees = (project.main_tree, project.run_tree)
+    return tuple(dict.fromkeys(str(path) for tree in trees for path in (tree, tree.resolve())))
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Leave the old file or the new one, but not after a power cut, after which nobody believes it."""
+    draft = file.with_name(f".{file.name}")
+    draft.write_text(text, encoding="utf-8", errors="surrogateescape")
+    draft.replace(file)
+
+
 def _write(file: Path, text: str) -> None:
     """Write a file of one length in place; no reader sees a part of so few bytes."""
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.pwrite(handle, text.encode("ascii"), 0)
+        os.pwrite(handle, text.ljust(60).encode("ascii") + b"\n", 0)
     finally:
         os.close(handle)

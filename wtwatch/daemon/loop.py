@@ -247,6 +247,7 @@ class Daemon:
         os.ftruncate(self._lock, len(text))
 
     def _stop(self) -> None:
+        self._live.end()
         for name in list(self._ticks):
             self._drop(name)
         self._pool.stop(GRACE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
@@ -84,6 +83,8 @@ def own_tools() -> Path:
 
 @cache
 def _own_name(folder: Path) -> str:
+    import hashlib  # loads a cryptographic library, which a status must not wait for
+
     return f"tools-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
 
 

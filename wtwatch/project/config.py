@@ -246,6 +246,11 @@ def live_folder() -> Path:
     return _state() / f"live-{host()}"
 
 
+def prompt_file() -> Path:
+    """Return the file that has what prompts show, a line a tree."""
+    return _state() / f"prompt-{host()}"
+
+
 def unit_file() -> Path:
     """Return where the systemd user unit of the daemon is, or would be installed."""
     return user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user" / UNIT

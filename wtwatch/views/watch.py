@@ -46,7 +46,7 @@ def _in_its_words(said: dict[str, Any], installed: bool, pid: int) -> DaemonSnap
 def _newest_beat(pid: int, told: Instant | None) -> Instant | None:
     """Return when the daemon's loop last turned, which it notes in a file of its own more often."""
     with suppress(OSError, ValueError):
-        seconds, who = (config.live_folder() / "beat").read_text(encoding="ascii").split()
+        seconds, who = (config.live_folder() / "beat").read_text(encoding="ascii").split()[:2]
         if int(who) == pid and (told is None or float(seconds) > told.seconds):
             return Instant(boot_id(), float(seconds))
     return told
