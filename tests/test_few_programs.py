@@ -1,8 +1,10 @@
-"""How many programs a tick starts: each takes some milliseconds, and most ticks have nothing to do."""
+"""What a tick costs that no clock has to tell: programs, of which each takes milliseconds, and disk syncs."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,31 @@ def test_a_tick_that_starts_no_program_sees_what_somebody_did_to_the_tree(house:
     assert "commits of its own" in (tick(house.project, WORK).waits or "")
     house.here("checkout", "-q", "--detach", first)
     assert tick(house.project, WORK) == Done()
+
+
+def test_after_the_pointer_only_the_environment_is_asked(tmp_path: Path) -> None:
+    house = House.built(tmp_path / "house", environment="true")
+    python = house.code / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    tick(house.project, WORK)
+    house.commit({"a.py": "a = 2\n"})
+    with programs() as started:
+        assert tick(house.project, WORK).pointer
+    assert [words[0] for words in started[-2:]] == ["git", str(python)]
+    with programs() as started:
+        assert tick(house.project, WORK) == Done()
+    assert started == []
+
+
+def test_a_move_waits_for_the_disk_at_its_journal_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite syncs by itself, beside the move or after it."""
+    house = House.built(tmp_path / "house")
+    tick(house.project, WORK)
+    house.commit({"a.py": "a = 2\n"})
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    assert tick(house.project, WORK).pointer
+    assert len(synced) <= 2  # the file, and its name

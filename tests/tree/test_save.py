@@ -12,6 +12,7 @@ from tests.lab import Lab
 from tests.room import let_git_know_nobody
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
+from wtwatch.reconcile import TickOptions, tick
 from wtwatch.tree import save
 from wtwatch.words.errors import CommandFailed, NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
@@ -218,3 +219,44 @@ def test_many_commits_that_results_name_are_kept_by_so_many_gits_whatever_their_
         assert 0 < gits() <= 5
     kept = house.git("for-each-ref", "--format=%(objectname)", "refs/wtwatch/keep/")
     assert set(kept.split()) == set(named)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("before", ["update_ref", "git"], ids=["the branch", "the index"])
+def test_a_move_that_ended_before_its_pointer_was_saved_goes_on_there(
+    house: House, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One journal leads over both, from the first file that a move touches to the index of the pointer."""
+    new = house.commit({"a.py": "2"})
+    done = getattr(Repo, before)
+
+    def dies(self: Repo, *words: str, **more: object) -> object:
+        at_it = words[0] in ("refs/heads/runs", "update-index")
+        if self.path == house.project.run_tree and at_it:
+            raise Killed
+        return done(self, *words, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Repo, before, dies)
+        with pytest.raises(Killed):
+            tick(house.project, TickOptions())
+    house.assert_exactly_at(new)
+    assert save.pointer_of(house.tree).cut_off
+    assert tick(house.project, TickOptions()).waits is None
+    assert at(house, "rev-parse", "HEAD:code") == new and at(house, "status", "--porcelain") == ""
+    assert not save.pointer_of(house.tree).cut_off
+
+
+def test_a_pointer_that_is_refused_has_begun_nothing(house: House) -> None:
+    new = house.commit({"a.py": "2"})
+    let_git_know_nobody(Path.home())
+    lock = Path(at(house, "rev-parse", "--absolute-git-dir")) / "index.lock"
+    for _ in range(2):
+        assert "does not know who you are" in (tick(house.project, TickOptions()).waits or "")
+        house.assert_exactly_at(new)
+        assert not save.pointer_of(house.tree).cut_off
+        lock.touch()  # of a git that somebody runs there
+    assert lock.exists()
