@@ -43,8 +43,7 @@ def show(project: str | None = None, as_json: bool = False, short: bool = False)
     ``short`` is for a prompt: of a place that is no project's it says nothing. Returns the exit code: 1 if
     something needs the user. Raises :class:`WtwatchError`.
     """
-    found = meant(project, everywhere=as_json or not short)
-    snapshot = quick.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
+    snapshot = _collected(project, everywhere=as_json or not short)
     at = now()
     reasons = attention.reasons(snapshot, at)
     if as_json:
@@ -56,6 +55,17 @@ def show(project: str | None = None, as_json: bool = False, short: bool = False)
     else:
         say("  ".join([*map(short_words, snapshot.projects), *(f"{one.name} ✗" for one in snapshot.broken)]))
     return 1 if reasons else 0
+
+
+def drawn(project: str | None = None) -> list[str]:
+    """Return the lines of the screen as it is now; see :func:`show`."""
+    snapshot, at = _collected(project, everywhere=True), now()
+    return list(screen(snapshot, attention.reasons(snapshot, at), at))
+
+
+def _collected(project: str | None, everywhere: bool) -> Snapshot:
+    found = meant(project, everywhere)
+    return quick.collect(found.projects, [(broken.name, broken.error) for broken in found.broken])
 
 
 def short_words(project: ProjectSnapshot) -> str:
