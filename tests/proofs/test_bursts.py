@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -36,10 +38,19 @@ def is_kept(house: House, text: str) -> bool:
     return any(house.git("show", f"{ref}:a.py") + "\n" == text for ref in backups)
 
 
+def by_git(house: House, tip: Sha) -> None:
+    house.git("update-ref", house.project.bookmark_ref, tip)
+
+
+def by_jj(house: House, tip: Sha) -> None:
+    words = ["jj", "--quiet", "bookmark", "set", "--allow-backwards", house.project.bookmark, "-r", tip]
+    subprocess.run(words, cwd=house.project.main_code, check=True)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("move", "seed"), [(by_git, 0), (by_git, 1), (by_git, 2), (by_jj, 3)])
 def test_after_each_burst_of_moves_all_is_in_step_and_every_edit_has_its_backup(
-    tmp_path: Path, seed: int
+    tmp_path: Path, move: Callable[[House, Sha], None], seed: int
 ) -> None:
     dice, gap = random.Random(seed), threading.Event()
     house = House.built(tmp_path / "house")
@@ -49,6 +60,10 @@ def test_after_each_burst_of_moves_all_is_in_step_and_every_edit_has_its_backup(
         house.commit({"a.py": f"a = {number}\n", f"only/{number}.py": f"n = {number}\n"}, bookmark=False)
         for number in range(8)
     ]
+    if move is by_jj:
+        house.git("checkout", "-q", "--detach")
+        init = ["jj", "--quiet", "git", "init", "--colocate"]
+        subprocess.run(init, cwd=house.project.main_code, check=True)
     edits = []
     with running_daemon(tmp_path):
         for number in range(BURSTS):
@@ -58,7 +73,7 @@ def test_after_each_burst_of_moves_all_is_in_step_and_every_edit_has_its_backup(
             tip = tips[0]
             for _ in range(dice.randint(1, 6)):
                 tip = dice.choice(tips)
-                house.git("update-ref", house.project.bookmark_ref, tip)
+                move(house, tip)
                 gap.wait(dice.uniform(0, LONGEST_GAP))
             eventually(partial(in_step, house, tip))
         assert [text for text in edits if not is_kept(house, text)] == []
