@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.repo import GITLINK, GitAsking, Repo
+from wtwatch.home import differences
+from wtwatch.tree.bytewise import LINK, NOTHING
+from wtwatch.tree.checkout import Change
 from wtwatch.words.model import Sha
 
 RUN = "[DATALAD RUNCMD]"
 """How the message begins of a commit that DataLad made of a run."""
-
-_SYMLINK = "120000"
 
 _IN_ANNEX = b"annex/objects/"
 
@@ -45,15 +46,16 @@ class Harvest(NamedTuple):
 
 class _File(NamedTuple):
     path: str
-    mode: str
-    blob: Sha
-    size: int = 0
-    job: str = ""
+    size: int
+    job: str
 
 
-class _Commit(NamedTuple):
-    subject: str
-    changes: tuple[_File, ...]
+class _Told(NamedTuple):
+    """What `git log` tells of a range: subjects, oldest first, who wrote a path last, and gitlinks."""
+
+    subjects: tuple[str, ...] = ()
+    wrote: Mapping[str, str] = {}
+    gitlinks: Mapping[str, tuple[Sha, ...]] = {}
 
 
 def start_apart(repo: Repo, ours: str, theirs: str) -> GitAsking:
@@ -75,66 +77,61 @@ def count(repo: Repo, ours: Sha, theirs: Sha) -> Harvest:
 def total(repo_path: Path, steps: Sequence[tuple[str, Sha, Sha]]) -> Harvest:
     """Return what several datasets below ``repo_path`` bring together; the last one names the commits."""
     found: list[_File] = []
-    commits: list[_Commit] = []
+    told = _Told()
     for path, ours, theirs in steps:
-        commits, files = _look(Repo(repo_path / path), ours, theirs)
-        found += [file._replace(path=f"{path}/{file.path}" if path else file.path) for file in files]
-    return _harvest(commits, found)
+        told, files = _look(Repo(repo_path / path), ours, theirs)
+        found += [file._replace(path=f"{path}/{file.path}") for file in files] if path else files
+    return _harvest(told, found)
 
 
-def _look(repo: Repo, ours: Sha, theirs: Sha) -> tuple[list[_Commit], list[_File]]:
-    """Return the commits of a range, oldest first, and the files that it brings in the end."""
-    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
+def _look(repo: Repo, ours: Sha, theirs: Sha) -> tuple[_Told, list[_File]]:
+    """Return what is told of the commits of a range, and the files that it brings in the end."""
     raw = ("--raw", "-r", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT")
-    with (
-        repo.ask("log", "--reverse", "--format=%x01%H%x00%s", *raw, f"{ours}..{theirs}") as telling,
-        repo.ask("diff-tree", *raw, "--ignore-submodules", base, theirs) as comparing,
-    ):
-        files = list(_changes(iter(comparing.answer().split("\0"))))
-        sizing = _sizes(repo, files)
-        commits = list(_commits(iter(telling.answer().split("\0"))))
-    wrote = {change.path: commit.subject for commit in commits for change in commit.changes}
-    return commits, [file._replace(size=sizing[file.blob], job=wrote.get(file.path, "")) for file in files]
+    with repo.ask("log", "--reverse", "--format=%x01%H%x00%s", *raw, f"{ours}..{theirs}") as telling:
+        files = [
+            change
+            for change in differences.since_both(repo, ours, theirs)
+            if change.mode_after not in (NOTHING, GITLINK)
+        ]
+        sizes = _sizes(repo, files)
+        told = _told(iter(telling.answer().split("\0")))
+    wrote = told.wrote
+    return told, [_File(file.path, sizes[file.after], wrote.get(file.path, "")) for file in files]
 
 
-def _commits(fields: Iterator[str]) -> Iterator[_Commit]:
+def _mode_and_blob(facts: str) -> tuple[str, Sha]:
+    """Read what git says of a file in a line of ``--raw``: the mode and the blob that it has then."""
+    _, mode, _, blob, _ = facts.split(" ")
+    return mode, Sha(blob)
+
+
+def _told(fields: Iterator[str]) -> _Told:
     """Read `git log`: for each commit a field with its id and one with its subject, then its changes."""
-    subject: str | None = None
-    changes: list[str] = []
+    subjects: list[str] = []
+    wrote: dict[str, str] = {}
+    links: dict[str, dict[Sha, None]] = {}
     for field in fields:
         if field.startswith("\1"):
-            if subject is not None:
-                yield _Commit(subject, tuple(_changes(iter(changes))))
-            subject, changes = next(fields), []
+            subjects.append(next(fields))
         elif field:
-            changes += [field.lstrip("\n"), next(fields)]
-    if subject is not None:
-        yield _Commit(subject, tuple(_changes(iter(changes))))
+            path = next(fields)
+            wrote[path] = subjects[-1]
+            mode, commit = _mode_and_blob(field)
+            if mode == GITLINK:
+                links.setdefault(path, {})[commit] = None
+    return _Told(tuple(subjects), wrote, {path: tuple(found) for path, found in links.items()})
 
 
-def _changes(fields: Iterator[str]) -> Iterator[_File]:
-    for facts in fields:
-        if facts:
-            _, mode, _, blob, _ = facts.split()
-            yield _File(next(fields), mode, Sha(blob))
-
-
-def _harvest(commits: Sequence[_Commit], files: Sequence[_File]) -> Harvest:
-    subjects = tuple(commit.subject for commit in commits)
-    links: dict[str, list[Sha]] = {}
-    for commit in commits:
-        for change in commit.changes:
-            if change.mode == GITLINK:
-                links.setdefault(change.path, []).append(change.blob)
+def _harvest(told: _Told, files: Sequence[_File]) -> Harvest:
     of_jobs = [file for file in files if file.job.startswith(RUN)]
     return Harvest(
-        jobs=sum(subject.startswith(RUN) for subject in subjects),
+        jobs=sum(subject.startswith(RUN) for subject in told.subjects),
         files=len(files),
         size=sum(file.size for file in files),
-        commits=subjects,
+        commits=told.subjects,
         by_job=_grouped((file.job.removeprefix(RUN).strip(), file) for file in of_jobs),
         by_folder=_grouped((folder, file) for folder, file in _in_folders(files)),
-        gitlinks={path: tuple(dict.fromkeys(found)) for path, found in links.items()},
+        gitlinks=told.gitlinks,
     )
 
 
@@ -149,20 +146,24 @@ def _grouped(named: Iterable[tuple[str, _File]]) -> tuple[Brought, ...]:
 
 def _in_folders(files: Sequence[_File]) -> Iterator[tuple[str, _File]]:
     """Yield each file with the folder that it counts to: one level below what all have in common."""
-    folders = [file.path.split("/")[:-1] for file in files]
+    places = [file.path.rpartition("/")[0] for file in files]
+    folders = {place: place.split("/") if place else [] for place in set(places)}
     common = 0
-    while folders and len({tuple(folder[: common + 1]) for folder in folders}) == 1 and folders[0][common:]:
+    while len({tuple(folder[: common + 1]) for folder in folders.values()}) == 1 and all(
+        len(folder) > common for folder in folders.values()
+    ):
         common += 1
-    for folder, file in zip(folders, files, strict=True):
-        yield "/".join(folder[: common + 1]) + "/" if folder else "./", file
+    names = {place: "/".join([*folder[: common + 1], ""]) or "./" for place, folder in folders.items()}
+    for place, file in zip(places, files, strict=True):
+        yield names[place], file
 
 
-def _sizes(repo: Repo, files: Sequence[_File]) -> dict[Sha, int]:
+def _sizes(repo: Repo, files: Sequence[Change]) -> dict[Sha, int]:
     """Return the bytes of the content of files, whether it is in git or in the annex."""
     from concurrent.futures import ThreadPoolExecutor
 
-    links = {file.blob for file in files if file.mode == _SYMLINK}
-    plain = {file.blob for file in files if file.mode != _SYMLINK} - links
+    links = {file.after for file in files if file.mode_after == LINK}
+    plain = {file.after for file in files if file.mode_after != LINK} - links
     with ThreadPoolExecutor(1) as beside:  # git reads some while others are asked for
         of_links = beside.submit(_sizes_in_annex, repo, links)
         sizes = repo.sizes(plain) if plain else {}

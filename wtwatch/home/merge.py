@@ -9,7 +9,7 @@ from typing import NamedTuple
 from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import Repo
-from wtwatch.home import harvest, pointers
+from wtwatch.home import differences, harvest, pointers
 from wtwatch.home.harvest import Harvest
 from wtwatch.home.plan import Conflict, Planner, Step
 from wtwatch.project.config import Project
@@ -140,7 +140,8 @@ def _check_room(repo: Repo, step: Step) -> None:
     if lock:
         hint = f"Wait for it; if no git runs there (it crashed), remove {quoted(lock)}."
         raise Busy(f"Another git command works in {repo.path}.", hint)
-    hindered = checkout.hindrances(repo, step.ours, step.target)
+    changes = differences.between(repo, step.ours, step.target)
+    hindered = checkout.hindrances(repo, changes)
     if hindered:
         more = f" and {len(hindered) - 3} more" if len(hindered) > 3 else ""
         raise WtwatchError(

@@ -1,11 +1,10 @@
 """What a merge would do, worked out without touching a file: a step a dataset, deepest first."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.repo import GITLINK, Repo
-from wtwatch.home import pointers
+from wtwatch.home import differences, pointers
 from wtwatch.project.config import Project
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
@@ -81,12 +80,13 @@ class Planner:
             )
         inner: list[Step] = []
         forward = repo.is_ancestor(ours, theirs)
-        changes = _changes(repo, ours, theirs)
-        alone = not path and {name for name, _ in changes} == {self.project.code}
+        changes = differences.since_both(repo, ours, theirs)
+        alone = not path and [change.path for change in changes] == [self.project.code]
         if alone and not forward and not self.asked:
             self.only_pointer = True
             return []
-        for name, recorded in _gitlinks(changes):
+        gitlinks = [change for change in changes if change.mode_after == GITLINK]
+        for name, recorded in ((link.path, link.after) for link in gitlinks):
             below = f"{path}/{name}" if path else name
             if below != self.project.code and (repo.path / name / ".git").exists():
                 inner += self._steps(below, recorded)
@@ -129,20 +129,6 @@ def _try_merge(repo: Repo, ours: Sha, theirs: Sha) -> tuple[str, tuple[str, ...]
     )
     tree, *conflicts = out.split("\0")
     return tree, tuple(path for path in conflicts if path)
-
-
-def _changes(repo: Repo, ours: Sha, theirs: Sha) -> list[tuple[str, str]]:
-    """Return the paths that ``theirs`` changed since both were one, and what git says of each."""
-    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
-    raw = repo.git("diff-tree", "-r", "--raw", "-z", "--no-renames", base, theirs).split("\0")
-    return [(path, line) for line, path in zip(raw[::2], raw[1::2], strict=False)]
-
-
-def _gitlinks(changes: list[tuple[str, str]]) -> Iterator[tuple[str, Sha]]:
-    """Yield the subdatasets among changes, and the commits that are recorded for them."""
-    for path, line in changes:
-        if line.split()[1] == GITLINK:
-            yield path, Sha(line.split()[3])
 
 
 def _conflict(project: Project, repo: Repo, path: str, conflicts: tuple[str, ...]) -> Conflict:

@@ -103,14 +103,13 @@ def in_the_way(
     return sorted(hits - set(listing))
 
 
-def hindrances(repo: Repo, old: Sha, new: Sha) -> list[str]:
-    """Return the paths that bar the way from ``old`` to ``new``: open edits, and files that git lacks."""
+def hindrances(repo: Repo, changes: Sequence[Change]) -> list[str]:
+    """Return the paths that bar the way of changes: open edits, and files that git lacks."""
     shape = ("--name-only", "--no-renames", "-z")
     with (
         repo.ask("diff", "--no-ext-diff", "--ignore-submodules", *shape) as edited,
         repo.ask("diff-index", "--cached", *shape, "HEAD") as staged,
     ):
-        changes = between(repo, old, new)
         opened = {*edited.answer().split("\0"), *staged.answer().split("\0")} - {""}
     hit = opened.intersection(change.path for change in changes)
     return sorted({*hit, *in_the_way(repo, changes)})
@@ -119,17 +118,12 @@ def hindrances(repo: Repo, old: Sha, new: Sha) -> list[str]:
 def _occupants(root: Path, path: str, checked: dict[str, str | None]) -> Iterator[str]:
     """Yield what lies on disk at ``path``, at one of its parents that is no plain folder, or below it.
 
-    ``checked`` keeps what :func:`_hindrance` said of parents, as many paths share theirs.
+    ``checked`` keeps what :func:`_bar` said of parents, as many paths share theirs.
     """
-    parts = path.split("/")
-    for depth in range(1, len(parts)):
-        parent = "/".join(parts[:depth])
-        if parent not in checked:
-            checked[parent] = _hindrance(root, parent)
-        found = checked[parent]
-        if found is not None:
-            yield from filter(None, (found,))
-            return
+    bar = _bar(root, path.rpartition("/")[0], checked)
+    if bar is not None:
+        yield from filter(None, (bar,))
+        return
     try:
         kind = os.lstat(f"{root}/{path}").st_mode
     except OSError:
@@ -144,6 +138,16 @@ def _occupants(root: Path, path: str, checked: dict[str, str | None]) -> Iterato
             continue
         links = [name for name in subfolders if (Path(folder) / name).is_symlink()]
         yield from (os.path.relpath(Path(folder) / name, root) for name in (*files, *links))
+
+
+def _bar(root: Path, folder: str, checked: dict[str, str | None]) -> str | None:
+    """Return what bars the way to all that lies in a folder of the tree: see :func:`_hindrance`."""
+    if not folder:
+        return None
+    if folder not in checked:
+        above = _bar(root, folder.rpartition("/")[0], checked)
+        checked[folder] = above if above is not None else _hindrance(root, folder)
+    return checked[folder]
 
 
 def _hindrance(root: Path, parent: str) -> str | None:

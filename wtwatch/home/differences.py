@@ -1,0 +1,29 @@
+"""What differs between two commits, asked once: a merge goes by it to plan, to see what bars it, to tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wtwatch.doors.memory import Memory
+from wtwatch.doors.repo import Repo
+from wtwatch.tree import checkout
+from wtwatch.tree.checkout import Change
+from wtwatch.words.model import Sha
+
+_known: Memory[tuple[Path, Sha, Sha], tuple[Change, ...]] = Memory(4)
+"""By the work tree and both commits, which never change."""
+
+
+def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
+    """Return what differs between two commits, path by path."""
+    asked = (repo.path, old, new)
+    found = _known.get(asked)
+    if found is None:
+        found = _known[asked] = checkout.between(repo, old, new)
+    return found
+
+
+def since_both(repo: Repo, ours: Sha, theirs: Sha) -> tuple[Change, ...]:
+    """Return what ``theirs`` changed since both were one, path by path."""
+    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
+    return between(repo, Sha(base), theirs)
