@@ -464,60 +464,6 @@ def unchanged(lab: Lab) -> tuple[object, ...]:
     )
 
 
-REFUSED = (
-    (("queue", "add"), "There is no command", "-- COMMAND"),
-    (("queue", "add", "-m", "x", "--"), "There is no command", "-- COMMAND"),
-    (("queue", "add", "--", " "), "There is no command", "-- COMMAND"),
-    (("exec",), "There is no command", "wtwatch exec -- COMMAND"),
-    (("exec", "--"), "There is no command", "wtwatch exec -- COMMAND"),
-    (("exec", "--", "no-such-program"), "Cannot run 'no-such-program'", "PATH"),
-    (("queue", "add", "--each", "s=", "--", "echo {s}"), "no values", "--each s=A,B"),
-    (("queue", "add", "--each", "s", "--", "echo {s}"), "no values", "--each s=A,B"),
-    (("queue", "add", "--each", "s=a,,b", "--", "echo {s}"), "an empty value", "--each s=A,B"),
-    (("queue", "add", "--each", "s=a", "--", "echo"), "nothing says {s}", "Write {s}"),
-    (("queue", "add", "--each", "s=a", "--each", "s=b", "--", "echo {s}"), "twice", "--each s=A,B"),
-    *(
-        (("queue", "add", "--each", f"{name}=a", "--", f"echo {{{name}}}"), "to DataLad already", "another")
-        for name in ("inputs", "outputs", "pwd", "dspath", "tmpdir")
-    ),
-    (("queue", "add", "-o", "code/x", "--", "true"), "holds the code that the jobs run on", "--plain"),
-    (("queue", "add", "--plain", "-o", "x", "--", "true"), "--plain runs the command as it is", "Leave out"),
-    (("queue", "show", "99"), "There is no job 99", "wtwatch queue list"),
-    (("queue", "show", "s1"), "no standing jobs s1", "wtwatch queue list"),
-    (("queue", "logs", "99"), "There is no job 99", "wtwatch queue list"),
-    (("queue", "logs", "x"), "not the number of a job", "wtwatch queue list"),
-    (("queue", "cancel", "1", "99"), "There is no job 99", "wtwatch queue list"),
-    (("queue", "cancel", "s9"), "s9", "wtwatch queue list"),
-    (("queue", "retry", "99"), "There is no job 99", "wtwatch queue list"),
-    (("queue", "retry", "1"), "has not ended", "wtwatch queue list"),
-    (("queue", "retry"), "Which jobs?", "--failed"),
-    (("queue", "retry", "--failed"), "No job failed", "queue list --failed"),
-    (("queue", "remove", "1", "99"), "There is no job 99", "wtwatch queue list"),
-    (("ack", "99"), "There is no job 99", "wtwatch queue list"),
-    (("ack", "1"), "has not ended", ""),
-    (("ack",), "Which jobs?", "--all"),
-    (("queue", "rerun"), "Which results?", "git log"),
-    (("queue", "rerun", "nowhere"), "no commit 'nowhere'", "log"),
-    (("queue", "rerun", "HEAD"), "has no record", "DATALAD RUNCMD"),
-    (("backups", "show", "nothing"), "is no backup", "wtwatch backups list"),
-    (("backups", "restore", "nothing"), "is no backup", "wtwatch backups list"),
-    (("release", "nowhere"), "git does not know the commit 'nowhere'", "log"),
-    (("merge", "--pointer", "mine"), "is not one of", ""),
-    (("sync", "--ignore-pid", "x"), "not a valid integer", ""),
-    (("demo", "--keep", "."), "is not an empty folder", "--keep DIR"),
-)  # fmt: skip
-
-
-def test_what_cannot_be_meant_is_one_error_with_a_way_out_and_changes_nothing(say: Say, home: Lab) -> None:
-    say(home.main, "queue", "add", "--", "true")
-    before = unchanged(home)
-    for words, problem, way_out in REFUSED:
-        said = say(home.main, *words, code=2)
-        assert said.err.count("Error: ") == 1, said.err
-        assert problem in said.err and way_out in said.err, (words, said.err)
-        assert unchanged(home) == before, words
-
-
 def test_options_of_a_queued_command_are_its_own(say: Say, home: Lab) -> None:
     say(home.main, "queue", "add", "-m", "with", "python", "x.py", "-m", "no", "-h", "--version")
     (job,) = queue_of(home).jobs()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from functools import partial
 from typing import Any
 
 import click
@@ -103,24 +102,31 @@ def _prepared(command: click.Command) -> click.Command:
     if not any("--version" in parameter.opts for parameter in command.params):
         for parameter in command.params:
             if isinstance(parameter.type, click.types.StringParamType | click.Path):
-                parameter.callback = partial(_not_empty, parameter.callback)
+                parameter.type = _Filled(parameter.type)
         click.version_option(__version__, prog_name="wtwatch")(command)
         for inner in command.commands.values() if isinstance(command, click.Group) else ():
             _prepared(inner)
     return command
 
 
-def _not_empty(
-    then: Callable[[click.Context, click.Parameter, Any], Any] | None,
-    ctx: click.Context,
-    param: click.Parameter,
-    value: Any,
-) -> Any:
-    """Refuse an empty word, such as that of a variable that is not set: nothing is guessed from one."""
-    words = value if isinstance(value, tuple) else (value,)
-    if any(isinstance(word, str) and not word.strip() for word in words):
-        raise click.BadParameter("it is empty.", ctx, param)
-    return then(ctx, param, value) if then else value
+class _Filled(click.types.StringParamType):
+    """A type that refuses an empty word, such as that of a variable that is not set: nothing is guessed."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what the word stands for."""
+        if isinstance(value, str) and not value.strip():
+            self.fail("it is empty.", param, ctx)
+        return self._inner.convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete as the type itself does."""
+        found: list[CompletionItem] = self._inner.shell_complete(ctx, param, incomplete)
+        return found
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

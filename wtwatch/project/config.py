@@ -99,6 +99,7 @@ _KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
     int: (int, "a whole number"),
     tuple[str, ...]: (list, "a list of texts in quotes"),
 }
+_SEE = "`wtwatch config` says what each setting does."
 _CHOICES = {"merge_pointer": ("ask", "main", "run")}
 
 
@@ -173,11 +174,11 @@ def sound(key: str, value: object, wanted: object = None) -> Any:
     if isinstance(value, list):
         sound = sound and all(isinstance(item, str) for item in value)
     if not sound:
-        raise UsageError(f"{key} must be {words}, not {value!r}.")
+        raise UsageError(f"{key} must be {words}, not {value!r}.", _SEE)
     if isinstance(value, int | float) and not value >= 0:  # nan is not
-        raise UsageError(f"{key} must be 0 or more, not {value!r}.")
+        raise UsageError(f"{key} must be 0 or more, not {value!r}.", _SEE)
     if key in _CHOICES and value not in _CHOICES[key]:
-        raise UsageError(f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.")
+        raise UsageError(f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.", _SEE)
     if key == "name":
         return check_name(str(value))
     if wanted is Path:

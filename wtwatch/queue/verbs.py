@@ -149,7 +149,9 @@ class QueueVerbs(QueueFacts):
             for job in ids:
                 row = job_row(db, number_of(job))
                 if row["state"] not in ENDED:
-                    raise UsageError(f"Job {job} has not ended: it is {row['state']}.")
+                    raise UsageError(
+                        f"Job {job} has not ended: it is {row['state']}.", "See `wtwatch queue list`."
+                    )
                 db.execute("UPDATE jobs SET acknowledged = 1 WHERE id = ?", (row["id"],))
 
     def _check_cleared(self, job: int) -> None:

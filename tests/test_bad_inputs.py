@@ -1,0 +1,263 @@
+"""Words that cannot be meant: one error with a way out that works, exit code 2, and nothing changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.conftest import Say
+from tests.lab import Lab
+from wtwatch.commands import group
+from wtwatch.doors.repo import Repo
+from wtwatch.queue.jobs import Queue
+
+Row = tuple[tuple[str, ...], str]
+"""Words, and what has to be said of them."""
+
+HUGE = "9" * 24
+VERBS = ("show", "logs", "cancel", "retry", "remove", "wait")
+
+
+def of_jobs() -> Iterator[Row]:
+    """Yield what is no job, for each command that takes jobs."""
+    wrong = {
+        "99": "no job 99",
+        "0": "no job 0",
+        HUGE: f"no job {HUGE}",
+        "abc": "'abc'",
+        "1.5": "'1.5'",
+        "１": "'１'",
+        "": "empty",
+    }
+    for verb in VERBS:
+        for word, said in wrong.items():
+            if verb != "show" or word not in ("abc", "1.5", "１"):  # to show, these could be files
+                yield ("queue", verb, word), said
+        if verb != "show":
+            yield ("queue", verb, "90-99"), "no jobs 90-99"
+            yield ("queue", verb, "9-1"), "upside down"
+        if verb not in ("show", "logs"):
+            yield ("queue", verb, "--batch", "77"), "no batch 77"
+            yield ("queue", verb, "--batch", "x"), "'x'"
+            yield ("queue", verb, "--batch", ""), "empty"
+    for word in ("99", "abc", "", "90-99", HUGE):
+        yield ("ack", word), wrong.get(word, word)
+
+
+ADDED: tuple[Row, ...] = (
+    (("--",), "no command"),
+    (("--", " "), "no command"),
+    (("-m", "", "--", "x"), "empty"),
+    (("-m", " ", "--", "x"), "empty"),
+    (("-i", "", "--", "x"), "empty"),
+    (("-o", "", "--", "x"), "empty"),
+    (("--each", "", "--", "x"), "empty"),
+    (("--each", "s", "--", "x {s}"), "no values"),
+    (("--each", "s=", "--", "x {s}"), "no values"),
+    (("--each", "s=a,,b", "--", "x {s}"), "an empty value"),
+    (("--each", "s=a", "--", "x"), "nothing says {s}"),
+    (("--each", "s=a", "--each", "s=b", "--", "x {s}"), "twice"),
+    (("--each", "1=a", "--", "x {1}"), "cannot be a name"),
+    (("--each", "a-b=a", "--", "x"), "cannot be a name"),
+    (("--each", "=a", "--", "x"), "cannot be a name"),
+    (("--each", "s=a,a", "--", "x {s}"), "the same job"),
+    (("--each", "inputs=a", "--", "x {inputs}"), "to DataLad already"),
+    (("--each", "s={x}", "--", "x {s}"), "has a brace"),
+    (("--", "x {nope}"), "{nope}"),
+    (("--", "x {0}"), "{0}"),
+    (("--", "x {}"), "{}"),
+    (("--", "x {"), "a brace that DataLad cannot read"),
+    (("--", "x ${HOME}"), "{HOME}"),
+    (("--", "awk '{print $1}' f"), "{print $1}"),
+    (("-i", "{nope}", "--", "x"), "{nope}"),
+    (("-i", "/etc/passwd", "--", "x"), "does not lie in the dataset"),
+    (("-i", "../x", "--", "x"), "does not lie in the dataset"),
+    (("-o", "a/../../x", "--", "x"), "does not lie in the dataset"),
+    (("-o", "/etc/passwd", "--", "x"), "does not lie in the dataset"),
+    (("-o", ".git/x", "--", "x"), "git's own"),
+    (("-o", "inputs/L5b_2p/.git/x", "--", "x"), "git's own"),
+    (("-o", "code/x", "--", "x"), "holds the code"),
+    (("-o", "c*/x", "--", "x"), "holds the code"),
+    (("--plain", "-o", "x", "--", "x"), "--plain runs the command as it is"),
+    (("--plain", "-i", "x", "--", "x"), "--plain runs the command as it is"),
+    (("--now", "--on-move", "--", "x"), "contradict"),
+    (("--on-move", "--every-move", "--", "x"), "contradict"),
+    (("--first", "1", "--every-move", "--", "x"), "--first is for one batch"),
+    (("--first", "0", "--", "x"), "0"),
+    (("--first", "x", "--", "x"), "'x'"),
+    (("-o", "same", "--each", "s=a,b", "--", "x {s}"), "more than one of them makes 'same'"),
+    (("--each", f"s={','.join(map(str, range(1001)))}", "--", "x {s}"), "1,001 jobs"),
+    (("--project", "nope", "--", "x"), "nope"),
+    (("--project", "", "--", "x"), "empty"),
+    (("--nonsense", "--", "x"), "--nonsense"),
+)
+"""What `queue add` refuses, after these words."""
+
+ELSE: tuple[Row, ...] = (
+    (("nonsense",), "no command 'nonsense'"),
+    (("stauts",), "no command 'stauts'"),
+    (("queue", "nonsense"), "nonsense"),
+    (("hooks", "nonsense"), "nonsense"),
+    (("service", "nonsense"), "nonsense"),
+    (("backups", "nonsense"), "nonsense"),
+    *(
+        ((name, "--nonsense"), "--nonsense")
+        for name in ("status", "sync", "merge", "init", "forget", "release")
+    ),
+    *(((name, ""), "empty") for name in ("status", "sync", "forget", "release", "config")),
+    *(((name, "--project", ""), "empty") for name in ("merge", "release", "ack", "exec")),
+    *(((name, "--project", "nope"), "nope") for name in ("merge", "release", "config")),
+    *(((name, "nope"), "nope") for name in ("status", "sync", "forget", "doctor")),
+    *((("queue", verb, "--project", "nope"), "nope") for verb in ("list", "pause", "resume", "wait")),
+    *((("queue", verb), "jobs") for verb in ("cancel", "retry", "remove")),
+    (("queue", "retry", "--failed"), "No job failed"),
+    (("queue", "retry", "1"), "has not ended"),
+    (("queue", "cancel", "s9"), "s9"),
+    (("queue", "remove", "s9"), "s9"),
+    (("queue", "logs", "s9"), "s9"),
+    (("queue", "list", "--state", "faild"), "faild"),
+    (("queue", "list", "-n", "x"), "'x'"),
+    (("queue", "rerun"), "Which results?"),
+    (("queue", "rerun", ""), "empty"),
+    (("queue", "rerun", "nowhere"), "no commit 'nowhere'"),
+    (("queue", "rerun", "HEAD"), "has no record"),
+    (("queue", "rerun", "--now", "--on-move", "HEAD"), "contradict"),
+    (("ack",), "Which jobs?"),
+    (("ack", "1"), "has not ended"),
+    (("exec",), "no command"),
+    (("exec", "--"), "no command"),
+    (("exec", "--project", "nope", "--", "true"), "nope"),
+    (("exec", "--", "no-such-program"), "Cannot run 'no-such-program'"),
+    (("release", "nowhere"), "nowhere"),
+    (("release", "HEAD~99"), "HEAD~99"),
+    (("release", "--after", "never"), "never"),
+    (("backups", "show", "nothing"), "is no backup"),
+    (("backups", "show", ""), "empty"),
+    (("backups", "restore", "nothing"), "is no backup"),
+    (("backups", "restore", ""), "empty"),
+    (("backups", "drop", "nothing"), "is no backup"),
+    (("backups", "drop", ""), "empty"),
+    (("merge", "--pointer", "mine"), "'mine'"),
+    (("sync", "--ignore-pid", "x"), "'x'"),
+    (("sync", "--ignore-pid", ""), "''"),
+    (("demo", "--keep", "."), "is not an empty folder"),
+    (("config", "settel"), "no setting 'settel'"),
+    (("config", "settle", "soon"), "a number"),
+    (("config", "settle", ""), "empty"),
+    (("config", "keep_failed", "1.5"), "a number"),
+    (("config", "merge_pointer", "mine"), "one of"),
+    (("config", "host", "other"), "decided by"),
+    (("init", "--name", ""), "empty"),
+    (("init", "--bookmark", "b", "--name", "../x"), "'../x'"),
+    (("init", "--bookmark", "b", "--name", "a b"), "'a b'"),
+    (("init", "--bookmark", "b", "--name", "keep"), "'keep'"),
+    (("init", "--bookmark", ""), "empty"),
+    (("init", "--bookmark", "a..b"), "'a..b'"),
+    (("init", "--bookmark", "-x"), "'-x'"),
+    (("init", "--bookmark", "runs/below"), "runs"),
+    (("init", "--code", ""), "empty"),
+    (("init", "--code", "nowhere", "--bookmark", "b"), "nowhere"),
+    (("init", "--code", "/abs"), "/abs"),
+    (("init", "--code", "../x"), "../x"),
+    (("init", "--bookmark", "b", "--run-tree", "inside"), "lies in a tree of the project"),
+    (("init", "--run-tree", ""), "empty"),
+)
+
+ROWS: tuple[Row, ...] = (*of_jobs(), *((("queue", "add", *words), said) for words, said in ADDED), *ELSE)
+
+
+@pytest.fixture
+def home(say: Say, lab: Lab) -> Lab:
+    say(lab.main, "init", "--env", "none")
+    say(lab.main, "queue", "add", "--", "true")
+    return lab
+
+
+OWN = ("excludes", "state.db", "tree.lock", "config.lock", "merge.lock")
+"""Files of the state that may be written at any time; what the queue holds is compared by itself."""
+
+
+def everything(home: Lab) -> object:
+    """Return all that a wrong word must not change."""
+    state = home.main / ".git" / "wtwatch"
+    kept = (file for file in state.rglob("*") if file.is_file() and file.name not in OWN)
+    files = {file: file.read_bytes() for file in kept}
+    refs = [Repo(tree).refs() for tree in (home.main, home.inputs, home.code)]
+    queue = Queue(home.project().state)
+    jobs = (queue.jobs(), queue.standing(), queue.paused())
+    return files, refs, jobs, sorted(path.name for path in home.root.iterdir()), sorted(home.main.iterdir())
+
+
+def options() -> set[str]:
+    """Return all options that there are, of any command."""
+    found: set[str] = set()
+
+    def of(command: click.Command) -> None:
+        found.update(word for parameter in command.params for word in parameter.opts)
+        context = click.Context(command)
+        for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+            inner = command.get_command(context, name)  # type: ignore[attr-defined]
+            assert inner is not None
+            of(inner)
+
+    of(group.cli)
+    return found
+
+
+FOREIGN = {"--force", "--system-site-packages", "--grep", "--abort", "--global"}
+"""Options of other programs that hints name."""
+
+
+def check_hint(hint: str, known: set[str]) -> None:
+    """Assert that each command of wtwatch which a hint names is one, with all of its options."""
+    for first, second in re.findall(r"(?:^|[`:(]\s*|Hint: )wtwatch ([a-z]+)(?: ([a-z]+))?", hint):
+        assert first in group.COMMANDS, hint
+        command = group.cli.get_command(click.Context(group.cli), first)
+        if isinstance(command, click.Group) and second:
+            assert second in command.commands, hint
+    if "wtwatch" in hint:
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", hint)) <= known | FOREIGN | {"--help"}, hint
+
+
+def test_there_are_many_rows_and_none_twice() -> None:
+    assert len(ROWS) >= 150 and len({words for words, _ in ROWS}) == len(ROWS)
+
+
+def test_what_cannot_be_meant_is_one_error_with_a_way_out_and_changes_nothing(say: Say, home: Lab) -> None:
+    before, known = everything(home), options()
+    wrong = [(row, problem) for row in ROWS if (problem := refused(say, home, row, before, known))]
+    assert wrong == [], "\n".join(map(str, wrong))
+    assert everything(home) == before
+
+
+def refused(say: Say, home: Lab, row: Row, before: object, known: set[str]) -> str:
+    """Return what is not right with how words are refused, "" if all is."""
+    words, said = row
+    try:
+        told = say(home.main, *words, code=2)
+    except AssertionError as error:
+        return str(error)
+    errors = [line for line in told.err.splitlines() if line.startswith("Error: ")]
+    message, _, hint = told.err.partition("\nHint: ")
+    if told.out or len(errors) != 1 or not hint.strip():
+        return f"not one error with a hint: {told.out}{told.err}"
+    check_hint(hint, known)
+    if everything(home) != before:
+        return "it changed something"
+    return "" if said in message else f"{said!r} is not said: {told.err}"
+
+
+OUTSIDE = """\
+sync, release, merge, ack --all, exec -- true, config, forget, queue list, queue wait, queue pause
+queue add -- x, backups list, hooks status, init, show 3, queue rerun HEAD, queue resume
+queue cancel 1, queue logs 1"""
+
+
+def test_outside_of_all_projects_that_is_said(say: Say, tmp_path: Path) -> None:
+    for line in OUTSIDE.replace("\n", ", ").split(", "):
+        told = say(tmp_path, *line.split(), code=2)
+        assert told.out == "" and told.err.count("Error: ") == 1 and "Hint: " in told.err, (line, told.err)
