@@ -33,7 +33,7 @@ from wtwatch.project import config, listing, registry
 from wtwatch.project.config import Project
 from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import now, stamp
+from wtwatch.words.model import counted, now, stamp
 
 GRACE = 20.0
 """Seconds that a tick may still take when the daemon has to stop."""
@@ -71,7 +71,7 @@ class Daemon:
         with self._signals(), Watch(self._bell) as watch:
             self._reload(watch)
             notify.ready()
-            _log.info("watching %d projects (%s)", len(self._ticks), watch.mode)
+            _log.info("watching %s (%s)", counted(len(self._ticks), "project"), watch.mode)
             while not self._stopping.is_set():
                 watch.wait(pause)
                 if self._stopping.is_set():
@@ -230,7 +230,7 @@ class Daemon:
         if facts == self._told and time.monotonic() < self._beat + SWEEP:
             return
         if facts != self._told:
-            notify.status(f"{len(self._ticks)} projects, {watch.mode}, {watch.watches} watches")
+            notify.status(f"{counted(len(self._ticks), 'project')}, {watch.mode}, {watch.watches} watches")
         self._told, self._beat = facts, time.monotonic()
         text = json.dumps(
             {

@@ -15,7 +15,7 @@ from math import inf
 from typing import NamedTuple
 
 from wtwatch import reconcile
-from wtwatch.daemon import places
+from wtwatch.daemon import diary, places
 from wtwatch.daemon.live import CALM
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import jj
@@ -224,18 +224,8 @@ class ProjectTicks:
     def _say(self, done: reconcile.Done) -> float | None:
         """Log what a tick did; return after how many seconds the next is due without an event."""
         name = self.project.name
-        if done.moved:
-            _log.info(
-                "%s: run tree at %s after %.0f ms", name, done.moved.new[:10], done.moved.seconds * 1000
-            )
-        if done.backup:
-            _log.info("%s: kept %s in backup %s", name, done.backup.summary, done.backup.id)
-        if done.ended:
-            _log.info("%s: job %d %s", name, done.ended.id, done.ended.word)
-        if done.fired:
-            _log.info("%s: the move starts batch %s", name, ", ".join(map(str, done.fired)))
-        if done.started:
-            _log.info("%s: job %d started: %s", name, done.started.id, done.started.spec.command)
+        for line in diary.lines(done):
+            _log.info("%s: %s", name, line)
         if done.waits and done.waits != self.trouble:
             _log.warning("%s: %s", name, done.waits)
         self.trouble = done.waits

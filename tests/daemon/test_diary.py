@@ -1,0 +1,40 @@
+"""The daemon's log: what a tick did, to be read a week later."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from wtwatch.daemon.diary import lines
+from wtwatch.reconcile import Done
+from wtwatch.words.model import Backup, Ended, Job, JobSpec, Outcome, Running, Sha, SyncDone, lasting
+
+AT = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
+A, B = Sha("a" * 40), Sha("b" * 40)
+
+
+def test_a_tick_that_did_nothing_says_nothing() -> None:
+    assert list(lines(Done(waits="somebody works there"))) == []
+
+
+def test_a_job_is_named_by_its_message_and_its_batch() -> None:
+    job = Job(3, 2, 1, JobSpec("plot {inputs}", "Plot A\x1b[31m"), AT, Running(AT, A, B, "u"))
+    assert list(lines(Done(started=job))) == ["job 3 of batch 2, Plot A\\x1b[31m, started"]
+    end = AT + timedelta(seconds=75)
+    over = job._replace(state=Ended(AT, end, A, Outcome.FAILED, 3, (), "code was written to"))
+    (line,) = lines(Done(ended=over))
+    assert line.startswith("job 3 of batch 2, Plot A\\x1b[31m, failed")
+    assert f"(exit 3) after {lasting(75)}" in line and line.endswith(": code was written to")
+
+
+def test_all_is_told_in_the_order_of_what_was_done() -> None:
+    job = Job(4, 3, 1, JobSpec("x"), AT, Running(AT, B, A, "u"))
+    over = Job(3, 2, 1, JobSpec("y"), AT, Ended(AT, AT, A, Outcome.SUCCEEDED, 0))
+    backup = Backup("20261125T063000Z-ab", A, AT, "2 files")
+    done = Done(SyncDone(AT, A, B, 0.0714, None), backup, None, over, job, (3,))
+    assert [line.split(",")[0].split(" in ")[0] for line in lines(done)] == [
+        "job 3 of batch 2",
+        "kept 2 files",
+        "code moved from aaaaaaaaaa to bbbbbbbbbb",
+        "the move starts batch 3",
+        "job 4 of batch 3",
+    ]
