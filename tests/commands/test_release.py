@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from tests.conftest import Say
 from tests.house import House
 from tests.lab import Lab
+from wtwatch.doors.processes import identity
 from wtwatch.project.config import write_project
 from wtwatch.project.listing import register
+from wtwatch.queue.facts import ExecNote
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import Job, JobSpec, Running, Sha, Trigger, now
 
@@ -127,3 +130,23 @@ def test_a_sync_that_makes_a_batch_due_says_that_no_daemon_starts_it(house: Hous
     house.commit({"a.py": "2"})
     said = say(house.project.main_tree, "sync")
     assert "the move starts batch 1" in said.out and "No daemon runs, so nothing starts" in said.err
+
+
+def test_a_branch_that_a_work_tree_is_on_is_not_moved_and_a_sync_takes_the_run_tree_off_it(
+    house: House, say: Say
+) -> None:
+    house.here("checkout", "-q", house.project.bookmark)
+    new = house.commit({"a.py": "2"}, bookmark=False)
+    said = say(house.project.main_tree, "release", code=1).err
+    assert "does not move the branch runs" in said and "wtwatch sync" in said
+    say(house.project.main_tree, "sync")
+    say(house.project.main_tree, "release")
+    assert tip(house) == new
+
+
+def test_a_command_by_hand_that_holds_the_tree_is_named(house: House, say: Say) -> None:
+    myself = identity(os.getpid())
+    assert myself is not None
+    queue_of(house).note_exec(ExecNote(myself, "make", now()))
+    said = say(house.project.main_tree, "release").out
+    assert f"held by      wtwatch exec make (pid {os.getpid()})" in said

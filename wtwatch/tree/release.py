@@ -85,4 +85,11 @@ def move(project: Project, to: Aim) -> None:
     if jj.drives(repo.path):
         jj.set_bookmark(repo.path, project.bookmark, to.commit)
     elif repo.branch() != project.bookmark:  # else it is there already
-        repo.git("branch", "-f", "--no-track", project.bookmark, to.commit)
+        try:
+            repo.git("branch", "-f", "--no-track", project.bookmark, to.commit)
+        except CommandFailed as error:
+            raise WtwatchError(
+                f"git does not move the branch {project.bookmark}: {error.stderr.strip()}",
+                "If the run tree's code is on it, `wtwatch sync` takes it off; else see who has it: "
+                f"git -C {quoted(repo.path)} worktree list",
+            ) from error
