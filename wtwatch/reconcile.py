@@ -27,17 +27,10 @@ from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
 from wtwatch.tree.save import Pointer
 from wtwatch.words.errors import Busy, WtwatchError
-from wtwatch.words.model import (
-    Backup,
-    Ended,
-    EnvironmentState,
-    Job,
-    Process,
-    Sha,
-    SyncDone,
-    now,
-)
+from wtwatch.words.model import Ended, EnvironmentState, Job, Process, Sha, SyncDone, now
 from wtwatch.words.quoting import quoted
+from wtwatch.words.tick import Done as Done  # noqa: PLC0414 - part of what a tick offers
+from wtwatch.words.tick import TickOptions as TickOptions  # noqa: PLC0414
 
 LOOK = 2.0
 """Seconds until the next look at a job that runs: one that was killed cannot say that it ended."""
@@ -50,42 +43,6 @@ PATIENCE = 5.0
 
 ASIDE = (":(top)", ":(exclude,top)docs/**", ":(exclude,top)*.md", ":(exclude,top)README*")
 """What a move may change without concerning a job: pathspecs (gitglossary(7)) for all but documentation."""
-
-
-class TickOptions(NamedTuple):
-    """How a tick is to be done.
-
-    ``start_jobs``: the daemon's; ``force``: back up, then move; ``hurry``: do not wait for the bookmark to be
-    still; ``ignore``: pids that do not count as busy; ``patience``: seconds to wait for another command or
-    tick that works on the run tree; ``stop`` is asked during a long set-up; ``after_failure``: the last tick
-    failed, so its reason stays in sight while this one only waits for somebody.
-    """
-
-    start_jobs: bool = False
-    force: bool = False
-    hurry: bool = False
-    ignore: tuple[int, ...] = ()
-    patience: float = 0.0
-    stop: Callable[[], bool] = lambda: False
-    after_failure: bool = False
-
-
-class Done(NamedTuple):
-    """What a tick did, and what it waits for.
-
-    ``again_in`` is when the next tick is due without any event, in seconds.
-    """
-
-    moved: SyncDone | None = None
-    backup: Backup | None = None
-    pointer: Sha | None = None
-    ended: Job | None = None
-    started: Job | None = None
-    fired: tuple[int, ...] = ()
-    waits: str | None = None
-    hint: str | None = None
-    busy: tuple[Process, ...] = ()
-    again_in: float | None = None
 
 
 class Site(NamedTuple):

@@ -1,0 +1,42 @@
+"""A tick in values: how it is to be done, and what it did."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from wtwatch.words.model import Backup, Job, Process, Sha, SyncDone
+
+
+class TickOptions(NamedTuple):
+    """How a tick is to be done.
+
+    ``start_jobs``: the daemon's; ``force``: back up, then move; ``hurry``: do not wait for the bookmark to be
+    still; ``ignore``: pids that do not count as busy; ``patience``: seconds to wait for another command or
+    tick that works on the run tree; ``stop`` is asked during a long set-up; ``after_failure``: the last tick
+    failed, so its reason stays in sight while this one only waits for somebody.
+    """
+
+    start_jobs: bool = False
+    force: bool = False
+    hurry: bool = False
+    ignore: tuple[int, ...] = ()
+    patience: float = 0.0
+    stop: Callable[[], bool] = lambda: False
+    after_failure: bool = False
+
+
+class Done(NamedTuple):
+    """What a tick did, and what it waits for.
+
+    ``again_in`` is when the next tick is due without any event, in seconds.
+    """
+
+    moved: SyncDone | None = None
+    backup: Backup | None = None
+    pointer: Sha | None = None
+    ended: Job | None = None
+    started: Job | None = None
+    fired: tuple[int, ...] = ()
+    waits: str | None = None
+    hint: str | None = None
+    busy: tuple[Process, ...] = ()
+    again_in: float | None = None
