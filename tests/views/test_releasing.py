@@ -47,6 +47,8 @@ def test_who_holds_the_tree_is_named_at_once() -> None:
         (Outlook(same=True), TO, ["starts       nothing: no more than documentation changes for what waits"]),
         (Outlook(STARTS[:1], paused=True), TO, ["starts       batch 5, 1 job: make", "queue is paused"]),
         (Outlook(STARTS[:1]), TO._replace(working_copy=True), ["make", "is on jj's working copy"]),
+        (Outlook(under_way=RUNS), TO._replace(asked="a b"), ["wtwatch release --after job 'a b'"]),
+        (Outlook(holders=(Holder(8, "wtwatch exec make", AT),)), TO, ["for 4 min it moves when that ends"]),
         (Outlook(present=False), TO, ["run tree     gone: it follows when it is back"]),
         (
             Outlook(under_way=RUNS._replace(code_sha=B)),

@@ -16,13 +16,14 @@ class Aim(NamedTuple):
     """The commit that the bookmark is to point to.
 
     ``working_copy``: it is jj's working-copy commit, which each edit rewrites. ``left_out`` says which edits
-    of the main tree's code are not in it.
+    of the main tree's code are not in it. ``asked`` is the word that named it, if one did.
     """
 
     commit: Sha
     subject: str
     working_copy: bool = False
     left_out: str | None = None
+    asked: str | None = None
 
 
 def aim(project: Project, rev: str | None) -> Aim:
@@ -59,7 +60,7 @@ def _by_jj(project: Project, rev: str | None) -> Aim:
     left_out = None
     if rev is None and not jj.working_copy_is_empty(code):
         left_out = "Your working copy (@) has edits that are not in it; `jj commit` first to release them."
-    return Aim(only.commit, only.subject, only.working_copy, left_out)
+    return Aim(only.commit, only.subject, only.working_copy, left_out, rev)
 
 
 def _by_git(project: Project, repo: Repo, rev: str | None) -> Aim:
@@ -76,7 +77,7 @@ def _by_git(project: Project, repo: Repo, rev: str | None) -> Aim:
             f"Your main code tree is itself on the branch {project.bookmark}, which its files go with.",
             f"{git} reset --keep {target}, or work on another branch.",
         )
-    return Aim(target, repo.subject(target), left_out=left_out)
+    return Aim(target, repo.subject(target), left_out=left_out, asked=rev)
 
 
 def move(project: Project, to: Aim) -> None:

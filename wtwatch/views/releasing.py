@@ -19,10 +19,13 @@ from wtwatch.tree.release import Aim
 from wtwatch.views.jobwords import caption
 from wtwatch.views.snapshot import Holder
 from wtwatch.views.terminal import folded
-from wtwatch.words.model import Ended, Job, JobSpec, Running, Sha, ago, counted, lasting
+from wtwatch.words.model import Ended, Job, JobSpec, Running, Sha, ago, counted, lasting, spent
+from wtwatch.words.quoting import quoted
 
 _LABEL = 13
 """Columns before the text of a line, besides those that indent it."""
+
+_BY_HAND = "wtwatch exec"
 
 
 class Starting(NamedTuple):
@@ -130,7 +133,7 @@ def _under_way(queue: Queue, work: OpenWork, waiting: dict[int, int]) -> UnderWa
 def _holders(tree: RunTree, queue: Queue, watch: int | None) -> Iterator[Holder]:
     noted = queue.executes()
     if noted is not None and is_alive(noted.process):
-        yield Holder(noted.process.pid, f"wtwatch exec {noted.name}", noted.since)
+        yield Holder(noted.process.pid, f"{_BY_HAND} {noted.name}", noted.since)
     if codetree.is_present(tree):
         for process in working_in(tree):
             if watch is None or not serves(process.pid, watch):
@@ -166,8 +169,11 @@ def _told(seen: Outlook, to: Aim, at: datetime, new_batch: int | None) -> Iterat
     for label, holder in zip(_labels("held by"), seen.holders, strict=False):
         yield label, f"{holder.name} (pid {holder.pid}) for {ago(holder.since, at)}"
     if seen.holders:
-        pid = seen.holders[0].pid
-        yield "", f"it moves when that ends (not to wait: wtwatch sync --ignore-pid {pid})"
+        pid, by_hand = seen.holders[0].pid, seen.holders[0].name.startswith(_BY_HAND)  # which has its lock
+        yield (
+            "",
+            "it moves when that ends" + ("" if by_hand else f" (sooner: wtwatch sync --ignore-pid {pid})"),
+        )
     if not seen.present:
         yield "run tree", "gone: it follows when it is back"
 
@@ -201,7 +207,8 @@ def _still_runs(
     left = f"the {counted(batch.behind, 'job')} left" if batch.behind else ""
     if seen.after == "batch":
         yield f"the run tree moves after that{_about(batch, elapsed)}"
-        yield "sooner: wtwatch release --after job (or cancel)"
+        rev = f" {quoted(to.asked)}" if to.asked else ""
+        yield f"sooner: wtwatch release --after job{rev}   (or cancel)"
     elif seen.after == "cancel" and job:
         along = f", with {left}" if left else ""
         yield f"it is stopped, and runs again on the new code in {where}{along}"
@@ -214,4 +221,4 @@ def _about(batch: UnderWay, elapsed: float) -> str:
     if batch.takes is None:
         return ""
     left = max(batch.takes - elapsed, 0.0) * (batch.running is not None) + batch.takes * batch.behind
-    return f", in about {lasting(left)}"
+    return f", in about {spent(left)}"
