@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,3 +106,11 @@ def test_a_process_that_is_over_is_passed_over_when_all_are_told() -> None:
         over.wait()
         send([over.pid, cat.pid], signal.SIGTERM)
         assert cat.wait(10) == -signal.SIGTERM
+
+
+def test_how_long_a_process_has_been_there_is_known_to_a_fraction_of_a_second() -> None:
+    before = time.monotonic()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        age = processes.age(process.pid)
+        assert -0.02 <= age <= time.monotonic() - before + 0.02
+    assert processes.age(process.pid) == 0.0

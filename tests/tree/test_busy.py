@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -377,13 +377,20 @@ def test_who_only_passes_on_what_a_waiting_one_says_holds_nothing_up(
     tree: Path, wtwatch: Path, reader: str, busy: bool
 ) -> None:
     """`queue wait | tee log` stands still; what may work at each line does not."""
+    last = "bash" if busy else reader
     with at_work(tree / "code", "bash", "-c", f"{wtwatch} queue wait | {reader}; true") as known:
-        names = ("wtwatch", "bash" if busy else reader)
-        eventually(lambda: sorted(child.name() for child in known.children()) == sorted(names))
-        (other,) = (child for child in known.children() if child.name() != "wtwatch")
-        eventually(lambda: (other.pid in pids_in(tree, passive=PASSIVE)) == busy)
-        for child in known.children():
-            child.kill()
+        waits = eventually(lambda: child_of(known, "wtwatch"))
+        reads = eventually(lambda: child_of(known, last))
+        eventually(lambda: (reads in pids_in(tree, passive=PASSIVE)) == busy)
+        for pid in (waits, reads):
+            psutil.Process(pid).kill()
+
+
+def child_of(process: psutil.Process, name: str) -> int | None:
+    """Return the pid of a child of that name, once there is one."""
+    with suppress(psutil.Error):
+        return next((child.pid for child in process.children() if child.name() == name), None)
+    return None
 
 
 def test_wtwatch_itself_holds_nothing_up(tree: Path, wtwatch: Path) -> None:

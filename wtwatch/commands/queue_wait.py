@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection
+from datetime import timedelta
 
 import click
 
 from wtwatch.commands.front import project_option, ring_for
+from wtwatch.doors import processes
 from wtwatch.project.config import Project, host
 from wtwatch.project.registry import one
 from wtwatch.queue.jobs import Queue
@@ -19,7 +21,7 @@ from wtwatch.views import holdup, status, waiting
 from wtwatch.views.holdup import START, HoldUp
 from wtwatch.views.terminal import say
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Sha, now
+from wtwatch.words.model import Ended, Sha, now
 
 POLL = 0.2
 """Seconds between two looks of commands that wait."""
@@ -27,8 +29,8 @@ POLL = 0.2
 PATIENCE = 5.0
 """Seconds in which the daemon, when rung for, looks anew at what it said it waits for."""
 
-_RARELY = 2.0
-"""Seconds between two looks at what leaves no trace in the queue, such as who holds the tree."""
+_RARELY = 10.0
+"""Seconds in which nothing starts before it is looked for who holds the tree, which takes a few ms."""
 
 
 @click.command("wait")
@@ -38,8 +40,8 @@ _RARELY = 2.0
 def wait(jobs: tuple[str, ...], batches: tuple[str, ...], project: str | None) -> int:
     """Wait until JOBS (numbers, ranges 12-20) have ended; without any, until nothing runs or is due.
 
-    Exit code 1 if one of those that it waited for failed, or if they cannot go on: the queue is paused, no
-    daemon runs, something is in the way.
+    Exit code 1 if one of them failed, or if they cannot go on: the queue is paused, no daemon runs, something
+    is in the way. A failure from before counts only where it is named, or its batch still goes on.
     """
     chosen = one(project)
     queue = Queue(chosen.state)
@@ -98,10 +100,12 @@ class _Wait:
     def __init__(self, project: Project, queue: Queue, named: Collection[int] | None) -> None:
         self.project = project
         self.named = named
-        self.waiter = Waiter(queue.file, named)
+        self.began = now() - timedelta(seconds=processes.age(os.getpid()))
+        self.waiter = Waiter(queue.file, named, self.began)  # a job may end while this command is loading
         self.screen = waiting.Screen()
         self.obstacles = Obstacles(project, self.screen.explain)
         self.told: set[int] = set()
+        self.was_there = queue.file.exists()
 
     def until_done(self) -> int:
         """Wait; return the exit code."""
@@ -122,7 +126,7 @@ class _Wait:
         """Look until all is done, and tell what happens meanwhile. Raises what it will not go on for."""
         at = tip.read(self.project).commit
         self.waiter.changed()
-        progress = self.waiter.look(at)
+        progress = self._look(at)
         self._tell(progress, at_first=True)
         if not self._is_done(progress):
             holdup.inside(self.project)
@@ -132,14 +136,14 @@ class _Wait:
             time.sleep(POLL)
             if self.waiter.changed():
                 at = tip.read(self.project).commit
-                progress = self._seen_anew(at)
+                progress = self._look(at)
                 self._tell(progress)
         return progress
 
-    def _seen_anew(self, at: Sha | None) -> Progress:
-        """Look again; raises :class:`WtwatchError` if the queue went away: that does not mean it is done."""
+    def _look(self, at: Sha | None) -> Progress:
+        """Look; raises :class:`WtwatchError` if the queue went away: that does not mean it is done."""
         progress = self.waiter.look(at)
-        if not self.waiter.file.exists():
+        if self.was_there and not self.waiter.file.exists():
             raise WtwatchError(
                 f"{self.waiter.file} is gone, and with it what there is to wait for.",
                 "Mount its disk, or see what became of it: wtwatch status",
@@ -152,9 +156,10 @@ class _Wait:
         return progress.running is None and not progress.due and not progress.coming
 
     def _tell(self, progress: Progress, at_first: bool = False) -> None:
-        """Say which jobs ended; at first, of those that nobody named, only which failed."""
+        """Say which jobs ended; at first, of those that nobody named, which failed or have just ended."""
         over = progress.states.keys() - set(progress.left()) - self.told
-        shown = over & progress.unseen if at_first and self.named is None else over
-        for job in self.waiter.jobs(shown):
-            self.screen.tell(job)
+        for job in self.waiter.jobs(over):
+            before = isinstance(job.state, Ended) and job.state.ended < self.began
+            if not (at_first and self.named is None and before and job.id not in progress.unseen):
+                self.screen.tell(job)
         self.told |= over

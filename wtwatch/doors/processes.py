@@ -6,6 +6,7 @@ Straight from ``/proc`` (proc(5)): a status while a job runs would wait 25 ms fo
 import os
 import signal
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -37,6 +38,12 @@ def identity(pid: int) -> Identity | None:
     """Return who ``pid`` is now, or ``None`` if nobody is (a zombie counts as nobody)."""
     found = _stat(pid)
     return Identity(pid, found.ticks, boot_id()) if found else None
+
+
+def age(pid: int) -> float:
+    """Return for how many seconds a process has been there, to a hundredth; 0 for one that is not."""
+    found = _stat(pid)
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - found.ticks / _TICKS if found else 0.0
 
 
 def is_alive(known: Identity) -> bool:

@@ -187,7 +187,8 @@ def _in_words(file: Path) -> Iterator[None]:
         hint = "Another process has been writing to it for over 10 s; see who: `wtwatch status`."
         held = "locked" in str(error)
         raise WtwatchError(
-            f"{file} cannot be used: {error}.", hint if held else "Is the disk full or the file read-only?"
+            f"{file} cannot be used: {error} ({error.sqlite_errorname}).",
+            hint if held else "Is the disk full or the file read-only?",
         ) from error
     except sqlite3.DatabaseError as error:
         raise WtwatchError(

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from wtwatch.queue.batches import open_work
 from wtwatch.queue.database import reading
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.rows import job_of
-from wtwatch.words.model import Ended, Job, Sha
+from wtwatch.words.model import Ended, Job, Sha, now, stamp
 
 _RACY = 50_000_000
 """Nanoseconds within which a file may change twice without a trace in its times."""
@@ -47,12 +48,16 @@ class Progress(NamedTuple):
 class Waiter:
     """What somebody waits for: the jobs ``named``, or else (``None``) all that runs, is due, or will be.
 
-    Then a job counts that is in a batch which was not over when the waiting began, or came since.
+    Then a job counts that is in a batch which was not over at the moment ``since`` (default: the first look),
+    or came after that.
     """
 
-    def __init__(self, file: Path, named: Collection[int] | None = None) -> None:
+    def __init__(
+        self, file: Path, named: Collection[int] | None = None, since: datetime | None = None
+    ) -> None:
         self.file = file
         self.named = None if named is None else tuple(named)
+        self.since = since
         self._batches: set[int] = set()
         self._newest: int | None = None
         self._stamp: object = None
@@ -104,6 +109,9 @@ class Waiter:
         self._batches |= {batch.id for batch in work.batches if batch.due is not None}
         if self._newest is None:
             self._newest = db.execute("SELECT coalesce(max(id), 0) FROM batches").fetchone()[0]
+            ended = stamp(self.since or now())
+            just_over = db.execute("SELECT DISTINCT batch FROM jobs WHERE ended >= ?", (ended,))
+            self._batches |= {row["batch"] for row in just_over}
         since = db.execute("SELECT id FROM batches WHERE id > ? AND due IS NOT NULL", (self._newest,))
         self._batches |= {row["id"] for row in since}
 

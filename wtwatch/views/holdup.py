@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from wtwatch.doors import processes
 from wtwatch.doors.processes import holding, is_alive
+from wtwatch.job.attempt import MARK
 from wtwatch.project.config import Project, host
 from wtwatch.project.registry import need_run_tree
 from wtwatch.project.tree import RunTree
@@ -41,13 +42,16 @@ class HoldUp(NamedTuple):
 def inside(project: Project) -> None:
     """Raise :class:`WtwatchError` if this process is part of what holds the run tree: it waits for itself."""
     here = {os.getpid(), *processes.parents(os.getpid())}
-    if any(process.pid in here for process in holding(RunTree.of(project).lock)):
-        job = Queue(project.state).running()
-        what = f"job {job.id}" if job else "`wtwatch exec`"
-        raise WtwatchError(
-            f"This runs within {what}, which holds the run tree: no job can start before it has ended.",
-            f"Call `wtwatch queue wait` after {what}, not in it.",
-        )
+    if not any(process.pid in here for process in holding(RunTree.of(project).lock)):
+        return
+    job = Queue(project.state).running()
+    what = f"job {job.id}" if job else "`wtwatch exec`"
+    if job is None and MARK in os.environ:  # it was started this very moment, and that is not noted yet
+        what = "this job"
+    raise WtwatchError(
+        f"This runs within {what}, which holds the run tree: no job can start before it has ended.",
+        f"Call `wtwatch queue wait` after {what}, not in it.",
+    )
 
 
 def of_daemon(project: Project, daemon: DaemonSnapshot) -> HoldUp | None:
