@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.lab import eventually, running_daemon
 from wtwatch import __version__
 from wtwatch.daemon.live import Live
 from wtwatch.doors.processes import identity
+from wtwatch.job.attempt import Folder
 from wtwatch.project import config
 from wtwatch.project.listing import register
 from wtwatch.queue.facts import ExecNote, Waits
@@ -92,6 +94,14 @@ def stage(house: House) -> None:
     house.here("add", "a.py")
 
 
+def start_job(house: House) -> None:
+    queue_job(house)
+    queue = Queue(house.project.state)
+    job = queue.next_job()
+    assert job is not None
+    queue.begin(job.id, Running(now(), house.head(), house.head(), "u"))
+
+
 def main_git(house: House, *words: str) -> None:
     house.git(*words, cwd=house.project.main_tree)
 
@@ -158,6 +168,20 @@ def test_what_was_seen_and_brought_home_is_told(house: House) -> None:
     leave(house)
     main_git(house, "merge", "-q", "--ff-only", "runs")
     assert shown(house).results.ahead == 0
+
+
+def test_a_job_that_has_just_begun_says_so_behind_the_daemons_back(house: House) -> None:
+    start_job(house)
+    leave(house)
+    found = shown(house).running
+    assert found and found.pid is None
+    folder = Folder.of(house.project.state, found.id, 1)
+    folder.path.mkdir(parents=True)
+    me = identity(os.getpid())
+    assert me is not None
+    folder.write_started(me, "u", now())
+    found = shown(house).running
+    assert found and found.pid == os.getpid()
 
 
 def test_who_works_there_is_looked_at_each_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

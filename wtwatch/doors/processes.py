@@ -268,13 +268,24 @@ def pipe_at(pid: int, number: int) -> str | None:
     return name if name.startswith("pipe:") else None
 
 
-def holding(lock: Path) -> list[Process]:
-    """Return the processes that hold a lock by flock(2), inherited or their own (proc_pid_fdinfo(5))."""
+def locks() -> str:
+    """Return what the kernel lists of all locks (proc_locks(5)); nothing where it may not be read."""
+    try:
+        return Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return ""
+
+
+def holding(lock: Path, listed: str | None = None) -> list[Process]:
+    """Return the processes that hold a lock by flock(2), inherited or their own (proc_pid_fdinfo(5)).
+
+    ``listed`` is what :func:`locks` returned just now, for who asks for many.
+    """
     try:
         name, number = os.path.realpath(lock), lock.stat().st_ino
-        if f":{number} " not in Path("/proc/locks").read_text(encoding="ascii"):  # as nearly always
-            return []
     except OSError:
+        return []
+    if f":{number} " not in (locks() if listed is None else listed):  # as nearly always
         return []
     pids = [pid for pid in all_pids() if any(_has_locked(pid, handle) for handle in _handles(pid, name))]
     return [process for process in map(describe, pids) if process]

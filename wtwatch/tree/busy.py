@@ -29,6 +29,7 @@ _TOOL = re.compile(r"datalad|git|git-annex(-shell)?")
 # commands of git that only read, and wait for as long as their pager is looked at
 _READS = frozenset(("annotate", "blame", "diff", "grep", "help", "log", "shortlog", "show", "whatchanged"))
 _GIT_TAKES_A_WORD = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"))
+_SAID = (b"git", b"datalad")
 _RUNS = frozenset(("run", "rerun", "containers-run"))
 _WAITS = frozenset(("wait", "logs"))
 _PASSING_ON = frozenset(("cat", "grep", "head", "tee", "ts", "wc"))
@@ -77,6 +78,8 @@ def _used(
         found |= known[above]
         if processes.has_own_mounts(pid):
             found |= wanted & processes.folders_above(view(pid, above))
+    if not processes.says(pid, *_SAID):  # as nearly all
+        return set(found)
     return {*found, *(place.folder for place in places if place.is_named_by(pid))}
 
 
@@ -169,7 +172,7 @@ class _Place:
         return processes.lies_in(view(pid), self.folder)
 
     def is_named_by(self, pid: int) -> bool:
-        if not processes.says(pid, b"git", b"datalad"):  # as nearly all
+        if not processes.says(pid, *_SAID):  # as nearly all
             return False
         said = processes.words(pid)[:_LONGEST]
         if said and _name(said[0]).lstrip("-") in _SHELLS:  # a script may be in one of its words

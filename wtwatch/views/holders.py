@@ -29,23 +29,26 @@ class AtWork(NamedTuple):
     since: datetime | None = None
 
 
-def holders(noted: AtWork, busy: Iterable[Process], watch: int | None) -> tuple[Holder, ...]:
+def holders(
+    noted: AtWork, busy: Iterable[Process], watch: int | None, locks: str | None = None
+) -> tuple[Holder, ...]:
     """Return who is busy, and what `wtwatch exec` runs, or what is left of one and holds the tree.
 
-    ``watch`` is the pid of the daemon, which holds it for moments.
+    ``watch`` is the pid of the daemon, which holds it for moments; ``locks`` are those of the kernel, if they
+    are known already.
     """
     found = tuple(busy)
-    by_hand = [] if noted.job is not None else _by_hand(noted, found, watch)
+    by_hand = [] if noted.job is not None else _by_hand(noted, found, watch, locks)
     executing = by_hand[0].pid if by_hand else None
     return (*(_holder(process, noted, executing) for process in found), *by_hand)
 
 
-def _by_hand(noted: AtWork, busy: tuple[Process, ...], watch: int | None) -> list[Holder]:
+def _by_hand(noted: AtWork, busy: tuple[Process, ...], watch: int | None, locks: str | None) -> list[Holder]:
     if noted.by_hand is not None and noted.since is not None and is_alive(noted.by_hand):
         command = f"wtwatch exec -- {noted.name}"
         return [Holder(noted.by_hand.pid, noted.name, noted.since, command=command, by_hand=True)]
     known = {watch, *(process.pid for process in busy)}
-    left = [process for process in holding(noted.lock) if process.pid not in known]
+    left = [process for process in holding(noted.lock, locks) if process.pid not in known]
     return [Holder(one.pid, one.name, one.since, command=one.command, by_hand=True) for one in left]
 
 

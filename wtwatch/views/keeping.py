@@ -11,8 +11,10 @@ from pathlib import Path
 from wtwatch.doors import jj, refs
 from wtwatch.doors.clock import instant
 from wtwatch.doors.repo import Repo
+from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
+from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree
 from wtwatch.views import status
 from wtwatch.views.ground import Ground
@@ -44,7 +46,9 @@ def ground_of(project: Project) -> Ground:
         run,
         tree.code_path,  # what the environment would be set up for
     )
+    job = Queue(state).running()
     stamps = (
+        *([Folder.of(state, job.id, job.attempt).path / "started"] if job else []),
         code / "packed-refs",
         above / "packed-refs",
         state / "state.db",

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from wtwatch import __version__
-from wtwatch.doors.processes import serves
+from wtwatch.doors.processes import locks, serves
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
@@ -63,9 +63,10 @@ def _left(projects: Iterable[Project], watch: DaemonSnapshot) -> dict[str, Proje
     kept = [(project, one) for project in projects if (one := _holding(project))]
     trees = [RunTree.of(project) for project, _ in kept]
     everybody = working_in_each(trees)  # before any git of ours works there
+    listed = locks() if trees else ""
     edited = _edited([tree.code_path for tree in trees])
     return {
-        project.name: _up_to_date(one, [who for who in busy if not _is_of(who, watch)], watch)
+        project.name: _up_to_date(one, [who for who in busy if not _is_of(who, watch)], watch, listed)
         for (project, one), busy, touched in zip(kept, everybody, edited, strict=True)
         if not touched
     }
@@ -79,9 +80,9 @@ def _holding(project: Project) -> Kept | None:
     return kept if kept.holds() else None
 
 
-def _up_to_date(kept: Kept, busy: Iterable[Process], watch: DaemonSnapshot) -> ProjectSnapshot:
+def _up_to_date(kept: Kept, busy: Iterable[Process], watch: DaemonSnapshot, listed: str) -> ProjectSnapshot:
     queue = kept.project.queue._replace(settling=kept.settling())
-    return kept.project._replace(queue=queue, busy=holders(kept.noted, busy, watch.pid))
+    return kept.project._replace(queue=queue, busy=holders(kept.noted, busy, watch.pid, listed))
 
 
 def _is_of(process: Process, watch: DaemonSnapshot) -> bool:
