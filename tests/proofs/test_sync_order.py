@@ -17,7 +17,18 @@ from tests.job.bench import Bench
 from tests.lab import Lab
 from tests.proofs.killing import ROOT
 from tests.proofs.test_kills_of_moves import TICK, ready_to_move
+from wtwatch.project.config import write_project
 from wtwatch.project.jobenv import for_jobs
+from wtwatch.queue.jobs import Queue
+from wtwatch.words.model import Ended, JobSpec, Running, Trigger
+
+LOOK = """\
+import sys
+from pathlib import Path
+from wtwatch.project.config import read_project
+from wtwatch.reconcile import TickOptions, tick
+tick(read_project(Path(sys.argv[1])), TickOptions(patience=20.0))
+"""
 
 TRACED = "fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat,openat"
 
@@ -131,6 +142,24 @@ def test_each_step_of_a_job_is_on_the_disk_before_the_next_begins(bench: Bench, 
     assert places == sorted(places)
     ran = subprocess.run(["grep", "-c", "exited with 0", tmp_path / "trace"], check=True, capture_output=True)
     assert int(ran.stdout) > 1
+
+
+@pytest.mark.slow
+def test_an_outcome_is_on_the_disk_before_the_queue_says_so(bench: Bench, tmp_path: Path) -> None:
+    queue, code_sha = Queue(bench.project.state), bench.demands(bench.job("true")).code_sha
+    write_project(bench.project)
+    (job,) = queue.add([JobSpec("true", plain=True)], Trigger.NOW, code_sha)
+    running = bench.start(job)
+    assert isinstance(running.state, Running)
+    queue.begin(job.id, running.state)
+    bench.end(running)
+    words = [sys.executable, "-P", "-c", LOOK, str(bench.project.state / "config.toml")]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    calls = traced(tmp_path / "trace", words, tmp_path, dict(env))
+    told = first(calls, lambda call: call.writes and f"{queue.file}-journal" in call.paths)
+    folder = str(bench.folder(job).path)
+    assert first(calls, lambda call: call.name == "fsync" and folder in call.paths) < told
+    assert isinstance(queue.job(job.id).state, Ended)
 
 
 @pytest.fixture

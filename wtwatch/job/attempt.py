@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from wtwatch.doors.clock import Instant, elapsed, instant
-from wtwatch.doors.files import make_within, write_whole
+from wtwatch.doors.files import make_within, sync_folder, write_whole
 from wtwatch.doors.processes import Identity, bears, identity, is_alive
 from wtwatch.queue.rows import spec_of, spec_text
 from wtwatch.tree.states import After, Before, state_of, state_text
@@ -235,6 +235,14 @@ class Folder:
         with self._in_words("outcome"):
             known = {"commits": tuple(facts.get("commits", ())), "ended": moment(facts["ended"])}
             return Result(**{"exit": None} | taken(facts, Result._fields) | known)
+
+    def settle(self) -> None:
+        """See to it that what can be read here outlives a power cut, before somebody else is told of it.
+
+        Its process has made a file visible a moment before that is so (rename(2), then fsync(2)).
+        """
+        if self.path.is_dir():
+            sync_folder(self.path)
 
     def stopping_for(self) -> float:
         """Note that the attempt is told to end, unless that is noted; return for how many seconds.

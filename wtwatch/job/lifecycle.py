@@ -142,6 +142,7 @@ def end_of(tree: RunTree, job: Job, cancelled: bool) -> Ended | NotBegun | None:
         result = _taken_up(tree, job, handle.folder)
     if not result.began:
         return NotBegun(result.error or "the tree was not as it has to be")
+    handle.folder.settle()
     outcome = _outcome(tree, job.spec, running, result, cancelled)
     detail = result.error
     if outcome is Outcome.INTERRUPTED:
