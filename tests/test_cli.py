@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -353,20 +354,62 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
 
 
-@pytest.mark.usefixtures("program")
-def test_bash_completes_commands_options_and_projects(home: Lab) -> None:
-    def completed(*words: str) -> list[str]:
-        script = (
-            'eval "$(_WTWATCH_COMPLETE=bash_source wtwatch)"; shift 0; COMP_WORDS=("$@"); '
-            'COMP_CWORD=$(($# - 1)); _wtwatch_completion wtwatch; printf "%s\\n" "${COMPREPLY[@]}"'
-        )
-        return home.say("bash", "-c", script, "bash", "wtwatch", *words).out.split()
+BASH = (
+    'eval "$(_WTWATCH_COMPLETE=bash_source wtwatch)"; shift 0; COMP_WORDS=("$@"); '
+    'COMP_CWORD=$(($# - 1)); _wtwatch_completion wtwatch; printf "%s\\n" "${COMPREPLY[@]}"'
+)
+FISH = '_WTWATCH_COMPLETE=fish_source wtwatch | source; complete --do-complete (string join " " -- $argv)'
+# outside of a completion there is no compadd; here it prints the words that it is handed
+ZSH = (
+    "autoload -U compinit; compinit -D; source <(_WTWATCH_COMPLETE=zsh_source wtwatch); "
+    "compadd() { local list=${@[-1]}; print -rl -- ${(P)list} }; "
+    "_describe() { local list=$3; print -rl -- ${(P)list} }; "
+    'words=("$@"); CURRENT=$#; _wtwatch_completion wtwatch'
+)
 
-    assert completed("s") == ["status", "show", "sync", "service"]
-    assert set(completed("queue", "re")) == {"rerun", "remove", "resume", "retry"}
-    assert "--run-tree" in completed("init", "--r")
-    assert completed("status", "L") == ["L5b"]
-    assert completed("merge", "--project", "L") == ["L5b"]
+
+def completed(home: Lab, shell: str, *words: str) -> list[str]:
+    """Return what a real shell offers for the last of ``words``, without what it says of each."""
+    line = {"bash": ["bash", "-c", BASH, "bash"], "zsh": ["zsh", "-f", "-c", ZSH, "zsh"]}.get(
+        shell, ["fish", "-N", "-c", FISH, "--"]
+    )
+    shown = home.say(*line, "wtwatch", *words).out.splitlines()
+    return [re.split(r"[\t:]", one)[0] for one in shown if one]
+
+
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_options_and_what_is_there(home: Lab, say: Say, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} on this machine")
+    say(home.main, "queue", "add", "--on-move", "--each", "n=1,2", "--", "echo {n}")
+    say(home.main, "queue", "add", "--every-move", "--", "true")
+
+    def offered(*words: str) -> set[str]:
+        return set(completed(home, shell, *words))
+
+    assert offered("s") == {"status", "show", "sync", "service"}
+    assert offered("queue", "re") == {"rerun", "remove", "resume", "retry"}
+    assert "--run-tree" in offered("init", "--r")
+    assert offered("status", "L") == {"L5b"}
+    assert offered("merge", "--project", "L") == {"L5b"}
+    assert offered("queue", "logs", "") == {"1", "2"}
+    assert offered("queue", "cancel", "s") == {"s1"}
+    assert offered("queue", "retry", "--batch", "") == {"1"}
+    assert offered("show", "b") == {"b1"}
+    assert offered("config", "se") == {"settle"}
+
+
+@pytest.mark.usefixtures("program")
+def test_backups_are_completed_and_files_left_to_the_shell(home: Lab, say: Say) -> None:
+    (home.run_code / "src" / "process2p" / "version.py").write_text("mine\n")
+    home.change_code("2", "second version")
+    home.move_bookmark()
+    say(home.main, "sync")
+    (backup,) = completed(home, "bash", "backups", "show", "")
+    assert backup in say(home.main, "backups", "list").out
+    assert backup in completed(home, "bash", "ack", "2")
+    assert completed(home, "bash", "queue", "add", "-i", "in") == []  # bash then offers files by itself
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -6,6 +6,7 @@ import re
 
 import click
 
+from wtwatch.commands import completing
 from wtwatch.commands.front import project_option
 from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
@@ -21,7 +22,7 @@ _BACKUP = re.compile(r"\d{8}T\d*Z?(-[0-9a-f]*)?", re.ASCII)
 
 
 @click.command("ack")
-@click.argument("words", nargs=-1, metavar="[JOB|BACKUP]...")
+@click.argument("words", nargs=-1, metavar="[JOB|BACKUP]...", shell_complete=completing.jobs_and_backups)
 @click.option("--batch", "batches", multiple=True, metavar="N", help="the jobs of a batch that ended")
 @click.option("--all", "everything", is_flag=True, help="all that ended, and all backups")
 @project_option

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from wtwatch.commands import completing
 from wtwatch.commands.front import project_option
 from wtwatch.project.config import Project
 from wtwatch.project.registry import known, one
@@ -45,7 +46,7 @@ def _lines(project: Project) -> list[Line]:
 
 
 @command.command("show")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completing.backups)
 @project_option
 def show(name: str, project: str | None) -> None:
     """Show what a backup holds, as a patch against the commit it was taken from."""
@@ -55,7 +56,7 @@ def show(name: str, project: str | None) -> None:
 
 
 @command.command("restore")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completing.backups)
 @click.option("--to", type=click.Path(path_type=Path), help="a new folder (default: beside the run tree)")
 @project_option
 def restore(name: str, to: Path | None, project: str | None) -> None:
@@ -72,7 +73,7 @@ def restore(name: str, to: Path | None, project: str | None) -> None:
 
 
 @command.command("drop")
-@click.argument("names", nargs=-1, required=True, metavar="ID...")
+@click.argument("names", nargs=-1, required=True, metavar="ID...", shell_complete=completing.backups)
 @project_option
 def drop(names: tuple[str, ...], project: str | None) -> None:
     """Give up backups, or environments that were set aside: all that are named, or none of them."""

@@ -6,27 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
+from wtwatch.commands import completing
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.doors.repo import Repo
-from wtwatch.project import listing
 from wtwatch.project.config import Project
-from wtwatch.words.errors import WtwatchError
-
-
-def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    try:
-        return [CompletionItem(name) for name in listing.registered() if name.startswith(incomplete)]
-    except WtwatchError:
-        return []
-
 
 project_option = click.option(
     "--project",
     metavar="NAME",
     envvar="WTWATCH_PROJECT",
-    shell_complete=_names,
+    shell_complete=completing.projects,
     help="the project that is meant (default: $WTWATCH_PROJECT, else where you are)",
 )
 
@@ -42,7 +32,7 @@ def project_argument(function: Callable[..., Any]) -> Callable[..., Any]:
         return value or named
 
     option = click.option("--project", "named", hidden=True, is_eager=True, expose_value=False, callback=keep)
-    argument = click.argument("project", required=False, callback=either, shell_complete=_names)
+    argument = click.argument("project", required=False, callback=either, shell_complete=completing.projects)
     decorated: Callable[..., Any] = option(argument(function))
     return decorated
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import click
 
-from wtwatch.commands import queue_list, queue_logs, queue_wait, show
+from wtwatch.commands import completing, queue_list, queue_logs, queue_wait, show
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
@@ -81,10 +82,29 @@ class Order(NamedTuple):
     yes: bool
 
 
+_path = partial(click.option, multiple=True, shell_complete=completing.files)
+
+
 @command.command("add", context_settings={"allow_interspersed_args": False})
 @click.option("-m", "--message", metavar="MSG", help="the message of the result commit")
-@click.option("-i", "--input", "inputs", multiple=True, metavar="IN", help="a file or folder that is needed")
-@click.option("-o", "--output", "outputs", multiple=True, metavar="OUT", help="a file or folder that is made")
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="IN",
+    help="a file or folder that is needed",
+    shell_complete=completing.files,
+)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="OUT",
+    help="a file or folder that is made",
+    shell_complete=completing.files,
+)
 @click.option("--each", multiple=True, metavar="NAME=A,B", help="one job for each value of {NAME}")
 @click.option("--plain", is_flag=True, help="run the command as it is, not through `datalad run`")
 @project_option
@@ -182,8 +202,10 @@ def _warn_of_inputs(project: Project, queue: Queue, specs: list[JobSpec]) -> Non
 
 def _jobs(function: Any) -> Any:
     """Give a command the argument JOBS and the option --batch: see :mod:`wtwatch.queue.wanted`."""
-    option = click.option("--batch", "batches", multiple=True, metavar="N", help="all jobs of a batch")
-    argument = click.argument("words", nargs=-1, metavar="[JOBS]...")
+    number, jobs = completing.batches, completing.jobs_and_standing
+    text = "all jobs of a batch"
+    option = click.option("--batch", "batches", multiple=True, metavar="N", help=text, shell_complete=number)
+    argument = click.argument("words", nargs=-1, metavar="[JOBS]...", shell_complete=jobs)
     decorated: Any = argument(option(project_option(function)))
     return decorated
 

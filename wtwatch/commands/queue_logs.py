@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from wtwatch.commands import completing
 from wtwatch.commands.front import project_option
 from wtwatch.commands.queue_wait import POLL, Obstacles, stand_aside
 from wtwatch.doors.processes import is_alive
@@ -42,7 +43,7 @@ class _Part(NamedTuple):
 @click.option("--grep", "pattern", metavar="RE", help="the lines in which RE is found (as in Python)")
 @click.option("--failed", is_flag=True, help="of all that failed or were interrupted, and nobody saw")
 @click.option("--batch", "batches", multiple=True, metavar="N", help="of the jobs of batch N")
-@click.argument("jobs", nargs=-1, metavar="[JOBS]...")
+@click.argument("jobs", nargs=-1, metavar="[JOBS]...", shell_complete=completing.jobs)
 @project_option
 def logs(follow: bool, failed: bool, jobs: tuple[str, ...], project: str | None, **asked: Any) -> None:
     """Print what JOBS (numbers, ranges 12-20) printed, each under a line of its own if they are several."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import click
 
+from wtwatch.commands import completing
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors import processes
 from wtwatch.project.config import Project, host
@@ -34,7 +35,7 @@ _RARELY = 10.0
 
 
 @click.command("wait")
-@click.argument("jobs", nargs=-1, metavar="[JOBS]...")
+@click.argument("jobs", nargs=-1, metavar="[JOBS]...", shell_complete=completing.jobs)
 @click.option("--batch", "batches", multiple=True, metavar="N", help="the jobs of batch N")
 @project_option
 def wait(jobs: tuple[str, ...], batches: tuple[str, ...], project: str | None) -> int:

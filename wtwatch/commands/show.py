@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from wtwatch.commands import completing
 from wtwatch.commands.front import project_option
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
@@ -28,7 +29,7 @@ _BACKUP = re.compile(r"\d{8}T\d{0,6}Z?(-[0-9a-f]*)?", re.ASCII)
 
 
 @click.command("show")
-@click.argument("things", nargs=-1, required=True, metavar="THING...")
+@click.argument("things", nargs=-1, required=True, metavar="THING...", shell_complete=completing.things)
 @project_option
 def command(things: tuple[str, ...], project: str | None) -> None:
     """Show what THING is: 3 a job, b3 a batch, s1 a standing order, a backup's id, else a file (./3).
