@@ -58,7 +58,11 @@ def plain_status(words: Sequence[str]) -> tuple[str | None, bool, bool] | None:
     """
     flags = {word for word in words[1:] if word in ("--json", "--short")}
     names = [word for word in words[1:] if word not in flags]
-    if list(words[:1]) != ["status"] or len(names) > 1 or any(not name or name[0] == "-" for name in names):
+    if (
+        list(words[:1]) != ["status"]
+        or len(names) > 1
+        or any(not name.strip() or name[0] == "-" for name in names)
+    ):
         return None
     return names[0] if names else None, "--json" in flags, "--short" in flags
 

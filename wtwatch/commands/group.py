@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
             meant = (
                 f"Did you mean: wtwatch {alike[0]}"
                 if alike
-                else "Usage: wtwatch COMMAND…   (wtwatch -h lists all)"
+                else "Usage: wtwatch COMMAND…   (`wtwatch -h` lists all)"
             )
             raise UsageError(f"There is no command {cmd_name!r}.", meant)
         module = importlib.import_module(f"wtwatch.commands.{cmd_name}")
@@ -140,7 +140,7 @@ def read(words: Sequence[str]) -> int:
     try:
         result = cli.main(args=list(words), prog_name="wtwatch", standalone_mode=False)
     except click.UsageError as error:
-        return _refused(error)
+        return _refused(error, words)
     except click.ClickException as error:
         error.show()
         return 2
@@ -149,11 +149,24 @@ def read(words: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _refused(error: click.UsageError) -> int:
+def _refused(error: click.UsageError, words: Sequence[str]) -> int:
     """Say what could not be read as all trouble is said, with how it is written."""
-    if error.ctx is None or type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 and later
+    if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 and later
         error.show()
-    else:
-        hint = f"{error.ctx.get_usage()}   ({error.ctx.command_path} -h says more)"
-        complain(UsageError(error.format_message(), hint))
+        return 2
+    context = error.ctx or _context(words)
+    hint = f"{context.get_usage()}   (`{context.command_path} -h` says more)"
+    complain(UsageError(error.format_message(), hint))
     return 2
+
+
+def _context(words: Sequence[str]) -> click.Context:
+    """Return where a command line is read: click does not say so of an option that lacks its value."""
+    context = click.Context(cli, info_name="wtwatch")
+    for word in words:
+        group = context.command
+        inner = group.get_command(context, word) if isinstance(group, click.Group) else None
+        if inner is None:
+            break
+        context = click.Context(inner, parent=context, info_name=word)
+    return context
