@@ -61,7 +61,7 @@ def plain_status(words: Sequence[str]) -> tuple[str | None, bool, bool] | None:
     if (
         list(words[:1]) != ["status"]
         or len(names) > 1
-        or any(not name.strip() or name[0] == "-" for name in names)
+        or any(name.strip()[:1] in ("", "-") for name in names)
     ):
         return None
     return names[0] if names else None, "--json" in flags, "--short" in flags
