@@ -6,11 +6,15 @@ import io
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
+import wtwatch
 from wtwatch.views import terminal
 from wtwatch.words.errors import WtwatchError
+
+PACKAGE = Path(wtwatch.__file__).parent
 
 
 def test_a_line_is_as_wide_as_columns_says_and_as_long_as_it_is_in_a_pipe(
@@ -69,3 +73,8 @@ def test_a_pipe_gets_what_is_there_and_json_stays_the_same(capsys: pytest.Captur
     assert capsys.readouterr().out == "a\x1b[2J\r\n"
     text = json.dumps({"subject": "a\x1b\x7f\x85"}, ensure_ascii=False)
     assert json.loads(terminal.harmless(text)) == json.loads(text)
+
+
+def test_who_draws_on_the_terminal_itself_draws_what_is_harmless() -> None:
+    drawing = [file for file in PACKAGE.rglob("*.py") if "sys.stdout.write(" in file.read_text()]
+    assert drawing and [file.name for file in drawing if "harmless(" not in file.read_text()] == []

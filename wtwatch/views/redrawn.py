@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from wtwatch.views.terminal import harmless
 from wtwatch.words.errors import UsageError
 
 EVERY = 1.0
@@ -34,7 +35,9 @@ def redraw(lines: Callable[[], list[str]]) -> NoReturn:
         while True:
             shown = lines()[: max(os.get_terminal_size(sys.stdout.fileno()).lines - 1, 1)]
             start = _UP.format(drawn) if drawn else _HIDE
-            sys.stdout.write(start + "".join(f"{line}{_CLEAR_LINE}\n" for line in shown) + _CLEAR_BELOW)
+            sys.stdout.write(
+                start + "".join(f"{harmless(line)}{_CLEAR_LINE}\n" for line in shown) + _CLEAR_BELOW
+            )
             sys.stdout.flush()
             drawn = len(shown)
             time.sleep(EVERY)

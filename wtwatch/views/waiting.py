@@ -9,7 +9,7 @@ from datetime import datetime
 from wtwatch.queue.progress import Progress
 from wtwatch.views.holdup import HoldUp
 from wtwatch.views.jobwords import BAD, COLOURS, MARKS, caption, is_bad, outcome, ranged, seconds
-from wtwatch.views.terminal import plain, say, styled, warn, width
+from wtwatch.views.terminal import harmless, plain, say, styled, warn, width
 from wtwatch.words.model import Job, counted, lasting, spent
 
 _MOST = 24
@@ -90,7 +90,7 @@ class Screen:
             return
         line = ahead(progress, at, (width() or 80) - 1)
         if line != self._shown:
-            self._write(f"\r\x1b[K{line}")  # ECMA-48: erase to the end of the line
+            self._write(f"\r\x1b[K{harmless(line)}")  # ECMA-48: erase to the end of the line
             self._shown = line
 
     def close(self) -> None:
