@@ -9,7 +9,7 @@ from wtwatch.doors.porcelain import TreeEntry
 from wtwatch.doors.repo import Repo
 from wtwatch.words.model import Sha
 
-LARGE = 2000
+LARGE = 500
 """Entries at the top of a commit from which on it is not remembered."""
 
 
@@ -20,7 +20,7 @@ class Named(NamedTuple):
     top: tuple[TreeEntry, ...]
 
 
-_known: Memory[Sha, Named] = Memory(200)
+_known: Memory[Sha, Named] = Memory(128)
 
 
 @contextmanager

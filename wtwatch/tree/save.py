@@ -44,7 +44,7 @@ class Pointer(NamedTuple):
     cut_off: bool = False
 
 
-_known: Memory[tuple[Sha, str], tuple[Sha | None]] = Memory(200)
+_known: Memory[tuple[Sha, str], tuple[Sha | None]] = Memory(1000)
 """The pointer in a commit of a superdataset, which never changes, by that commit and the path of code."""
 
 
