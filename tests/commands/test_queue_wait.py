@@ -17,6 +17,7 @@ from tests.at_work import at_work
 from tests.conftest import Say
 from tests.house import House
 from tests.lab import eventually, running_daemon
+from wtwatch.commands import queue_wait
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import JobSpec, Outcome, Trigger
 
@@ -160,7 +161,10 @@ def test_what_was_in_the_way_and_is_gone_is_no_complaint(watched: House, say: Sa
     say(watched.project.main_tree, "queue", "wait")
 
 
-def test_what_is_still_in_the_way_is_said_with_the_way_out(watched: House, say: Say) -> None:
+def test_what_is_still_in_the_way_is_said_with_the_way_out(
+    watched: House, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_wait, "PATIENCE", 1.0)
     (watched.code / "stray.py").write_text("x = 1\n")
     queued(watched, "true")
     told = say(watched.project.main_tree, "queue", "wait", code=1).err

@@ -27,8 +27,11 @@ from wtwatch.words.model import Ended, Sha, now
 POLL = 0.2
 """Seconds between two looks of commands that wait."""
 
-PATIENCE = 5.0
-"""Seconds in which the daemon, when rung for, looks anew at what it said it waits for."""
+PATIENCE = 10.0
+"""Seconds in which the daemon, when rung for, looks anew at what it waits for, even on a busy machine."""
+
+BACK = 3.0
+"""Seconds in which a daemon is back that hands over to another version of itself."""
 
 _RARELY = 10.0
 """Seconds in which nothing starts before it is looked for who holds the tree, which takes a few ms."""
@@ -47,8 +50,9 @@ def wait(jobs: tuple[str, ...], batches: tuple[str, ...], project: str | None) -
     chosen = one(project)
     queue = Queue(chosen.state)
     named = [int(job) for job in wanted(queue.file, jobs, batches)] if jobs or batches else None
+    waits = _Wait(chosen, queue, named)
     stand_aside()
-    return _Wait(chosen, queue, named).until_done()
+    return waits.until_done()
 
 
 def stand_aside() -> None:
@@ -71,7 +75,7 @@ class Obstacles:
         daemon = status.daemon()
         if daemon.running:
             self._seen = time.monotonic()
-        elif time.monotonic() - self._seen < PATIENCE:  # it may be on its way back, as with an upgrade
+        elif time.monotonic() - self._seen < BACK:
             return
         found = [holdup.of_daemon(self._project, daemon), holdup.of_queue(self._project, progress, tip)]
         if progress.running is not None or any(found):
