@@ -18,6 +18,7 @@ from tests.conftest import Say
 from tests.house import House
 from tests.lab import eventually, running_daemon
 from wtwatch.commands import queue_wait
+from wtwatch.commands.front import ring_for
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import JobSpec, Outcome, Trigger
 
@@ -37,7 +38,9 @@ def queue_of(house: House) -> Queue:
 def queued(house: House, *commands: str, trigger: Trigger = Trigger.NOW) -> list[int]:
     """Queue one batch of plain jobs, as `queue add --plain` does; return their numbers."""
     specs = [JobSpec(command, f"do {command.split(maxsplit=1)[0]}", plain=True) for command in commands]
-    return [job.id for job in queue_of(house).add(specs, trigger, house.head())]
+    jobs = queue_of(house).add(specs, trigger, house.head())
+    ring_for(house.project)
+    return [job.id for job in jobs]
 
 
 def until(gate: Path) -> str:
