@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.house import House
-from tests.lab import eventually, running_daemon
+from tests.lab import Lab, eventually, running_daemon
 from wtwatch import __version__
 from wtwatch.daemon.live import Live
 from wtwatch.doors.processes import identity
@@ -266,3 +267,21 @@ def test_the_daemon_leaves_a_view_after_each_change(tmp_path: Path) -> None:
         house.tree.project.state.joinpath("state.db").touch()
         assert not (kept := Kept.read("p")) or not kept.holds() or kept.project.queue.paused
     assert not file_of("p").exists()
+
+
+ASKED = """
+import sys
+from wtwatch import cli
+code = cli.run(["status"])
+print(code, *({"sqlite3", "wtwatch.views.status", "hashlib"} & set(sys.modules)))
+"""
+
+
+def test_the_status_of_a_project_at_rest_loads_nothing_but_what_shows_it(any_lab: Lab) -> None:
+    any_lab.wtwatch("init")
+    with any_lab.daemon():
+        eventually(lambda: (kept := Kept.read("L5b")) and kept.holds())
+        for folder in (any_lab.main, any_lab.run):
+            said = any_lab.say(sys.executable, "-P", "-c", ASKED, cwd=folder).out.splitlines()
+            assert said[-1] == "0", "it took no look of its own"
+            assert any("✓ fresh" in line for line in said)
