@@ -6,7 +6,7 @@ the same with a hundred thousand files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -67,19 +67,26 @@ def journal(tree: RunTree) -> Journal:
     return tree.journal("pointer")
 
 
-def start_recorded(tree: RunTree) -> GitAsking:
-    """Start to ask which code commit the run tree's superdataset names; pass it to :func:`recorded`.
+@contextmanager
+def asked_recorded(tree: RunTree) -> Iterator[Callable[[], Sha | None]]:
+    """Start to ask which code commit the run tree's superdataset names; what is yielded returns it.
 
-    Where the tree is not there, its branch says it.
+    Where the tree is not there, its branch says it. Git is asked once a commit.
     """
-    if (tree.path / ".git").exists():
-        return Repo(tree.path).ask(*_LISTING, "HEAD", "--", tree.project.code)
-    return Repo(tree.project.main_tree).ask(*_LISTING, f"refs/heads/{tree.branch}", "--", tree.project.code)
+    here = (tree.path / ".git").exists()
+    repo = Repo(tree.path if here else tree.project.main_tree)
+    head = head_of(repo) if here else tip_of(repo, f"refs/heads/{tree.branch}")
+    known = _known.get((head, tree.project.code)) if head else None
+    if head is None or known is not None:
+        yield lambda: known[0] if known else None
+        return
+    with repo.ask(*_LISTING, head, "--", tree.project.code) as asking:
 
+        def answer() -> Sha | None:
+            found = _known[head, tree.project.code] = (_gitlink(asking.answer(ok=(0, 128))),)
+            return found[0]
 
-def recorded(tree: RunTree, started: GitAsking) -> Sha | None:
-    """Return which code commit the superdataset of the run tree names."""
-    return _gitlink(started.answer(ok=(0, 128)))
+        yield answer
 
 
 def _gitlink(listing: str) -> Sha | None:

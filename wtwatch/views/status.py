@@ -60,10 +60,10 @@ def see(project: Project, watch: int | None = None) -> Seen:
     busy = _foreign(project, watch)  # before any git of ours works there
     with (
         harvest.start_apart(main, "HEAD", project.bookmark_ref) as counting,
-        save.start_recorded(tree) as naming,
+        save.asked_recorded(tree) as naming,
     ):
         facts = codetree.facts_to_show(tree)
-        facts, recorded = facts._replace(busy=busy), save.recorded(tree, naming)
+        facts, recorded = facts._replace(busy=busy), naming()
         results = _results(project, *harvest.apart(main, counting))
     queue = Queue(project.state)
     with queue.at_one_moment():
