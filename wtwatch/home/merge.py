@@ -119,7 +119,10 @@ def _lock(project: Project) -> AbstractContextManager[int]:
 
 def _check_main(project: Project, main: Repo) -> None:
     if main.branch() == project.bookmark:
-        raise WtwatchError(f"The main tree is itself on the branch {project.bookmark}.", "Switch to another.")
+        raise WtwatchError(
+            f"The main tree is itself on the branch {project.bookmark}.",
+            f"Put it on another: git -C {quoted(main.path)} switch BRANCH",
+        )
     under_way = datalad_runs_in(project.main_tree)
     if under_way:
         raise WtwatchError(
