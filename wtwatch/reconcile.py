@@ -14,8 +14,9 @@ from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
 from wtwatch.doors.processes import is_alive, parents
 from wtwatch.doors.repo import Repo
-from wtwatch.job import clearing, lifecycle, starting
+from wtwatch.job import clearing, lifecycle, starting, unsaved
 from wtwatch.job.lifecycle import NotBegun
+from wtwatch.job.readiness import listed
 from wtwatch.job.starting import Hindered
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
@@ -337,7 +338,7 @@ def _start_next(site: Site, done: Done) -> Done:
     """run: start the job that is due."""
     job = site.queue.next_job() if site.options.start_jobs else None
     if job is None:
-        return done
+        return _remind(site, done)
     if site.queue.batch_code(job.batch) is None and bookmark.read(site.tree.project).working_copy:
         return _unfinished(site.tree, done)
     busy = _others_in(site.tree, site.queue, site.options)
@@ -348,6 +349,17 @@ def _start_next(site: Site, done: Done) -> Done:
     if isinstance(started, Hindered):
         return done._replace(waits=started.reason, hint=started.hint)
     return done._replace(started=started)
+
+
+def _remind(site: Site, done: Done) -> Done:
+    """Say what the last job left that the next one, which is not queued yet, would have to wait for."""
+    left = unsaved.reminder(site.tree, site.queue)
+    if left is None:
+        return done
+    return done._replace(
+        waits=f"Job {left.job} left {listed(left.paths)} unsaved, so the next job cannot start.",
+        hint=f"Commit, move or delete that in {site.tree.path}.",
+    )
 
 
 def _note_waiting(queue: Queue, done: Done) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wtwatch.job import leftovers, lifecycle
+from wtwatch.job import leftovers, lifecycle, unsaved
 from wtwatch.job.attempt import Folder
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
@@ -36,6 +36,7 @@ def _clear_up_behind(tree: RunTree, queue: Queue, job: Job, over: Ended) -> None
         return
     save.keep_named(tree, order.base)
     if over.outcome in (Outcome.SUCCEEDED, Outcome.UNCHANGED):
+        unsaved.note(queue, job, order, folder)
         return
     still = lifecycle.end_what_is_left(folder, order.uuid)
     if still:

@@ -64,7 +64,7 @@ def hidden_edits(demands: Demands) -> list[str]:
     path, mark = next(iter(found.items()))
     see = f"git -C {quoted(place)} update-index --no-{mark} {quoted(path)}"
     return [
-        f"{_listed(list(found))} in {place}: not as the applied commit has it, and marked {mark}, so that "
+        f"{listed(list(found))} in {place}: not as the applied commit has it, and marked {mark}, so that "
         f"git does not say so. To have git see it: {see}"
     ]
 
@@ -82,7 +82,7 @@ def _code(demands: Demands, code: DatasetState) -> Iterator[str]:
         yield f"Code moved: {place} stands at {there}, but the job is for {demands.code_sha}."
     names = [change.path for change in code.changes if not is_allowed(change.path, demands.allowed)]
     if names:
-        yield f"{_listed(names)} in {place}: not part of the applied commit. Move that away."
+        yield f"{listed(names)} in {place}: not part of the applied commit. Move that away."
 
 
 def is_allowed(path: str, patterns: Sequence[str]) -> bool:
@@ -120,9 +120,10 @@ def _unfinished(place: Path, dataset: DatasetState) -> Iterator[str]:
 def _unsaved(place: Path, dataset: DatasetState) -> Iterator[str]:
     names = sorted(str(Path(dataset.path, change.path)) for change in dataset.changes)
     if names:
-        yield f"{_listed(names)}: not saved. Commit, move or delete that in {place}."
+        yield f"{listed(names)}: not saved. Commit, move or delete that in {place}."
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the first few of some names, and how many more there are."""
     more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
     return f"{', '.join(names[:_SHOWN])}{more}"

@@ -63,6 +63,13 @@ class Attempt(NamedTuple):
     attempt: int
 
 
+class Unsaved(NamedTuple):
+    """What a plain job left in the run tree that nobody saved: paths from its top."""
+
+    job: int
+    paths: tuple[str, ...]
+
+
 class QueueFacts:
     """Facts of the project whose state lies in the folder ``state``.
 
@@ -179,6 +186,17 @@ class QueueFacts:
     def note_cleared(self) -> None:
         """Note that the run tree is cleared up behind the attempt that ended last."""
         self._set(UNCLEARED, None)
+
+    def unsaved(self) -> Unsaved | None:
+        """Return what was noted last of what a plain job left unsaved."""
+        with suppress(KeyError, TypeError, ValueError):
+            if noted := self._noted("unsaved"):
+                return Unsaved(int(noted["job"]), tuple(map(str, noted["paths"])))
+        return None
+
+    def note_unsaved(self, left: Unsaved | None) -> None:
+        """Note what a plain job left unsaved; ``None``: it is saved, or gone."""
+        self._note("unsaved", left and left._asdict())
 
     def lost(self) -> datetime | None:
         """Return when the database was found to be gone, until :meth:`accept_loss`: the queue began anew."""
