@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Say
 from tests.house import House
 from tests.lab import Lab, eventually, running_daemon
 from wtwatch import __version__
@@ -285,3 +287,20 @@ def test_the_status_of_a_project_at_rest_loads_nothing_but_what_shows_it(any_lab
             said = any_lab.say(sys.executable, "-P", "-c", ASKED, cwd=folder).out.splitlines()
             assert said[-1] == "0", "it took no look of its own"
             assert any("✓ fresh" in line for line in said)
+
+
+def test_a_move_while_the_daemon_stands_still_is_told_as_it_is(tmp_path: Path, say: Say) -> None:
+    house = House.built(tmp_path / "house")
+    config.write_project(house.project)
+    register("p", house.project.state)
+    with running_daemon(tmp_path) as daemon:
+        eventually(lambda: (kept := Kept.read("p")) and kept.holds())
+        daemon.send_signal(signal.SIGSTOP)
+        try:
+            moved = house.commit({"a.py": "a = 2\n"}, message="While it sleeps")
+            shown = say(house.project.main_tree, "status", code=1).out
+        finally:
+            daemon.send_signal(signal.SIGCONT)
+        assert f"{moved[:10]} While it sleeps" in shown and "… behind, at" in shown
+        assert f"stands still, pid {daemon.pid}" in shown and f"kill -CONT {daemon.pid}" in shown
+        eventually(lambda: house.head() == moved)

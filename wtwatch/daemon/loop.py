@@ -70,13 +70,18 @@ class Daemon:
         pause = min(BEAT, (notify.watchdog_interval() or 2 * SWEEP) / 2)
         with self._signals(), Watch(self._bell) as watch:
             self._reload(watch)
+            self._live.beat()
             notify.ready()
             _log.info("watching %s (%s)", counted(len(self._ticks), "project"), watch.mode)
+            heard = time.monotonic()
             while not self._stopping.is_set():
-                watch.wait(pause)
+                rung = watch.wait(pause)
                 if self._stopping.is_set():
                     break
-                self._hear(watch, watch.rung())
+                self._live.beat()
+                if rung or time.monotonic() >= heard + SWEEP:
+                    heard = time.monotonic()
+                    self._hear(watch, watch.rung())
                 if not self._look_for_stuck():  # else systemd shall end us, and start us anew
                     notify.watchdog()
                 if self._upgrade.is_ready():
@@ -225,7 +230,6 @@ class Daemon:
         ``beat`` is when the loop last turned, written there every :data:`SWEEP` seconds (and more often by
         :mod:`wtwatch.daemon.live`); ``stuck`` names projects whose tick hangs; ``why`` it polls, if it does.
         """
-        self._live.beat()
         facts = (watch.mode, watch.watches, tuple(self._ticks), self._stuck)
         if facts == self._told and time.monotonic() < self._beat + SWEEP:
             return
