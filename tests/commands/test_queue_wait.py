@@ -19,6 +19,7 @@ from tests.house import House
 from tests.lab import eventually, running_daemon
 from wtwatch.commands import queue_wait
 from wtwatch.commands.front import ring_for
+from wtwatch.project.config import read_project
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import JobSpec, Outcome, Trigger
 
@@ -317,3 +318,10 @@ def test_jobs_do_not_wait_for_whom_sync_was_told_to_ignore_nor_for_its_children(
     assert queue_of(watched).ignored()[0].pid == script.pid
     queue_of(watched).ignore([])
     assert queue_of(watched).ignored() == [], "what ended is forgotten"
+
+
+def test_the_way_never_to_wait_for_a_program_works(house: House) -> None:
+    line = f'{WTWATCH} config passive "$({WTWATCH} config passive),thinker"'
+    subprocess.run(["sh", "-ec", line], cwd=house.project.main_tree, check=True)
+    passive = read_project(house.project.state / "config.toml").passive
+    assert passive == (*house.project.passive, "thinker")

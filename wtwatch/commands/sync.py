@@ -16,7 +16,6 @@ from wtwatch.tree.busy import working_in
 from wtwatch.views import status
 from wtwatch.views.terminal import complain, say, warn
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.quoting import quoted
 
 
 @click.command("sync")
@@ -63,10 +62,9 @@ def _ignore(project: Project, queue: Queue, pids: tuple[int, ...]) -> None:
     known = [found for pid in pids if (found := identity(pid))]
     if known:
         queue.ignore(known)
-        file = quoted(project.state / "config.toml")
         named = ", ".join(str(one.pid) for one in known)
         say(f"{project.name}: nothing waits for pid {named} any more, jobs neither.")
-        say(f"  Never to wait for a program: add its name to `passive` in {file}")
+        say('  Never to wait for a program NAME: wtwatch config passive "$(wtwatch config passive),NAME"')
 
 
 def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
