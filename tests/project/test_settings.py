@@ -31,7 +31,7 @@ def test_the_readme_says_of_each_setting_what_the_command_says() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", README.read_text(), re.MULTILINE)
     told = {key: text for key, _, text in rows}
     assert told == settings.CHANGEABLE
-    usual = {key: value.strip("`") for key, value, _ in rows}
+    usual = {key: None if value == "–" else value.strip("`") for key, value, _ in rows}
     assert {key: usual[key] for key in usual if key != "passive"} == {
         key: settings.default(key) for key in usual if key != "passive"
     }

@@ -15,7 +15,7 @@ from math import inf
 from typing import NamedTuple
 
 from wtwatch import reconcile
-from wtwatch.daemon import diary, places
+from wtwatch.daemon import announce, diary, places
 from wtwatch.daemon.live import CALM
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import jj
@@ -226,6 +226,8 @@ class ProjectTicks:
         name = self.project.name
         for line in diary.lines(done):
             _log.info("%s: %s", name, line)
+        for told in announce.of_tick(self.project, done):
+            announce.run(self.project, told)
         if done.waits and done.waits != self.trouble:
             _log.warning("%s: %s", name, done.waits)
         self.trouble = done.waits

@@ -55,6 +55,8 @@ class Project(NamedTuple):
     ignore_untracked: tuple[str, ...] = ("nohup.out",)
     passive: tuple[str, ...] = PASSIVE
     merge_pointer: str = "ask"
+    on_attention: str = ""
+    on_batch_end: str = ""
     version: int = VERSION
     more: More = ()
 

@@ -18,6 +18,8 @@ CHANGEABLE = {
     "ignore_untracked": "untracked files that may lie in the run tree when a job starts",
     "protected": "paths in code that no move touches",
     "passive": "programs that do not count as work in the run tree",
+    "on_attention": "a command that the daemon runs when something needs you",
+    "on_batch_end": "a command that the daemon runs when a batch is over",
     "environment": "what sets code/.venv up: auto (by uv), none, or a command",
 }
 """What `wtwatch config` sets, and what it does."""

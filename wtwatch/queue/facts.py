@@ -198,6 +198,14 @@ class QueueFacts:
         """Note what a plain job left unsaved; ``None``: it is saved, or gone."""
         self._note("unsaved", left and left._asdict())
 
+    def announced(self) -> str | None:
+        """Return what keeps the project, if the user was told of that by their own command."""
+        return self._get("announced")
+
+    def note_announced(self, reason: str | None) -> None:
+        """Note what the user was told of; ``None``: nothing keeps it any more."""
+        self._set("announced", reason)
+
     def lost(self) -> datetime | None:
         """Return when the database was found to be gone, until :meth:`accept_loss`: the queue began anew."""
         with suppress(ValueError):
