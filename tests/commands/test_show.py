@@ -117,3 +117,13 @@ def test_all_that_keeps_a_job_from_starting_is_said(house: House, say: Say) -> N
     assert "It becomes due by the move of runs that was made. Jobs wait, but no daemon" in told
     queue.cancel([1, 2])
     assert "It starts when runs has been still for 30 s: to have" in " ".join(shown(house, say, "3").split())
+
+
+def test_what_a_failed_job_left_names_that_job(house: House, say: Say) -> None:
+    a_night(house)
+    left = house.tree.shelf / "jobs" / "4.1" / "plots" / "half.svg"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert "left by      job 4, attempt 1 (wtwatch show 4)" in shown(house, say, str(left))
+    said = say(left.parent, "show", "./half.svg", "--project", "p").out
+    assert "job 4, attempt 1" in said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +11,13 @@ from wtwatch.doors.repo import Repo
 from wtwatch.job import ingredients, origin
 from wtwatch.job.origin import Made, Origin
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.views.factlines import commit_words, fact, listed, spec_facts
 from wtwatch.views.jobwords import one_line
 from wtwatch.views.terminal import folded, styled
 from wtwatch.words.quoting import quoted
+
+_ATTEMPT = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 
 INPUTS = 20
 """Input files that are named one by one."""
@@ -20,6 +25,10 @@ INPUTS = 20
 
 def lines(project: Project, path: Path, columns: int | None) -> Iterator[str]:
     """Yield the screen of a file; raises :class:`UsageError` for a path in no tree, or that is nowhere."""
+    if left := _left_by(project, path):
+        yield styled(one_line(path.name), bold=True)
+        yield from fact("left by", f"job {left[0]}, attempt {left[1]}  (wtwatch show {left[0]})", columns)
+        return
     found = origin.of_file(project, path)
     yield styled(one_line(found.place.path), bold=True)
     for label, text in (*_facts(project, found), *_standing(project, found)):
@@ -27,6 +36,14 @@ def lines(project: Project, path: Path, columns: int | None) -> Iterator[str]:
     yield ""
     for line in _again(project, found):
         yield from folded(line, columns)
+
+
+def _left_by(project: Project, path: Path) -> tuple[int, int] | None:
+    """Return which job and attempt left a file that was moved out of the run tree behind it."""
+    shelf = Path(os.path.realpath(RunTree.of(project).shelf)) / "jobs"
+    where = Path(os.path.realpath(path.parent)) / path.name
+    found = _ATTEMPT.fullmatch(where.relative_to(shelf).parts[0]) if shelf in where.parents else None
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _facts(project: Project, found: Origin) -> Iterator[tuple[str, str]]:
