@@ -546,7 +546,7 @@ def test_a_failure_at_the_end_leaves_nothing_either(say: Say, lab: Lab, where: s
         listing.registry_file().parent.parent.mkdir(parents=True)
         listing.registry_file().parent.write_text("in the way\n")
     else:
-        (lab.code / ".git" / "refs" / "heads" / "runs.lock").write_text("")  # git can make no such branch
+        (lab.code / ".git" / "refs" / "heads" / "runs.lock").mkdir()  # git can make no such branch
     before = traces(lab.root)
     say(lab.main, "init", code=1)
     assert traces(lab.root) == before
@@ -595,6 +595,26 @@ def test_a_ref_lock_that_a_killed_git_left_in_our_own_namespace_is_broken(say: S
     lock.touch()
     say(lab.main, "init", "--env", "none")
     assert lab.status()["freshness"] == "fresh" and not lock.exists()
+
+
+def test_locks_of_a_git_that_was_killed_in_an_init_do_not_stop_the_next(say: Say, lab: Lab) -> None:
+    for repo in (lab.main, lab.inputs, lab.code):
+        (repo / ".git" / "refs" / "heads" / "runs.lock").touch()
+    say(lab.main, "init", "--env", "none")
+    for tree in (lab.run, lab.run / "inputs" / "L5b_2p", lab.run_code):  # cut off when the files were there
+        own = Repo(tree).git_dir()
+        (own / "locked").write_text("wtwatch is making this worktree\n")
+        for lock in (own / "HEAD.lock", own / "index.lock"):
+            lock.touch()
+    for repo in (lab.main, lab.inputs):
+        (repo / ".git" / "refs" / "heads" / "runs.lock").touch()
+    say(lab.main, "init")
+    assert lab.status()["freshness"] == "fresh"
+    assert [
+        str(file) for file in lab.root.rglob("*.lock") if "refs" in str(file) or "worktrees" in str(file)
+    ] == []
+    for tree in (lab.run, lab.run / "inputs" / "L5b_2p", lab.run_code):
+        assert (Repo(tree).git_dir() / "locked").read_text() == "run tree of the wtwatch project L5b\n"
 
 
 def test_a_moved_superdataset_is_told_from_a_stranger(say: Say, lab: Lab) -> None:

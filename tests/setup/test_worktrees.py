@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -173,6 +174,53 @@ def test_a_tree_that_git_had_hardly_begun_is_made_anew(nest: Nest) -> None:
     assert [wanted.path for wanted in nest.survey().missing] == [nest.run / "code"]
     nest.make()
     assert (nest.run / "code" / "plot.py").exists()
+
+
+def test_a_tree_that_git_was_cut_off_in_linking_is_made_anew(nest: Nest) -> None:
+    nest.make()
+    own = Repo(nest.run).git_dir()
+    for each in nest.run.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each)
+        elif each.name != ".git":
+            each.unlink()
+    for file in (own / "index", own / "commondir"):
+        file.unlink()
+    (own / "HEAD").write_text("0" * 40 + "\n")
+    assert nest.survey().missing[0].path == nest.run
+    nest.make()
+    assert stands(nest.run)
+
+
+def test_a_half_made_tree_in_which_its_git_still_works_is_left_alone(nest: Nest) -> None:
+    nest.make()
+    deep = nest.run / "data/in/deep"
+    (Repo(deep).git_dir() / "index").unlink()
+    with subprocess.Popen(["git", "cat-file", "--batch"], cwd=deep, stdin=subprocess.PIPE) as git:
+        with pytest.raises(Busy, match=str(git.pid)):
+            nest.make()
+        assert (deep / "deep.txt").exists()
+    nest.make()
+    assert stands(deep)
+
+
+def test_taking_back_that_is_cut_off_leaves_what_is_taken_for_half_made(
+    nest: Nest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = nest.survey()
+
+    def cut_off(folder: Path, **_: object) -> None:
+        for file in [file for file in folder.iterdir() if file.is_file() and file.name != ".git"][:1]:
+            file.unlink()
+        raise SystemExit
+
+    with pytest.raises(SystemExit), worktrees.made(layout, WHY):
+        monkeypatch.setattr(worktrees.shutil, "rmtree", cut_off)  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+    monkeypatch.undo()
+    nest.make()
+    assert stands(nest.run) and (nest.run / "data/in/deep/deep.txt").exists()
+    assert Repo(nest.run / "data/in").changes("--untracked-files=all").clean
 
 
 def test_a_tree_whose_superdataset_was_moved_is_repaired_by_the_hint(nest: Nest) -> None:

@@ -311,18 +311,8 @@ class Repo:
             self.git(*words, stdin=lines)
 
     def break_lock(self, ref: str) -> bool:
-        """Return whether the lock of a ref is gone now that was there: git, when killed, leaves it behind.
-
-        Git holds it for less than a millisecond; one that lasts for a second belongs to nobody.
-        """
-        lock = self.common_dir() / f"{ref}.lock"
-        if not lock.exists():
-            return False
-        deadline = time.monotonic() + 1.0
-        while lock.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        lock.unlink(missing_ok=True)
-        return True
+        """Return whether the lock of a ref is gone now that was there: see :func:`break_lock`."""
+        return break_lock(self.common_dir() / ref)
 
     def writing_to(self, objects: Path) -> Repo:
         """Return this work tree such that new objects go into a folder of their own (git(1), environment).
@@ -375,6 +365,22 @@ class Repo:
     def detach(self, commit: Sha) -> None:
         """Say that this work tree stands detached at ``commit``, without a look at its files or index."""
         self.git("update-ref", "--no-deref", "-m", "wtwatch: detach", "HEAD", commit)
+
+
+def break_lock(file: Path) -> bool:
+    """Return whether the lock of a file is gone now that was there: git, when killed, leaves it behind.
+
+    Git holds those that this is asked for for less than a millisecond; one that lasts for a second belongs to
+    nobody.
+    """
+    lock = file.with_name(f"{file.name}.lock")
+    if not lock.is_file():
+        return False
+    deadline = time.monotonic() + 1.0
+    while lock.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    lock.unlink(missing_ok=True)
+    return True
 
 
 def folders_above(tree: str, path: str) -> list[str]:

@@ -109,6 +109,7 @@ def take_apart(project: Project, others: Sequence[Project]) -> None:
 
 def _make_bookmark(project: Project, tip: Sha) -> None:
     repo = Repo(project.main_code)
+    repo.break_lock(f"refs/heads/{project.bookmark}")
     if jj.drives(repo.path):
         jj.set_bookmark(repo.path, project.bookmark, tip)
     else:

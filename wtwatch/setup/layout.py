@@ -161,11 +161,12 @@ def _check_place(main: Path, run_tree: Path, bookmark: str) -> None:
 
 
 def _common_dir(tree: Path) -> Path | None:
+    own = Repo(tree).git_dir()
     try:
-        return Repo(tree).common_dir()
+        common = Repo(tree).common_dir()
     except CommandFailed:  # a worktree that git was cut off in making, at its very start
-        own = Repo(tree).git_dir()
-        return own.parents[1] if own.parent.name == "worktrees" else None
+        common = own
+    return own.parents[1] if common == own and own.parent.name == "worktrees" else common
 
 
 def _check_below(one: Below, run_tree: Path, code: str, bookmark: str) -> None:

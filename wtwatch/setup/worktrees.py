@@ -8,10 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wtwatch.doors.repo import Repo
+from wtwatch.doors.files import write_whole
+from wtwatch.doors.repo import Repo, break_lock
 from wtwatch.setup.dotgit import is_annexed, shares_annex
 from wtwatch.setup.layout import Layout, Wanted, check_vacant
-from wtwatch.words.errors import CommandFailed, WtwatchError
+from wtwatch.tree.busy import gits_in
+from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
+
+_MAKING = "wtwatch is making this worktree"
+"""What git says of a worktree that is locked, but not finished: whoever made it was cut off."""
 
 
 @contextmanager
@@ -38,26 +43,64 @@ def made(layout: Layout, reason: str) -> Iterator[None]:
 
 def _clear_half_made(wanted: Wanted) -> None:
     """Remove what is left of a worktree that was cut off in the making, or whose folder was deleted."""
+    if os.path.lexists(wanted.path / ".git"):
+        _check_left_alone(wanted.path)
     check_vacant(wanted.path)
     if wanted.path in Repo(wanted.main).worktrees():
         _remove(wanted)
+
+
+def _check_left_alone(path: Path) -> None:
+    """Refuse a worktree in which a git works: it may outlive an `init` that was killed."""
+    at_work = tuple(gits_in(path))
+    if at_work:
+        pids = ", ".join(str(process.pid) for process in at_work)
+        raise Busy(
+            f"{path} is not finished, and a git works in it (pid {pids}).",
+            "Run `wtwatch init` again when that is done.",
+            at_work,
+        )
 
 
 def _add(wanted: Wanted, reason: str) -> None:
     repo = Repo(wanted.main)
     where = ["--detach"] if wanted.branch is None else ["-b", wanted.branch] if wanted.new_branch else []
     what = wanted.branch if wanted.branch and not wanted.new_branch else wanted.commit
-    repo.git("worktree", "add", "-q", "--lock", "--reason", reason, *where, "--", str(wanted.path), what)
-    new = Repo(wanted.path)
+    if wanted.branch:
+        repo.break_lock(f"refs/heads/{wanted.branch}")
+    repo.git("worktree", "add", "-q", "--lock", "--reason", _MAKING, *where, "--", str(wanted.path), what)
+    _finish(wanted.path)
+    if not shares_annex(wanted.main, wanted.path):
+        raise WtwatchError(
+            f"The new worktree {wanted.path} does not share the annex of {wanted.main}.",
+            "See `git annex info` in both; is git-annex older than 10?",
+        )
+    write_whole(Repo(wanted.path).git_dir() / "locked", f"{reason}\n")
+
+
+def _finish(path: Path) -> None:
+    """Do what git leaves to be done in a new worktree; safe to do again."""
+    new = Repo(path)
     if new.git("config", "--type=bool", "core.sparseCheckout", ok=(0, 1)) == "true":
         new.git("sparse-checkout", "disable")  # git-worktree(1) copies it; results would lose all other files
-    if is_annexed(wanted.main):
+    if is_annexed(path):
         new.git("annex", "smudge", "--update", hooks=True)
-        if not shares_annex(wanted.main, wanted.path):
-            raise WtwatchError(
-                f"The new worktree {wanted.path} does not share the annex of {wanted.main}.",
-                "See `git annex info` in both; is git-annex older than 10?",
-            )
+
+
+def _take_up(path: Path) -> None:
+    """Finish a worktree whose files are all there, in which whoever made it was cut off.
+
+    Nothing but that was ever done in it, so locks in it are of a git that was killed; one that lasts for a
+    second, that is.
+    """
+    _check_left_alone(path)
+    repo = Repo(path)
+    own = repo.git_dir()
+    for lock in (own / "index", own / "HEAD"):
+        break_lock(lock)
+    if branch := repo.branch():
+        repo.break_lock(f"refs/heads/{branch}")
+    _finish(path)
 
 
 def _take_back(wanted: Wanted) -> None:
@@ -69,8 +112,16 @@ def _take_back(wanted: Wanted) -> None:
 
 def _remove(wanted: Wanted) -> None:
     """Remove a worktree that we made; git's own `remove` fails where git-annex made a symlink of `.git`."""
-    if os.path.lexists(wanted.path / ".git"):
-        shutil.rmtree(wanted.path, ignore_errors=True)
+    link = wanted.path / ".git"
+    if os.path.lexists(link):
+        with suppress(OSError, CommandFailed):  # if this is cut off, the rest is one that was half made
+            (Repo(wanted.path).git_dir() / "index").unlink(missing_ok=True)
+        for inside in wanted.path.iterdir():
+            if inside.is_dir() and not inside.is_symlink():
+                shutil.rmtree(inside, ignore_errors=True)
+            elif inside != link:
+                inside.unlink(missing_ok=True)
+        link.unlink(missing_ok=True)
     with suppress(OSError):
         wanted.path.rmdir()  # git was refused before it made anything: files would be somebody else's
     with suppress(CommandFailed):  # it was not registered yet
@@ -78,11 +129,18 @@ def _remove(wanted: Wanted) -> None:
 
 
 def lock(trees: Sequence[Path], reason: str) -> None:
-    """Lock worktrees, so that a prune while their disk is unmounted cannot lose them (git-worktree(1))."""
+    """Lock worktrees, so that a prune while their disk is unmounted cannot lose them (git-worktree(1)).
+
+    One that a killed `init` did not finish is finished first.
+    """
     for tree in trees:
         repo = Repo(tree)
-        if not (repo.git_dir() / "locked").exists():
+        mark = repo.git_dir() / "locked"
+        if not mark.exists():
             repo.git("worktree", "lock", "--reason", reason, "--", str(tree))
+        elif mark.read_text(encoding="utf-8", errors="replace").strip() == _MAKING:
+            _take_up(tree)
+            write_whole(mark, f"{reason}\n")
 
 
 def unlock(trees: Sequence[Path], reason: str) -> None:
@@ -90,5 +148,5 @@ def unlock(trees: Sequence[Path], reason: str) -> None:
     for tree in trees:
         mark = Repo(tree).git_dir() / "locked"
         with suppress(OSError, CommandFailed):
-            if mark.read_text(encoding="utf-8").startswith(reason):
+            if mark.read_text(encoding="utf-8").startswith((reason, _MAKING)):
                 Repo(tree).git("worktree", "unlock", "--", str(tree))
