@@ -8,10 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).parents[2]
+
+Victim = TypeVar("Victim")
+
+_SEED = os.environ.get("WTWATCH_SEED")  # read here, since the room of a test is sealed
 
 
 def python(code: str, *words: str) -> subprocess.Popen[bytes]:
@@ -35,27 +40,55 @@ def undisturbed(code: str, *words: str) -> float:
     return time.monotonic() - began
 
 
-def killed(after: float, code: str, *words: str) -> bool:
-    """Start the code and end it with all that it started after ``after`` seconds; return if it was alive."""
+def killed(after: float, code: str, *words: str) -> float | None:
+    """Start the code and end it with all that it started after ``after`` seconds.
+
+    Returns ``None`` if it was alive to be killed, else how many seconds it took to its end.
+    """
+    began = time.monotonic()
     with python(code, *words) as process:
         try:
-            process.communicate(timeout=after)
+            _, said = process.communicate(timeout=after)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return True
-    return False
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                return None
+            said = b""
+    assert process.returncode == 0, said.decode()
+    return time.monotonic() - began
 
 
-def moments(whole: float, count: int) -> Sequence[float]:
-    """Return moments of a work of ``whole`` seconds, spread over all of it, each somewhere in its part.
+def struck(
+    times: int, whole: float, fresh: Callable[[], Victim], code: str, words: Callable[[Victim], Sequence[str]]
+) -> Iterator[Victim]:
+    """Yield fresh victims on each of which the code was killed while it was at work, to be looked after.
+
+    The moments are those of :func:`moments` in a work of ``whole`` seconds. Where the work was over before
+    its moment, since the machine is quicker than it was, it is done again by that new measure.
+    """
+    for number, share in enumerate(moments(times)):
+        for _ in range(5):
+            victim = fresh()
+            took = killed(share * whole, code, *words(victim))
+            if took is None:
+                break
+            whole = took
+        else:
+            raise AssertionError("the work was over before its moment, five times")
+        print(f"kill {number + 1} of {times}, at {share:.4f} of {whole:.3f} s")
+        yield victim
+
+
+def moments(times: int) -> Sequence[float]:
+    """Return where in a work to strike, as shares of it: spread over all of it, each somewhere in its part.
 
     They are others in each run; what fails says the seed, and `WTWATCH_SEED` plays those moments again.
     """
-    seed = int(os.environ.get("WTWATCH_SEED") or int.from_bytes(os.urandom(4)))
-    print(f"WTWATCH_SEED={seed}: {count} moments of {whole:.3f} s")
+    seed = int(_SEED or int.from_bytes(os.urandom(4)))
+    print(f"WTWATCH_SEED={seed}: {times} moments")
     dice = random.Random(seed)
-    return [whole * (number + dice.random()) / count for number in range(count)]
+    return [(number + dice.random()) / times for number in range(times)]
 
 
 def locks_in(root: Path) -> list[str]:

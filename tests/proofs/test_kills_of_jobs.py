@@ -102,14 +102,16 @@ def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
 ) -> None:
     code, config = lab.commit("HEAD", lab.run_code), str(project.state / "config.toml")
     whole, alive = 0.0, 0
-    for moment in [None, *moments(1.0, 12)]:
+    for moment in [None, *moments(12)]:
         job = queued(project, FAILS, ("declared",))
         folder = started(project, job)
         eventually(folder.result, within=60)
         if moment is None:
             whole = undisturbed(TICK, config)
         else:
-            alive += killed(moment * whole, TICK, config)
+            took = killed(moment * whole, TICK, config)
+            alive += took is None
+            whole = took or whole
         state = ended(project, job)
         assert (state.outcome, state.exit) == (Outcome.FAILED, 3)
         assert_clean(lab, code)
@@ -117,7 +119,7 @@ def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
         stray = {f"{place}stray": "mine\n" for place in ("", "code/", f"{INSIDE}/")}
         assert left.items() >= (stray | {"declared": "half\n"}).items()
         assert edit_is_kept(lab, project), "the edit in code"
-    assert alive >= 6
+    assert alive >= 9, "else the moments were not within the work"
 
 
 @pytest.mark.slow
@@ -126,7 +128,7 @@ def test_a_job_killed_at_any_moment_is_told_as_it_ended(lab: Lab, project: Proje
     """From its start over the command and DataLad's commit to the outcome; a success has its commit."""
     code = lab.commit("HEAD", lab.run_code)
     whole, seen = 0.0, set()
-    for number, moment in enumerate([None, *moments(1.0, 13)]):
+    for number, moment in enumerate([None, *moments(13)]):
         job = queued(project, f"echo {part}.{number} > out.txt", ("out.txt",))
         base = lab.commit("HEAD", lab.run)
         folder = started(project, job)

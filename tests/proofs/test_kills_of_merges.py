@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeLab
 from tests.house import House
 from tests.lab import Lab, Said, eventually
-from tests.proofs.killing import killed, locks_in, moments, undisturbed, until
+from tests.proofs.killing import locks_in, struck, undisturbed, until
 from wtwatch.home import merge
 from wtwatch.words.errors import Busy
 
@@ -48,11 +50,16 @@ def with_results(root: Path) -> House:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part: int) -> None:
-    whole = undisturbed(MERGE, str(with_results(tmp_path / "undisturbed").project.main_tree.parent))
-    alive = 0
-    for number, moment in enumerate(moments(whole, 10)):
-        house = with_results(tmp_path / str(number))
-        alive += killed(moment, MERGE, str(house.project.main_tree.parent))
+    folders = (tmp_path / f"{part}-{number}" for number in count())
+
+    def fresh() -> House:
+        return with_results(next(folders))
+
+    def words(house: House) -> tuple[str]:
+        return (str(house.project.main_tree.parent),)
+
+    whole = undisturbed(MERGE, *words(fresh()))
+    for house in struck(10, whole, fresh, MERGE, words):
 
         def merged(house: House = house) -> bool:
             try:
@@ -61,31 +68,31 @@ def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part:
                 return False
             return True
 
-        eventually(merged)
+        eventually(merged, within=60)
         main = house.project.main_tree
         runs = house.git("rev-parse", "runs", cwd=main)
         assert house.git("merge-base", "--is-ancestor", runs, "HEAD", cwd=main) == ""
         assert house.git("status", "--porcelain", "--ignore-submodules", cwd=main) == "?? open.txt"
         assert (main / "out-149.txt").read_text() == "149\n" * 500
-    assert alive >= 4
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_an_init_killed_at_any_moment_is_ended_by_the_next(
-    make_lab: object, monkeypatch: pytest.MonkeyPatch, part: int
+    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
-    assert callable(make_lab)
-    alive, whole = 0, 60.0
-    for name in ("first", "second"):  # the first time much is read from the disk
-        lab: Lab = make_lab("git", name)
+    names = (f"lab-{part}-{number}" for number in count())
+
+    def fresh() -> Lab:
+        lab = make_lab("git", next(names))
         monkeypatch.chdir(lab.main)
-        whole = min(whole, undisturbed(INIT))
-        lab.say(*WTWATCH, "forget", "L5b")
-    for number, moment in enumerate(moments(whole, 10)):
-        lab = make_lab("git", f"lab-{number}")
-        monkeypatch.chdir(lab.main)
-        alive += killed(moment, INIT)
+        lab.say(*WTWATCH, "forget", "L5b", code=(0, 1, 2))  # the one before
+        return lab
+
+    fresh()
+    undisturbed(INIT)  # the first time much is read from the disk
+    fresh()
+    for lab in struck(10, undisturbed(INIT), fresh, INIT, lambda _: ()):
         locks = locks_in(lab.root)
         tried: list[Said] = []
 
@@ -93,8 +100,6 @@ def test_an_init_killed_at_any_moment_is_ended_by_the_next(
             tried.append(lab.say(*WTWATCH, "init", code=(0, 1, 2)))
             return tried[-1].code == 0 and "follows the bookmark" in tried[-1].out
 
-        assert until(follows, 30), f"killed after {moment:.3f} s: {tried[-1]}; locks: {locks}"
+        assert until(follows, 60), f"{tried[-1]}; locks: {locks}, now {locks_in(lab.root)}"
         assert lab.commit("HEAD", lab.run_code) == lab.commit("runs")
         assert lab.git("status", "--porcelain", "-uall", cwd=lab.run) == ""
-        lab.say(*WTWATCH, "forget", "L5b")
-    assert alive >= 4

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.house import House
-from tests.proofs.killing import killed, moments, undisturbed
+from tests.proofs.killing import struck, undisturbed
 from wtwatch.reconcile import TickOptions, tick
 
 TICK = """\
@@ -67,14 +68,18 @@ def holds(house: House, commit: str, path: str, text: str) -> bool:
 def test_a_move_killed_at_any_moment_loses_nothing_and_is_ended_by_the_next_tick(
     tmp_path: Path, part: int
 ) -> None:
-    whole = undisturbed(TICK, str(ready_to_move(tmp_path / "undisturbed").project.main_tree.parent))
-    alive = 0
-    for number, moment in enumerate(moments(whole, 10)):
-        house = ready_to_move(tmp_path / str(number))
-        alive += killed(moment, TICK, str(house.project.main_tree.parent))
-        done = tick(house.project, TickOptions(force=True, hurry=True, patience=20))
+    folders = (tmp_path / f"{part}-{number}" for number in count())
+
+    def fresh() -> House:
+        return ready_to_move(next(folders))
+
+    def words(house: House) -> tuple[str]:
+        return (str(house.project.main_tree.parent),)
+
+    whole = undisturbed(TICK, *words(fresh()))
+    for house in struck(10, whole, fresh, TICK, words):
+        done = tick(house.project, TickOptions(force=True, hurry=True, patience=60))
         tip = house.head(house.project.main_code)
         house.assert_exactly_at(tip)
         assert house.git("rev-parse", "HEAD:code", cwd=house.project.run_tree) == tip, done.waits
         assert_nothing_is_lost(house)
-    assert alive >= 4, "else the moments were not within the work"
