@@ -7,7 +7,7 @@ import re
 import click
 
 from wtwatch.commands import completing
-from wtwatch.commands.front import project_option
+from wtwatch.commands.front import project_option, ring_for
 from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -44,6 +44,7 @@ def command(words: tuple[str, ...], batches: tuple[str, ...], everything: bool, 
         seen = [backups.fitting(tree, word, known) for word in kept]
         queue.acknowledge(_ended(queue, [word for word in words if word not in kept], batches))
         queue.acknowledge_backups(seen)
+    ring_for(chosen)
     say("Noted.")
 
 

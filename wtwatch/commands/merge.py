@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from wtwatch.commands.front import project_option
+from wtwatch.commands.front import project_option, ring_for
 from wtwatch.home import merge
 from wtwatch.project.registry import one
 from wtwatch.views import merging
@@ -21,5 +21,7 @@ def command(project: str | None, dry_run: bool, pointer: str | None) -> None:
     """Bring results home, whole or not at all; open edits and your code checkout are never touched."""
     chosen = one(project)
     report = merge.prepare(chosen, pointer) if dry_run else merge.bring(chosen, pointer)
+    if not dry_run:
+        ring_for(chosen)
     for line in merging.lines(chosen, report, not dry_run, width()):
         say(line)

@@ -281,7 +281,9 @@ def retry(words: tuple[str, ...], batches: tuple[str, ...], failed: bool, projec
 @project_option
 def pause(project: str | None) -> None:
     """Start no further job; the one that runs goes on, and a batch under way keeps its code."""
-    Queue(one(project).state).pause()
+    chosen = one(project)
+    Queue(chosen.state).pause()
+    ring_for(chosen)
     say("Paused. `wtwatch queue resume` goes on.")
 
 
@@ -307,6 +309,7 @@ def remove(words: tuple[str, ...], batches: tuple[str, ...], project: str | None
         for attempt in Folder.all_of(chosen.state, job):
             attempt.forget()
         kept += sorted(shelf.glob(f"jobs/{job}.*"))
+    ring_for(chosen)
     say(f"Removed {meant[0]}." if len(meant) == 1 else f"Removed {counted(len(meant), 'job')}.")
     for folder in kept:
         say(f"What it left stays in {folder}")
