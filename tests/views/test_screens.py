@@ -230,3 +230,7 @@ def test_the_last_line_of_a_log_is_found_however_long_it_is_and_does_nothing_to_
         assert status.last_line(log) == said
     log.write_bytes(b"y" * 10_000)
     assert status.last_line(log) == "y" * 4096
+    log.write_text("[INFO] == Command start\nno such file\n[INFO] == Command exit\nrun(error): /x [false]\n")
+    assert status.last_line(log) == "no such file"
+    log.write_text("[INFO] == Command start\n[INFO] == Command exit\nrun(error): /x [false]\n")
+    assert status.last_line(log) is None

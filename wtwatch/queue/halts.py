@@ -32,7 +32,8 @@ def reason(db: sqlite3.Connection, batch: int) -> str | None:
     if not left:
         return None
     if over == _noted(db).get(str(batch)):
-        return f"batch {batch} has run its first {counted(int(over), 'job')}, as was asked"
+        first = "job" if over == 1 else counted(int(over), "job")
+        return f"batch {batch} has run its first {first}, as was asked"
     if over == bad == IN_VAIN:
         return f"the first {IN_VAIN} jobs of batch {batch} all failed"
     return None

@@ -40,6 +40,9 @@ from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process
 _TAIL = 4096
 """Bytes at the end of a job's log in which its last line is looked for."""
 
+_AROUND = ("[INFO] ", "[INFO   ] ", "run(error): ", "run(ok): ")
+"""How lines begin that DataLad prints before and after a command, of which the last only repeats it."""
+
 
 class Seen(NamedTuple):
     """A project as it was seen, who was known to work there, and whether anything kept it from going on."""
@@ -202,7 +205,7 @@ def _failures(project: Project, outlook: Outlook) -> Iterator[FailedJob]:
 def last_line(log: Path) -> str | None:
     """Return the last line of a log that says anything, however long the log is; control characters escaped.
 
-    ``None`` where there is none, or no log.
+    What DataLad says around each command does not count. ``None`` where there is nothing else, or no log.
     """
     try:
         with log.open("rb") as file:
@@ -211,7 +214,8 @@ def last_line(log: Path) -> str | None:
     except OSError:
         return None
     lines = [said for line in text.splitlines() if (said := one_line(line))]
-    return lines[-1] if lines else None
+    own = [line for line in lines if not line.startswith(_AROUND)]
+    return own[-1] if own else None
 
 
 def _environment(project: Project, facts: Facts) -> Verdict:
