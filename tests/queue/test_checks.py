@@ -85,9 +85,13 @@ def jobs(*outputs: str) -> list[JobSpec]:
 
 
 def test_two_jobs_that_make_the_same_file_are_noticed() -> None:
-    assert checks.meeting_outputs(jobs("a", "b", "out/c", "out")) is None
+    assert checks.meeting_outputs(jobs("a", "b", "out/c", "out/d", "outer")) is None
     assert checks.meeting_outputs(jobs("out/*", "out/*")) is None, "nobody knows what they match"
     assert "'out/a'" in str(checks.meeting_outputs(jobs("out/a", "b", "out/./a")))
+    for paths in (("out/c", "out"), ("out", "b", "out/c/d")):
+        assert "makes 'out'" in str(checks.meeting_outputs(jobs(*paths)))
+    one = JobSpec("x", outputs=("out", "out/a"))
+    assert checks.meeting_outputs([one]) is None, "one job may name a folder and what is in it"
 
 
 def test_an_input_has_to_be_there_or_to_be_made_by_a_job_before(tmp_path: Path) -> None:
@@ -109,6 +113,8 @@ def test_an_input_has_to_be_there_or_to_be_made_by_a_job_before(tmp_path: Path) 
     assert said("out/*.png", made=("out/fig.png",)) is None
     assert said("out/*.png", made=("out",)) is None
     assert said("out/b.png", made=("out/fig.png",))
+    assert said("o*/fig.png", "out/f?g.png", made=("out/fig.png",)) is None
+    assert said("out/*.csv", "other/*", made=("out/fig.png",))
     assert said("x", outputs=("x",)), "its own output is no input that was there before"
     first, second = JobSpec("x", outputs=("x",)), JobSpec("y", inputs=("x",))
     assert checks.absent_inputs([first, second], [tmp_path], ()) is None

@@ -97,29 +97,70 @@ def check_paths(specs: Iterable[JobSpec]) -> None:
 
 
 def meeting_outputs(specs: Sequence[JobSpec]) -> str | None:
-    """Return what to say where two jobs write the very same output, so that the later one replaces it."""
+    """Return what to say where two jobs write to one place, so that the later one replaces what is there.
+
+    That is the very same output, or one that lies in the other's.
+    """
     makers: dict[str, int] = {}
+    holders: dict[str, int] = {}
     for number, spec in enumerate(specs):
         for path in {os.path.normpath(path) for path in spec.outputs if not _WILD.search(path)}:
-            if path in makers:
-                return f"{counted(len(specs), 'job')} are queued, and more than one of them makes {path!r}"
+            above = [one for one in _above(path) if makers.get(one, number) != number]
+            if above or makers.get(path, number) != number or holders.get(path, number) != number:
+                place = above[0] if above else path
+                return f"{counted(len(specs), 'job')} are queued, and more than one of them makes {place!r}"
             makers[path] = number
+            for one in _above(path):
+                holders.setdefault(one, number)
     return None
 
 
-def absent_inputs(specs: Sequence[JobSpec], trees: Sequence[Path], made: Collection[str]) -> str | None:
+def _above(path: str) -> list[str]:
+    """Return the folders that a path lies in, without the top."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+class _Coming:
+    """What jobs make: asked of ten thousand inputs among as many outputs."""
+
+    def __init__(self, made: Iterable[str]) -> None:
+        self._paths: set[str] = set()
+        self._below: dict[str, list[str]] = {}
+        self.add(made)
+
+    def add(self, made: Iterable[str]) -> None:
+        for path in {os.path.normpath(path) for path in made} - self._paths:
+            self._paths.add(path)
+            for folder in ("", *_above(path)):
+                self._below.setdefault(folder, []).append(path)
+
+    def has(self, path: str) -> bool:
+        """Return whether something that is made is ``path``, or lies in it, or holds it."""
+        wild = _WILD.search(path)
+        whole = os.path.normpath(path)
+        certain = os.path.normpath(path[: wild.start()]) if wild else whole
+        if not self._paths.isdisjoint((certain, *_above(certain))) or whole in self._below:
+            return True
+        if wild is None:
+            return False
+        folder = os.path.dirname(path[: wild.start()])  # noqa: PTH120 (words alone, no disk)
+        return any(fnmatch(one, whole) for one in self._below.get(folder, ()))
+
+
+def absent_inputs(specs: Sequence[JobSpec], trees: Sequence[Path], made: Iterable[str]) -> str | None:
     """Return what to say of inputs that are in none of ``trees``, and that no job makes before.
 
     ``made`` are the outputs of jobs that wait already. An input with wildcards has to match something.
     """
-    coming = {os.path.normpath(path) for path in made}
+    coming = _Coming(made)
     absent: dict[str, None] = {}
     for spec in specs:
         for path in spec.inputs:
-            known = "{" in path or _is_made(path, coming) or any(_is_there(tree, path) for tree in trees)
+            known = "{" in path or coming.has(path) or any(_is_there(tree, path) for tree in trees)
             if not known:
                 absent[path] = None
-        coming |= {os.path.normpath(path) for path in spec.outputs}
+        coming.add(spec.outputs)
     if not absent:
         return None
     more = f" and {len(absent) - _SHOWN} more" * (len(absent) > _SHOWN)
@@ -130,14 +171,3 @@ def _is_there(tree: Path, path: str) -> bool:
     if _WILD.search(path):
         return next(tree.glob(path.rstrip("/")), None) is not None
     return os.path.lexists(tree / path)
-
-
-def _is_made(path: str, coming: set[str]) -> bool:
-    """Return whether something that is coming is ``path``, or lies in it, or holds it."""
-    wild = _WILD.search(path)
-    whole = os.path.normpath(path)
-    certain = os.path.normpath(path[: wild.start()] if wild else path)
-    above = {certain, *map(str, Path(certain).parents)} - {"."}
-    if not coming.isdisjoint(above):
-        return True
-    return any(one.startswith(f"{whole}/") or (wild and fnmatch(one, whole)) for one in coming)

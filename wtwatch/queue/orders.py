@@ -190,7 +190,7 @@ def _check_output(output: str, project: Project) -> None:
 def _is_within(path: str, root: Path, folder: str) -> bool:
     """Return whether ``path``, seen from ``root``, may lie in ``folder``; it may have wildcards."""
     relative = os.path.relpath(os.path.join(root, path), root)  # noqa: PTH118 (words alone, no disk)
-    parts, wanted = Path(relative).parts, Path(folder).parts
+    parts, wanted = relative.split("/"), os.path.normpath(folder).split("/")
     return len(parts) >= len(wanted) and all(
         fnmatchcase(there, pattern) for there, pattern in zip(wanted, parts, strict=False)
     )
