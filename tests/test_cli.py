@@ -708,3 +708,9 @@ def test_a_project_may_be_named_by_a_variable(
 
 def test_a_word_that_is_nearly_a_command_is_answered_with_the_command(say: Say, tmp_path: Path) -> None:
     assert "Did you mean: wtwatch status" in say(tmp_path, "stauts", code=2).err
+
+
+def test_a_word_that_is_nearly_a_project_is_answered_with_the_project(say: Say, home: Lab) -> None:
+    for words in (("status", "L5"), ("queue", "list", "--project", "L5")):
+        assert "Did you mean L5b?" in say(home.root, *words, code=2).err
+    assert "Did you mean" not in say(home.root, "status", "other", code=2).err

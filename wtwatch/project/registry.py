@@ -1,6 +1,6 @@
 """Which projects there are, and which of them a command means: those of this place, or by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,8 +51,15 @@ def by_name(name: str) -> Project:
     listed = listing.registered()
     if name not in listed:
         names = ", ".join(listed) or "none yet: `wtwatch init` in a main tree makes the first"
-        raise UsageError(f"There is no project {name!r}.", f"Registered are: {names}.")
+        raise UsageError(f"There is no project {name!r}.", f"{_alike(name, listed)}Registered are: {names}.")
     return _present(_read(name, listed[name]))
+
+
+def _alike(name: str, listed: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    alike = get_close_matches(name, listed, n=1)
+    return f"Did you mean {alike[0]}? " if alike else ""
 
 
 def _read(name: str, state: Path) -> Project:
