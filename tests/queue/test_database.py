@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.queue.samples import A, commands, specs
-from wtwatch.queue.database import MIGRATIONS
+from wtwatch.queue.database import MIGRATIONS, changing
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Job, JobSpec, Trigger
@@ -122,3 +122,24 @@ def test_a_process_killed_while_it_writes_leaves_the_last_whole_state(queue: Que
     assert commands(queue.jobs()) == ["before"]
     queue.add(specs("after"), Trigger.NOW, A)
     assert commands(queue.jobs()) == ["before", "after"]
+
+
+OTHER = """\
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+"""
+
+
+def test_a_thread_that_opens_the_queue_takes_no_lock_from_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a descriptor of a file drops all locks that the process has on it (fcntl(2))."""
+    monkeypatch.setattr("wtwatch.queue.database.WAIT", 0.0)
+    file = tmp_path / "state" / "state.db"
+    with changing(file):
+        with pytest.raises(WtwatchError, match="locked"), changing(file):
+            pass
+        words = [sys.executable, "-c", OTHER, str(file)]
+        said = subprocess.run(words, capture_output=True, text=True, check=False).stderr
+        assert "database is locked" in said

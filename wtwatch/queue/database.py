@@ -101,7 +101,8 @@ def changing(file: Path) -> Iterator[sqlite3.Connection]:
     :class:`FileNotFoundError` where the superdataset went away, with the folder that holds its folder.
     """
     file.parent.mkdir(mode=0o700, exist_ok=True)
-    os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    with suppress(FileExistsError):  # never opened where it is there: closing it again would drop the locks
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))  # of other threads
     with _in_words(file), closing(_connect(file, "rw")) as db:
         _migrate(db, file)
         if not _sign(file).exists():
