@@ -161,6 +161,24 @@ def test_whatever_changed_behind_the_daemons_back_is_told(
     shown(house)
 
 
+def test_what_git_only_rewrites_for_itself_is_no_change(
+    lab: Lab, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `git status` writes the index anew; where git-annex works, `.git` of a run tree is a symlink."""
+    say(lab.main, "init", "--env", "none")
+    say(lab.run, "exec", "--", "git", "annex", "info", "--fast")
+    house = House(config.read_project(lab.project().state / "config.toml"))
+    monkeypatch.setattr(quick, "daemon", lambda: DaemonSnapshot(True, version=__version__))
+    leave(house)
+    assert is_left(house, monkeypatch)
+    for tree in (lab.main, lab.code, lab.run, lab.run_code):
+        lab.git("update-index", "--refresh", "--really-refresh", "-q", cwd=tree)
+        lab.git("read-tree", "HEAD", cwd=tree)
+        lab.git("update-index", "--refresh", "-q", cwd=tree)
+    assert is_left(house, monkeypatch)
+    shown(house)
+
+
 def test_what_was_seen_and_brought_home_is_told(house: House) -> None:
     run_job(house)
     run_git(house, "commit", "-q", "--allow-empty", "-m", "result")

@@ -6,6 +6,7 @@ at in some 100 µs, without any program. No `from __future__ import annotations`
 """
 
 import os
+import stat
 import time
 from typing import Any, NamedTuple
 
@@ -18,8 +19,9 @@ _MUCH = 65536
 class Ground(NamedTuple):
     """Paths of what counts.
 
-    Of small files their ``texts``, of folders the ``listings`` of names, of other files and folders the
-    ``stamps``: which they are, how large, and when they changed.
+    Of small files their ``texts``, of folders the ``listings`` of names, of other files the ``stamps``: which
+    they are, how large, and when they changed. Of a folder among these only which it is: a git directory
+    changes with each command.
     """
 
     texts: tuple[str, ...]
@@ -65,4 +67,6 @@ def _stamp(path: str) -> list[int] | None:
         found = os.stat(path)  # noqa: PTH116 - half the cost
     except OSError:
         return None
+    if stat.S_ISDIR(found.st_mode):
+        return [found.st_dev, found.st_ino, 0, 0]
     return [found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns]
