@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -205,10 +206,20 @@ def test_nothing_yet(tmp_path: Path) -> None:
     assert_shown("nothing", of_all(), tmp_path)
 
 
-def test_the_readme_shows_such_a_screen_as_it_is() -> None:
+@pytest.mark.parametrize(
+    ("command", "screen"),
+    [
+        ("status", "status-batch-runs.80"),
+        ("queue list", "queue-list.80"),
+        ("show 2", "show-job.80"),
+        ("merge --dry-run", "merge-dry-run.80"),
+    ],
+)
+def test_the_readme_shows_screens_as_they_are(command: str, screen: str) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    shown = readme.split("    $ wtwatch status\n", 1)[1].split("\n## ", 1)[0]
-    assert_screen("status-batch-runs.80", textwrap.dedent(shown).rstrip() + "\n")
+    rest = readme.split(f"    $ wtwatch {command}\n", 1)[1]
+    shown = re.split(r"^(?:    \$ |\S)", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    assert_screen(screen, textwrap.dedent(shown).rstrip() + "\n")
 
 
 def test_the_last_line_of_a_log_is_found_however_long_it_is_and_does_nothing_to_a_terminal(
