@@ -96,6 +96,15 @@ def test_a_command_that_fails_or_hangs_is_told_in_the_log_and_ends(
     assert threading.active_count() < 50
 
 
+def test_what_a_command_leaves_running_is_let_run(project: Project, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    thread = announce.run(project, Announcement(f"sleep 5 & echo $! > '{mark}'; exit 0", {}))
+    thread.join(3)
+    assert not thread.is_alive(), "who waits for the command does not wait for that"
+    assert _lives(int(mark.read_text()))
+    os.kill(int(mark.read_text()), 9)
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)

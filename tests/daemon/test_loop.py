@@ -92,6 +92,32 @@ def test_a_project_that_cannot_be_read_holds_up_no_other(lab: Lab, project: Proj
     assert "Traceback" not in said
 
 
+def test_settings_that_are_mended_are_heard_of(tmp_path: Path) -> None:
+    """No sweep has to come by: a project that could not be read is watched where its settings are."""
+    house = House.built(tmp_path / "house")
+    write_project(house.project)
+    register("p", house.project.state)
+    settings = house.project.state / "config.toml"
+    good = settings.read_text()
+    settings.write_text("nonsense")
+    daemon_file().parent.mkdir(parents=True)
+    lock = os.open(daemon_file(), os.O_RDWR | os.O_CREAT)
+    daemon = loop.Daemon(lock, Upgrade(tmp_path))
+    with Watch(daemon._bell) as watch:
+        daemon._reload(watch)
+        assert daemon._ticks == {}
+        settings.write_text(good)
+
+        def heard() -> bool:
+            watch.wait(0.1)
+            daemon._hear(watch, watch.rung() or frozenset())
+            return "p" in daemon._ticks
+
+        eventually(heard, within=5)
+    daemon._stop()
+    os.close(lock)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_whenever_it_comes(lab: Lab, project: Project, number: signal.Signals) -> None:
     for _ in range(3):

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from wtwatch.project.config import Project
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import Done
 from wtwatch.views.jobwords import caption, is_bad, outcome
+from wtwatch.views.terminal import harmless
 from wtwatch.words.model import Ended, Job
 
 LIMIT = 60.0
@@ -79,27 +81,29 @@ def run(project: Project, told: Announcement) -> threading.Thread:
 
 
 def _attend(project: Project, told: Announcement) -> None:
-    try:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", told.command],
-            cwd="/",
-            env=os.environ | dict(told.facts),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        _log.warning("%s: %r cannot be run: %s", project.name, told.command, error.strerror)
-        return
-    try:
-        said, _ = process.communicate(timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        said, _ = process.communicate()
-        _log.warning("%s: %r took over %.0f s and was ended", project.name, told.command, LIMIT)
-        return
-    if process.returncode:
-        words = " ".join(os.fsdecode(said).split()) or "it printed nothing"
-        _log.warning("%s: %r ended with %d: %s", project.name, told.command, process.returncode, words[:500])
+    with tempfile.TemporaryFile() as said:  # no pipe: what the command leaves running may hold it for long
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", told.command],
+                cwd="/",
+                env=os.environ | dict(told.facts),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            _log.warning("%s: %r cannot be run: %s", project.name, told.command, error.strerror)
+            return
+        try:
+            code = process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            _log.warning("%s: %r took over %.0f s and was ended", project.name, told.command, LIMIT)
+            return
+        if code:
+            said.seek(0)
+            words = " ".join(os.fsdecode(said.read(4096)).split()) or "it printed nothing"
+            _log.warning("%s: %r ended with %d: %s", project.name, told.command, code, harmless(words[:500]))

@@ -60,6 +60,7 @@ class Daemon:
         self._upgrade = upgrade
         self._since = stamp(now())
         self._skipped: set[str] = set()
+        self._unread: dict[str, Path] = {}
         self._unknown_told: dict[str, object] = {}
 
     def run(self) -> bool:
@@ -97,7 +98,8 @@ class Daemon:
             rung = None
         if rung is None:
             self._swept = time.monotonic()
-        if rung is None or self._stale.is_set() or str(listing.registry_file().parent) in rung:
+        settings = {str(folder) for folder in (listing.registry_file().parent, *self._unread.values())}
+        if rung is None or self._stale.is_set() or not rung.isdisjoint(settings):
             self._stale.clear()
             self._reload(watch)
             news = watch.rung()  # a folder that is watched only now
@@ -159,7 +161,7 @@ class Daemon:
                 project, self._aim_anew, self._pool.wake, self._live.leave
             )
         aimed = [one.at or _places(one.project) for one in self._ticks.values()]
-        folders = [listing.registry_file().parent]
+        folders = [listing.registry_file().parent, *self._unread.values()]
         watch.aim([at for at in aimed if at], [folder for folder in folders if folder.is_dir()])
         for project in fresh:  # after the watches are up, so that no move falls in between
             self._pool.add(self._ticks[project.name])
@@ -183,7 +185,9 @@ class Daemon:
                 project = self._load(state)
             except WtwatchError as error:
                 self._skip(name, error.message)
+                self._unread[name] = state
                 continue
+            self._unread.pop(name, None)
             if project.host and project.host != config.host():
                 self._skip(name, f"it belongs to the host {project.host}")
                 continue

@@ -206,6 +206,7 @@ class ProjectTicks:
         with suppress(WtwatchError, OSError):  # if even that cannot be written, the log has it
             if self.project.state.is_dir():
                 reconcile.explain_error(self.project, error)
+                self._announce(reconcile.Done(waits=error.message, hint=error.hint))
         before = self.setback
         again = before.wait * 2 if before and before.cause == error.message else FIRST_WAIT
         wait = min(again, LONGEST_WAIT)
@@ -221,13 +222,16 @@ class ProjectTicks:
         except (WtwatchError, OSError) as error:
             return (str(error),)
 
+    def _announce(self, done: reconcile.Done) -> None:
+        for told in announce.of_tick(self.project, done):
+            announce.run(self.project, told)
+
     def _say(self, done: reconcile.Done) -> float | None:
         """Log what a tick did; return after how many seconds the next is due without an event."""
         name = self.project.name
         for line in diary.lines(done):
             _log.info("%s: %s", name, line)
-        for told in announce.of_tick(self.project, done):
-            announce.run(self.project, told)
+        self._announce(done)
         if done.waits and done.waits != self.trouble:
             _log.warning("%s: %s", name, done.waits)
         self.trouble = done.waits

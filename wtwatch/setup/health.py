@@ -171,7 +171,7 @@ def _journals(tree: RunTree) -> Finding:
 
 
 def _named_code(tree: RunTree) -> Finding:
-    """Look whether all code that results name is there, and kept."""
+    """Look whether all code that results name is there."""
     raw = Repo(tree.path).git(
         "log", "--format=", "--raw", "-m", "--no-abbrev", "--no-renames", "HEAD", "--", tree.project.code
     )

@@ -19,7 +19,7 @@ def of_daemon(daemon: DaemonSnapshot, needed: bool) -> Iterator[Finding]:
     """Judge the daemon; ``needed``: there are projects for it to watch."""
     start = "wtwatch service install, or wtwatch watch"
     if not daemon.running:
-        yield Finding("daemon", not needed, "No daemon runs.", start if needed else None)
+        yield Finding("daemon", not needed, "No daemon runs.", start)
         return
     if daemon.stopped:
         said = f"The daemon (pid {daemon.pid}) was stopped, as by Ctrl-Z."
