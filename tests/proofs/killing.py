@@ -12,6 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from wtwatch.project.config import Project
+from wtwatch.reconcile import Done, TickOptions, tick
+from wtwatch.words.errors import Busy
+
 ROOT = Path(__file__).parents[2]
 
 Victim = TypeVar("Victim")
@@ -102,3 +106,14 @@ def until(holds: Callable[[], bool], within: float) -> bool:
     while not (held := holds()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return held
+
+
+def ticked(project: Project, options: TickOptions) -> Done:
+    """Tick as the daemon does: again, as long as the git of what was killed is not gone yet."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return tick(project, options)
+        except Busy:
+            if time.monotonic() > deadline:
+                raise

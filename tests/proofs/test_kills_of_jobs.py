@@ -10,13 +10,13 @@ import pytest
 
 from tests.conftest import Say
 from tests.lab import Lab, eventually
-from tests.proofs.killing import killed, moments, undisturbed
+from tests.proofs.killing import killed, moments, ticked, undisturbed
 from wtwatch.doors.dataset import record_of
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project, read_project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.reconcile import TickOptions, tick
+from wtwatch.reconcile import TickOptions
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Trigger
 
 WORK = TickOptions(start_jobs=True, patience=20.0)
@@ -54,7 +54,7 @@ def queued(project: Project, command: str, outputs: tuple[str, ...]) -> Job:
 
 
 def started(project: Project, job: Job) -> Folder:
-    found = eventually(lambda: tick(project, WORK).started)
+    found = eventually(lambda: ticked(project, WORK).started)
     assert found is not None and found.id == job.id
     return Folder.of(project.state, job.id, job.attempt)
 
@@ -63,7 +63,7 @@ def ended(project: Project, job: Job) -> Ended:
     """Tick until the job is over and cleared up behind; return how it ended."""
 
     def holds_it_up() -> object:
-        done = tick(project, ONLY_LOOK)
+        done = ticked(project, ONLY_LOOK)
         queue = Queue(project.state)
         over = isinstance(queue.job(job.id).state, Ended) and queue.uncleared() is None
         return None if over else done

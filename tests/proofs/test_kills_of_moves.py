@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.house import House
-from tests.proofs.killing import struck, undisturbed
-from wtwatch.reconcile import TickOptions, tick
+from tests.proofs.killing import struck, ticked, undisturbed
+from wtwatch.reconcile import TickOptions
 
 TICK = """\
 import sys
@@ -78,7 +78,7 @@ def test_a_move_killed_at_any_moment_loses_nothing_and_is_ended_by_the_next_tick
 
     whole = undisturbed(TICK, *words(fresh()))
     for house in struck(10, whole, fresh, TICK, words):
-        done = tick(house.project, TickOptions(force=True, hurry=True, patience=60))
+        done = ticked(house.project, TickOptions(force=True, hurry=True, patience=60))
         tip = house.head(house.project.main_code)
         house.assert_exactly_at(tip)
         assert house.git("rev-parse", "HEAD:code", cwd=house.project.run_tree) == tip, done.waits
