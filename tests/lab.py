@@ -270,12 +270,20 @@ class Lab:
 
 
 @contextmanager
-def running_daemon(root: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `wtwatch watch` in the folder ``root``, which gets its log; see :meth:`Lab.daemon`."""
+def running_daemon(
+    root: Path, env: Mapping[str, str] | None = None, before: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `wtwatch watch` in the folder ``root``, which gets its log; see :meth:`Lab.daemon`.
+
+    ``before``: what Python shall do in that process first.
+    """
+    program = (
+        f"{before}\nimport sys\nfrom wtwatch.__main__ import main\nsys.argv = ['wtwatch', 'watch']\nmain()"
+    )
     log = root / "daemon.log"
     with log.open("ab") as out:
         daemon = subprocess.Popen(
-            _wtwatch("watch"),
+            [sys.executable, "-P", "-c", program] if before else _wtwatch("watch"),
             cwd=root,
             env=os.environ | dict(env or {}),
             stdin=subprocess.DEVNULL,

@@ -79,6 +79,12 @@ class MovingCode:
         self.git("checkout", "-q", "--detach", "d")
         self.jj("git", "init", "--colocate")
 
+    def let_jj_drive_from_beside(self) -> None:
+        """Have jj drive code whose git directory lies beside it: then its commands move nothing in git."""
+        self.git("checkout", "-q", "--detach", "d")
+        self.git("init", "-q", "--separate-git-dir", str(self.root / "code.git"))
+        self.jj("git", "init", "--git-repo", str(self.root / "code.git"))
+
     def another(self, *but: str) -> str:
         """Return a commit at which the bookmark is not now."""
         return next(name for name in "bcd" if name not in but and self.git("rev-parse", name) != self.tip())

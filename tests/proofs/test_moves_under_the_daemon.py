@@ -1,0 +1,150 @@
+"""A thousand random operations on six projects beside a daemon that never sweeps: each burst is followed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests import moves
+from tests.house import House
+from tests.lab import eventually, running_daemon
+from tests.moves import MovingCode
+from tests.proofs import test_random_moves as watched
+from wtwatch.doors import jj
+from wtwatch.project.config import write_project
+from wtwatch.project.listing import register
+from wtwatch.tree import tip as bookmark
+
+Move = Callable[[MovingCode], None]
+
+NO_SWEEP = """
+from wtwatch.daemon import loop, ticks
+for module in (loop, ticks):
+    module.SWEEP = module.LOOK = 1e6
+"""
+
+OPERATIONS = 170
+"""Operations on each of the six projects."""
+
+_SEED = os.environ.get("WTWATCH_SEED")  # read here, since the room of a test is sealed
+
+
+def by_jj_alone(house: MovingCode) -> None:
+    now = bookmark.read(house.project).commit
+    goal = next(sha for name in "bcd" if (sha := house.git("rev-parse", name)) != now)
+    house.jj("bookmark", "set", "--allow-backwards", house.bookmark, "-r", goal)
+
+
+def undone_by_jj_alone(house: MovingCode) -> None:
+    by_jj_alone(house)
+    house.jj("undo")
+
+
+def rewritten_by_jj_alone(house: MovingCode) -> None:
+    by_jj_alone(house)
+    house.jj("describe", "--ignore-immutable", "-r", house.bookmark, "-m", os.urandom(8).hex())
+
+
+def deleted_and_made_again_by_jj_alone(house: MovingCode) -> None:
+    house.jj("bookmark", "delete", house.bookmark)
+    house.jj("bookmark", "set", house.bookmark, "-r", house.git("rev-parse", "b"))
+
+
+def operated_on_by_jj_alone(house: MovingCode) -> None:
+    house.jj("new", "root()")
+
+
+GIT_MOVES = tuple(way for way in moves.GIT_MOVES if way is not moves.by_commit_in_the_run_tree)
+JJ_ALONE = (
+    by_jj_alone,
+    undone_by_jj_alone,
+    rewritten_by_jj_alone,
+    deleted_and_made_again_by_jj_alone,
+    operated_on_by_jj_alone,
+)
+
+KINDS: dict[str, tuple[str, tuple[Move, ...]]] = {
+    "plain": ("runs", GIT_MOVES),
+    "nested": ("team/a/runs", (*GIT_MOVES, watched.pack)),
+    "packed": ("runs", (*GIT_MOVES, watched.pack, watched.collect_garbage, watched.pack)),
+    "symbolic": watched.KINDS["symbolic"],
+    "jj": ("runs", (*GIT_MOVES, *moves.JJ_MOVES)),
+    "jj-beside": ("runs", JJ_ALONE),
+}
+"""Each project's bookmark, and what is done to it. In the run tree, where the daemon works, nothing is."""
+
+
+def built(root: Path, kind: str) -> tuple[House, MovingCode]:
+    """Return a registered project, and its code with the commits that moves go between."""
+    house = House.built(root / "house", bookmark=KINDS[kind][0])
+    code = MovingCode(root, house.project)
+    for name in "abcd":
+        house.commit({"a.py": f"{name}\n"}, bookmark=name == "a")
+        code.git("tag", name)
+    if kind == "jj":
+        code.let_jj_drive()
+    elif kind == "jj-beside":
+        code.let_jj_drive_from_beside()
+        assert not jj.is_colocated(code.code)
+    else:
+        code.git("checkout", "-q", "--detach")
+    write_project(house.project)
+    register("p", house.project.state)
+    return house, code
+
+
+def is_followed(house: House) -> bool:
+    tip = bookmark.read(house.project).commit
+    return tip is not None and tip == house.head() == house.git("rev-parse", house.tree.applied_ref)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_burst_is_followed_without_a_sweep(tmp_path: Path, kind: str) -> None:
+    seed = int(_SEED or int.from_bytes(os.urandom(4)))
+    print(f"WTWATCH_SEED={seed}")
+    dice = random.Random(seed)
+    house, code = built(tmp_path, kind)
+    done = 0
+    with running_daemon(tmp_path, before=NO_SWEEP):
+        while done < OPERATIONS:
+            burst = dice.choices(KINDS[kind][1], k=dice.randint(1, 6))
+            print(*(way.__name__ for way in burst))
+            if kind == "jj-beside":
+                for way in burst:
+                    way(code)
+            else:
+                watched.play(code, burst)
+                if not code.tip():  # of one that is deleted there is nothing to follow
+                    code.git("branch", code.bookmark, "a")
+            eventually(partial(is_followed, house), within=watched.LONG)
+            done += len(burst)
+
+
+@pytest.mark.slow
+def test_a_daemon_that_slept_through_more_than_the_kernel_keeps_is_in_step_again(tmp_path: Path) -> None:
+    house, code = built(tmp_path, "plain")
+    heads = code.common / "refs" / "heads"
+    length = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    with running_daemon(tmp_path, before=NO_SWEEP) as daemon:
+        code.git("update-ref", code.ref, "b")
+        eventually(partial(is_followed, house))
+        daemon.send_signal(signal.SIGSTOP)
+        for number in range(length // 2 + 500):  # two events each, and another as it goes
+            (heads / f"{number}.lock").touch()
+            (heads / f"{number}.lock").unlink()
+        moves.folder_removed_and_made_again(code)
+        daemon.send_signal(signal.SIGCONT)
+        eventually(partial(is_followed, house))
+        shutil.rmtree(heads)  # a folder that it could not see made is under watch as well
+        (heads).mkdir()
+        (code.common / code.ref).write_text(code.git("rev-parse", "d") + "\n")
+        eventually(partial(is_followed, house))
+    assert "overflow" in (tmp_path / "daemon.log").read_text()
