@@ -8,6 +8,7 @@ import pytest
 import tomli
 
 from wtwatch.project.config import (
+    VERSION,
     Project,
     check_name,
     daemon_file,
@@ -113,7 +114,7 @@ def test_settings_of_a_newer_version_are_written_back(tmp_path: Path) -> None:
 def test_settings_of_before_there_were_versions_are_read(tmp_path: Path) -> None:
     project = read_project(written(tmp_path, GOOD))
     write_project(project)
-    assert "version = 1\n" in (tmp_path / "config.toml").read_text()
+    assert f"version = {VERSION}\n" in (tmp_path / "config.toml").read_text()
     assert read_project(tmp_path / "config.toml") == project
 
 

@@ -27,7 +27,7 @@ PASSIVE = (
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 1
+VERSION = 2
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 MAIN_SETTINGS = ("main_tree", "run_tree", "bookmark", "code", "environment", "host")
