@@ -192,6 +192,21 @@ def test_a_tree_that_git_was_cut_off_in_linking_is_made_anew(nest: Nest) -> None
     assert stands(nest.run)
 
 
+def test_a_tree_that_git_was_cut_off_in_linking_bars_no_other(nest: Nest) -> None:
+    """An empty `commondir` has each `git worktree` fail in the whole repository."""
+    nest.make()
+    own = Repo(nest.run / "code").git_dir()
+    for each in (nest.run / "code").iterdir():
+        if each.name != ".git":
+            each.unlink()
+    (own / "index").unlink()
+    (own / "commondir").write_text("")
+    assert not Repo(nest.main / "code").succeeds("worktree", "list")
+    nest.make()
+    assert stands(nest.run / "code")
+    assert Repo(nest.main / "code").succeeds("worktree", "list")
+
+
 def test_a_half_made_tree_in_which_its_git_still_works_is_left_alone(nest: Nest) -> None:
     nest.make()
     deep = nest.run / "data/in/deep"

@@ -205,7 +205,16 @@ class Repo:
         return self.succeeds("merge-base", "--is-ancestor", old, new)
 
     def worktrees(self) -> dict[Path, Sha | None]:
-        """Return all work trees of the repository with the commit at which each stands."""
+        """Return all work trees of the repository with the commit at which each stands.
+
+        A git that is killed while it adds one can leave the file which names the common directory empty, at
+        which each `git worktree` then fails, in all of them. What belongs there is always the same
+        (gitrepository-layout(5)), so it is written.
+        """
+        for link in self.common_dir().glob("worktrees/*/commondir"):
+            with suppress(OSError):  # it is gone by now, or not ours to write
+                if not link.stat().st_size:
+                    link.write_text("../..\n")
         found: dict[Path, Sha | None] = {}
         path: Path | None = None
         for field in self.git("worktree", "list", "--porcelain", "-z").split("\0"):
