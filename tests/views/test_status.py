@@ -34,7 +34,7 @@ def with_settings(house: House, text: str) -> House:
     """Return the house with settings that somebody wrote into its file."""
     config.write_project(house.project)
     file = house.project.state / "config.toml"
-    file.write_text(file.read_text().replace("version = 1\n", "") + text)
+    file.write_text(file.read_text().replace(f"version = {config.VERSION}\n", "") + text)
     return House(config.read_project(file))
 
 
@@ -45,7 +45,7 @@ def test_a_setting_that_nobody_knows_asks_for_attention(house: House) -> None:
 
 
 def test_a_setting_of_a_newer_version_is_told_and_no_alarm(house: House) -> None:
-    newer = with_settings(house, "version = 2\nlanes = 5\n")
+    newer = with_settings(house, f"version = {config.VERSION + 1}\nlanes = 5\n")
     assert needs_you(newer) == []
     told = status.describe(newer.project)
     assert told.newer and "'lanes'" in told.unknown[0]

@@ -111,6 +111,7 @@ class Pool:
                     self._find_thread()  # for the one after it
                     return member
                 if self._idle:
+                    self._change.notify()  # what is due next may be due earlier than it waits for
                     break
                 self._idle += 1
                 self._change.wait(None if due == inf else due - now)
