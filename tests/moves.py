@@ -79,11 +79,14 @@ class MovingCode:
         self.git("checkout", "-q", "--detach", "d")
         self.jj("git", "init", "--colocate")
 
-    def let_jj_drive_from_beside(self) -> None:
-        """Have jj drive code whose git directory lies beside it: then its commands move nothing in git."""
-        self.git("checkout", "-q", "--detach", "d")
-        self.git("init", "-q", "--separate-git-dir", str(self.root / "code.git"))
-        self.jj("git", "init", "--git-repo", str(self.root / "code.git"))
+    def let_jj_drive_apart(self) -> None:
+        """Have jj drive code, but keep its refs in a git directory of its own: git sees its commits alone."""
+        self.let_jj_drive()
+        shutil.copytree(self.common, self.root / "git", symlinks=True)
+        self.jj("git", "colocation", "disable")
+        shutil.move(self.root / "git", self.common)
+        store = self.code / ".jj" / "repo" / "store" / "git"
+        (self.common / "objects" / "info" / "alternates").write_text(f"{store / 'objects'}\n")
 
     def another(self, *but: str) -> str:
         """Return a commit at which the bookmark is not now."""
