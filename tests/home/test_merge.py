@@ -16,7 +16,9 @@ from tests.full_disk import BIG, cut_git
 from tests.gits import counted_gits
 from tests.house import House, write
 from tests.lab import Lab, eventually
+from tests.proofs.test_kills_of_merges import with_results
 from tests.room import let_git_know_nobody
+from wtwatch.doors.journal import Journal
 from wtwatch.doors.processes import words
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest, merge, plan
@@ -432,6 +434,7 @@ MERGE = """\
 import os, sys
 from pathlib import Path
 from tests.house import House
+from wtwatch.doors.journal import Journal
 from wtwatch.home import merge
 os.environ["PGID"] = str(os.getpid())
 project = House.at(Path(sys.argv[1])).project
@@ -577,3 +580,17 @@ def test_a_merge_on_a_full_disk_is_not_over_before_its_files_are_whole(
     assert site.house.git("status", "--porcelain", cwd=site.main) == "?? notes"
     assert (site.main / "big").read_text() == (site.main / "out/more").read_text() == BIG
     assert site.merge() == merge.Report()
+
+
+@pytest.mark.parametrize("name", ["index.lock", "HEAD.lock", "ORIG_HEAD.lock"])
+def test_a_lock_that_a_killed_git_left_does_not_stop_the_next_merge(tmp_path: Path, name: str) -> None:
+    house = with_results(tmp_path)
+    planned = merge.prepare(house.project)
+    (step,) = planned.steps
+    facts = {"path": step.path, "branch": step.branch, "from": step.ours, "to": step.target}
+    Journal(house.project.state / "journal.merge").open(facts)
+    lock = house.project.main_tree / ".git" / name
+    lock.touch()
+    merge.act(house.project, merge.prepare(house.project))
+    assert not lock.exists()
+    assert (house.project.main_tree / "out-149.txt").read_text() == "149\n" * 500

@@ -273,7 +273,7 @@ def settle(repo: Repo, old: Sha, new: Sha) -> Sha | None:
     Raises :class:`NotWhole` where files cannot be brought back; where HEAD is at ``new``, the caller asks
     :func:`make_whole`.
     """
-    for lock in ("index.lock", "HEAD.lock"):
+    for lock in ("index.lock", "HEAD.lock", "ORIG_HEAD.lock"):
         (repo.git_dir() / lock).unlink(missing_ok=True)
     branch = repo.branch()
     if branch is not None:
