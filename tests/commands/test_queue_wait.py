@@ -307,12 +307,13 @@ def test_jobs_do_not_wait_for_whom_sync_was_told_to_ignore_nor_for_its_children(
     where = watched.project.main_tree
     with at_work(watched.project.run_tree, "sh", "-c", "cat; true") as script:
         child = eventually(script.children)[0]
-        queued(watched, "true", "exit 3", "true")
+        queued(watched, "true")
         waits = eventually(queue_of(watched).waits)
         assert waits is not None and f"(pid {script.pid})" in waits.reason
         assert "jobs neither" in say(where, "sync", "--ignore-pid", str(script.pid)).out
         say(where, "queue", "wait", "1")
         assert child.is_running()
+        queued(watched, "exit 3", "true")
     said_last = say(where, "queue", "wait", "1-3", code=1).out
     assert "✓ 3 succeeded" in said_last
     assert queue_of(watched).ignored()[0].pid == script.pid

@@ -6,12 +6,15 @@ import click
 
 from wtwatch import reconcile
 from wtwatch.commands.front import project_argument, ring_for
+from wtwatch.doors import refs
 from wtwatch.doors.processes import identity
+from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.registry import of_this_place
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync
+from wtwatch.tree import tip as bookmark
 from wtwatch.tree.busy import working_in
 from wtwatch.views import status
 from wtwatch.views.terminal import complain, say, warn
@@ -70,8 +73,12 @@ def _ignore(project: Project, queue: Queue, pids: tuple[int, ...]) -> None:
 def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     queue = Queue(project.state)
     running = queue.running()
-    if running is not None:
+    code = Repo(project.main_code)
+    moved = bookmark.read(project).commit != refs.tip_of(code, RunTree.of(project).applied_ref)
+    if running is not None and moved:
         say(f"{project.name}: job {running.id} runs, so nothing moves; the move follows after its batch.")
+    elif running is not None:
+        say(f"{project.name}: at the tip; job {running.id} runs.")
     environment.forget_failure(RunTree.of(project))
     _ignore(project, queue, ignore)
     done = reconcile.tick(
@@ -93,7 +100,8 @@ def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
         raise WtwatchError(f"{project.name}: {done.waits}", done.hint)
     batch = queue.under_way()
     if batch is not None and running is None:
-        say(f"{project.name}: batch {batch} is under way and keeps its code; the move follows after it.")
+        then = "keeps its code; the move follows after it" if moved else "is on the code of the tip"
+        say(f"{project.name}: batch {batch} is under way and {then}.")
     elif running is None and not (done.moved or done.pointer):
         say(f"{project.name}: at the tip; nothing to do.")
     return 0
