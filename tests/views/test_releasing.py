@@ -35,6 +35,11 @@ def test_a_release_during_a_batch_says_what_starts_and_what_still_runs(after: st
     assert_screen(f"release-after-{after}.{columns}", screen(seen, columns=columns, new=new))
 
 
+def test_a_release_while_the_queue_is_paused_has_no_forecast() -> None:
+    assert "moves after that, in about" in screen(Outlook(under_way=RUNS), columns=120)
+    assert "in about" not in screen(Outlook(under_way=RUNS, paused=True), columns=120)
+
+
 def test_who_holds_the_tree_is_named_at_once() -> None:
     seen = Outlook(STARTS, holders=(Holder(7, "python", AT), Holder(8, "wtwatch exec make", AT)))
     assert_screen("release-held.80", screen(seen))

@@ -10,6 +10,7 @@ import pytest
 from tests.views.test_as_json import AT, BARE, FULL, A
 from wtwatch.tree.environment import Verdict
 from wtwatch.views import text
+from wtwatch.views.as_json import document
 from wtwatch.views.snapshot import (
     DaemonSnapshot,
     ProjectSnapshot,
@@ -54,7 +55,7 @@ def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
     assert told["running"] == ["▶ job 5 for 4 min: make"]
     assert told["queue"] == ["1 waiting · 1 running · 4 failed"], "of what still matters"
     assert told[""][4:] == [
-        "batch 2 on aaaaaaaaaa: 5 of 12 · 1 failed · began 4 min ago · about 70 s left",
+        "batch 2 on aaaaaaaaaa: 5 of 12 · 1 failed · began 4 min ago",
         "paused: nothing starts until `wtwatch queue resume`",
         "next: batch 3, 12 jobs",
         "after the next move: batch 4, 1 job",
@@ -94,6 +95,14 @@ def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
 )
 def test_each_fact_has_its_words(changes: dict[str, Any], label: str, said: str) -> None:
     assert lines(BARE._replace(**changes))[label] == [said]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_paused_queue_has_no_forecast(paused: bool) -> None:
+    project = FULL._replace(queue=FULL.queue._replace(paused=paused))
+    assert any("about 70 s left" in line for line in lines(project)[""]) != paused
+    (told,) = document(Snapshot(DOWN, (project,)), LATER)["projects"]
+    assert told["batch"]["seconds_left"] == (None if paused else 70)
 
 
 def test_a_daemon_that_stands_still_is_not_called_running() -> None:

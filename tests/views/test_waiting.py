@@ -36,6 +36,12 @@ def test_the_live_line_fits_and_says_the_job_how_far_and_how_long(columns: int) 
     assert_screen(f"wait-live.{columns}", "\n".join(lines) + "\n")
 
 
+def test_the_live_line_of_a_paused_queue_has_no_forecast() -> None:
+    goes_on = progress(9, 0, 3, running(30), 250.0)
+    assert "left" in waiting.ahead(goes_on, AT, 120)
+    assert "left" not in waiting.ahead(goes_on._replace(paused=True), AT, 120)
+
+
 def ended(number: int, outcome: Outcome, code: int | None, seconds: float | None) -> Job:
     started = None if seconds is None else AT - timedelta(seconds=seconds)
     return Job(number, 3, 1, SPEC, AT, Ended(started, AT, A, outcome, code))

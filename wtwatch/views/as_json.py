@@ -64,7 +64,7 @@ def _project(project: ProjectSnapshot, at: datetime) -> Document:
         "environment": {"state": project.environment.state.value, "detail": project.environment.detail},
         "queue": _queue(project.queue),
         "running": _running(project.running) if project.running else None,
-        "batch": _batch(project.batch, project.running, at) if project.batch else None,
+        "batch": _batch(project.batch, project.seconds_left(at)) if project.batch else None,
         "failed_jobs": [_failed(one) for one in project.failed],
         "queue_lost": _moment(project.queue.lost),
         "settling": project.queue.settling,
@@ -96,8 +96,7 @@ def _queue(queue: QueueSnapshot) -> Document:
     }
 
 
-def _batch(batch: BatchProgress, running: RunningJob | None, at: datetime) -> Document:
-    left = batch.left((at - running.started).total_seconds() if running else None)
+def _batch(batch: BatchProgress, left: float | None) -> Document:
     return {
         "id": batch.id,
         "jobs": batch.jobs,

@@ -206,7 +206,8 @@ def _still_runs(
     where = f"batch {new_batch}" if new_batch else "a new batch"
     left = f"the {counted(batch.behind, 'job')} left" if batch.behind else ""
     if seen.after == "batch":
-        yield f"the run tree moves after that{_about(batch, elapsed)}"
+        about = "" if seen.paused else _about(batch, elapsed)
+        yield f"the run tree moves after that{about}"
         rev = f" {quoted(to.asked)}" if to.asked else ""
         yield f"sooner: wtwatch release --after job{rev}   (or cancel)"
     elif seen.after == "cancel" and job:

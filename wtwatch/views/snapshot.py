@@ -158,6 +158,15 @@ class ProjectSnapshot(NamedTuple):
         """Whether the superdataset of the run tree names the very commit that is applied."""
         return self.recorded is not None and self.recorded == self.applied
 
+    def seconds_left(self, at: datetime) -> float | None:
+        """Return in how many seconds the batch under way ends; ``None`` where none is, or nobody can say.
+
+        So it is while the queue is paused: when that ends is up to the user.
+        """
+        if self.batch is None or self.queue.paused:
+            return None
+        return self.batch.left((at - self.running.started).total_seconds() if self.running else None)
+
 
 class BrokenProject(NamedTuple):
     """A project of which nothing else can be said, and why."""

@@ -197,7 +197,7 @@ def _progress(project: ProjectSnapshot, at: datetime) -> str:
     words = [f"batch {batch.id}{code}: {done}"]
     words += [f"{batch.failed} failed"] if batch.failed else []
     words += [f"began {ago(batch.began, at)} ago"] if batch.began else []
-    left = batch.left((at - job.started).total_seconds() if job else None)
+    left = project.seconds_left(at)
     words += [f"about {lasting(left)} left"] if left is not None and left >= 1 else []
     return " · ".join(words)
 

@@ -34,7 +34,7 @@ def ahead(progress: Progress, at: datetime, columns: int) -> str:
     took = (seconds(running, at) or 0.0) if running else 0.0
     parts = [f"{number - len(left)} of {number} done"]
     parts += [f"{bad} failed"] if bad else []
-    if progress.mean is not None and left:
+    if progress.mean is not None and left and not progress.paused:
         rest = progress.mean * len(left) - min(took, progress.mean)
         parts += [f"about {lasting(rest)} left"] if rest >= 1 else []
     while len(line := " · ".join(parts)) > columns and len(parts) > 1:
