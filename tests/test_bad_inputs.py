@@ -123,6 +123,9 @@ ELSE: tuple[Row, ...] = (
     (("queue", "logs", "s9"), "s9"),
     (("queue", "list", "--state", "faild"), "faild"),
     (("queue", "list", "-n", "x"), "'x'"),
+    *((("queue", "list", *more, "--batch", "77"), "no batch 77") for more in ([], ["--json"], ["--failed"])),
+    (("queue", "list", "--batch", HUGE), f"no batch {HUGE}"),
+    (("queue", "list", "--all-projects", "--batch", "77"), "no batch 77"),
     (("queue", "rerun"), "Which results?"),
     (("queue", "rerun", ""), "empty"),
     (("queue", "rerun", "nowhere"), "no commit 'nowhere'"),
@@ -146,6 +149,8 @@ ELSE: tuple[Row, ...] = (
     (("merge", "--pointer", "mine"), "'mine'"),
     (("sync", "--ignore-pid", "x"), "'x'"),
     (("sync", "--ignore-pid", ""), "''"),
+    (("sync", "--ignore-pid", HUGE), f"no process {HUGE}"),
+    (("sync", "--dry-run", "--ignore-pid", "0"), "no process 0"),
     (("demo", "--keep", "."), "is not an empty folder"),
     (("config", "settel"), "no setting 'settel'"),
     (("config", "settle", "soon"), "a number"),
@@ -207,6 +212,7 @@ Missing argument
     backups show
     backups restore
     backups drop
+Choose from bash, zsh, fish.
     prompt
 No such option
     --nonsense
@@ -384,6 +390,27 @@ def refused(say: Say, home: Lab, row: Row, before: object, known: set[str]) -> s
     if everything(home) != before:
         return "it changed something"
     return "" if said in message else f"{said!r} is not said: {told.err}"
+
+
+ALIKE = """\
+queue list --state faild: --state failed
+queue list --state waitng --state failed: --state waiting
+release --after jobs: --after job
+merge --pointer mian: --pointer main
+prompt bsh: bash
+queue lst: 'list'
+queue list --batchs 1: '--batch'
+stauts: wtwatch status
+config settel 3: settle
+"""
+"""Words that are mistyped, and the one that is named instead."""
+
+
+def test_a_word_that_is_nearly_one_is_told_which(say: Say, home: Lab) -> None:
+    for line in ALIKE.splitlines():
+        words, meant = line.rsplit(": ", 1)
+        told = say(home.main, *words.split(), code=2).err
+        assert re.search(f"[Dd]id you mean:? {meant}", told), (words, told)
 
 
 OUTSIDE = """\

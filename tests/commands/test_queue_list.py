@@ -42,7 +42,16 @@ def test_filters_show_what_they_say(house: House, say: Say) -> None:
     say(house.project.main_tree, "queue", "list", "--state", "bad", code=2)
     say(house.project.main_tree, "queue", "list", "--batch", "", code=2)
     say(house.project.main_tree, "queue", "list", "-n", "-1", code=2)
-    assert say(house.project.main_tree, "queue", "list", "--batch", "9").out.startswith("There are no such")
+    assert "no such" in say(house.project.main_tree, "queue", "list", "--batch", "2", "--failed").out
+
+
+def test_a_batch_that_is_not_there_is_an_error_whichever_jobs_of_it_are_asked_for(
+    house: House, say: Say
+) -> None:
+    a_night(house)
+    for more in ([], ["--json"], ["--failed"], ["--all-projects"], ["--batch", "1"]):
+        refused = say(house.project.main_tree, "queue", "list", "--batch", "9", *more, code=2)
+        assert refused.out == "" and "There is no batch 9." in refused.err, more
 
 
 def test_the_newest_are_shown_and_how_many_are_not(house: House, say: Say) -> None:

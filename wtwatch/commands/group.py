@@ -101,7 +101,9 @@ def _prepared(command: click.Command) -> click.Command:
     """Give a command, and those in it, the option ``--version``, and have it refuse empty words."""
     if not any("--version" in parameter.opts for parameter in command.params):
         for parameter in command.params:
-            if isinstance(parameter.type, click.types.StringParamType | click.Path):
+            if isinstance(parameter.type, click.Choice):
+                parameter.type = _OneOf(parameter.type.choices)
+            elif isinstance(parameter.type, click.types.StringParamType | click.Path):
                 parameter.type = _Filled(parameter.type)
         click.version_option(__version__, prog_name="wtwatch")(command)
         for inner in command.commands.values() if isinstance(command, click.Group) else ():
@@ -127,6 +129,23 @@ class _Filled(click.types.StringParamType):
         """Complete as the type itself does."""
         found: list[CompletionItem] = self._inner.shell_complete(ctx, param, incomplete)
         return found
+
+
+class _OneOf(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """One of several words; what is nearly one is told which."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word."""
+        alike = [] if value in self.choices else get_close_matches(str(value), self.choices, n=1)
+        if alike:
+            option = f"{param.opts[0]} " if isinstance(param, click.Option) else ""
+            meant = f"Did you mean {option}{alike[0]}?"
+            self.fail(f"{value!r} is none of {', '.join(self.choices)}. {meant}", param, ctx)
+        return super().convert(value, param, ctx)
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Say on the same line what there is to choose from."""
+        return f"Choose from {', '.join(self.choices)}."
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

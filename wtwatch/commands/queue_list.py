@@ -13,11 +13,12 @@ from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.registry import Known, known, one
 from wtwatch.queue.jobs import Queue
-from wtwatch.queue.pages import Chosen, earlier, page
+from wtwatch.queue.pages import Chosen, earlier, numbers, page
 from wtwatch.queue.wanted import batch_number
 from wtwatch.views import jobdocument, joblist
 from wtwatch.views.jobwords import BAD
 from wtwatch.views.terminal import complain, say, styled, width
+from wtwatch.words.errors import UsageError
 from wtwatch.words.model import Outcome, now
 
 PAGE = 50
@@ -47,6 +48,7 @@ def show_list(
     limit = (0 if as_json else PAGE) if limit is None else limit
     states = (*asked["states"], *(outcome.value for outcome in BAD if failed))
     batches = tuple(map(batch_number, asked["batches"]))
+    _check(found.projects, batches)
     chosen = Chosen(states, batches, limit or None, retried=not (failed or as_json))
     if as_json:
         say(json.dumps(_document(found.projects, chosen), ensure_ascii=False, indent=1))
@@ -56,6 +58,13 @@ def show_list(
                 say(("\n" if number else "") + styled(shown.name, bold=True))
             say("\n".join(_listed(shown, chosen)))
     return 1 if found.broken else 0
+
+
+def _check(projects: Sequence[Project], batches: Sequence[int]) -> None:
+    """Raise :class:`UsageError` for a batch that is in none of the queues."""
+    files = [Queue(project.state).file for project in projects] if batches else []
+    for batch in set(batches).difference(*map(numbers, files)):
+        raise UsageError(f"There is no batch {batch}.", "`wtwatch queue list` shows all.")
 
 
 def _document(projects: Sequence[Project], chosen: Chosen) -> dict[str, Any]:

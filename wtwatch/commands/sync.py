@@ -18,7 +18,7 @@ from wtwatch.tree import tip as bookmark
 from wtwatch.tree.busy import working_in
 from wtwatch.views import status
 from wtwatch.views.terminal import complain, say, warn
-from wtwatch.words.errors import WtwatchError
+from wtwatch.words.errors import UsageError, WtwatchError
 
 
 @click.command("sync")
@@ -28,6 +28,7 @@ from wtwatch.words.errors import WtwatchError
 @click.option("--ignore-pid", "ignore", type=int, multiple=True, help="do not wait for this process")
 def command(project: str | None, dry_run: bool, force: bool, ignore: tuple[int, ...]) -> int:
     """Bring the run tree to the bookmark, its environment up to date, and save the pointer."""
+    _check(ignore)
     found = of_this_place(project)
     for broken in found.broken:
         complain(broken.error)
@@ -39,6 +40,13 @@ def command(project: str | None, dry_run: bool, force: bool, ignore: tuple[int, 
             complain(error)
             worst = max(worst, error.exit_code)
     return worst
+
+
+def _check(pids: tuple[int, ...]) -> None:
+    """Raise :class:`UsageError` for a number that is no process: it is mistyped, or holds nothing up."""
+    for pid in pids:
+        if identity(pid) is None:
+            raise UsageError(f"There is no process {pid}.", "`wtwatch status` says who is waited for now.")
 
 
 def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:

@@ -85,6 +85,12 @@ def batch_of(file: Path, number: int) -> BatchLine | None:
         return _batches(db, [number]).get(number)
 
 
+def numbers(file: Path) -> set[int]:
+    """Return the numbers of all batches of which there are jobs, or attempts of jobs that were retried."""
+    with reading(file) as db:
+        return {row[0] for row in db.execute("SELECT batch FROM jobs UNION SELECT batch FROM attempts")}
+
+
 def earlier(file: Path) -> dict[int, list[Job]]:
     """Return what the earlier attempts of all jobs came to, oldest first, by the number of the job."""
     found: dict[int, list[Job]] = {}
