@@ -20,6 +20,7 @@ FLOORS = (
     ("doors",),
     ("project",),
     ("queue", "tree"),
+    ("bring",),
     ("job", "home", "setup"),
     ("reconcile", "views"),
     ("daemon",),

@@ -1,0 +1,64 @@
+"""The commits of a bring and of a way home, worked out and written, but on no branch yet.
+
+On the run branch a bring has one parent: so the branch stays linear, whatever is done to a release. Home has
+two, is never a fast-forward, and its code is that of the main branch.
+"""
+
+from __future__ import annotations
+
+from wtwatch.bring import wrote
+from wtwatch.bring.overlay import Blocked, Code, Inside, Overlaid, overlay
+from wtwatch.bring.wrote import RunBranch
+from wtwatch.tree.save import SIGN
+from wtwatch.words.model import Sha
+from wtwatch.words.value import Value
+
+
+class Planned(Value):
+    """A commit that a branch is to go to, and the paths of it that jobs wrote, not the target."""
+
+    commit: Sha
+    laid: tuple[str, ...]
+
+
+def from_main(
+    branch: RunBranch, main: Sha, code: tuple[str, ...], inside: Inside | None = None
+) -> Planned | Blocked | None:
+    """Return the commit that has what ``main`` has, with code as it is; ``None`` if the run branch has it."""
+    done = overlay(branch, main, Code(code, branch.tip), inside)
+    if not isinstance(done, Overlaid):
+        return done
+    words = f"from main: {main[:10]} {branch.repo.subject(main)}\n\nWhat main had, and the run tree lacked."
+    return _planned(branch, done, f"{words}\n\n{wrote.TARGET}: {main}")
+
+
+def release(branch: RunBranch, target: Sha, code: Code) -> Planned | Blocked | None:
+    """Return the commit that has the code of a release, which is the source of ``code``, for that applied.
+
+    All else is that of ``target``. ``None`` if the run branch has all of it.
+    """
+    done = overlay(branch, target, code)
+    if not isinstance(done, Overlaid):
+        return done
+    old, new = code.applied or branch.fork, code.source
+    subject = f"{' '.join(code.paths)}: {old[:10]} → {new[:10]} {branch.repo.subject(new)}"
+    said = f"Old: {old}\nNew: {new}\n{wrote.TARGET}: {target}\n{wrote.CODE}: {new}"
+    return _planned(branch, done, f"{subject}\n\n{said}")
+
+
+def home(branch: RunBranch, code: Code, message: str) -> Planned | Blocked | None:
+    """Return the merge that has what was written over main, the source of ``code``; ``None``: nothing was."""
+    done = overlay(branch, code.source, code)
+    if not isinstance(done, Overlaid):
+        return done
+    if not done.wrote.paths:
+        return None
+    parents = [code.source, branch.tip]
+    return Planned(branch.repo.commit_tree(done.tree, parents, message), done.laid)
+
+
+def _planned(branch: RunBranch, done: Overlaid, words: str) -> Planned | None:
+    if done.tree == branch.repo.git("rev-parse", f"{branch.tip}^{{tree}}"):
+        return None
+    message = f"{words}\n{wrote.TREE}: {done.tree}\n{SIGN}\n"
+    return Planned(branch.repo.commit_tree(done.tree, [branch.tip], message), done.laid)
