@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import building
 from tests.conftest import Say
 from tests.house import House
 from tests.lab import Lab, running_daemon
@@ -23,7 +26,11 @@ Break = Callable[[House], None]
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     """A house with hooks, whose run tree is locked, as `wtwatch init` leaves it."""
-    house = House.built(tmp_path / "house")
+    return registered(House.built(tmp_path / "house"))
+
+
+def registered(house: House) -> House:
+    """Make a house known, with its hooks and locks."""
     write_project(house.project)
     house.project.state.chmod(0o700)
     register(house.project.name, house.project.state)
@@ -138,6 +145,66 @@ def test_a_fault_is_named_with_its_way_out(
     assert any(message in text and hint in str(way) for text, way in told), told
     shown = say(house.project.main_tree, "doctor", code=1).out
     assert "✗ " in shown and "fault" in shown.splitlines()[-1]
+
+
+OLD = [
+    ("git", "git version 2.30.2", "2.38", "Install git"),
+    ("git-annex", "8.20210223", "10.20250000", "git-annex"),
+    ("jj", "jj 0.20.0", "0.31", "Upgrade"),
+    ("uv", "uv 0.4.18 (7a1b2c3 2024-10-01)", "0.8", "uv self update"),
+]
+"""A program, what an old one says of its version, which one will do, and a word of the way out."""
+
+
+@pytest.mark.parametrize("old", OLD, ids=lambda old: old[0])
+def test_a_program_that_is_too_old_is_named_with_what_will_do(
+    tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch, old: tuple[str, str, str, str]
+) -> None:
+    name, said, oldest, way = old
+    house = registered(House.built(tmp_path / "house", environment="auto"))
+    house.commit({"requirements.txt": "", "uv.lock": ""})
+    house.edit("requirements.txt", "")  # as after a move; the rest of that is not the point
+    building.let_jj_drive(house.project.main_code, os.environ)
+    assert name not in faults(house, say)
+    answers_as_old(tmp_path / "old", monkeypatch, name, said)
+    message, hint = faults(house, say)[name]
+    assert said.split()[1 if " " in said else 0] in message or said in message
+    assert "too old" in message and oldest in f"{message}{hint}" and way in str(hint)
+
+
+def answers_as_old(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
+    """Have the real program, but for its version, be found first on PATH."""
+    folder.mkdir()
+    asks = "*' annex '*|*' add '*) ;;\n*' version '*|*' --version '*" if name == "git" else "*version*"
+    shim = folder / name
+    shim.write_text(
+        f"#!/bin/sh\ncase \" $* \" in\n{asks}) echo '{said}'; exit 0 ;;\nesac\n"
+        f'exec {shlex.quote(str(shutil.which(name)))} "$@"\n'
+    )
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_a_datalad_that_is_too_old_is_named(
+    house: House, tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = tmp_path / "datalad-0.19.6.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: datalad\nVersion: 0.19.6\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    message, hint = faults(house, say)["DataLad"]
+    assert "0.19.6" in message and "1.1" in message and "pip install -U datalad" in str(hint)
+
+
+def test_a_jj_that_drives_code_and_is_not_there_is_named(
+    house: House, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    building.let_jj_drive(house.project.main_code, os.environ)
+    assert "jj" not in faults(house, say)
+    folders = os.environ["PATH"].split(os.pathsep)
+    monkeypatch.setenv("PATH", os.pathsep.join(one for one in folders if not (Path(one) / "jj").exists()))
+    message, hint = faults(house, say)["jj"]
+    assert "not on PATH" in message and "docs.jj-vcs.dev" in str(hint)
 
 
 def test_without_a_daemon_that_is_a_fault(house: House, say: Say) -> None:

@@ -9,12 +9,11 @@ import click
 
 from wtwatch.commands.front import project_argument
 from wtwatch.daemon import probe
-from wtwatch.doors import jj
 from wtwatch.doors.files import bell_in
 from wtwatch.doors.repo import Repo
 from wtwatch.project import registry
 from wtwatch.project.config import Project
-from wtwatch.setup import checks, health, service
+from wtwatch.setup import health, programs, service
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.views import health as screen
 from wtwatch.views import status
@@ -34,7 +33,7 @@ def command(project: str | None, as_json: bool) -> int:
     """
     found = registry.meant(project)
     groups = {
-        "Programs": [*checks.tools(), *_jj(found.projects)],
+        "Programs": [*programs.findings(found.projects)],
         "Daemon": [*_daemon(bool(found.projects))],
         **{f"Project {one.name}": [*_project(one)] for one in found.projects},
     }
@@ -48,18 +47,6 @@ def command(project: str | None, as_json: bool) -> int:
     else:
         say("\n".join(screen.lines(groups, width() or 80)))
     return 1 if any(not one.ok for findings in groups.values() for one in findings) else 0
-
-
-def _jj(projects: tuple[Project, ...]) -> Iterator[Finding]:
-    if any(jj.drives(one.main_code) for one in projects):
-        hint = "Install it (https://docs.jj-vcs.dev), where a service finds it too."
-        there = jj.installed()
-        yield Finding(
-            "jj",
-            there,
-            "as it should be" if there else "jj drives code/, and is not on PATH.",
-            None if there else hint,
-        )
 
 
 def _daemon(needed: bool) -> Iterator[Finding]:

@@ -160,6 +160,11 @@ def help_of(code: Path, command: str) -> str:
     return _run(code, "help", command)
 
 
+def version() -> str:
+    """Return what jj says of its version, such as "jj 0.46.0"; raises :class:`WtwatchError` without one."""
+    return _run(Path("/"), "--version").strip()
+
+
 def _run(code: Path, *args: str) -> str:
     with _ask(code, *args) as asking:
         return asking.answer()

@@ -247,12 +247,16 @@ def forget_failure(tree: RunTree) -> None:
         _note_file(tree).unlink(missing_ok=True)
 
 
+def needs_uv(tree: RunTree) -> bool:
+    """Return whether the set-up is one of uv's."""
+    return any(isinstance(command, list) and command[0] == "uv" for command in venv.commands(tree))
+
+
 def require_uv(tree: RunTree) -> None:
     """Raise :class:`WtwatchError` if the set-up needs uv and there is none."""
     import shutil
 
-    needs = any(isinstance(command, list) and command[0] == "uv" for command in venv.commands(tree))
-    if needs and shutil.which("uv", path=for_jobs(tree)["PATH"]) is None:
+    if needs_uv(tree) and shutil.which("uv", path=for_jobs(tree)["PATH"]) is None:
         raise WtwatchError(
             "The code has Python requirements, but uv is not on PATH to set them up.",
             "Install uv (https://docs.astral.sh/uv), or give --env none or --env 'COMMAND'.",
