@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
-from wtwatch.doors.processes import is_alive, parents
+from wtwatch.doors.proc import parents
+from wtwatch.doors.processes import is_alive
 from wtwatch.doors.repo import Repo
 from wtwatch.job import clearing, lifecycle, starting, unsaved
 from wtwatch.job.lifecycle import NotBegun

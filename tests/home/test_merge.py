@@ -19,7 +19,7 @@ from tests.lab import Lab, eventually
 from tests.proofs.test_kills_of_merges import with_results
 from tests.room import let_git_know_nobody
 from wtwatch.doors.journal import Journal
-from wtwatch.doors.processes import words
+from wtwatch.doors.proc import words
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest, merge, plan
 from wtwatch.project.config import Project, write_project

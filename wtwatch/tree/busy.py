@@ -13,28 +13,25 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from wtwatch.doors import processes
-from wtwatch.doors.processes import view
+from wtwatch.doors import proc, processes
+from wtwatch.doors.proc import view
 from wtwatch.project.tree import RunTree
+from wtwatch.tree.walk import SHELLS, TOOLS, Folder, Walk, talks
 from wtwatch.words.model import Process
 
-_SHELLS = frozenset(("ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"))
 # options of a shell at its prompt that are followed by a word of their own (bash(1), zsh(1), fish(1))
 _TAKE_A_WORD = frozenset(("--init-file", "--rcfile", "--init-command", "-C", "-o", "+o", "-O", "+O"))
 # shells that no prompt keeps helpers of, which also read from a pipe and wait there for ever
 _PLAIN_SHELLS = frozenset(("ash", "bash", "dash", "ksh", "sh"))
 
 _INTERPRETER = re.compile(r"(python|node|perl|ruby)[\d.]*")
-_TOOL = re.compile(r"datalad|git|git-annex(-shell)?")
 # commands of git that only read, and wait for as long as their pager is looked at
 _READS = frozenset(("annotate", "blame", "diff", "grep", "help", "log", "shortlog", "show", "whatchanged"))
 _GIT_TAKES_A_WORD = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"))
-_SAID = (b"git", b"datalad")
 _RUNS = frozenset(("run", "rerun", "containers-run"))
 _WAITS = frozenset(("wait", "logs"))
 _PASSING_ON = frozenset(("cat", "grep", "head", "tee", "ts", "wc"))
 _IN_A_SCRIPT = re.compile(r"""'[^']*'|"[^"]*"|[^\s'"=;|&()<>]+""")
-_Folder = tuple[int, int]
 _LONGEST = 1000  # words of a command line that are looked at
 
 
@@ -48,39 +45,34 @@ def working_in(tree: RunTree, ignore: Collection[int] = ()) -> list[Process]:
     return working_under(tree.path, tree.project.passive, ignore)
 
 
-def working_in_each(trees: Sequence[RunTree]) -> list[list[Process]]:
-    """Return for each run tree what :func:`working_in` does, by one walk through all processes."""
+def working_in_each(trees: Sequence[RunTree], walk: Walk | None = None) -> list[list[Process]]:
+    """Return for each run tree what :func:`working_in` does, by one walk through all processes.
+
+    ``walk`` is one that was made just now.
+    """
     places = {tree.path: place for tree in trees if (place := _Place.of(tree.path))}
-    wanted = frozenset(place.folder for place in places.values())
-    known: dict[str, frozenset[_Folder]] = {}
-    users: dict[_Folder, list[int]] = {folder: [] for folder in wanted}
-    for pid in processes.all_pids():
-        if pid != os.getpid():
-            for folder in _used(pid, places.values(), wanted, known):
-                users[folder].append(pid)
-    everybody = {pid for pids in users.values() for pid in pids}
+    seen = walk or Walk(folders_of(trees))
+    users = {folder: set(pids) for folder, pids in seen.users.items()}
+    for pid in seen.talking:
+        for folder in _named_by(pid, frozenset(users)):
+            users[folder].add(pid)
+    everybody = set().union(*users.values())
     if not everybody:  # as nearly always
         return [[] for _ in trees]
     waiting = _waiting_for_the_queue(everybody)
-    inside = [users[place.folder] if (place := places.get(tree.path)) else [] for tree in trees]
+    inside = [users[place.folder] if (place := places.get(tree.path)) else set() for tree in trees]
     return [_at_work(pids, waiting, tree.project.passive) for tree, pids in zip(trees, inside, strict=True)]
 
 
-def _used(
-    pid: int, places: Iterable[_Place], wanted: frozenset[_Folder], known: dict[str, frozenset[_Folder]]
-) -> set[_Folder]:
-    """Return which of the ``wanted`` folders a process uses; ``known``: in which of them others lie."""
-    found = wanted & processes.folders_above(view(pid))
-    for file in processes.written_by(pid):
-        above = file.rpartition("/")[0] or "/"
-        if above not in known:  # many write into the same folder
-            known[above] = wanted & processes.folders_above(above)
-        found |= known[above]
-        if processes.has_own_mounts(pid):
-            found |= wanted & processes.folders_above(view(pid, above))
-    if not processes.says(pid, *_SAID):  # as nearly all
-        return set(found)
-    return {*found, *(place.folder for place in places if place.is_named_by(pid))}
+def folders_of(trees: Iterable[RunTree]) -> set[Folder]:
+    """Return the folders of those run trees that are there, for a :class:`Walk`."""
+    return {place.folder for tree in trees if (place := _Place.of(tree.path))}
+
+
+def _named_by(pid: int, wanted: frozenset[Folder]) -> set[Folder]:
+    """Return which of the ``wanted`` folders a tool works in by what its command line says."""
+    ways = (way for path in _said_by(pid) for way in _ways(pid, path))
+    return {folder for way in ways for folder in wanted & proc.folders_above(_existing_folder(way))}
 
 
 def working_under(folder: Path, passive: Collection[str] = (), ignore: Collection[int] = ()) -> list[Process]:
@@ -89,7 +81,7 @@ def working_under(folder: Path, passive: Collection[str] = (), ignore: Collectio
     if place is None:
         return []
     ours = {os.getpid(), *ignore}
-    inside = [pid for pid in processes.all_pids() if pid not in ours and place.is_used_by(pid)]
+    inside = [pid for pid in proc.all_pids() if pid not in ours and place.is_used_by(pid)]
     if not inside:  # as nearly always
         return []
     return _at_work(inside, _waiting_for_the_queue(inside), passive)
@@ -103,7 +95,7 @@ def _at_work(inside: Iterable[int], waiting: Collection[int], passive: Collectio
 def gits_in(folder: Path) -> list[Process]:
     """Return the gits at work in a folder; one that only logs into it is not."""
     place = _Place.of(folder)
-    pids = [pid for pid in processes.all_pids() if place and place.is_worked_in_by(pid)]
+    pids = [pid for pid in proc.all_pids() if place and place.is_worked_in_by(pid)]
     return [process for process in _described(pids) if process.name == "git"]
 
 
@@ -113,7 +105,7 @@ def datalad_runs_in(folder: Path) -> list[Process]:
     That is one that stands there, or whose dataset it is; not one that has an input there, or its log.
     """
     place = _Place.of(folder)
-    runs = [pid for pid in processes.all_pids() if _is_datalad_run(pid)]
+    runs = [pid for pid in proc.all_pids() if _is_datalad_run(pid)]
     return _described(
         pid
         for pid in runs
@@ -123,20 +115,20 @@ def datalad_runs_in(folder: Path) -> list[Process]:
 
 def _described(pids: Iterable[int]) -> list[Process]:
     """Return processes for people, oldest first, without this one and its parents."""
-    ours = {os.getpid(), *processes.parents(os.getpid())}
+    ours = {os.getpid(), *proc.parents(os.getpid())}
     found = [processes.describe(pid) for pid in pids if pid not in ours]
     return sorted(filter(None, found), key=lambda process: (process.since, process.pid))
 
 
 def _is_datalad_run(pid: int) -> bool:
-    said = processes.words(pid) if processes.says(pid, b"datalad") else []
+    said = proc.words(pid) if proc.says(pid, b"datalad") else []
     at = next((at for at, word in enumerate(said) if _name(word) == "datalad"), None)
     return at is not None and bool(_RUNS & set(said[at + 1 :]))
 
 
 def _datasets(pid: int) -> Iterator[str]:
     """Yield what a datalad was given as its dataset, or its command may have been: ``-d PATH``."""
-    said = processes.words(pid)
+    said = proc.words(pid)
     for word, then in itertools.pairwise([*said, ""]):
         if word in ("-d", "--dataset"):
             yield then
@@ -161,42 +153,49 @@ class _Place:
         return cls((found.st_dev, found.st_ino))
 
     def is_used_by(self, pid: int) -> bool:
-        return self.is_worked_in_by(pid) or any(
-            self._holds_file(pid, file) for file in processes.written_by(pid)
-        )
+        return self.is_worked_in_by(pid) or any(self._holds_file(pid, file) for file in proc.written_by(pid))
 
     def is_worked_in_by(self, pid: int) -> bool:
         return self.is_stood_in_by(pid) or self.is_named_by(pid)
 
     def is_stood_in_by(self, pid: int) -> bool:
-        return processes.lies_in(view(pid), self.folder)
+        return proc.lies_in(view(pid), self.folder)
 
     def is_named_by(self, pid: int) -> bool:
-        if not processes.says(pid, *_SAID):  # as nearly all
-            return False
-        said = processes.words(pid)[:_LONGEST]
-        if said and _name(said[0]).lstrip("-") in _SHELLS:  # a script may be in one of its words
-            said = [part.strip("'\"") for word in said for part in _IN_A_SCRIPT.findall(word)]
-        at = next((at for at, word in enumerate(said) if _TOOL.fullmatch(_name(word))), None)
-        if at is None:
-            return False
-        return any(self.holds(pid, path) for word in said[at + 1 :] for path in _paths(word))
+        return any(self.holds(pid, path) for path in _said_by(pid))
 
     def holds(self, pid: int, path: str) -> bool:
         """Return whether a path, as ``pid`` sees it, is here or would be."""
-        ways = [path] if path.startswith("/") else []
-        if not ways or processes.has_own_mounts(pid):
-            ways.append(view(pid, path))
-        return any(processes.lies_in(_existing_folder(way), self.folder) for way in ways)
+        return any(proc.lies_in(_existing_folder(way), self.folder) for way in _ways(pid, path))
 
     def _holds_file(self, pid: int, file: str) -> bool:
         """Return whether an open file is here: the kernel names it in our view, or in that of ``pid``."""
         above = file.rpartition("/")[0] or "/"
         if above not in self._known:  # many write into the same folder
-            self._known[above] = processes.lies_in(above, self.folder)
-        if self._known[above] or not processes.has_own_mounts(pid):
+            self._known[above] = proc.lies_in(above, self.folder)
+        if self._known[above] or not proc.has_own_mounts(pid):
             return self._known[above]
-        return processes.lies_in(view(pid, above), self.folder)
+        return proc.lies_in(view(pid, above), self.folder)
+
+
+def _said_by(pid: int) -> Iterator[str]:
+    """Yield what may be a path on the command line of a tool, or of a shell that runs one."""
+    if not talks(pid):  # as nearly all
+        return
+    said = proc.words(pid)[:_LONGEST]
+    if said and _name(said[0]).lstrip("-") in SHELLS:  # a script may be in one of its words
+        said = [part.strip("'\"") for word in said for part in _IN_A_SCRIPT.findall(word)]
+    at = next((at for at, word in enumerate(said) if os.fsencode(_name(word)) in TOOLS), None)
+    for word in said[at + 1 :] if at is not None else ():
+        yield from _paths(word)
+
+
+def _ways(pid: int, path: str) -> Iterator[str]:
+    """Yield where a path leads as ``pid`` sees it: in our view, and in its own if that is another."""
+    if path.startswith("/"):
+        yield path
+    if not path.startswith("/") or proc.has_own_mounts(pid):
+        yield view(pid, path)
 
 
 def _existing_folder(path: str) -> str:
@@ -226,12 +225,12 @@ def _waiting_for_the_queue(inside: Iterable[int]) -> set[int]:
     It stands still until they end, and must not hold them up. Nor must those of ``inside`` that only pass on
     what the waiting say, as in `wtwatch queue wait | tee log`.
     """
-    waiting = [pid for pid in processes.all_pids() if _waits(processes.words(pid))]
+    waiting = [pid for pid in proc.all_pids() if _waits(proc.words(pid))]
     pipes = {pipe for pid in waiting for number in (1, 2) if (pipe := processes.pipe_at(pid, number))}
     reading = [pid for pid in inside if processes.pipe_at(pid, 0) in pipes] if pipes else []
     described = (processes.describe(pid) for pid in reading)
     return {
-        *(parent for pid in waiting for parent in processes.parents(pid)),
+        *(parent for pid in waiting for parent in proc.parents(pid)),
         *(one.pid for one in described if one and one.name in _PASSING_ON),
     }
 
@@ -251,11 +250,11 @@ def _is_wtwatch(said: list[str]) -> bool:
 
 
 def _is_passive(process: Process, passive: Collection[str]) -> bool:
-    said = processes.words(process.pid)
+    said = proc.words(process.pid)
     name = process.name.lstrip("-")
     if _is_wtwatch(said) or (name == "git" and _git_command(said) in _READS):
         return True
-    if name in _SHELLS:
+    if name in SHELLS:
         return name in passive and not _runs_a_script(process.pid, name, said)
     return name in passive or _script(process.pid, said) in passive
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.processes import Identity, bears, holding, is_alive, parents, session
+from wtwatch.doors.proc import parents
+from wtwatch.doors.processes import Identity, bears, holding, is_alive, session
 from wtwatch.views.snapshot import Holder
 from wtwatch.words.model import Process
 
@@ -30,25 +31,25 @@ class AtWork(NamedTuple):
 
 
 def holders(
-    noted: AtWork, busy: Iterable[Process], watch: int | None, locks: str | None = None
+    noted: AtWork, busy: Iterable[Process], watch: int | None, is_open: bool = True
 ) -> tuple[Holder, ...]:
     """Return who is busy, and what `wtwatch exec` runs, or what is left of one and holds the tree.
 
-    ``watch`` is the pid of the daemon, which holds it for moments; ``locks`` are those of the kernel, if they
-    are known already.
+    ``watch`` is the pid of the daemon, which holds it for moments; ``is_open``: some process may have its
+    lock open.
     """
     found = tuple(busy)
-    by_hand = [] if noted.job is not None else _by_hand(noted, found, watch, locks)
+    by_hand = [] if noted.job is not None else _by_hand(noted, found, watch, is_open)
     executing = by_hand[0].pid if by_hand else None
     return (*(_holder(process, noted, executing) for process in found), *by_hand)
 
 
-def _by_hand(noted: AtWork, busy: tuple[Process, ...], watch: int | None, locks: str | None) -> list[Holder]:
+def _by_hand(noted: AtWork, busy: tuple[Process, ...], watch: int | None, is_open: bool) -> list[Holder]:
     if noted.by_hand is not None and noted.since is not None and is_alive(noted.by_hand):
         command = f"wtwatch exec -- {noted.name}"
         return [Holder(noted.by_hand.pid, noted.name, noted.since, command=command, by_hand=True)]
     known = {watch, *(process.pid for process in busy)}
-    left = [process for process in holding(noted.lock, locks) if process.pid not in known]
+    left = [one for one in holding(noted.lock) if one.pid not in known] if is_open else []
     return [Holder(one.pid, one.name, one.since, command=one.command, by_hand=True) for one in left]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from wtwatch.doors import processes
+from wtwatch.doors import proc
 from wtwatch.doors.processes import holding, is_alive
 from wtwatch.job.attempt import MARK
 from wtwatch.project.config import Project, host
@@ -41,7 +41,7 @@ class HoldUp(NamedTuple):
 
 def inside(project: Project) -> None:
     """Raise :class:`WtwatchError` if this process is part of what holds the run tree: it waits for itself."""
-    here = {os.getpid(), *processes.parents(os.getpid())}
+    here = {os.getpid(), *proc.parents(os.getpid())}
     if not any(process.pid in here for process in holding(RunTree.of(project).lock)):
         return
     job = Queue(project.state).running()
@@ -120,7 +120,7 @@ def _noted(waits: Waits) -> HoldUp:
 
 def _is_of_ours(waits: Waits) -> bool:
     """Return whether it is a script which waits by this very process that was noted as busy before it did."""
-    return waits.busy and any(f"(pid {pid})" in waits.reason for pid in processes.parents(os.getpid()))
+    return waits.busy and any(f"(pid {pid})" in waits.reason for pid in proc.parents(os.getpid()))
 
 
 def _by_hand(note: ExecNote) -> HoldUp:

@@ -6,16 +6,18 @@ who works there, by one walk of /proc in all.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from wtwatch import __version__
-from wtwatch.doors.processes import locks, serves
+from wtwatch.doors.processes import serves
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.tree.busy import working_in_each
+from wtwatch.tree.busy import folders_of, working_in_each
+from wtwatch.tree.walk import Walk
 from wtwatch.views import attention
 from wtwatch.views.holders import holders
 from wtwatch.views.kept import Kept
@@ -62,12 +64,15 @@ def _left(projects: Iterable[Project], watch: DaemonSnapshot) -> dict[str, Proje
     """Return what the daemon left and still holds, with who works there now; not where code was edited."""
     kept = [(project, one) for project in projects if (one := _holding(project))]
     trees = [RunTree.of(project) for project, _ in kept]
-    everybody = working_in_each(trees)  # before any git of ours works there
-    listed = locks() if trees else ""
+    locks = [os.path.realpath(tree.lock) for tree in trees]
+    walk = Walk(folders_of(trees), locks)  # before any git of ours works there
+    everybody = working_in_each(trees, walk)
     edited = _edited([tree.code_path for tree in trees])
     return {
-        project.name: _up_to_date(one, [who for who in busy if not _is_of(who, watch)], watch, listed)
-        for (project, one), busy, touched in zip(kept, everybody, edited, strict=True)
+        project.name: _up_to_date(
+            one, [who for who in busy if not _is_of(who, watch)], watch, lock in walk.opened
+        )
+        for (project, one), busy, lock, touched in zip(kept, everybody, locks, edited, strict=True)
         if not touched
     }
 
@@ -80,9 +85,9 @@ def _holding(project: Project) -> Kept | None:
     return kept if kept.holds() else None
 
 
-def _up_to_date(kept: Kept, busy: Iterable[Process], watch: DaemonSnapshot, listed: str) -> ProjectSnapshot:
+def _up_to_date(kept: Kept, busy: Iterable[Process], watch: DaemonSnapshot, is_open: bool) -> ProjectSnapshot:
     queue = kept.project.queue._replace(settling=kept.settling())
-    return kept.project._replace(queue=queue, busy=holders(kept.noted, busy, watch.pid, listed))
+    return kept.project._replace(queue=queue, busy=holders(kept.noted, busy, watch.pid, is_open))
 
 
 def _is_of(process: Process, watch: DaemonSnapshot) -> bool:

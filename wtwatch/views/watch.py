@@ -8,7 +8,7 @@ from typing import Any
 
 from wtwatch.doors.clock import Instant, boot_id, elapsed
 from wtwatch.doors.files import holder
-from wtwatch.doors.processes import is_stopped
+from wtwatch.doors.proc import is_stopped
 from wtwatch.project import config
 from wtwatch.views.snapshot import DaemonSnapshot
 from wtwatch.words.model import moment
