@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,11 +17,13 @@ import pytest
 
 from tests import building
 from tests.conftest import Say
+from tests.full_disk import fill, mounted
 from tests.house import House
 from tests.lab import Lab, running_daemon
-from wtwatch.project.config import daemon_file, write_project
+from wtwatch.doors.files import bell_in
+from wtwatch.project.config import daemon_file, unit_file, write_project
 from wtwatch.project.listing import register
-from wtwatch.setup import githooks, worktrees
+from wtwatch.setup import githooks, service, worktrees
 
 Break = Callable[[House], None]
 
@@ -119,6 +124,21 @@ def spoil_a_hook(house: House) -> None:
     hook.chmod(0o644)
 
 
+def name_no_shell(house: House) -> None:
+    hook = house.project.main_code / ".git" / "hooks" / "post-merge"
+    hook.write_text(hook.read_text().replace("#!/bin/sh", "#!/nowhere/sh"))
+
+
+def have_a_shell_that_runs_nothing(house: House) -> None:
+    hook = house.project.main_code / ".git" / "hooks" / "post-commit"
+    hook.write_text(hook.read_text().replace("#!/bin/sh", "#!/bin/sh -n"))
+
+
+def end_a_hook_before_ours(house: House) -> None:
+    hook = house.project.main_code / ".git" / "hooks" / "post-rewrite"
+    hook.write_text(hook.read_text().replace("#!/bin/sh\n", "#!/bin/sh\nexit 0\n"))
+
+
 FAULTS: list[tuple[Break, str, str, str]] = [
     (leave_the_branch, "code in the run tree", "on no branch instead of runs", "git -C"),
     (take_code_elsewhere, "code in the run tree", "where wtwatch left it", "checkout --detach"),
@@ -130,6 +150,9 @@ FAULTS: list[tuple[Break, str, str, str]] = [
     (break_a_link, "worktrees", "do not name each other", "wtwatch init"),
     (delete_the_bookmark, "branches", "runs/below", "--bookmark"),
     (spoil_a_hook, "hooks", "post-commit", "hooks install"),
+    (name_no_shell, "hooks", "post-merge does not run", "hooks install"),
+    (have_a_shell_that_runs_nothing, "hooks", "post-commit runs and does not ring", "hooks install"),
+    (end_a_hook_before_ours, "hooks", "post-rewrite has other lines before", "hooks install"),
 ]
 
 
@@ -205,6 +228,106 @@ def test_a_jj_that_drives_code_and_is_not_there_is_named(
     monkeypatch.setenv("PATH", os.pathsep.join(one for one in folders if not (Path(one) / "jj").exists()))
     message, hint = faults(house, say)["jj"]
     assert "not on PATH" in message and "docs.jj-vcs.dev" in str(hint)
+
+
+def test_hooks_that_lie_where_nothing_may_be_written_are_a_note_with_the_line_that_rings(
+    watched: House, say: Say
+) -> None:
+    code = watched.project.main_code
+    (code / ".husky").mkdir()
+    watched.git("config", "core.hooksPath", ".husky")
+    said = say(code, "doctor", "--json").out
+    (found,) = (one for one in json.loads(said)["findings"] if one["subject"] == "hooks")
+    assert found["ok"] and githooks.LINE in found["hint"]
+    for name in githooks.GIT_HOOKS:
+        (code / ".husky" / name).write_text(f"#!/bin/sh\n{githooks.LINE}\n")
+    said = say(code, "doctor", "--json").out
+    (found,) = (one for one in json.loads(said)["findings"] if one["subject"] == "hooks")
+    assert found["ok"] and found["hint"] is None
+
+
+def test_the_way_out_of_a_hook_that_ends_before_ours_works(house: House, say: Say) -> None:
+    end_a_hook_before_ours(house)
+    way = faults(house, say)["hooks"][1]
+    for line in str(way).split(" && "):
+        say(house.project.main_tree, *line.split()[1:])
+    assert "hooks" not in faults(house, say)
+
+
+def test_hooks_are_tried_beside_a_bell_of_their_own(house: House, say: Say) -> None:
+    bell = bell_in(house.project.main_code / ".git")
+    before = {file: file.stat().st_mtime_ns for file in (house.project.main_code / ".git").rglob("*")}
+    stranger = house.project.main_code / ".git" / "hooks" / "post-commit"
+    stranger.write_text(stranger.read_text() + f"touch {shlex.quote(str(bell))}.stranger\n")
+    assert "hooks" not in faults(house, say)
+    assert not bell.with_name("bell.stranger").exists(), "what others have in their hooks is not run"
+    after = {file: file.stat().st_mtime_ns for file in before if file.is_file()}
+    assert {file for file in after if after[file] != before[file]} <= {stranger}
+
+
+@pytest.mark.slow  # not every machine lets everybody make a namespace
+@pytest.mark.parametrize("most", [0, 3])
+def test_limits_of_inotify_that_are_too_small_are_named_and_that_no_event_comes(
+    house: House, most: int
+) -> None:
+    """With 0 watches no event comes at all; a watch is what three of them leave room for."""
+    narrow = f'echo {most} > /proc/sys/user/max_inotify_watches; exec "$@"'
+    inside = ["unshare", "--user", "--map-root-user", "sh", "-c", narrow, "sh"]
+    command = [*inside, sys.executable, "-P", "-m", "wtwatch", "doctor", "--json"]
+    answer = subprocess.run(
+        command, cwd=house.project.main_tree, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert answer.returncode == 1 and answer.stderr == "", answer
+    found = {one["subject"]: one for one in json.loads(answer.stdout)["findings"] if not one["ok"]}
+    assert f"of {most} watches" in found["inotify"]["message"]
+    assert "sudo sysctl user.max_inotify_watches=8192" in found["inotify"]["hint"]
+    assert ("events" in found) == (most == 0)
+    if most == 0:
+        assert "No event arrives" in found["events"]["message"]
+        assert "inotify watch limit reached" in found["events"]["message"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+def test_a_disk_that_is_nearly_full_is_named(tmp_path: Path, say: Say) -> None:
+    with mounted(tmp_path / "disk", 24) as disk:
+        house = registered(House.built(tmp_path / "house", run_tree=disk / "run"))
+        message, hint = faults(house, say)["disk"]
+        assert "Only 0.0 GB free" in message and str(disk) in message and "backups" in str(hint)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+def test_a_disk_that_is_full_stops_no_check(tmp_path: Path, say: Say) -> None:
+    with mounted(tmp_path / "disk", 24) as disk:
+        house = registered(House.built(disk / "house"))
+        fill(disk, 0)
+        assert {"daemon", "disk"} == set(faults(house, say))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+def test_a_disk_that_cannot_be_written_to_is_named(tmp_path: Path, say: Say) -> None:
+    with mounted(tmp_path / "disk", 24) as disk:
+        house = registered(House.built(disk / "house"))
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        message, hint = faults(house, say)["events"]
+        assert (
+            "No file can be made in" in message and "Read-only" in message and "right to write" in str(hint)
+        )
+
+
+def test_a_service_that_ends_with_the_last_login_is_a_note(
+    tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch, watched: House
+) -> None:
+    monkeypatch.setattr(service, "LINGER", tmp_path / "linger")
+    service.LINGER.mkdir()
+    unit_file().parent.mkdir(parents=True)
+    unit_file().write_text(service.unit_text(sys.executable, {}, 0o022))
+    said = json.loads(say(watched.project.main_tree, "doctor", "--json", code=1).out)["findings"]
+    found = {one["subject"]: one for one in said}
+    assert not found["service"]["ok"] and "systemd" in found["service"]["message"]
+    assert found["linger"]["ok"] and "loginctl enable-linger" in found["linger"]["hint"]
+    (service.LINGER / pwd.getpwuid(os.getuid()).pw_name).touch()
+    said = json.loads(say(watched.project.main_tree, "doctor", "--json", code=1).out)["findings"]
+    assert next(one for one in said if one["subject"] == "linger")["hint"] is None
 
 
 def test_without_a_daemon_that_is_a_fault(house: House, say: Say) -> None:

@@ -504,3 +504,53 @@ def test_a_block_is_taken_out_to_the_byte(rest: bytes) -> None:
         if objection(text, executable=True) is None:
             assert without_block(with_block(text, WHOLE)) == text
             assert with_block(with_block(text, WHOLE), WHOLE) == with_block(text, WHOLE)
+
+
+HUSKY = '#!/bin/sh\nhook="${0%/*}/../${0##*/}"\n[ -f "$hook" ] || exit 0\nexec sh -e "$hook" "$@"\n'
+"""What a program such as husky puts into the folder that it has git look for hooks in."""
+
+
+def husky(code: Code) -> Path:
+    """Set up hooks as husky does, in a folder that the repository tracks; return that."""
+    made = code.path / ".husky" / "_"
+    made.mkdir(parents=True)
+    for name in GIT_HOOKS:
+        (made / name).write_text(HUSKY)
+        (made / name).chmod(0o755)
+    code.git("config", "core.hooksPath", ".husky/_")
+    return made.parent
+
+
+def test_where_a_tool_has_its_own_hooks_the_one_line_that_rings_is_told_and_does(code: Code) -> None:
+    bell_in(code.common).parent.mkdir(exist_ok=True)
+    folder = husky(code)
+    (advice,) = {hook.advice for hook in install(code.path)}
+    assert advice and f"in {folder} " in advice
+    assert not code.rings("commit", "-q", "--allow-empty", "-m", "silent")
+    (line,) = (line.strip() for line in advice.splitlines() if line.startswith("  "))
+    for name in GIT_HOOKS:
+        (folder / name).write_text(f"echo of the team >/dev/null\n{line}\n")
+    assert all_are(Fitting.BY_HAND, install(code.path))
+    assert not [hook.advice for hook in state(code.path) if hook.advice]
+    assert code.rings("commit", "-q", "--allow-empty", "-m", "x")
+    assert code.rings("commit", "-q", "--amend", "--allow-empty", "-m", "y")
+    assert code.rings("checkout", "-q", "-b", "other")
+    shutil.rmtree(bell_in(code.common).parent)  # as for somebody else who works with the same hooks
+    assert code.git("commit", "-q", "--allow-empty", "-m", "z").stderr == ""
+
+
+def test_a_comment_that_names_the_bell_does_not_ring(code: Code) -> None:
+    folder = husky(code)
+    for name in GIT_HOOKS:
+        (folder / name).write_text("# touch .git/wtwatch/bell\n")
+    assert all_are(Fitting.REFUSED, state(code.path))
+
+
+def test_the_advice_of_another_program_is_taken_by_its_word(code: Code) -> None:
+    hook = code.hook("post-commit", "#!/usr/bin/env python3\n")
+    advice = {one.name: one.advice for one in install(code.path)}["post-commit"]
+    assert advice
+    ringing = f"#!/usr/bin/env python3\nimport os\nos.system({advice.rpartition('let it run: ')[2]!r})\n"
+    hook.write_text(ringing)
+    assert states(state(code.path))["post-commit"] is Fitting.BY_HAND
+    assert code.rings("commit", "-q", "--allow-empty", "-m", "x")

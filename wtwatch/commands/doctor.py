@@ -13,14 +13,12 @@ from wtwatch.doors.files import bell_in
 from wtwatch.doors.repo import Repo
 from wtwatch.project import registry
 from wtwatch.project.config import Project
-from wtwatch.setup import health, programs, service
+from wtwatch.setup import health, machine, programs
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.views import health as screen
 from wtwatch.views import status
 from wtwatch.views.terminal import say, width
 from wtwatch.words.errors import WtwatchError
-
-_LIMITS = Path("/proc/sys/fs/inotify")
 
 
 @click.command("doctor")
@@ -34,7 +32,7 @@ def command(project: str | None, as_json: bool) -> int:
     found = registry.meant(project)
     groups = {
         "Programs": [*programs.findings(found.projects)],
-        "Daemon": [*_daemon(bool(found.projects))],
+        "Daemon": [*screen.of_daemon(status.daemon(), bool(found.projects)), *machine.findings()],
         **{f"Project {one.name}": [*_project(one)] for one in found.projects},
     }
     if found.broken:
@@ -49,33 +47,6 @@ def command(project: str | None, as_json: bool) -> int:
     return 1 if any(not one.ok for findings in groups.values() for one in findings) else 0
 
 
-def _daemon(needed: bool) -> Iterator[Finding]:
-    yield from screen.of_daemon(status.daemon(), needed)
-    state = service.state()
-    if state.installed:
-        good = state.active
-        way = None if good else "wtwatch service install"
-        yield Finding("service", good, state.detail, way)
-    else:
-        yield Finding(
-            "service", True, "not installed: the daemon runs while you start it", "wtwatch service install"
-        )
-    limits = {name: _limit(name) for name in ("max_user_instances", "max_user_watches")}
-    small = [name for name, number in limits.items() if number is not None and number < 128]
-    if small:
-        fix = "; ".join(f"sudo sysctl fs.inotify.{name}=8192" for name in small)
-        yield Finding("inotify", False, f"The limit {', '.join(small)} is small.", fix)
-    elif all(limits.values()):
-        yield Finding("inotify", True, ", ".join(f"{name} {number:,}" for name, number in limits.items()))
-
-
-def _limit(name: str) -> int | None:
-    try:
-        return int((_LIMITS / name).read_text())
-    except (OSError, ValueError):  # not Linux
-        return None
-
-
 def _project(project: Project) -> Iterator[Finding]:
     yield from health.findings(project)
     try:
@@ -87,8 +58,16 @@ def _project(project: Project) -> Iterator[Finding]:
 
 
 def _check_events(folder: Path) -> None:
-    if not probe.hears(folder):
+    try:
+        why = probe.deafness(folder)
+    except OSError as error:
         raise WtwatchError(
-            f"No event arrived of a change in {folder}, so moves are found by looking every second or later.",
+            f"No file can be made in {folder}: {error.strerror}. So no hook can ring there.",
+            "Make room there, or give the right to write.",
+        ) from error
+    if why is not None:
+        raise WtwatchError(
+            f"No event arrives of a change in {folder}: {why}. So moves are found by looking every second "
+            "or later.",
             "On a network file system that is so; else raise fs.inotify.max_user_watches (sysctl).",
         )

@@ -100,12 +100,14 @@ class Watch:
     as git and jj have them do, are armed anew by :meth:`wait` *before* it returns: whatever happened to
     them meanwhile is seen by the look that follows, and whatever comes later rings. (Of a folder that went
     because one above it was renamed nobody tells: only :meth:`aim` finds that.) With ``polling`` no
-    events are used even where they are to be had. ``why`` says why folders are polled, once some are.
+    events are used even where they are to be had. ``why`` says why folders are polled, once some are; with
+    ``telling`` the log does too.
     """
 
-    def __init__(self, bell: Bell, polling: bool = False) -> None:
+    def __init__(self, bell: Bell, polling: bool = False, telling: bool = True) -> None:
         self._bell = bell
         self._polling = polling
+        self._telling = telling
         self._folders: tuple[str, ...] = ()
         self._armed: dict[str, _Armed] = {}
         self._sources: dict[Mode, Source] = {}
@@ -217,8 +219,9 @@ class Watch:
 
     def _complain(self, why: str) -> None:
         if self.why is None:
-            _log.warning("Moves are looked for every %g s instead of at once: %s.", POLL, why)
             self.why = why
+            if self._telling:
+                _log.warning("Moves are looked for every %g s instead of at once: %s.", POLL, why)
 
     def _source(self, mode: Mode) -> Source:
         if mode not in self._sources:

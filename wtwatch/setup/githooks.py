@@ -26,6 +26,12 @@ from wtwatch.words.errors import CommandFailed, UsageError
 GIT_HOOKS = ("post-commit", "post-merge", "post-rewrite", "post-checkout")
 JJ_HOOK = "jj-op"
 
+LINE = 'touch "$(git rev-parse --git-common-dir)/wtwatch/bell" 2>/dev/null || :'
+"""What rings in a hook that wtwatch may not write to; names no place of this machine."""
+
+_RINGS = re.compile(rb"(?m)^[^#\n]*wtwatch/bell")
+"""A line that does, or one such as this."""
+
 _ENDINGS = (".legacy", ".old")
 """How pre-commit and lefthook call the hooks that they found."""
 
@@ -46,6 +52,7 @@ class Fitting(Enum):
     OUTDATED = "outdated"  # ours, but not as this version would write it, or not executable
     ABSENT = "absent"  # can be installed
     FOREIGN = "foreign"  # somebody else's file, which nothing can be added to
+    BY_HAND = "rings by a line of yours"  # of FOREIGN and REFUSED, those to which somebody added one
     REFUSED = "refused"  # the folder is not this repository's own, or cannot be written
 
 
@@ -115,6 +122,16 @@ def without_block(text: bytes) -> bytes:
     return _BLOCK.sub(b"", text)
 
 
+def alone(hook: HookState) -> tuple[bytes, bytes]:
+    """Return what others have between the first line of an installed hook and our block, and it without that.
+
+    What is left has the hook's own first line, and finds the bell beside itself as a shipped hook does.
+    """
+    shebang, _, rest = hook.path.read_bytes().partition(b"\n")
+    between = re.sub(rb"(?m)^#.*$", b"", (b"\n" + rest).partition(_block(b"\n" + rest))[0])
+    return between.strip(), shebang + _block(_text(hook.name, None)) + b"\n"
+
+
 def objection(text: bytes, executable: bool) -> str | None:
     """Return why nothing can be added to a hook of this text, or ``None``; goes on from "It …"."""
     if len(_MARK.findall(text)) != 2 * len(_BLOCK.findall(text)):
@@ -174,8 +191,13 @@ def _without_our_comment(rest: bytes, whole: bytes) -> bytes:
 
 
 def _verdict(place: _Place, bell: Path) -> tuple[Fitting, str | None]:
-    if place.refusal:
-        return Fitting.REFUSED, place.refusal
+    found = (Fitting.REFUSED, place.refusal) if place.refusal else _as_written(place, bell)
+    closed = found[0] in (Fitting.FOREIGN, Fitting.REFUSED)
+    by_hand = closed and _RINGS.search(without_block(_read(place.path) or b""))
+    return (Fitting.BY_HAND, None) if by_hand else found
+
+
+def _as_written(place: _Place, bell: Path) -> tuple[Fitting, str | None]:
     link = place.path.is_symlink()
     text = _read(place.path)
     if text is None and not link:
@@ -254,15 +276,22 @@ def _hooks_folder(code: Path, common: Path) -> tuple[Path, str | None]:
     scope = setting.partition("\t")[0]
     if scope in ("", "local", "worktree") and folder.resolve().is_relative_to(common):
         return folder.resolve(), None
-    own = shlex.quote(str(common / "hooks"))
+    own, folder = shlex.quote(str(common / "hooks")), _for_people(folder)
     if scope in ("", "local", "worktree"):
         why = f"The hooks of this repository lie in {folder}, which is not in its git directory"
     else:
         why = f"core.hooksPath is set for more than this repository, to {folder}"
     return folder, (
-        f"{why}, so nothing is written there. Moves are noticed without it. To have hooks here, "
-        f"instead of those: git -C {shlex.quote(str(code))} config core.hooksPath {own}"
+        f"{why}, so nothing is written there. Moves are noticed without it. To have them ring too, add one "
+        f"line to {', '.join(GIT_HOOKS)} in {folder} (a new file begins with #!/bin/sh and is executable):\n"
+        f"  {LINE}\n"
+        f"To have hooks here, instead of those: git -C {shlex.quote(str(code))} config core.hooksPath {own}"
     )
+
+
+def _for_people(folder: Path) -> Path:
+    """Return where hooks are written by hand: husky runs those beside a folder ``_``, which it makes anew."""
+    return folder.parent if folder.name == "_" else folder
 
 
 def _text(name: str, bell: Path | None) -> bytes:

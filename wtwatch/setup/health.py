@@ -17,7 +17,7 @@ from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.setup import checks, githooks, worktrees
+from wtwatch.setup import checks, githooks, hooktrial, worktrees
 from wtwatch.setup.dotgit import is_annexed, shares_annex
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.setup.githooks import Fitting
@@ -71,15 +71,23 @@ def _of_init(project: Project) -> Iterator[Finding]:
 
 def _hooks(project: Project) -> Iterator[Finding]:
     hooks = githooks.state(project.main_code)
-    off = [hook for hook in hooks if hook.state is not Fitting.INSTALLED]
-    if not off:
-        yield Finding("hooks", True, f"{counted(len(hooks), 'hook')} ring the bell")
+    off = [hook for hook in hooks if hook.state not in (Fitting.INSTALLED, Fitting.BY_HAND)]
+    if off:
+        names = ", ".join(hook.name for hook in off)
+        broken = [hook for hook in off if hook.state is Fitting.OUTDATED]
+        way = next((hook.advice for hook in off if hook.advice), None) or "wtwatch hooks install"
+        said = f"{names}: not installed, or not as they should be; moves are noticed by the watch alone."
+        yield Finding("hooks", not broken, said, way)
+    ours = [hook for hook in hooks if hook.state is Fitting.INSTALLED]
+    try:
+        silent = list(hooktrial.silent(ours))
+    except (WtwatchError, OSError) as error:
+        yield Finding("hooks", False, f"They could not be tried: {error}", "Make room in $TMPDIR.")
         return
-    names = ", ".join(hook.name for hook in off)
-    broken = [hook for hook in off if hook.state is Fitting.OUTDATED]
-    way = next((hook.advice for hook in off if hook.advice), None) or "wtwatch hooks install"
-    said = f"{names}: not installed, or not as they should be; moves are noticed by the watch alone."
-    yield Finding("hooks", not broken, said, way)
+    for one in silent:
+        yield Finding("hooks", False, f"{one.hook.path} {one.why}.", one.way)
+    if not off and not silent:
+        yield Finding("hooks", True, f"{counted(len(hooks), 'hook')} ring the bell, tried just now")
 
 
 def _state_folder(project: Project) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ from wtwatch.words.errors import WtwatchError
 _SEAL = "# Written by `wtwatch service install`. Seal: "
 _BY_HAND = "Run `wtwatch watch` in a terminal that stays, such as tmux or screen: it needs no service."
 _CARRIED = ("XDG_CONFIG_HOME", "XDG_STATE_HOME")  # where the registry and the daemon's lock are
+
+LINGER = Path("/var/lib/systemd/linger")
+"""Where logind keeps a file for each user whose services go on."""
 
 
 class Installed(NamedTuple):
@@ -67,7 +71,7 @@ def install() -> Installed:
     # by its path, since a user manager that was started with another XDG_CONFIG_HOME looks elsewhere
     _systemctl("enable", "--quiet", str(unit))
     _start("restart" if changed or replaced else "start")
-    return Installed(unit, changed, replaced, _lingers())
+    return Installed(unit, changed, replaced, lingers())
 
 
 def uninstall() -> bool:
@@ -209,9 +213,16 @@ def _start(verb: str) -> None:
         )
 
 
-def _lingers() -> bool | None:
+def lingers() -> bool | None:
+    """Return whether the service goes on after the last log-out; ``None``: nobody here says so.
+
+    As logind says, or, where that cannot be asked, as its folder has it (loginctl(1), enable-linger).
+    """
     answer = _ask("loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value")
-    return {"yes": True, "no": False}.get(answer.stdout.strip())
+    said = {"yes": True, "no": False}.get(answer.stdout.strip())
+    if said is None and LINGER.is_dir():
+        return (LINGER / pwd.getpwuid(os.getuid()).pw_name).exists()
+    return said
 
 
 def _systemctl(*args: str) -> str:
