@@ -91,7 +91,9 @@ def left_by(project: Project, job: Job) -> dict[str, str]:
 
 def edit_is_kept(lab: Lab, project: Project) -> bool:
     refs = lab.git("for-each-ref", "--format=%(refname)", RunTree.of(project).backup_prefix, cwd=lab.code)
-    texts = (lab.git("cat-file", "blob", f"{ref}:README.txt", cwd=lab.code) for ref in refs.split())
+    texts = (  # where it was killed while it took the edit away, there is a second one, without the file
+        lab.git("cat-file", "blob", f"{ref}:README.txt", cwd=lab.code, code=(0, 128)) for ref in refs.split()
+    )
     return any("# mine" in text for text in texts)
 
 

@@ -1,0 +1,110 @@
+"""The steps of a program by number and name: each program that it starts, each change it makes to a file.
+
+Python tells of them before they happen (sys.addaudithook). So a program can be struck at each of its steps,
+and none is forgotten, whoever writes a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.proofs.killing import python
+
+_CHANGES = {
+    "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate",
+    "os.utime",
+}  # fmt: skip
+
+_ID = re.compile(r"\b[0-9a-f]{10,}\b|\d{8}T\d{6}Z-\w+|(?<=backup-)\w+")
+_DRAFT = re.compile(r"(?<=[a-z])\.[a-z0-9_]{8}\b")
+
+
+def watch(at: str, names: Path, strike: Callable[[], None]) -> None:
+    """Call ``strike`` directly before the step of the name ``at``, at most once.
+
+    The names of all steps are written into the file ``names`` as they come, a line each. A name ends in how
+    many steps have been called so, since threads take turns as they like.
+    """
+    out = os.open(names, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
+    seen: Counter[str] = Counter()
+    struck = False
+
+    def hear(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal struck
+        name = None if struck else _step(event, args)
+        if name is None:
+            return
+        seen[name] += 1
+        os.write(out, f"{name} ({seen[name]})\n".encode())
+        if f"{name} ({seen[name]})" == at:
+            struck = True
+            strike()
+
+    sys.addaudithook(hear)
+
+
+def kill() -> None:
+    """End this process and all that it started."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _step(event: str, args: tuple[Any, ...]) -> str | None:
+    """Return what to call a step, without what is another each time; ``None`` for what changes nothing."""
+    name = _name(event, args)
+    return name and _DRAFT.sub("", _ID.sub("…", name)).replace("\n", " ")
+
+
+def _name(event: str, args: tuple[Any, ...]) -> str | None:
+    if event == "subprocess.Popen":
+        words = [os.fsdecode(word) for word in args[1]]
+        return f"start {' '.join(word for word in words if '=' not in word and word != '-c')}"
+    if event != "open" and event not in _CHANGES:
+        return None
+    named = args[:1] if event == "open" else args[:2]
+    paths = [os.fsdecode(arg) for arg in named if isinstance(arg, str | bytes | Path)]
+    if not paths or any("__pycache__" in path or path == os.devnull for path in paths):
+        return None
+    short = " ".join("/".join(Path(path).parts[-2:]) for path in paths)
+    if event == "open":
+        return f"write {short}" if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) else None
+    return f"{event.removeprefix('os.')} {short}"
+
+
+def struck_at_each(root: Path, code: str, *words: str, part: int = 0, parts: int = 1) -> Iterator[str]:
+    """Yield the names of the code's steps, after it was struck at each, from ``root`` as it is now.
+
+    The code gets ``words``, and then the name and the file for :func:`watch`. Every ``parts``-th step is
+    taken, from that of number ``part`` on.
+    """
+    saved, names = root.with_name(f"{root.name} as it was"), root.with_name(f"{root.name}'s steps")
+    _copy(root, saved)
+    assert _run(code, *words, "", str(names)) == 0
+    steps = names.read_text().splitlines()
+    print(f"{len(steps)} steps")
+    for step in steps[part::parts]:
+        shutil.rmtree(root)
+        _copy(saved, root)
+        ended = _run(code, *words, step, str(names))
+        print(f"{step}: exit {ended}")
+        assert step in names.read_text().splitlines(), "it did not come so far"
+        yield step
+
+
+def _copy(root: Path, to: Path) -> None:
+    subprocess.run(["cp", "-a", str(root), str(to)], check=True)
+
+
+def _run(code: str, *words: str) -> int:
+    with python(code, *words) as process:
+        _, said = process.communicate(timeout=120)
+    assert process.returncode in (0, -signal.SIGKILL), said.decode()
+    return process.returncode
