@@ -7,6 +7,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,8 +20,11 @@ from tests import building
 from tests.conftest import Say
 from tests.full_disk import fill, mounted
 from tests.house import House
-from tests.lab import Lab, running_daemon
-from wtwatch.doors.files import bell_in
+from tests.lab import Lab, Said, eventually, running_daemon
+from tests.views.test_status import holding
+from wtwatch import __version__
+from wtwatch.doors.clock import instant
+from wtwatch.doors.files import bell_in, held
 from wtwatch.project.config import daemon_file, unit_file, write_project
 from wtwatch.project.listing import register
 from wtwatch.setup import githooks, service, worktrees
@@ -50,8 +54,20 @@ def watched(house: House, tmp_path: Path) -> Iterator[House]:
         yield house
 
 
-def faults(house: House, say: Say, code: int = 1) -> dict[str, tuple[str, str | None]]:
-    said = say(house.project.main_tree, "doctor", "--json", code=code)
+def doctor(house: House) -> Said:
+    """Ask the real command line, whatever it answers."""
+    command = [sys.executable, "-P", "-m", "wtwatch", "doctor", "--json"]
+    done = subprocess.run(command, cwd=house.project.main_tree, capture_output=True, text=True, check=False)
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def faults(house: House, say: Say, code: int | None = 1) -> dict[str, tuple[str, str | None]]:
+    """Return the faults that are found; ``code``: the exit code, ``None``: 1 if there are any."""
+    if code is None:
+        said = doctor(house)
+        assert said.code == int('"ok": false' in said.out)
+    else:
+        said = say(house.project.main_tree, "doctor", "--json", code=code)
     found = json.loads(said.out)
     assert found["version"] == 1 and said.err == ""
     return {one["subject"]: (one["message"], one["hint"]) for one in found["findings"] if not one["ok"]}
@@ -147,7 +163,7 @@ FAULTS: list[tuple[Break, str, str, str]] = [
     (lose_the_run_tree, "run tree", "is gone", "wtwatch init"),
     (lose_the_main_code, "p", "is gone", "wtwatch init"),
     (lose_code_that_results_name, "code of results", "1111111111", "Fetch"),
-    (break_a_link, "worktrees", "do not name each other", "wtwatch init"),
+    (break_a_link, "worktrees", "do not name each other", "echo "),
     (delete_the_bookmark, "branches", "runs/below", "--bookmark"),
     (spoil_a_hook, "hooks", "post-commit", "hooks install"),
     (name_no_shell, "hooks", "post-merge does not run", "hooks install"),
@@ -340,7 +356,138 @@ def test_a_daemon_of_another_version_is_one(watched: House, say: Say) -> None:
     with closing(file.open("r+")) as out:
         out.write(json.dumps(said | {"version": "0.0.1"}))
     found = faults(watched, say)
-    assert "is wtwatch 0.0.1" in found["daemon"][0] and "service install" in str(found["daemon"][1])
+    assert "is wtwatch 0.0.1" in found["daemon"][0] and "wtwatch watch" in str(found["daemon"][1])
+
+
+def test_a_daemon_that_was_stopped_is_named_and_goes_on_by_the_hint(
+    house: House, say: Say, tmp_path: Path
+) -> None:
+    with running_daemon(tmp_path) as daemon:
+        daemon.send_signal(signal.SIGSTOP)
+        eventually(lambda: "was stopped" in found_of_daemon(house, say)[0])
+        _, hint = found_of_daemon(house, say)
+        subprocess.run(["/bin/sh", "-c", str(hint)], check=True)
+        eventually(lambda: not faults(house, say, code=None))
+
+
+def test_a_daemon_that_gives_no_sign_of_life_is_named(house: House, say: Say) -> None:
+    beat = instant()._replace(seconds=instant().seconds - 3600)
+    with holding(daemon_file()) as pid:
+        daemon_file().write_text(json.dumps({"version": __version__, "beat": beat._asdict()}))
+        message, hint = faults(house, say)["daemon"]
+    assert "no sign of life for 60 min" in message and f"kill {pid}" in str(hint)
+
+
+def found_of_daemon(house: House, say: Say) -> tuple[str, str | None]:
+    return faults(house, say, code=None).get("daemon", ("", None))
+
+
+HANGS = """
+import threading
+from wtwatch import reconcile
+from wtwatch.daemon import loop, ticks
+loop.SWEEP, ticks.SILENCE = 0.1, 0.1
+reconcile.tick = lambda project, options: threading.Event().wait()
+"""
+
+
+def test_a_tick_that_hangs_is_named(house: House, say: Say, tmp_path: Path) -> None:
+    with running_daemon(tmp_path, before=HANGS) as daemon:
+        eventually(lambda: "hangs in what it does for p" in found_of_daemon(house, say)[0])
+        assert f"kill {daemon.pid}" in str(found_of_daemon(house, say)[1])
+        daemon.kill()
+
+
+def test_a_daemon_that_polls_is_a_note_with_the_reason(house: House, say: Say) -> None:
+    facts = {"version": __version__, "beat": instant()._asdict(), "mode": "polling", "why": "it is on nfs"}
+    with holding(daemon_file()):
+        daemon_file().write_text(json.dumps(facts))
+        shown = say(house.project.main_tree, "doctor").out
+    assert "· watch: Moves are looked for every second: it is on nfs." in shown
+
+
+def test_an_environment_that_cannot_be_set_up_is_named(tmp_path: Path, say: Say) -> None:
+    house = registered(House.built(tmp_path / "house", environment="echo no room in here; exit 7"))
+    assert "is not there" in faults(house, say)["environment"][0]
+    say(house.project.main_tree, "sync", code=1)
+    message, hint = faults(house, say)["environment"]
+    assert "broken" in message and "no room in here" in message and "wtwatch sync" in str(hint)
+
+
+def test_steps_that_were_cut_off_are_named_with_what_ends_them(house: House, say: Say) -> None:
+    for step in ("environment", "merge"):
+        house.tree.journal(step).open({"aside": str(house.tree.shelf / "environments" / "x")})
+    shown = " ".join(say(house.project.main_tree, "doctor", code=1).out.split())
+    assert "journal: a new environment and a merge was cut off." in shown
+    assert "→ wtwatch sync ends it → wtwatch merge ends it" in shown
+    with held(house.tree.lock):
+        shown = say(house.project.main_tree, "doctor", code=1).out
+    assert f"(pid {os.getpid()})" in shown and "is under way, by" in " ".join(shown.split())
+
+
+def name_code_that_no_ref_leads_to(house: House) -> str:
+    """Have a result name a commit of code that only its own history knows."""
+    tree = house.git("rev-parse", "HEAD^{tree}")
+    loose = house.git("commit-tree", "-p", "HEAD", "-m", "squashed since", tree)
+    cwd = house.project.run_tree
+    for commit in (loose, house.head()):
+        house.git("update-index", "--cacheinfo", f"160000,{commit},code", cwd=cwd)
+        house.git("commit", "-q", "-m", "a result", cwd=cwd)
+    return loose
+
+
+def test_code_that_results_name_and_no_ref_keeps_gets_one(watched: House, say: Say) -> None:
+    loose = name_code_that_no_ref_leads_to(watched)
+    shown = say(watched.project.main_tree, "doctor").out
+    assert "1 code commit that results name had no ref, and have one now" in " ".join(shown.split())
+    watched.git("reflog", "expire", "--expire=now", "--all")
+    watched.git("gc", "-q", "--prune=now")
+    assert watched.git("cat-file", "-t", loose) == "commit"
+    assert "had no ref" not in say(watched.project.main_tree, "doctor").out
+
+
+def test_code_that_remotes_lack_is_a_note_with_the_line_that_pushes_it(
+    watched: House, say: Say, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote.git"
+    watched.git("init", "-q", "--bare", str(remote))
+    watched.git("remote", "add", "origin", str(remote))
+    watched.git("push", "-q", "origin", "main")
+    loose = name_code_that_no_ref_leads_to(watched)
+    said = json.loads(say(watched.project.main_tree, "doctor", "--json").out)["findings"]
+    (found,) = (one for one in said if one["subject"] == "code on remotes")
+    assert found["ok"] and "1 code commit" in found["message"]
+    subprocess.run(["/bin/sh", "-c", found["hint"]], check=True, capture_output=True)
+    assert watched.git("cat-file", "-t", loose, cwd=remote) == "commit"
+
+
+def test_what_is_kept_is_counted_and_weighed(watched: House, say: Say) -> None:
+    assert "✓ kept: 0 backups, 0 environments set aside, 0 files" in say(watched.code, "doctor").out
+    watched.edit("a.py", "a" * 5_000)
+    watched.commit({"b.py": "b = 2\n"})
+    say(watched.project.main_tree, "sync")
+    aside = watched.tree.shelf / "environments" / "20260101T000000000000"
+    aside.mkdir(parents=True)
+    (aside / "big").write_bytes(b"x" * 3_000_000)
+    shown = " ".join(say(watched.project.main_tree, "doctor").out.split())
+    assert "· kept: 1 backup (5.0 kB), 1 environment set aside (3.0 MB), 0 files" in shown
+    assert "wtwatch backups list, and `wtwatch backups drop ID…` ends them" in shown
+
+
+def test_a_worktree_whose_repository_has_another_place_noted_is_mended_by_the_hint(
+    lab: Lab, say: Say
+) -> None:
+    say(lab.main, "init", "--env", "none")
+    for tree in (lab.run, lab.run_code):
+        own = Path(lab.git("rev-parse", "--absolute-git-dir", cwd=tree))
+        (own / "gitdir").write_text("/nowhere/.git\n")
+    said = json.loads(say(lab.main, "doctor", "--json", code=1).out)["findings"]
+    found = [one for one in said if one["subject"] == "worktrees"]
+    assert len(found) == 2 and not any(one["ok"] for one in found)
+    for one in found:
+        subprocess.run(["/bin/sh", "-c", one["hint"]], cwd=lab.main, check=True)
+    said = json.loads(say(lab.main, "doctor", "--json", code=1).out)["findings"]
+    assert {one["subject"] for one in said if not one["ok"]} == {"daemon"}
 
 
 def test_what_is_cut_off_and_what_is_kept_is_noted_and_no_fault(watched: House, say: Say) -> None:
@@ -349,7 +496,7 @@ def test_what_is_cut_off_and_what_is_kept_is_noted_and_no_fault(watched: House, 
     (leftovers / "x").write_bytes(b"x" * 2_500_000)
     watched.tree.journal("merge").open({"path": "", "branch": "main", "from": "0" * 40, "to": "0" * 40})
     shown = say(watched.project.main_tree, "doctor").out
-    assert "1 file left by failed jobs; 2.5 MB" in " ".join(shown.split())
+    assert "1 file left by failed jobs (2.5 MB)" in " ".join(shown.split())
     assert "· journal: a merge was cut off" in shown and "wtwatch merge ends it" in shown
 
 

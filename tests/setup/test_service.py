@@ -258,6 +258,36 @@ def test_a_daemon_that_does_not_start_is_told_of(manager: UserManager, tmp_path:
 
 
 @pytest.mark.slow
+def test_restarts_by_hand_are_not_counted_as_failures(manager: UserManager, tmp_path: Path) -> None:
+    call(manager, "install", stand_in(tmp_path))
+    for _ in range(7):
+        manager.systemctl("restart", UNIT)
+    for _ in range(7):
+        assert call(manager, "restart") is None
+    assert call(manager, "state")["active"]
+    manager.systemctl("stop", UNIT)
+    assert call(manager, "restart") is None and call(manager, "state")["active"]
+
+
+@pytest.mark.slow
+def test_a_daemon_that_fails_again_and_again_is_given_up(manager: UserManager, tmp_path: Path) -> None:
+    program = stand_in(tmp_path)
+    call(manager, "install", program)
+    program.write_text("#!/bin/sh\nexit 1\n")
+    manager.systemctl("kill", "--signal=KILL", UNIT)
+    eventually(lambda: "failed" in call(manager, "state")["detail"], 60)
+    assert int(manager.show(UNIT, "NRestarts")) <= 5
+    program.write_text(STAND_IN)
+    assert call(manager, "restart") is None and call(manager, "state")["active"]
+
+
+def test_restarting_what_is_not_installed_says_the_way(home: Path) -> None:
+    with pytest.raises(WtwatchError, match="not installed") as refused:
+        service.restart()
+    assert refused.value.hint == "wtwatch service install"
+
+
+@pytest.mark.slow
 def test_a_killed_daemon_is_started_again(manager: UserManager, tmp_path: Path) -> None:
     call(manager, "install", stand_in(tmp_path))
     killed = call(manager, "state")["pid"]

@@ -24,6 +24,13 @@ def install() -> None:
         say("It ends with your last login; to keep it: loginctl enable-linger")
 
 
+@command.command("restart")
+def restart() -> None:
+    """Start the daemon anew; jobs that run go on."""
+    service.restart()
+    say("The service runs, with a daemon that was started anew.")
+
+
 @command.command("uninstall")
 def uninstall() -> None:
     """Stop the service and remove its unit; jobs that run go on."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.processes import all_pids
+from wtwatch.doors.proc import all_pids
 
 _LIMITS = ("/proc/sys/fs/inotify/max_user_{}", "/proc/sys/user/max_inotify_{}")
 """Where limits are: of the machine, and of the user namespace that one is in (namespaces(7))."""

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import Repo
-from wtwatch.home import differences, harvest, pointers
+from wtwatch.home import differences, harvest
 from wtwatch.home.harvest import Harvest
 from wtwatch.home.plan import Conflict, Planner, Step
 from wtwatch.project.config import Project
-from wtwatch.tree import checkout
+from wtwatch.tree import checkout, keeping
 from wtwatch.tree.busy import datalad_runs_in, gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
@@ -109,7 +109,7 @@ def _plan(project: Project, pointer: str | None) -> Report:
         found,
         pointer_differs=differs,
         above=_above(main),
-        lacking=pointers.lacking(project, named),
+        lacking=keeping.lacking(project, named),
     )
 
 

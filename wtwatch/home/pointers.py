@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from wtwatch.doors.repo import Repo, history
 from wtwatch.home.harvest import RUN
@@ -31,18 +31,3 @@ def _named(project: Project, commit: Sha | None) -> str:
     if commit is None:
         return "no code"
     return f"{commit[:10]} {Repo(project.main_code).subject(commit) or '(not here)'}"
-
-
-def lacking(project: Project, commits: Collection[Sha]) -> tuple[str, int] | None:
-    """Return a remote of code, and how many of these commits no branch of a remote has, as far as known here.
-
-    ``None`` where there is no remote, or they have all. Nothing is asked over the network.
-    """
-    code = Repo(project.main_code)
-    remote = next(iter(code.git("remote").splitlines()), None)
-    if remote is None or not commits:
-        return None
-    words = ("rev-list", "--ignore-missing", "--stdin", "--not", "--remotes")
-    beyond = code.git(*words, stdin="".join(f"{commit}\n" for commit in commits)).splitlines()
-    missing = len(set(beyond) & set(commits))
-    return (remote, missing) if missing else None

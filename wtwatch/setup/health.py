@@ -1,35 +1,32 @@
 """How a project stands that was set up: what `init` made may have been changed since, by whomever.
 
-Only looks, but for the locks of worktrees, which are put back. A finding that is well and has a hint is a
-note.
+Only looks, but for locks of worktrees and refs of code that results name, which are put back. A finding
+that is well and has a hint is a note.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.doors.processes import holding
+from wtwatch.doors.repo import Repo
 from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.setup import checks, githooks, hooktrial, worktrees
+from wtwatch.setup import checks, githooks, hooktrial, stores, worktrees
 from wtwatch.setup.dotgit import is_annexed, shares_annex
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.setup.githooks import Fitting
 from wtwatch.setup.init import LOCKED_FOR
-from wtwatch.tree import aside, backups, codetree, environment, save
+from wtwatch.tree import codetree, environment, save
 from wtwatch.tree.changes import subdatasets
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import EnvironmentState, counted
 from wtwatch.words.quoting import quoted
-
-ROOM = 1_000_000_000
-"""Bytes that have to be free where the run tree is; jobs stop where none are."""
 
 _SHOWN = 3
 
@@ -54,9 +51,7 @@ def findings(project: Project) -> Iterator[Finding]:
     yield tried("code in the run tree", partial(_check_code, tree), "detached at the commit that is applied")
     yield _environment(tree)
     yield _journals(tree)
-    yield _named_code(tree)
-    yield _room(tree)
-    yield _kept(tree)
+    yield from stores.findings(tree)
 
 
 def _of_init(project: Project) -> Iterator[Finding]:
@@ -111,9 +106,8 @@ def _trees(tree: RunTree) -> Iterator[Finding]:
     broken = [path for path in paths if not _is_linked_back(tree.path / path)]
     for path in broken[:_SHOWN]:
         there = tree.path / path
-        yield Finding(
-            "worktrees", False, f"{there} and its repository do not name each other.", "wtwatch init"
-        )
+        said = f"{there} and its repository do not name each other."
+        yield Finding("worktrees", False, said, _relinking(there))
     sound = [path for path in paths if path not in broken]
     open_ones = [path for path in sound if not (Repo(tree.path / path).git_dir() / "locked").exists()]
     worktrees.lock([tree.path / path for path in open_ones], f"{LOCKED_FOR} {tree.project.name}")
@@ -135,10 +129,25 @@ def _trees(tree: RunTree) -> Iterator[Finding]:
 def _is_linked_back(place: Path) -> bool:
     """Return whether the repository of a linked worktree names that very place (gitrepository-layout(5))."""
     try:
-        named = (Repo(place).git_dir() / "gitdir").read_text(encoding="utf-8").rstrip("\n")
+        named = _named_place(Repo(place).git_dir())
     except (OSError, WtwatchError):
         return False
-    return os.path.realpath(os.path.dirname(named)) == os.path.realpath(place)  # noqa: PTH120 - it is a file's
+    return os.path.realpath(named) == os.path.realpath(place)
+
+
+def _named_place(own: Path) -> Path:
+    return Path((own / "gitdir").read_text(encoding="utf-8").rstrip("\n")).parent
+
+
+def _relinking(place: Path) -> str:
+    """Return the way out; git's own `worktree repair` refuses the link that git-annex makes of a ``.git``."""
+    try:
+        own = Repo(place).git_dir()
+        named = _named_place(own)
+    except (OSError, WtwatchError):
+        return "wtwatch init, in the main tree, says how it is repaired."
+    line = f"echo {quoted(place / '.git')} > {quoted(own / 'gitdir')}"
+    return f"If {named} is a copy of it: {line}" if named.exists() else line
 
 
 def _shares(main: Path, place: Path) -> bool:
@@ -159,8 +168,11 @@ def _check_code(tree: RunTree) -> None:
 
 
 def _environment(tree: RunTree) -> Finding:
+    """Look at the environment of the code that lies there, which need not be at the tip."""
     facts = codetree.facts_of(tree)
-    verdict = environment.noted(tree, environment.requirements(facts.tip_tree))
+    at_tip = facts.applied in (None, facts.tip)
+    entries = facts.tip_tree if at_tip else Repo(tree.project.main_code).tree(str(facts.applied)).values()
+    verdict = environment.noted(tree, environment.requirements(entries))
     good = verdict.state in (EnvironmentState.OK, EnvironmentState.NONE)
     text = "none to look after" if verdict.state is EnvironmentState.NONE else verdict.state.value
     said = f"{text}: {verdict.detail}" if verdict.detail else text
@@ -168,52 +180,15 @@ def _environment(tree: RunTree) -> Finding:
 
 
 def _journals(tree: RunTree) -> Finding:
-    steps = {"": "a move", "pointer": "a pointer", "merge": "a merge"}
+    steps = {"": "a move", "pointer": "a pointer", "environment": "a new environment", "merge": "a merge"}
     cut = [word for step, word in steps.items() if tree.journal(step).read() is not None]
-    if cut:
-        way = "wtwatch merge" if cut == ["a merge"] else "wtwatch sync"
-        return Finding(
-            "journal", True, f"{' and '.join(cut)} was cut off, or is under way.", f"{way} ends it."
-        )
-    return Finding("journal", True, "nothing was cut off")
-
-
-def _named_code(tree: RunTree) -> Finding:
-    """Look whether all code that results name is there."""
-    raw = Repo(tree.path).git(
-        "log", "--format=", "--raw", "-m", "--no-abbrev", "--no-renames", "HEAD", "--", tree.project.code
-    )
-    gitlinks = (line.split() for line in raw.splitlines() if line.startswith(":"))
-    named = {fields[3] for fields in gitlinks if fields[1] == GITLINK}
-    code = Repo(tree.project.main_code)
-    listed = code.git("cat-file", "--batch-check=%(objectname)", stdin="".join(f"{one}\n" for one in named))
-    lost = [line.split()[0] for line in listed.splitlines() if line.endswith("missing")]
-    if lost:
-        shown = ", ".join(one[:10] for one in lost[:_SHOWN])
-        said = f"{counted(len(lost), 'code commit')} that results name are not there: {shown}."
-        return Finding("code of results", False, said, "Fetch them from where they were pushed to.")
-    return Finding("code of results", True, f"{counted(len(named), 'code commit')} named, all there")
-
-
-def _room(tree: RunTree) -> Finding:
-    free = shutil.disk_usage(tree.path).free
-    said = f"{free / 1e9:,.1f} GB free"
-    if free < ROOM:
-        return Finding(
-            "disk", False, f"Only {said} at {tree.path}.", "Make room; `wtwatch backups list` helps."
-        )
-    return Finding("disk", True, said)
-
-
-def _kept(tree: RunTree) -> Finding:
-    """Say what is kept and has no end of its own, and what it weighs."""
-    ids, old = backups.names(tree), aside.environments(tree)
-    left = tree.shelf / "jobs"
-    parts = [counted(len(ids), "backup"), f"{counted(len(old), 'environment')} set aside"]
-    weight = sum(aside.weight(one.path)[1] for one in old)
-    if left.is_dir():
-        files, size = aside.weight(left)
-        parts.append(f"{counted(files, 'file')} left by failed jobs")
-        weight += size
-    said = f"{', '.join(parts)}; {weight / 1e6:,.1f} MB"
-    return Finding("kept", True, said, "wtwatch backups list" if ids or old else None)
+    if not cut:
+        return Finding("journal", True, "nothing was cut off")
+    locks = (tree.lock, tree.state / "environment.lock", tree.state / "merge.lock")
+    holders = {one.pid: one for lock in locks for one in holding(lock)}
+    if holders:
+        who = ", ".join(f"{one.name} (pid {pid})" for pid, one in holders.items())
+        return Finding("journal", True, f"{' and '.join(cut)} is under way, by {who}")
+    ways = ["wtwatch sync ends it"] if cut != ["a merge"] else []
+    ways += ["wtwatch merge ends it"] if "a merge" in cut else []
+    return Finding("journal", True, f"{' and '.join(cut)} was cut off.", "\n".join(ways))

@@ -74,6 +74,18 @@ def install() -> Installed:
     return Installed(unit, changed, replaced, lingers())
 
 
+def restart() -> None:
+    """Start the service's daemon anew, however often that was done before; its jobs go on.
+
+    Raises :class:`WtwatchError` where the service is not installed, or does not start.
+    """
+    if not unit_file().exists():
+        raise WtwatchError("The service is not installed.", "wtwatch service install")
+    _systemctl("show", "--property=Version")  # is anybody there?
+    _refuse_second_daemon(state())
+    _start("restart")
+
+
 def uninstall() -> bool:
     """Stop the service and remove its file; return whether there was one. Running jobs go on.
 

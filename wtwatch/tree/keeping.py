@@ -7,15 +7,17 @@ the superdataset names them; where that cannot be told, all stay, and are packed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from wtwatch.doors.files import write_whole
 from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
+from wtwatch.words.quoting import quoted
 
 PREFIX = "refs/wtwatch/keep/"
 """Where keep refs are, by the commit that each keeps."""
@@ -48,6 +50,35 @@ def tidy(tree: RunTree) -> None:
         loose = code.common_dir() / PREFIX
         if loose.is_dir() and sum(1 for _ in loose.iterdir()) >= MANY:
             code.git("pack-refs", "--all")
+
+
+def unkept(code: Repo, commits: Collection[Sha]) -> set[Sha]:
+    """Return those of these commits of code that no ref leads to, so that gc may take them."""
+    return _beyond(code, commits, "--all")
+
+
+def lacking(project: Project, commits: Collection[Sha]) -> tuple[str, int] | None:
+    """Return a remote of code, and how many of these commits no branch of a remote has, as far as known here.
+
+    ``None`` where there is no remote, or they have all. Nothing is asked over the network.
+    """
+    code = Repo(project.main_code)
+    remote = next(iter(code.git("remote").splitlines()), None)
+    missing = len(_beyond(code, commits, "--remotes")) if remote else 0
+    return (remote, missing) if remote and missing else None
+
+
+def push_line(project: Project, remote: str) -> str:
+    """Return the line that has a remote keep all code that results name; no branch of it is touched."""
+    return f"git -C {quoted(project.main_code)} push {quoted(remote)} '{PREFIX}*:{PREFIX}*'"
+
+
+def _beyond(code: Repo, commits: Collection[Sha], refs: str) -> set[Sha]:
+    if not commits:
+        return set()
+    words = ("rev-list", "--ignore-missing", "--stdin", "--not", refs)
+    found = code.git(*words, stdin="".join(f"{commit}\n" for commit in commits)).splitlines()
+    return set(map(Sha, found)) & set(commits)
 
 
 def _file(tree: RunTree) -> Path:

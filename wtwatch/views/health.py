@@ -8,6 +8,7 @@ from typing import Any
 
 from wtwatch import __version__
 from wtwatch.setup.finding import Finding
+from wtwatch.views import attention
 from wtwatch.views.snapshot import DaemonSnapshot
 from wtwatch.views.terminal import folded, harmless, styled
 from wtwatch.words.model import counted, lasting
@@ -17,23 +18,25 @@ _INDENT = " " * 4
 
 def of_daemon(daemon: DaemonSnapshot, needed: bool) -> Iterator[Finding]:
     """Judge the daemon; ``needed``: there are projects for it to watch."""
-    start = "wtwatch service install, or wtwatch watch"
     if not daemon.running:
-        yield Finding("daemon", not needed, "No daemon runs.", start)
+        start = "wtwatch service restart" if daemon.installed else "wtwatch service install, or wtwatch watch"
+        said = "It is being started." if daemon.restarting else "No daemon runs."
+        yield Finding("daemon", not needed or daemon.restarting, said, start)
         return
+    who = f"The daemon (pid {daemon.pid})"
+    anew = "wtwatch service restart" if daemon.installed else f"kill {daemon.pid}, then: wtwatch watch"
     if daemon.stopped:
-        said = f"The daemon (pid {daemon.pid}) was stopped, as by Ctrl-Z."
-        yield Finding("daemon", False, said, f"kill -CONT {daemon.pid}")
-    elif daemon.silent is not None and daemon.silent > 60:
-        said = f"The daemon (pid {daemon.pid}) has given no sign of life for {lasting(daemon.silent)}."
-        yield Finding("daemon", False, said, "wtwatch service install starts it anew.")
-    elif daemon.version not in (None, __version__):
-        said = f"The daemon (pid {daemon.pid}) is wtwatch {daemon.version}; this is {__version__}."
-        yield Finding("daemon", False, said, "wtwatch service install, or end it and start it anew.")
+        yield Finding("daemon", False, f"{who} was stopped, as by Ctrl-Z.", f"kill -CONT {daemon.pid}")
+    elif attention.is_silent(daemon):
+        said = f"{who} has given no sign of life for {lasting(daemon.silent or 0)}."
+        yield Finding("daemon", False, said, anew)
+    elif attention.is_of_another_version(daemon):
+        yield Finding("daemon", False, f"{who} is wtwatch {daemon.version}; this is {__version__}.", anew)
     else:
         yield Finding("daemon", True, f"answers, pid {daemon.pid}")
     for name in daemon.stuck:
-        yield Finding("daemon", False, f"A tick of {name} hangs.", "Look at the daemon's log.")
+        said = f"{who} hangs in what it does for {name}; its log says in what."
+        yield Finding("daemon", False, said, anew)
     if daemon.mode == "polling":
         why = daemon.why or "there are no events to be had"
         yield Finding("watch", True, f"Moves are looked for every second: {why}.", "It works, but slower.")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from wtwatch.home.harvest import Brought
 from wtwatch.home.merge import Report
 from wtwatch.project.config import Project
+from wtwatch.tree import keeping
 from wtwatch.views.terminal import folded
 from wtwatch.words.model import counted, sized
 from wtwatch.words.quoting import quoted
@@ -70,7 +71,6 @@ def _shortened(text: str, room: int | None) -> str:
 
 def _left_to_do(project: Project, report: Report) -> Iterator[tuple[str, str]]:
     """Yield what is left to do, and the line that does it, to be pasted."""
-    code = project.main_code
     if report.pointer_differs:
         yield (
             f"Your {project.code} checkout was left alone, so `git status` shows it as modified: it is at "
@@ -79,11 +79,10 @@ def _left_to_do(project: Project, report: Report) -> Iterator[tuple[str, str]]:
         )
     if report.lacking:
         remote, missing = report.lacking
-        keep = "'refs/wtwatch/keep/*:refs/wtwatch/keep/*'"
         yield (
             f"On no branch of a remote: {counted(missing, 'code commit')} that these results name. "
             "To keep there what results name:",
-            f"git -C {quoted(code)} push {quoted(remote)} {keep}",
+            keeping.push_line(project, remote),
         )
     if report.above:
         inside = project.main_tree.relative_to(report.above)
