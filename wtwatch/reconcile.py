@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
-from wtwatch.doors.proc import parents
-from wtwatch.doors.processes import is_alive
 from wtwatch.doors.repo import Repo
 from wtwatch.job import clearing, lifecycle, starting, unsaved
 from wtwatch.job.lifecycle import NotBegun
+from wtwatch.job.others import others_in
 from wtwatch.job.readiness import listed
 from wtwatch.job.starting import Hindered
 from wtwatch.project.config import Project
@@ -25,7 +24,6 @@ from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree import tip as bookmark
-from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
 from wtwatch.tree.save import Pointer
 from wtwatch.words.errors import Busy, WtwatchError
@@ -194,7 +192,7 @@ def _move(site: Site, done: Done) -> Done:
         return Done(waits=step.reason, hint=step.hint)
     pointer, moves = save.pointer_of(site.tree), isinstance(step, sync.Move)
     if moves or not _is_settled(site, pointer):
-        busy = _others_in(site.tree, site.queue, site.options)
+        busy = others_in(site.tree, site.queue, site.options.ignore)
         if busy:
             return _busy(busy)
     done = _act(site, done, step, pointer)
@@ -266,13 +264,6 @@ def _hold(site: Site, batch: int) -> Done:
     return Done()
 
 
-def _others_in(tree: RunTree, queue: Queue, options: TickOptions) -> list[Process]:
-    """Return who is at work in the tree, but for those whom nothing shall wait for, and what they started."""
-    busy = working_in(tree, options.ignore)
-    ignored = {one.pid for one in queue.ignored() if is_alive(one)} if busy else set()
-    return [one for one in busy if ignored.isdisjoint({one.pid, *parents(one.pid)})] if ignored else busy
-
-
 def _busy(busy: Iterable[Process]) -> Done:
     present = tuple(busy)
     first = present[0]
@@ -342,7 +333,7 @@ def _start_next(site: Site, done: Done) -> Done:
         return _remind(site, done)
     if site.queue.batch_code(job.batch) is None and bookmark.read(site.tree.project).working_copy:
         return _unfinished(site.tree, done)
-    busy = _others_in(site.tree, site.queue, site.options)
+    busy = others_in(site.tree, site.queue, site.options.ignore)
     if busy:
         waits = _busy(busy)
         return done._replace(waits=waits.waits, hint=waits.hint, busy=waits.busy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from tests.house import House
 from tests.lab import eventually, running_daemon
 from wtwatch.commands import queue_wait
 from wtwatch.commands.front import ring_for
+from wtwatch.doors.processes import identity
 from wtwatch.project.config import read_project
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import JobSpec, Outcome, Trigger
@@ -319,6 +321,31 @@ def test_jobs_do_not_wait_for_whom_sync_was_told_to_ignore_nor_for_its_children(
     assert queue_of(watched).ignored()[0].pid == script.pid
     queue_of(watched).ignore([])
     assert queue_of(watched).ignored() == [], "what ended is forgotten"
+
+
+def test_clearing_up_behind_a_failed_job_does_not_wait_for_whom_sync_was_told_to_ignore(
+    watched: House,
+) -> None:
+    left = watched.project.run_tree / "half.txt"
+    with at_work(watched.project.run_tree, "sh", "-c", "cat; true") as script:
+        queue_of(watched).ignore(filter(None, [identity(script.pid)]))
+        queued(watched, f"echo half > {left.name}; exit 3", "true")
+        eventually(lambda: queue_of(watched).job(2).word == "succeeded")
+        assert not left.exists() and script.is_running()
+
+
+def test_the_way_out_that_clearing_up_names_is_one(watched: House, say: Say, tmp_path: Path) -> None:
+    where, gate = watched.project.main_tree, tmp_path / "gate"
+    queued(watched, f"{until(gate)}; exit 3", "true")
+    eventually(lambda: queue_of(watched).job(1).word == "running")
+    with at_work(watched.project.run_tree, "sh", "-c", "cat; true") as script:
+        gate.touch()
+        waits = eventually(queue_of(watched).waits)
+        assert waits is not None and "what a job left there stays" in waits.reason
+        [line] = re.findall("`wtwatch (sync --ignore-pid [0-9]+)`", waits.hint or "")
+        say(where, *line.split())
+        eventually(lambda: queue_of(watched).job(2).word == "succeeded")
+        assert script.is_running()
 
 
 def test_the_way_never_to_wait_for_a_program_works(house: House) -> None:

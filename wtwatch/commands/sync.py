@@ -9,13 +9,13 @@ from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors import refs
 from wtwatch.doors.processes import identity
 from wtwatch.doors.repo import Repo
+from wtwatch.job.others import others_in
 from wtwatch.project.config import Project
 from wtwatch.project.registry import of_this_place
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync
 from wtwatch.tree import tip as bookmark
-from wtwatch.tree.busy import working_in
 from wtwatch.views import status
 from wtwatch.views.terminal import complain, say, warn
 from wtwatch.words.errors import UsageError, WtwatchError
@@ -63,7 +63,7 @@ def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
             say(f"{project.name}: would move from {move.parked[:10]} to {move.to[:10]}.")
             for path in sorted({*facts.edited, *move.in_the_way}):
                 say(f"  would back up {path}")
-            for process in working_in(tree, ignore):
+            for process in others_in(tree, Queue(project.state), ignore):
                 say(f"  would wait for {process.name} (pid {process.pid})")
     return 0
 

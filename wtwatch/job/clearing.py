@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wtwatch.job import leftovers, lifecycle, unsaved
 from wtwatch.job.attempt import Folder
+from wtwatch.job.others import others_in
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -47,7 +48,7 @@ def _clear_up_behind(tree: RunTree, queue: Queue, job: Job, over: Ended) -> None
         )
     after = folder.after() or After.of(tree.path, excludes_env(tree))
     demanded = lifecycle.demands(tree, order.spec, order.code_sha)._replace(allowed=order.allowed)
-    left = leftovers.clear(tree, folder, demanded, after)
+    left = leftovers.clear(tree, folder, demanded, after, lambda tree, ours: others_in(tree, queue, ours))
     details = [*left.notes, *([f"what it left is in {left.place}"] if left.place else [])]
     if details:
         queue.add_detail(job.id, "; ".join(details))

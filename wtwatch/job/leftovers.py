@@ -10,7 +10,7 @@ import filecmp
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from wtwatch.tree.busy import working_in
 from wtwatch.tree.changes import changes_in, unlocked
 from wtwatch.tree.states import After, Before, added, locks_of, shared_locks_of
 from wtwatch.words.errors import Busy
+from wtwatch.words.model import Process
 from wtwatch.words.quoting import quoted
 
 LASTING = 1.0
@@ -39,7 +40,13 @@ class Left(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def clear(tree: RunTree, attempt: Folder, demanded: Demands, after: After) -> Left:
+def clear(
+    tree: RunTree,
+    attempt: Folder,
+    demanded: Demands,
+    after: After,
+    others: Callable[[RunTree, Collection[int]], list[Process]] = working_in,
+) -> Left:
     """Move what an attempt left into a folder of its name beside the run tree; bring code and branch back.
 
     Only what ``after`` adds to how the tree stood before is the attempt's: whatever came to the tree later is
@@ -49,7 +56,7 @@ def clear(tree: RunTree, attempt: Folder, demanded: Demands, after: After) -> Le
     """
     process = attempt.started()
     then, name = attempt.before() or Before(()), attempt.path.name
-    _wait_for_others(tree, (process.pid,) if process else ())
+    _wait_for(others(tree, (process.pid,) if process else ()))
     _drop_locks(tree, then, after, attempt.clearing_began())
     attempt.begin_clearing()
     place = tree.shelf / "jobs" / name
@@ -68,13 +75,13 @@ def clear(tree: RunTree, attempt: Folder, demanded: Demands, after: After) -> Le
     return Left(place, tuple(notes))
 
 
-def _wait_for_others(tree: RunTree, ignore: Collection[int]) -> None:
+def _wait_for(others: Sequence[Process]) -> None:
     """Raise :class:`Busy` while a foreign process works in the tree."""
-    others = working_in(tree, ignore)
     if others:
+        first = others[0]
         raise Busy(
-            f"{others[0].name} (pid {others[0].pid}) works in the run tree, so what a job left there stays.",
-            "It is cleared away when that ends.",
+            f"{first.name} (pid {first.pid}) works in the run tree, so what a job left there stays.",
+            f"It is cleared away when that ends; `wtwatch sync --ignore-pid {first.pid}` does not wait.",
             tuple(others),
         )
 

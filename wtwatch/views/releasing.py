@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from wtwatch.doors.processes import is_alive, serves
+from wtwatch.job.others import others_in
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import due
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree
-from wtwatch.tree.busy import working_in
 from wtwatch.tree.release import Aim
 from wtwatch.views.jobwords import caption
 from wtwatch.views.snapshot import Holder
@@ -135,7 +135,7 @@ def _holders(tree: RunTree, queue: Queue, watch: int | None) -> Iterator[Holder]
     if noted is not None and is_alive(noted.process):
         yield Holder(noted.process.pid, f"{_BY_HAND} {noted.name}", noted.since)
     if codetree.is_present(tree):
-        for process in working_in(tree):
+        for process in others_in(tree, queue):
             if watch is None or not serves(process.pid, watch):
                 yield Holder(process.pid, process.name, process.since)
 
