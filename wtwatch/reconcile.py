@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from wtwatch.bring import carry, steps
 from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
 from wtwatch.doors.repo import Repo
@@ -22,6 +23,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
+from wtwatch.setup import nested
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
@@ -112,6 +114,7 @@ def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
     with held(tree.lock, wait=options.patience) as lock:
         sync.recover(tree)
         environment.recover(tree)
+        carry.recover(tree, lambda: nested.complete(tree.project))
         done = _clear_up(tree, queue)
         if done.waits is None:
             facts = _facts(tree, queue)
@@ -177,7 +180,7 @@ def _follow(site: Site, done: Done) -> Done:
     batch = site.queue.under_way()
     if batch is not None:
         return _hold(site, batch)
-    for step in (_move, _set_up, _fire):
+    for step in (_move, _bring, _set_up, _fire):
         done = step(site, done)
         if done.waits is not None:
             break
@@ -228,6 +231,42 @@ def _record_move(site: Site, done: Done, began: float) -> Done:
     if done.waits is None:
         _note_waiting(site.queue, Done())
     return done
+
+
+def _bring(site: Site, done: Done) -> Done:
+    """Bring what main has and the run tree lacks, with each move, or now if that was asked for.
+
+    What bars it is noted for `status`, and holds nothing else up: code is where it is to be.
+    """
+    tree, queue, tip = site.tree, site.queue, site.facts.tip
+    if tip is None or not (site.options.from_main or _is_due_from_main(site, tip)):
+        return done
+    busy = others_in(tree, queue, site.options.ignore)
+    if busy:
+        waits = _busy(busy)
+        return done._replace(waits=waits.waits, hint=waits.hint, busy=waits.busy)
+    barred = None
+    try:
+        found = steps.coming(tree)
+    except WtwatchError as error:
+        found = steps.Held(error.message, error.hint or "Mend what is named.")
+    if isinstance(found, steps.Coming):
+        carry.carry_out(tree, found, lambda: nested.complete(tree.project))
+        done = done._replace(brought=len(found.changes))
+    elif isinstance(found, steps.Held):
+        barred = found.reason, found.hint
+    queue.note_brought(tip, barred)
+    return done._replace(unbrought=barred)
+
+
+def _is_due_from_main(site: Site, tip: Sha) -> bool:
+    """Return whether code moved since main was looked at; a run tree that is new has all that main has."""
+    if site.tree.project.from_main != "move":
+        return False
+    known = site.queue.brought_for()
+    if known is None:
+        site.queue.note_brought(tip, None)
+    return known not in (None, tip)
 
 
 def _set_up(site: Site, done: Done) -> Done:

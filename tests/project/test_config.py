@@ -45,6 +45,8 @@ def test_a_project_that_was_written_is_read_as_it_was(tmp_path: Path) -> None:
         protected=(".venv", "data base"),
         ignore_untracked=(),
         merge_pointer="run",
+        from_main="ask",
+        main_branch="main",
     )
     for project in (plain, rich):
         write_project(project)

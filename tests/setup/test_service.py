@@ -277,10 +277,6 @@ def test_a_daemon_that_fails_again_and_again_is_given_up(manager: UserManager, t
     manager.systemctl("kill", "--signal=KILL", UNIT)
     eventually(lambda: "failed" in call(manager, "state")["detail"], 60)
     assert int(manager.show(UNIT, "NRestarts")) <= 5
-    doctor = manager.run(sys.executable, "-P", "-m", "wtwatch", "doctor", "--json", check=False)
-    (found,) = (one for one in json.loads(doctor.stdout)["findings"] if one["subject"] == "service")
-    assert doctor.returncode == 1 and not found["ok"]
-    assert "failed (" in found["message"] and "journalctl --user" in found["message"]
     program.write_text(STAND_IN)
     assert call(manager, "restart") is None and call(manager, "state")["active"]
 

@@ -64,10 +64,12 @@ def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
         "✗ job 3, interrupted: x",
         "and 2 more: wtwatch queue list",
         "→ wtwatch queue logs 4 · wtwatch queue retry --failed",
-        "the main tree has 2 commits that the run tree lacks; they come with a merge",
+        "both changed out/f",
+        "→ take one",
     ], "while a batch runs the bookmark need not be still"
     assert told["failed"] == ["✗ job 4, exit 2: Plot LSD"]
     assert told["results"] == ["1 commit to bring home: wtwatch merge; they conflict"]
+    assert told["from main"] == ["3 files that the run tree lacks; wtwatch sync --from-main"]
     assert told["backups"] == ["2, 1 of them not seen yet: wtwatch backups list"]
     assert "newer wtwatch" in told["settings"][0]
 

@@ -29,16 +29,6 @@ def command(project: str | None, as_json: bool) -> int:
 
     Of the project named, else of those here, else of all.
     """
-    groups = look(project)
-    if as_json:
-        say(screen.document(groups))
-    else:
-        say("\n".join(screen.lines(groups, width())))
-    return 1 if any(not one.ok for findings in groups.values() for one in findings) else 0
-
-
-def look(project: str | None) -> dict[str, list[Finding]]:
-    """Return all that is found, a group a heading: of the project named, else of those here, else of all."""
     found = registry.meant(project)
     groups = {
         "Programs": [*programs.findings(found.projects)],
@@ -50,7 +40,11 @@ def look(project: str | None) -> dict[str, list[Finding]]:
         groups["Projects that cannot be read"] = [
             Finding(name, False, error.message, error.hint) for name, error in broken
         ]
-    return groups
+    if as_json:
+        say(screen.document(groups))
+    else:
+        say("\n".join(screen.lines(groups, width() or 80)))
+    return 1 if any(not one.ok for findings in groups.values() for one in findings) else 0
 
 
 def _project(project: Project) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch import reconcile
+from wtwatch.bring import steps
 from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors import refs
 from wtwatch.doors.processes import identity
@@ -16,26 +17,35 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync
 from wtwatch.tree import tip as bookmark
+from wtwatch.tree.bytewise import NOTHING
 from wtwatch.views import status
 from wtwatch.views.terminal import complain, say, warn
 from wtwatch.words.errors import UsageError, WtwatchError
+from wtwatch.words.model import counted
+
+_SHOWN = 10
+_LETTERS = {NOTHING: "new    "}
 
 
 @click.command("sync")
 @project_argument
 @click.option("--dry-run", is_flag=True, help="say what would be done, change nothing")
 @click.option("--force", is_flag=True, help="back up what is in the way, then move")
+@click.option("--from-main", is_flag=True, help="bring what the main tree has and the run tree lacks, now")
 @click.option("--ignore-pid", "ignore", type=int, multiple=True, help="do not wait for this process")
-def command(project: str | None, dry_run: bool, force: bool, ignore: tuple[int, ...]) -> int:
+def command(project: str | None, dry_run: bool, force: bool, from_main: bool, ignore: tuple[int, ...]) -> int:
     """Bring the run tree to the bookmark, its environment up to date, and save the pointer."""
     _check(ignore)
     found = of_this_place(project)
     for broken in found.broken:
         complain(broken.error)
     worst = 1 if found.broken else 0
+    options = reconcile.TickOptions(
+        force=force, hurry=True, ignore=ignore, patience=reconcile.PATIENCE, from_main=from_main
+    )
     for one in found.projects:
         try:
-            worst = max(worst, _preview(one, force, ignore) if dry_run else _sync(one, force, ignore))
+            worst = max(worst, _preview(one, options) if dry_run else _sync(one, options))
         except WtwatchError as error:  # the others are independent of it
             complain(error)
             worst = max(worst, error.exit_code)
@@ -49,12 +59,12 @@ def _check(pids: tuple[int, ...]) -> None:
             raise UsageError(f"There is no process {pid}.", "`wtwatch status` says who is waited for now.")
 
 
-def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
+def _preview(project: Project, options: reconcile.TickOptions) -> int:
     tree = RunTree.of(project)
     facts = codetree.facts_of(tree)
     if not facts.present:
         raise WtwatchError(f"The run tree {project.run_tree} is gone.", "`wtwatch init` makes it anew.")
-    match sync.next_step(tree, facts, force):
+    match sync.next_step(tree, facts, options.force):
         case sync.Fresh():
             say(f"{project.name}: at the tip; nothing to do.")
         case sync.Blocked(reason=reason, hint=hint):
@@ -63,9 +73,32 @@ def _preview(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
             say(f"{project.name}: would move from {move.parked[:10]} to {move.to[:10]}.")
             for path in sorted({*facts.edited, *move.in_the_way}):
                 say(f"  would back up {path}")
-            for process in others_in(tree, Queue(project.state), ignore):
+            for process in others_in(tree, Queue(project.state), options.ignore):
                 say(f"  would wait for {process.name} (pid {process.pid})")
+    if options.from_main:
+        _preview_from_main(project, tree)
     return 0
+
+
+def _preview_from_main(project: Project, tree: RunTree) -> None:
+    found = steps.coming(tree)
+    match found:
+        case steps.Coming():
+            say(f"{project.name}: would bring {counted(len(found.changes), 'file')} from main.")
+            for change in found.changes[:_SHOWN]:
+                say(f"  {_LETTERS.get(change.mode_before, 'changes')} {change.path}")
+            if len(found.changes) > _SHOWN:
+                say(f"  and {len(found.changes) - _SHOWN} more")
+        case steps.Nothing():
+            say(f"{project.name}: {_nothing(project, found)}")
+        case steps.Held():
+            raise WtwatchError(f"{project.name}: {found.reason}", found.hint)
+
+
+def _nothing(project: Project, found: steps.Nothing) -> str:
+    if found.away is None:
+        return "main has nothing that the run tree lacks."
+    return f"the main tree is on {found.away} instead of {project.main_branch}, so nothing comes from it."
 
 
 def _ignore(project: Project, queue: Queue, pids: tuple[int, ...]) -> None:
@@ -78,8 +111,10 @@ def _ignore(project: Project, queue: Queue, pids: tuple[int, ...]) -> None:
         say('  Never to wait for a program NAME: wtwatch config passive "$(wtwatch config passive),NAME"')
 
 
-def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
+def _sync(project: Project, options: reconcile.TickOptions) -> int:
     queue = Queue(project.state)
+    if options.from_main:
+        _check_no_batch(project, queue)
     running = queue.running()
     code = Repo(project.main_code)
     moved = bookmark.read(project).commit != refs.tip_of(code, RunTree.of(project).applied_ref)
@@ -88,11 +123,27 @@ def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
     elif running is not None:
         say(f"{project.name}: at the tip; job {running.id} runs.")
     environment.forget_failure(RunTree.of(project))
-    _ignore(project, queue, ignore)
-    done = reconcile.tick(
-        project, reconcile.TickOptions(force=force, hurry=True, ignore=ignore, patience=reconcile.PATIENCE)
-    )
+    _ignore(project, queue, options.ignore)
+    done = reconcile.tick(project, options)
     ring_for(project)
+    _tell(project, done)
+    if done.waits:
+        raise WtwatchError(f"{project.name}: {done.waits}", done.hint)
+    if done.unbrought and options.from_main:
+        raise WtwatchError(f"{project.name}: {done.unbrought[0]}", done.unbrought[1])
+    batch = queue.under_way()
+    if batch is not None and running is None:
+        then = "keeps its code; the move follows after it" if moved else "is on the code of the tip"
+        say(f"{project.name}: batch {batch} is under way and {then}.")
+    elif running is None and options.from_main and not done.brought:
+        say(f"{project.name}: {_nothing(project, steps.away(project))}")
+    elif running is None and not (done.moved or done.pointer or done.brought):
+        say(f"{project.name}: at the tip; nothing to do.")
+    return 0
+
+
+def _tell(project: Project, done: reconcile.Done) -> None:
+    """Say what a tick did."""
     if done.backup:
         warn(f"{project.name}: kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
     if done.moved:
@@ -104,12 +155,15 @@ def _sync(project: Project, force: bool, ignore: tuple[int, ...]) -> int:
         say(f"{project.name}: the move starts batch {', '.join(map(str, done.fired))}.")
         if not status.daemon().running:
             warn("No daemon runs, so nothing starts: wtwatch service install, or wtwatch watch.")
-    if done.waits:
-        raise WtwatchError(f"{project.name}: {done.waits}", done.hint)
+    if done.brought:
+        say(f"{project.name}: brought {counted(done.brought, 'file')} from main.")
+
+
+def _check_no_batch(project: Project, queue: Queue) -> None:
+    """Raise :class:`WtwatchError` while a batch is under way: all its jobs have the same inputs."""
     batch = queue.under_way()
-    if batch is not None and running is None:
-        then = "keeps its code; the move follows after it" if moved else "is on the code of the tip"
-        say(f"{project.name}: batch {batch} is under way and {then}.")
-    elif running is None and not (done.moved or done.pointer):
-        say(f"{project.name}: at the tip; nothing to do.")
-    return 0
+    if batch is not None:
+        raise WtwatchError(
+            f"{project.name}: batch {batch} is under way, and nothing comes from main within a batch.",
+            f"When it is over: wtwatch queue wait --batch {batch}; wtwatch sync --from-main",
+        )

@@ -71,26 +71,29 @@ def apart(repo: Repo, started: GitAsking) -> tuple[int, int]:
 
 def count(repo: Repo, ours: Sha, theirs: Sha) -> Harvest:
     """Return what ``theirs`` has that ``ours`` lacks; an annexed file counts with the size of its content."""
-    return _harvest(*_look(repo, ours, theirs))
+    return _harvest(*_look(repo, ours, theirs, theirs))
 
 
-def total(repo_path: Path, steps: Sequence[tuple[str, Sha, Sha]]) -> Harvest:
-    """Return what several datasets below ``repo_path`` bring together; the last one names the commits."""
+def total(repo_path: Path, steps: Sequence[tuple[str, Sha, Sha, Sha]]) -> Harvest:
+    """Return what several datasets below ``repo_path`` bring together; the last one names the commits.
+
+    Each is a path, main's commit, that of the run branch, and the one that main is to be at.
+    """
     found: list[_File] = []
     told = _Told()
-    for path, ours, theirs in steps:
-        told, files = _look(Repo(repo_path / path), ours, theirs)
+    for path, ours, theirs, target in steps:
+        told, files = _look(Repo(repo_path / path), ours, theirs, target)
         found += [file._replace(path=f"{path}/{file.path}") for file in files] if path else files
     return _harvest(told, found)
 
 
-def _look(repo: Repo, ours: Sha, theirs: Sha) -> tuple[_Told, list[_File]]:
-    """Return what is told of the commits of a range, and the files that it brings in the end."""
+def _look(repo: Repo, ours: Sha, theirs: Sha, target: Sha) -> tuple[_Told, list[_File]]:
+    """Return what is told of the commits of a range, and the files that come with ``target`` in the end."""
     raw = ("--raw", "-r", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT")
     with repo.ask("log", "--reverse", "--format=%x01%H%x00%s", *raw, f"{ours}..{theirs}") as telling:
         files = [
             change
-            for change in differences.since_both(repo, ours, theirs)
+            for change in differences.between(repo, ours, target)
             if change.mode_after not in (NOTHING, GITLINK)
         ]
         sizes = _sizes(repo, files)

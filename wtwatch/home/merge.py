@@ -160,7 +160,7 @@ def _look(main: Repo, steps: Sequence[Step]) -> Harvest:
 
     with ThreadPoolExecutor(1) as beside:
         counting = beside.submit(
-            harvest.total, main.path, [(step.path, step.ours, step.theirs) for step in steps]
+            harvest.total, main.path, [(step.path, step.ours, step.theirs, step.target) for step in steps]
         )
         for step in steps:
             _check_room(Repo(main.path / step.path), step)

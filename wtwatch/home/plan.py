@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import differences, pointers
+from wtwatch.home.over import over
 from wtwatch.project.config import Project
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
@@ -78,26 +79,42 @@ class Planner:
                 f"{repo.path} has results to take, but is on no branch.",
                 f"git -C {quoted(repo.path)} switch BRANCH",
             )
-        inner: list[Step] = []
-        forward = repo.is_ancestor(ours, theirs)
-        changes = differences.since_both(repo, ours, theirs)
-        alone = not path and [change.path for change in changes] == [self.project.code]
-        if alone and not forward and not self.asked:
+        laid = None if path else over(self.project, repo, ours, theirs)
+        forward = laid is None and repo.is_ancestor(ours, theirs)
+        if laid is not None:
+            changed, gitlinks = set(laid.wrote.paths), laid.gitlinks()
+        else:
+            changes = differences.since_both(repo, ours, theirs)
+            changed = {change.path for change in changes}
+            gitlinks = {change.path: change.after for change in changes if change.mode_after == GITLINK}
+        if not path and changed == {self.project.code} and not forward and not self.asked:
             self.only_pointer = True
             return []
-        gitlinks = [change for change in changes if change.mode_after == GITLINK]
-        for name, recorded in ((link.path, link.after) for link in gitlinks):
+        if not changed and laid is not None:
+            return []
+        inner: list[Step] = []
+        for name, recorded in gitlinks.items():
             below = f"{path}/{name}" if path else name
             if below != self.project.code and (repo.path / name / ".git").exists():
                 inner += self._steps(below, recorded)
         target = theirs
         if not forward:
             done = {step.path.removeprefix(f"{path}/" if path else ""): step.target for step in inner}
-            target = self._merged(repo, path, ours, theirs, done)
+            tried = laid.tried(done) if laid else _try_merge(repo, ours, theirs)
+            target = self._merged(repo, path, (ours, theirs), tried, done)
         return [*inner, Step(path, branch, ours, theirs, target)]
 
-    def _merged(self, repo: Repo, path: str, ours: Sha, theirs: Sha, done: dict[str, Sha]) -> Sha:
-        tree, conflicts = _try_merge(repo, ours, theirs)
+    def _merged(
+        self,
+        repo: Repo,
+        path: str,
+        sides: tuple[Sha, Sha],
+        tried: tuple[str, tuple[str, ...]],
+        done: dict[str, Sha],
+    ) -> Sha:
+        """Return the merge commit of ``sides``, ours and theirs, from what was ``tried``: tree, conflicts."""
+        ours, theirs = sides
+        tree, conflicts = tried
         for name in [name for name in conflicts if name in done]:
             tree = repo.with_gitlink(tree, name, done[name])
             conflicts = tuple(other for other in conflicts if other != name)

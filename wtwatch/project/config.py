@@ -27,7 +27,7 @@ PASSIVE = (
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 2
+VERSION = 3
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 MAIN_SETTINGS = ("main_tree", "run_tree", "bookmark", "code", "environment", "host")
@@ -55,6 +55,8 @@ class Project(NamedTuple):
     ignore_untracked: tuple[str, ...] = ("nohup.out",)
     passive: tuple[str, ...] = PASSIVE
     merge_pointer: str = "ask"
+    from_main: str = "move"
+    main_branch: str = ""
     on_attention: str = ""
     on_batch_end: str = ""
     version: int = VERSION
@@ -102,7 +104,7 @@ _KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
     tuple[str, ...]: (list, "a list of texts in quotes"),
 }
 _SEE = "`wtwatch config` says what each setting does."
-_CHOICES = {"merge_pointer": ("ask", "main", "run")}
+_CHOICES = {"merge_pointer": ("ask", "main", "run"), "from_main": ("move", "ask")}
 
 
 def read_project(file: Path) -> Project:

@@ -49,6 +49,11 @@ class RunTree(NamedTuple):
         return f"{self.project.ref_prefix}/applied"
 
     @property
+    def fork_ref(self) -> str:
+        """The ref, in the superdataset's repository, that records where the run branch began."""
+        return f"{self.project.ref_prefix}/fork"
+
+    @property
     def backup_prefix(self) -> str:
         """Where the refs start that hold backups of what was taken out of the way."""
         return f"{self.project.ref_prefix}/backup/"

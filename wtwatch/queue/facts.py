@@ -198,6 +198,23 @@ class QueueFacts:
         """Note what a plain job left unsaved; ``None``: it is saved, or gone."""
         self._note("unsaved", left and left._asdict())
 
+    def brought_for(self) -> Sha | None:
+        """Return the code commit with which what main has came last, or was looked for."""
+        noted = self._get("brought_for")
+        return Sha(noted) if noted else None
+
+    def note_brought(self, commit: Sha, barred: tuple[str, str] | None) -> None:
+        """Note with which code commit main was looked at, and what bars what it has, with the way out."""
+        self._set("brought_for", commit)
+        self._set("unbrought", json.dumps(barred) if barred else None)
+
+    def unbrought(self) -> tuple[str, str] | None:
+        """Return why what main has could not come, and the way out."""
+        with suppress(KeyError, TypeError, ValueError):
+            reason, hint = self._noted("unbrought")
+            return str(reason), str(hint)
+        return None
+
     def announced(self) -> str | None:
         """Return what keeps the project, if the user was told of that by their own command."""
         return self._get("announced")

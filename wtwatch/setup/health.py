@@ -184,12 +184,11 @@ def _journals(tree: RunTree) -> Finding:
     cut = [word for step, word in steps.items() if tree.journal(step).read() is not None]
     if not cut:
         return Finding("journal", True, "nothing was cut off")
-    what, one = " and ".join(cut), len(cut) == 1
     locks = (tree.lock, tree.state / "environment.lock", tree.state / "merge.lock")
-    holders = {process.pid: process for lock in locks for process in holding(lock)}
+    holders = {one.pid: one for lock in locks for one in holding(lock)}
     if holders:
-        who = ", ".join(f"{process.name} (pid {pid})" for pid, process in holders.items())
-        return Finding("journal", True, f"{what} {'is' if one else 'are'} under way, by {who}")
+        who = ", ".join(f"{one.name} (pid {pid})" for pid, one in holders.items())
+        return Finding("journal", True, f"{' and '.join(cut)} is under way, by {who}")
     ways = ["wtwatch sync ends it"] if cut != ["a merge"] else []
     ways += ["wtwatch merge ends it"] if "a merge" in cut else []
-    return Finding("journal", True, f"{what} {'was' if one else 'were'} cut off.", "\n".join(ways))
+    return Finding("journal", True, f"{' and '.join(cut)} was cut off.", "\n".join(ways))

@@ -65,7 +65,7 @@ def findings(main: Path, run_tree: Path, code: str, bookmark: str) -> Iterator[F
         if not found.ok:  # who knows what lies below
             return
     for one in below:
-        yield tried(f"subdataset {one.path}", partial(_check_below, one, run_tree, code, bookmark))
+        yield tried(f"subdataset {one.path}", partial(check_below, one, run_tree, code, bookmark))
     yield tried("code in the run tree", lambda: _check_has_code(main, code, bookmark, below))
     for wanted in survey(main, run_tree, code, bookmark, Sha("")).missing:
         yield tried(str(wanted.path), partial(check_vacant, wanted.path))
@@ -169,7 +169,8 @@ def _common_dir(tree: Path) -> Path | None:
     return own.parents[1] if common == own and own.parent.name == "worktrees" else common
 
 
-def _check_below(one: Below, run_tree: Path, code: str, bookmark: str) -> None:
+def check_below(one: Below, run_tree: Path, code: str, bookmark: str) -> None:
+    """Refuse a subdataset of which the run tree cannot have a worktree, or has something else there."""
     ours = run_tree / one.path
     if stands(ours):
         _check_same(one.source, ours)

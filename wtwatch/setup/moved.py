@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.files import sync_folder, write_whole
+from wtwatch.doors import links
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config, listing, registry
 from wtwatch.project.config import Project
@@ -146,19 +146,7 @@ def _relink(admin: Path, old: Project, new: Project) -> None:
             f"{link.parent} is a worktree of {led}, not of {admin.parents[1]}.",
             "Move it away, and run `wtwatch init` again.",
         )
-    if link.is_symlink():
-        _point(link, os.path.relpath(admin, link.parent))
-    else:
-        write_whole(link, f"gitdir: {admin}\n")
-    write_whole(admin / "gitdir", f"{link}\n")
-
-
-def _point(link: Path, target: str) -> None:
-    draft = link.with_name(f".git.{os.getpid()}.wtwatch")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.replace(link)
-    sync_folder(link.parent)
+    links.tie(link, admin)
 
 
 def _path_in(file: Path) -> Path | None:

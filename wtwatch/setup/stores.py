@@ -36,14 +36,14 @@ def _code(tree: RunTree) -> Iterator[Finding]:
         yield Finding("code of results", False, said, "Fetch them from where they were pushed to.")
     if loose := keeping.unkept(code, there):
         save.keep(tree, loose)
-        said = f"Kept by no ref until now: {counted(len(loose), 'code commit')} that results name."
-        yield Finding("code of results", True, said, "Without one a `git gc` could have taken them.")
-    if not (lost or loose):
-        yield Finding("code of results", True, f"{counted(len(named), 'code commit')} named, all there")
+        said = f"{counted(len(loose), 'code commit')} that results name had no ref, and have one now."
+        yield Finding("code of results", True, said, "Without it a `git gc` could have taken them.")
     if lacking := keeping.lacking(tree.project, there):
         remote, number = lacking
-        said = f"On no branch of a remote: {counted(number, 'code commit')} that results name."
+        said = f"{counted(number, 'code commit')} that results name are on no branch of a remote."
         yield Finding("code on remotes", True, said, keeping.push_line(tree.project, remote))
+    if not (lost or loose):
+        yield Finding("code of results", True, f"{counted(len(named), 'code commit')} named, all there")
 
 
 def _named(tree: RunTree) -> Iterator[Sha]:

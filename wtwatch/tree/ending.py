@@ -20,15 +20,20 @@ def complete(
     known = checkout.tags(repo)
     checkout.make_whole(repo, checkout.written(changes), known)
     checkout.drop_bytecode(repo, changes, known)
-    if (repo.common_dir() / "annex").is_dir():  # unlocked files hold pointers after a checkout
-        quiet = ("-c", "annex.alwayscommit=false")  # no commit of its own, which needs an identity
-        repo.git(*quiet, "annex", "smudge", "--update", hooks=True)
-        repo.git(*quiet, "annex", "restage", hooks=True)  # else git takes some of them for edited
+    fill_in(repo)
     repo.update_refs({tree.applied_ref: at, save.keep_ref(at): at}, why="sync")
     if then is None:
         tree.journal().close()
     else:
         tree.journal().hand_over(then)
+
+
+def fill_in(repo: Repo) -> None:
+    """Have git-annex put content into unlocked files, which hold pointers after a checkout."""
+    if (repo.common_dir() / "annex").is_dir():
+        quiet = ("-c", "annex.alwayscommit=false")  # no commit of its own, which needs an identity
+        repo.git(*quiet, "annex", "smudge", "--update", hooks=True)
+        repo.git(*quiet, "annex", "restage", hooks=True)  # else git takes some of them for edited
 
 
 def recover(tree: RunTree) -> None:

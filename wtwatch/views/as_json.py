@@ -132,7 +132,13 @@ def _running(job: RunningJob) -> Document:
 
 
 def _results(results: Results) -> Document:
-    return {"ahead": results.ahead, "behind": results.behind, "conflict": results.conflict}
+    return {
+        "ahead": results.ahead,
+        "behind": results.behind,
+        "conflict": results.conflict,
+        "from_main": results.from_main,
+        "barred": list(results.barred) if results.barred else None,
+    }
 
 
 def _last_sync(done: SyncDone) -> Document:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +14,6 @@ from wtwatch.views.terminal import folded, harmless, styled
 from wtwatch.words.model import counted, lasting
 
 _INDENT = " " * 4
-
-_COMMAND = re.compile(r"(chmod|echo|git|kill|loginctl|sudo|wtwatch) ")
-"""How a way out begins that is a command."""
 
 
 def of_daemon(daemon: DaemonSnapshot, needed: bool) -> Iterator[Finding]:
@@ -67,24 +62,7 @@ def _lines_of(one: Finding, columns: int | None) -> Iterator[str]:
     yield styled(first, colour) if mark != "✓" else first.replace(mark, styled(mark, colour), 1)
     yield from more
     for hint in (one.hint or "").splitlines():
-        yield from _way(f"{_INDENT}→ {harmless(hint)}", columns)
-
-
-def _way(text: str, columns: int | None) -> list[str]:
-    """Return a way out as lines; a command that takes several can still be pasted."""
-    command = text.removeprefix(f"{_INDENT}→ ")
-    if columns is None or not (_COMMAND.match(command) and _has_plain_words(command)):
-        return folded(text, columns, f"{_INDENT}  ")
-    *some, last = folded(text, columns - 2, f"{_INDENT}  ")
-    return [*(f"{line} \\" for line in some), last]
-
-
-def _has_plain_words(command: str) -> bool:
-    """Return whether a shell sees the words that are seen: none is quoted with a blank in it."""
-    try:
-        return len(shlex.split(command)) == len(command.split())
-    except ValueError:
-        return False
+        yield from folded(f"{_INDENT}→ {harmless(hint)}", columns, f"{_INDENT}  ")
 
 
 def document(groups: Mapping[str, Iterable[Finding]]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from wtwatch.bring import steps
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.progress import Waiter, before
 from wtwatch.tree import tip
 from wtwatch.views import holdup, status
 from wtwatch.views.holdup import HoldUp
-from wtwatch.views.jobwords import needs_attention
+from wtwatch.views.jobwords import needs_attention, one_line
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, Running, Waiting, counted
 
@@ -22,7 +24,7 @@ def sentence(project: Project, job: Job) -> str:
         case Running():
             return f"It runs: wtwatch queue logs -f {number}. To stop it: wtwatch queue cancel {number}"
         case Ended() if needs_attention(job):
-            return (
+            return _lacked(project, job) + (
                 f"All that it printed: wtwatch queue logs {number}. Once more: wtwatch queue retry {number}. "
                 f"To have seen it: wtwatch ack {number}"
             )
@@ -31,6 +33,18 @@ def sentence(project: Project, job: Job) -> str:
         case Ended():
             return f"What it printed: wtwatch queue logs {number}. Once more: wtwatch queue retry {number}"
     return "It is in a state that this version of wtwatch does not know."
+
+
+def _lacked(project: Project, job: Job) -> str:
+    """Return what to do about inputs that main has, and the run tree lacks; nothing where it lacks none."""
+    lacked = steps.lacked(RunTree.of(project), job.spec.inputs)
+    if not lacked:
+        return ""
+    more = f" and {len(lacked) - 1} more" if len(lacked) > 1 else ""
+    return (
+        f"The run tree lacks {one_line(lacked[0])}{more}, which main has: wtwatch sync --from-main, then "
+        f"wtwatch queue retry {job.id}. "
+    )
 
 
 def _waits_for(project: Project, job: Job) -> str:

@@ -108,13 +108,18 @@ class FailedJob(NamedTuple):
 class Results(NamedTuple):
     """How many commits the main tree lacks, how many the run tree, and whether a merge would conflict.
 
-    ``oldest`` is when the first of those was made that the main tree lacks.
+    ``oldest`` is when the first of those was made that the main tree lacks. ``from_main`` is how many files
+    main has that the run tree lacks, ``barred`` why they cannot come, with the way out; ``asked``: they come
+    only if somebody says so.
     """
 
     ahead: int = 0
     behind: int = 0
     conflict: bool = False
     oldest: datetime | None = None
+    from_main: int = 0
+    barred: tuple[str, str] | None = None
+    asked: bool = False
 
 
 class ProjectSnapshot(NamedTuple):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.bring import steps
 from wtwatch.doors.porcelain import TreeEntry
 from wtwatch.doors.processes import serves
 from wtwatch.doors.repo import Repo
@@ -93,6 +94,8 @@ def _snapshot(
     results: Results,
 ) -> ProjectSnapshot:
     job, outlook = queue.running(), queue.outlook(results.oldest)
+    if results.from_main:
+        results = results._replace(barred=queue.unbrought())
     started = Folder.of(project.state, job.id, job.attempt).started() if job else None
     return ProjectSnapshot(
         name=project.name,
@@ -183,7 +186,14 @@ def _results(project: Project, ahead: int, behind: int) -> Results:
         from wtwatch.home import merge
 
         conflict = bool(merge.conflicts(project))
-    return Results(ahead, behind, conflict, _oldest_to_bring(project) if ahead else None)
+    return Results(
+        ahead,
+        behind,
+        conflict,
+        oldest=_oldest_to_bring(project) if ahead else None,
+        from_main=steps.lacking(RunTree.of(project)) if behind else 0,
+        asked=project.from_main == "ask",
+    )
 
 
 def _oldest_to_bring(project: Project) -> datetime | None:

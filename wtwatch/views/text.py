@@ -261,9 +261,7 @@ def _ended(job: FailedJob) -> str:
 def _home(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
     """Say what is to be merged, what a merge brings the other way, and what was backed up."""
     yield _results(project.results)
-    if project.results.behind:
-        behind = counted(project.results.behind, "commit")
-        yield _Line("", f"the main tree has {behind} that the run tree lacks; they come with a merge")
+    yield from _from_main(project.results)
     if project.backups:
         yield _Line("backups", f"{_backups(project.backups, project.backups_unseen)}: wtwatch backups list")
     if project.newer:
@@ -283,6 +281,19 @@ def _results(results: Results) -> _Line:
     if results.conflict:
         return _Line("results", f"{text}; they conflict", "red")
     return _Line("results", text)
+
+
+def _from_main(results: Results) -> Iterator[_Line]:
+    """Say what main has that the run tree lacks, when that comes, and what bars it."""
+    if not results.from_main:
+        return
+    when = "" if results.barred or results.asked else "with the next move, or now: "
+    files = counted(results.from_main, "file")
+    yield _Line("from main", f"{files} that the run tree lacks; {when}wtwatch sync --from-main")
+    if results.barred:
+        reason, hint = results.barred
+        yield _Line("", reason, "yellow")
+        yield from (_Line("", f"→ {line}") for line in hint.splitlines())
 
 
 def _daemon(daemon: DaemonSnapshot, at: datetime) -> Iterator[_Line]:

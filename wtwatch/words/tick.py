@@ -12,7 +12,8 @@ class TickOptions(NamedTuple):
     ``start_jobs``: the daemon's; ``force``: back up, then move; ``hurry``: do not wait for the bookmark to be
     still; ``ignore``: pids that do not count as busy; ``patience``: seconds to wait for another command or
     tick that works on the run tree; ``stop`` is asked during a long set-up; ``after_failure``: the last tick
-    failed, so its reason stays in sight while this one only waits for somebody.
+    failed, so its reason stays in sight while this one only waits for somebody. ``from_main``: what main has
+    and the run tree lacks is to come now.
     """
 
     start_jobs: bool = False
@@ -22,11 +23,13 @@ class TickOptions(NamedTuple):
     patience: float = 0.0
     stop: Callable[[], bool] = lambda: False
     after_failure: bool = False
+    from_main: bool = False
 
 
 class Done(NamedTuple):
     """What a tick did, and what it waits for.
 
+    ``brought`` is how many files came from main, ``unbrought`` why they did not, and the way out.
     ``again_in`` is when the next tick is due without any event, in seconds.
     """
 
@@ -40,3 +43,5 @@ class Done(NamedTuple):
     hint: str | None = None
     busy: tuple[Process, ...] = ()
     again_in: float | None = None
+    brought: int = 0
+    unbrought: tuple[str, str] | None = None

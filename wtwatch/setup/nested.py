@@ -1,0 +1,35 @@
+"""The worktrees of subdatasets that came into a run tree since it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wtwatch.doors.repo import Repo
+from wtwatch.project.config import Project
+from wtwatch.setup import worktrees
+from wtwatch.setup.init import LOCKED_FOR
+from wtwatch.setup.layout import Below, check_below, subdatasets, survey
+from wtwatch.words.model import Sha
+
+
+def complete(project: Project) -> None:
+    """Make the worktrees that the run tree lacks of subdatasets which its superdataset names by now.
+
+    Those that are not installed in the main tree stay empty, as there. Raises :class:`WtwatchError`, with
+    nothing left of what it began.
+    """
+    found = survey(project.main_tree, project.run_tree, project.code, project.bookmark, Sha(""))
+    if not found.missing:
+        return
+    commit = Repo(project.run_tree).resolve("HEAD")
+    missing = {wanted.path for wanted in found.missing}
+    for below in subdatasets(project.main_tree, commit) if commit else ():
+        if _place(project, below) in missing:
+            check_below(below, project.run_tree, project.code, project.bookmark)
+    reason = f"{LOCKED_FOR} {project.name}"
+    with worktrees.made(found, reason):
+        pass
+
+
+def _place(project: Project, below: Below) -> Path:
+    return project.run_tree / below.path
