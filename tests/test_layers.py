@@ -150,6 +150,38 @@ def test_a_plain_status_starts_without_the_slow_libraries(tmp_path: Path) -> Non
     assert answer.stdout.splitlines()[-1] == "0"
 
 
+LIGHT = (
+    "wtwatch",
+    "wtwatch.doors.claims",
+    "wtwatch.doors.gitindex",
+    "wtwatch.doors.proc",
+    "wtwatch.doors.traces",
+    "wtwatch.doors.xdg",
+    "wtwatch.tree.untouched",
+    "wtwatch.tree.walk",
+    "wtwatch.views.glance",
+    "wtwatch.views.lines",
+    "wtwatch.views.terminal",
+    "wtwatch.words.spans",
+)
+"""All that a glance loads, but for the rooms that these are in and what Python has in itself."""
+
+
+def test_a_glance_loads_nothing_but_what_it_is_made_of() -> None:
+    asked = (
+        "import os; before = set(sys.modules); import wtwatch.views.glance\n"
+        "print(*(one for one in sys.modules if one not in before and one not in sys.builtin_module_names))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-P", "-S", "-c", f"import sys; sys.path.append({str(PACKAGE.parent)!r}); {asked}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rooms = {f"wtwatch.{room}" for room in FLOOR}
+    assert set(answer.stdout.split()) - rooms <= {*LIGHT, "__future__", "fcntl", "struct", "_struct"}
+
+
 def test_only_the_command_line_prints() -> None:
     for module, file in modules().items():
         calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))

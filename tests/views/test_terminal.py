@@ -68,6 +68,14 @@ def test_no_control_character_of_others_reaches_a_terminal(monkeypatch: pytest.M
         assert "a\\u001b]0;title\\u0007b\\u001b[2Jc\\u000dd\\u009be\\u007ff\\u202eg" in left
 
 
+@pytest.mark.parametrize("text", ["\x1b[31;1Hm", "\x1b[\x1b[0m1m", "\x1b[3\x1b[0m1m", "\x1b[38m", "\x1bc"])
+def test_what_only_looks_like_a_colour_of_ours_is_named(text: str) -> None:
+    assert "\\u001b" in terminal.harmless(text)
+    ours = "\x1b[31;1ma\x1b[0m\tü\n\x1b[36mb\x1b[0m"
+    assert terminal.harmless(ours) == ours
+    assert terminal.harmless(text + ours).endswith(ours)
+
+
 def test_a_pipe_gets_what_is_there_and_json_stays_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.say("a\x1b[2J\r")
     assert capsys.readouterr().out == "a\x1b[2J\r\n"

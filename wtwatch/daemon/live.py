@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from math import inf
 from pathlib import Path
@@ -23,8 +24,9 @@ from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import codetree
-from wtwatch.views import keeping
+from wtwatch.views import glance, keeping
 from wtwatch.views.kept import file_of
+from wtwatch.views.snapshot import DaemonSnapshot
 from wtwatch.views.text import short_words
 from wtwatch.words.errors import WtwatchError
 
@@ -49,6 +51,7 @@ class Live:
         self._writing = threading.Lock()
         self._lines: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._ended = False
+        self._told: glance.Left | None = None
         with suppress(OSError):  # then nobody sees a beat but that of the daemon's own file
             _make(self.folder)
 
@@ -74,16 +77,38 @@ class Live:
             return None
 
     def _look(self, project: Project) -> float | None:
-        shown, kept = keeping.keep(project, os.getpid())
-        self._tell_prompts(project, short_words(shown))
-        file = file_of(project.name)
-        if kept is None:
+        seen = keeping.keep(project, os.getpid())
+        self._tell_prompts(project, short_words(seen.shown))
+        file, passing = file_of(project.name), Path(glance.file_of(project.name))
+        if seen.glance is None:
+            passing.unlink(missing_ok=True)
+        if seen.kept is None:
             file.unlink(missing_ok=True)
             self._again[project.name] = time.monotonic() + AGAIN
             return AGAIN
         self._again.pop(project.name, None)
-        _write_whole(file, kept.text())
+        _write_whole(file, seen.kept.text())
+        if seen.glance is not None:
+            _write_whole(passing, glance.written(seen.glance))
+        if seen.racy:
+            self._found.pop(project.name, None)
+            return CALM
         return None
+
+    def tell_of(
+        self, projects: Iterable[Project], registry: list[int] | None, daemon: DaemonSnapshot
+    ) -> None:
+        """Say which projects there are and how the daemon is; see :func:`keeping.listed`."""
+        left = keeping.listed(projects, registry, daemon)
+        if left == self._told:
+            return
+        self._told = left
+        file = self.folder / glance.PROJECTS
+        with suppress(OSError):  # then nobody takes a glance
+            if left is None:
+                file.unlink(missing_ok=True)
+            else:
+                _write_whole(file, glance.written(left))
 
     def _tell_prompts(self, project: Project, words: str) -> None:
         with self._writing:
@@ -104,6 +129,7 @@ class Live:
         self._again.pop(name, None)
         with suppress(OSError):
             file_of(name).unlink(missing_ok=True)
+            Path(glance.file_of(name)).unlink(missing_ok=True)
             with self._writing:
                 if self._lines.pop(name, None):
                     self._write_lines()
@@ -160,10 +186,10 @@ def _paths(project: Project) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(path) for tree in trees for path in (tree, tree.resolve())))
 
 
-def _write_whole(file: Path, text: str) -> None:
+def _write_whole(file: Path, text: str | bytes) -> None:
     """Leave the old file or the new one, but not after a power cut, after which nobody believes it."""
     draft = file.with_name(f".{file.name}")
-    draft.write_text(text, encoding="utf-8", errors="surrogateescape")
+    draft.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
     draft.replace(file)
 
 

@@ -26,14 +26,15 @@ from wtwatch.daemon.places import Places
 from wtwatch.daemon.pool import Pool
 from wtwatch.daemon.ticks import LOOK, SILENCE, SWEEP, ProjectTicks
 from wtwatch.daemon.upgrade import Upgrade
-from wtwatch.doors import notify
+from wtwatch.doors import notify, traces
 from wtwatch.doors.clock import instant
 from wtwatch.doors.files import claim
 from wtwatch.project import config, listing, registry
 from wtwatch.project.config import Project
 from wtwatch.views import status
+from wtwatch.views.snapshot import DaemonSnapshot
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import counted, now, stamp
+from wtwatch.words.model import counted, moment, now, stamp
 
 GRACE = 20.0
 """Seconds that a tick may still take when the daemon has to stop."""
@@ -62,6 +63,8 @@ class Daemon:
         self._skipped: set[str] = set()
         self._unread: dict[str, Path] = {}
         self._unknown_told: dict[str, object] = {}
+        self._all_well = False
+        self._listed: tuple[list[int] | None, tuple[Project, ...]] = (None, ())
 
     def run(self) -> bool:
         """Watch until told to stop by SIGTERM or SIGINT.
@@ -151,7 +154,9 @@ class Daemon:
 
     def _reload(self, watch: Watch) -> None:
         """Take up what was registered, drop what was forgotten, and see to the watches."""
+        registry = traces.stamp(str(listing.registry_file()))
         wanted = self._projects()
+        self._listed = (registry, tuple(wanted.values())) if self._all_well else (None, ())
         for name in list(self._ticks):
             if wanted.get(name) != self._ticks[name].project:
                 self._drop(name)
@@ -166,6 +171,7 @@ class Daemon:
         for project in fresh:  # after the watches are up, so that no move falls in between
             self._pool.add(self._ticks[project.name])
         self._publish(watch)
+        self._tell_of(watch)
 
     def _drop(self, name: str) -> None:
         one = self._ticks.pop(name)
@@ -175,6 +181,7 @@ class Daemon:
 
     def _projects(self) -> dict[str, Project]:
         found = {}
+        self._all_well = False
         try:
             listed = listing.registered()
         except WtwatchError as error:
@@ -194,6 +201,7 @@ class Daemon:
             self._skipped.discard(name)
             self._warn_of(project)
             found[name] = project
+        self._all_well = len(found) == len(listed)
         return found
 
     def _load(self, state: Path) -> Project:
@@ -239,6 +247,7 @@ class Daemon:
             return
         if facts != self._told:
             notify.status(f"{counted(len(self._ticks), 'project')}, {watch.mode}, {watch.watches} watches")
+            self._tell_of(watch)
         self._told, self._beat = facts, time.monotonic()
         text = json.dumps(
             {
@@ -253,6 +262,22 @@ class Daemon:
         ).encode()
         os.pwrite(self._lock, text, 0)
         os.ftruncate(self._lock, len(text))
+
+    def _tell_of(self, watch: Watch) -> None:
+        """Say what a glance shows of this daemon, and of which projects."""
+        registry, projects = self._listed
+        since, stuck = moment(self._since), self._stuck
+        of_itself = DaemonSnapshot(
+            running=True,
+            pid=os.getpid(),
+            since=since,
+            mode=watch.mode,
+            watches=watch.watches,
+            version=__version__,
+            stuck=stuck,
+            why=watch.why,
+        )
+        self._live.tell_of(projects, registry, of_itself)
 
     def _stop(self) -> None:
         self._live.end()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from wtwatch.doors.claims import claim as claim  # noqa: PLC0414 - part of what this door offers
+from wtwatch.doors.claims import holder as holder  # noqa: PLC0414
 from wtwatch.doors.processes import holding
 from wtwatch.words.errors import Busy
 
@@ -75,16 +76,6 @@ def scratch_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
         yield Path(name)
 
 
-def user_folder(variable: str, default: str) -> Path:
-    """Return a folder of the user's, ``default`` below home unless ``variable`` names another.
-
-    As the XDG Base Directory Specification has it: a path that is not absolute counts as none. In our own
-    words, since platformdirs takes a tenth of the time that a status has.
-    """
-    named = os.environ.get(variable, "")
-    return Path(named) if named.startswith("/") else Path.home() / default
-
-
 def bell_in(common: Path) -> Path:
     """Return the file that hooks and commands touch so that the daemon looks at a code repository.
 
@@ -130,34 +121,3 @@ def _flock(handle: int, lock: Path, wait: float, what: str) -> None:
                     holders,
                 ) from None
             time.sleep(0.01)
-
-
-def claim(path: Path) -> int | None:
-    """Become the single holder of ``path`` for the life of this process; ``None`` if another holds it.
-
-    A record lock (fcntl(2)), so :func:`holder` can ask for its owner without taking it. The descriptor
-    that is returned must stay open, and the file must not be opened and closed elsewhere in this process.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
-
-
-def holder(path: Path) -> int | None:
-    """Return the pid that holds ``path`` by :func:`claim`, or ``None``; takes nothing itself."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        # struct flock of Linux on 64-bit machines: type, whence, start, length, pid
-        question = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        answer = struct.unpack("hhqqi4x", fcntl.fcntl(handle, fcntl.F_GETLK, question))
-    finally:
-        os.close(handle)
-    return None if answer[0] == fcntl.F_UNLCK else int(answer[4])

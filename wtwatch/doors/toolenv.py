@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from wtwatch.doors.files import user_folder
+from wtwatch.doors.xdg import state_folder
 
 # Where git looks for its settings and how it reaches remotes: the user's own, and not tied to a repository.
 _KEPT = re.compile(
@@ -77,7 +77,7 @@ def own_tools() -> Path:
     And nothing else: with the whole folder on PATH, jobs would find wtwatch's own Python in it. Made when it
     is asked for first; where that is impossible, the whole folder is returned.
     """
-    place = user_folder("XDG_STATE_HOME", ".local/state") / "wtwatch" / _own_name(own_folder())
+    place = Path(state_folder()) / _own_name(own_folder())
     return place if _ready(place) else own_folder()
 
 

@@ -1,13 +1,13 @@
 """The settings of a project: TOML on disk, a frozen Project in memory."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 import tomli
 
-from wtwatch.doors.files import user_folder, write_whole
+from wtwatch.doors import xdg
+from wtwatch.doors.files import write_whole
 from wtwatch.words.errors import UsageError
 from wtwatch.words.versioned import More, given, taken
 
@@ -234,21 +234,21 @@ def check_text(project: Project) -> None:
 
 def host() -> str:
     """Return the name of this machine, as a project's owner host has it."""
-    return os.uname().nodename
+    return xdg.host()
 
 
 def _state() -> Path:
-    return user_folder("XDG_STATE_HOME", ".local/state") / "wtwatch"
+    return Path(xdg.state_folder())
 
 
 def daemon_file() -> Path:
     """Return the file that this host's daemon holds locked while it runs (its facts are in it, as JSON)."""
-    return _state() / f"daemon-{host()}.json"
+    return Path(xdg.daemon_file())
 
 
 def live_folder() -> Path:
     """Return the folder, or the link to it, of what this host's daemon keeps up to date while it runs."""
-    return _state() / f"live-{host()}"
+    return Path(xdg.live_folder())
 
 
 def prompt_file() -> Path:
@@ -258,7 +258,7 @@ def prompt_file() -> Path:
 
 def unit_file() -> Path:
     """Return where the systemd user unit of the daemon is, or would be installed."""
-    return user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user" / UNIT
+    return Path(xdg.user_folder("XDG_CONFIG_HOME", ".config")) / "systemd" / "user" / UNIT
 
 
 def failure_file() -> Path:

@@ -7,14 +7,15 @@ from typing import Any
 
 import tomli
 
-from wtwatch.doors.files import held, user_folder, write_whole
+from wtwatch.doors import xdg
+from wtwatch.doors.files import held, write_whole
 from wtwatch.project.config import VERSION
 from wtwatch.words.errors import UsageError
 
 
 def registry_file() -> Path:
     """Return the file that lists all projects of this user."""
-    return user_folder("XDG_CONFIG_HOME", ".config") / "wtwatch" / "projects.toml"
+    return Path(xdg.registry_file())
 
 
 def registered() -> dict[str, Path]:

@@ -11,13 +11,15 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from wtwatch.doors import proc, processes
 from wtwatch.doors.proc import view
-from wtwatch.project.tree import RunTree
-from wtwatch.tree.walk import SHELLS, TOOLS, Folder, Walk, talks
+from wtwatch.tree.walk import SHELLS, Folder, Walk, existing_folder, name_of, paths_in, said_by, ways
 from wtwatch.words.model import Process
+
+if TYPE_CHECKING:  # else a glance would load what reads settings
+    from wtwatch.project.tree import RunTree
 
 # options of a shell at its prompt that are followed by a word of their own (bash(1), zsh(1), fish(1))
 _TAKE_A_WORD = frozenset(("--init-file", "--rcfile", "--init-command", "-C", "-o", "+o", "-O", "+O"))
@@ -31,8 +33,6 @@ _GIT_TAKES_A_WORD = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namesp
 _RUNS = frozenset(("run", "rerun", "containers-run"))
 _WAITS = frozenset(("wait", "logs"))
 _PASSING_ON = frozenset(("cat", "grep", "head", "tee", "ts", "wc"))
-_IN_A_SCRIPT = re.compile(r"""'[^']*'|"[^"]*"|[^\s'"=;|&()<>]+""")
-_LONGEST = 1000  # words of a command line that are looked at
 
 
 def working_in(tree: RunTree, ignore: Collection[int] = ()) -> list[Process]:
@@ -50,29 +50,29 @@ def working_in_each(trees: Sequence[RunTree], walk: Walk | None = None) -> list[
 
     ``walk`` is one that was made just now.
     """
-    places = {tree.path: place for tree in trees if (place := _Place.of(tree.path))}
-    seen = walk or Walk(folders_of(trees))
-    users = {folder: set(pids) for folder, pids in seen.users.items()}
-    for pid in seen.talking:
-        for folder in _named_by(pid, frozenset(users)):
-            users[folder].add(pid)
-    everybody = set().union(*users.values())
+    places = [(place.folder if place else None, tree.project.passive) for tree, place in _places(trees)]
+    return at_work(places, walk or Walk(folders_of(trees)))
+
+
+def at_work(places: Sequence[tuple[Folder | None, Collection[str]]], walk: Walk) -> list[list[Process]]:
+    """Return who is busy in each of several folders, of those that a walk found; see :func:`working_in`.
+
+    Each folder comes with the names of programs that are passive there.
+    """
+    everybody = set().union(*walk.users.values())
     if not everybody:  # as nearly always
-        return [[] for _ in trees]
+        return [[] for _ in places]
     waiting = _waiting_for_the_queue(everybody)
-    inside = [users[place.folder] if (place := places.get(tree.path)) else set() for tree in trees]
-    return [_at_work(pids, waiting, tree.project.passive) for tree, pids in zip(trees, inside, strict=True)]
+    return [_at_work(walk.users[folder] if folder else (), waiting, passive) for folder, passive in places]
+
+
+def _places(trees: Iterable[RunTree]) -> list[tuple[RunTree, _Place | None]]:
+    return [(tree, _Place.of(tree.path)) for tree in trees]
 
 
 def folders_of(trees: Iterable[RunTree]) -> set[Folder]:
     """Return the folders of those run trees that are there, for a :class:`Walk`."""
-    return {place.folder for tree in trees if (place := _Place.of(tree.path))}
-
-
-def _named_by(pid: int, wanted: frozenset[Folder]) -> set[Folder]:
-    """Return which of the ``wanted`` folders a tool works in by what its command line says."""
-    ways = (way for path in _said_by(pid) for way in _ways(pid, path))
-    return {folder for way in ways for folder in wanted & proc.folders_above(_existing_folder(way))}
+    return {place.folder for _, place in _places(trees) if place}
 
 
 def working_under(folder: Path, passive: Collection[str] = (), ignore: Collection[int] = ()) -> list[Process]:
@@ -122,7 +122,7 @@ def _described(pids: Iterable[int]) -> list[Process]:
 
 def _is_datalad_run(pid: int) -> bool:
     said = proc.words(pid) if proc.says(pid, b"datalad") else []
-    at = next((at for at, word in enumerate(said) if _name(word) == "datalad"), None)
+    at = next((at for at, word in enumerate(said) if name_of(word) == "datalad"), None)
     return at is not None and bool(_RUNS & set(said[at + 1 :]))
 
 
@@ -133,7 +133,7 @@ def _datasets(pid: int) -> Iterator[str]:
         if word in ("-d", "--dataset"):
             yield then
         elif word.startswith(("-d", "--dataset=")):
-            yield from _paths(word)
+            yield from paths_in(word)
 
 
 class _Place:
@@ -162,11 +162,11 @@ class _Place:
         return proc.lies_in(view(pid), self.folder)
 
     def is_named_by(self, pid: int) -> bool:
-        return any(self.holds(pid, path) for path in _said_by(pid))
+        return any(self.holds(pid, path) for path in said_by(pid))
 
     def holds(self, pid: int, path: str) -> bool:
         """Return whether a path, as ``pid`` sees it, is here or would be."""
-        return any(proc.lies_in(_existing_folder(way), self.folder) for way in _ways(pid, path))
+        return any(proc.lies_in(existing_folder(way), self.folder) for way in ways(pid, path))
 
     def _holds_file(self, pid: int, file: str) -> bool:
         """Return whether an open file is here: the kernel names it in our view, or in that of ``pid``."""
@@ -176,47 +176,6 @@ class _Place:
         if self._known[above] or not proc.has_own_mounts(pid):
             return self._known[above]
         return proc.lies_in(view(pid, above), self.folder)
-
-
-def _said_by(pid: int) -> Iterator[str]:
-    """Yield what may be a path on the command line of a tool, or of a shell that runs one."""
-    if not talks(pid):  # as nearly all
-        return
-    said = proc.words(pid)[:_LONGEST]
-    if said and _name(said[0]).lstrip("-") in SHELLS:  # a script may be in one of its words
-        said = [part.strip("'\"") for word in said for part in _IN_A_SCRIPT.findall(word)]
-    at = next((at for at, word in enumerate(said) if os.fsencode(_name(word)) in TOOLS), None)
-    for word in said[at + 1 :] if at is not None else ():
-        yield from _paths(word)
-
-
-def _ways(pid: int, path: str) -> Iterator[str]:
-    """Yield where a path leads as ``pid`` sees it: in our view, and in its own if that is another."""
-    if path.startswith("/"):
-        yield path
-    if not path.startswith("/") or proc.has_own_mounts(pid):
-        yield view(pid, path)
-
-
-def _existing_folder(path: str) -> str:
-    """Return the nearest folder above a path, or that itself if it is one."""
-    while not os.path.isdir(path) and path not in ("", "/"):  # noqa: PTH112
-        path = os.path.dirname(path)  # noqa: PTH120
-    return path
-
-
-def _paths(word: str) -> Iterator[str]:
-    """Yield what may be a path in a word of a command line: ``RUN``, ``-dRUN``, ``--git-dir=RUN/.git``."""
-    if word.startswith("--"):
-        word = word.partition("=")[2]
-    elif word.startswith("-"):
-        word = word[2:]
-    if word:
-        yield word
-
-
-def _name(word: str) -> str:
-    return word.rpartition("/")[2]
 
 
 def _waiting_for_the_queue(inside: Iterable[int]) -> set[int]:
@@ -243,10 +202,10 @@ def _waits(said: list[str]) -> bool:
 
 def _is_wtwatch(said: list[str]) -> bool:
     """Return whether a command line is that of wtwatch, which does in a tree nothing without its lock."""
-    if said and _INTERPRETER.fullmatch(_name(said[0])):
+    if said and _INTERPRETER.fullmatch(name_of(said[0])):
         words = [word for word in said[1:] if not word.startswith("-")]
-        return bool(words) and _name(words[0]) == "wtwatch"
-    return bool(said) and _name(said[0]) == "wtwatch"
+        return bool(words) and name_of(words[0]) == "wtwatch"
+    return bool(said) and name_of(said[0]) == "wtwatch"
 
 
 def _is_passive(process: Process, passive: Collection[str]) -> bool:
@@ -275,9 +234,9 @@ def _script(pid: int, said: list[str]) -> str | None:
 
     Of one that begins with ``#!/usr/bin/env`` the kernel has the interpreter's name alone.
     """
-    if len(said) < 2 or not _INTERPRETER.fullmatch(_name(said[0])):
+    if len(said) < 2 or not _INTERPRETER.fullmatch(name_of(said[0])):
         return None
-    return _name(said[1]) if os.path.isfile(view(pid, said[1])) else None  # noqa: PTH113
+    return name_of(said[1]) if os.path.isfile(view(pid, said[1])) else None  # noqa: PTH113
 
 
 def _runs_a_script(pid: int, name: str, said: list[str]) -> bool:

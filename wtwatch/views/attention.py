@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from wtwatch import __version__
+from wtwatch.views.glance import SILENT as SILENT  # noqa: PLC0414 - one bound for both
 from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, Snapshot
 from wtwatch.words.model import Freshness, ago, counted, lasting
-
-SILENT = 12.0
-"""Seconds after which a daemon that said nothing of itself counts as stopped; 0.1.0 did so every 10."""
 
 
 def reasons(snapshot: Snapshot, at: datetime) -> list[str]:

@@ -5,15 +5,13 @@ at in some 100 µs, without any program. No `from __future__ import annotations`
 :mod:`wtwatch.words.model`.
 """
 
-import os
-import stat
 import time
 from typing import Any, NamedTuple
 
+from wtwatch.doors import traces
+
 RACY = 50_000_000
 """Nanoseconds within which a file may change twice without a trace in its times (racy-git of git)."""
-
-_MUCH = 65536
 
 
 class Ground(NamedTuple):
@@ -30,43 +28,9 @@ class Ground(NamedTuple):
 
     def look(self) -> list[Any]:
         """Return what is found there now, in a form that JSON keeps."""
-        return [
-            *(_text(path) for path in self.texts),
-            *(_names(path) for path in self.listings),
-            *(_stamp(path) for path in self.stamps),
-        ]
+        return traces.look(*self)
 
     def is_racy(self) -> bool:
         """Return whether something changed so lately that it could change again without being found out."""
-        times = [stamp[3] for path in self.stamps if (stamp := _stamp(path))]
+        times = [stamp[3] for path in self.stamps if (stamp := traces.stamp(path))]
         return max(times, default=0) > time.time_ns() - RACY
-
-
-def _text(path: str) -> str | None:
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        return os.read(handle, _MUCH).decode("latin-1")
-    except OSError:  # a folder
-        return None
-    finally:
-        os.close(handle)
-
-
-def _names(path: str) -> list[str] | None:
-    try:
-        return sorted(os.listdir(path))  # noqa: PTH208 - names alone
-    except OSError:
-        return None
-
-
-def _stamp(path: str) -> list[int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - half the cost
-    except OSError:
-        return None
-    if stat.S_ISDIR(found.st_mode):
-        return [found.st_dev, found.st_ino, 0, 0]
-    return [found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns]

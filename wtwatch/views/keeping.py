@@ -6,8 +6,13 @@ tells of: then everybody looks anew.
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from wtwatch import __version__
 from wtwatch.doors import jj, refs
 from wtwatch.doors.clock import instant
 from wtwatch.doors.repo import Repo
@@ -15,12 +20,16 @@ from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.tree import codetree
-from wtwatch.views import status
-from wtwatch.views.ground import Ground
+from wtwatch.tree import codetree, untouched
+from wtwatch.views import attention, status, text
+from wtwatch.views.ground import RACY, Ground
 from wtwatch.views.kept import Kept
-from wtwatch.views.snapshot import ProjectSnapshot, Standpoint
-from wtwatch.words.model import Freshness
+from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, Snapshot, Standpoint
+from wtwatch.views.terminal import harmless
+from wtwatch.words.model import Freshness, now
+
+if TYPE_CHECKING:
+    from wtwatch.views.glance import Left
 
 
 def ground_of(project: Project) -> Ground:
@@ -66,17 +75,84 @@ def _paths(found: tuple[Path, ...]) -> tuple[str, ...]:
     return tuple(map(str, found))
 
 
-def keep(project: Project, watch: int) -> tuple[ProjectSnapshot, Kept | None]:
-    """Look at a project, and return that to be kept, ``None`` where it must not be; ``watch``: the daemon.
+class Keeping(NamedTuple):
+    """A project as it was ``shown``, what is to be ``kept`` of that, and what a ``glance`` may show.
+
+    ``racy``: its files changed so lately that a glance has to wait until they could not do so unseen.
+    """
+
+    shown: ProjectSnapshot
+    kept: Kept | None = None
+    glance: Left | None = None
+    racy: bool = False
+
+
+def keep(project: Project, watch: int) -> Keeping:
+    """Look at a project, and at what must be so for that to be kept; ``watch``: the daemon.
 
     Raises :class:`WtwatchError`.
     """
-    if not codetree.is_present(RunTree.of(project)):
-        return status.describe(project, watch), None
+    tree = RunTree.of(project)
+    if not codetree.is_present(tree):
+        return Keeping(status.describe(project, watch))
     ground, at = ground_of(project), instant()
-    found, racy = ground.look(), ground.is_racy()
+    found, racy, files = ground.look(), ground.is_racy(), _files(tree)
     seen = status.see(project, watch)
     shown = seen.project
     sure = shown.standpoint == Standpoint(Freshness.FRESH) and not (seen.waits or shown.edited)
-    same = not racy and ground.look() == found
-    return shown, Kept(shown, seen.noted, at, ground, found) if sure and same else None
+    if racy or not sure or ground.look() != found:
+        return Keeping(shown)
+    kept = Kept(shown, seen.noted, at, ground, found)
+    if files is None or _files(tree) != files:
+        return Keeping(shown, kept)
+    if untouched.newest(files) > time.time_ns() - RACY:
+        return Keeping(shown, kept, racy=True)
+    return Keeping(shown, kept, _glance(project, kept, files))
+
+
+def _files(tree: RunTree) -> untouched.Left | None:
+    """Return the files of code, and how they stand."""
+    code = Repo(tree.code_path)
+    width = len(code.detached_at() or "") // 2
+    return untouched.look(str(tree.code_path), str(code.git_dir() / "index"), width)
+
+
+def _glance(project: Project, kept: Kept, files: untouched.Left) -> Left | None:
+    """Return what a glance shows: of a project where nothing runs, nor is about to start."""
+    shown, noted, at = kept.project._replace(busy=()), kept.noted, now()
+    queue = shown.queue
+    if shown.running or shown.batch or noted.job or noted.by_hand or queue.settling or queue.lost:
+        return None
+    lines = [line.parts() for line in text.lines(shown, at)]
+    daemon = DaemonSnapshot(running=True, pid=os.getpid(), version=__version__)
+    reasons = attention.reasons(Snapshot(daemon, (shown,)), at)
+    said = [shown.name, str(shown.path), *reasons, *(line[1] for line in lines)]
+    if any(harmless(words) != words for words in said):
+        return None
+    return {
+        "name": shown.name,
+        "place": str(shown.path),
+        "run_tree": str(project.run_tree),
+        "lock": os.path.realpath(noted.lock),
+        "passive": project.passive,
+        "ground": tuple(kept.ground),
+        "found": kept.found,
+        "files": files,
+        "lines": lines,
+        "reasons": reasons,
+    }
+
+
+def listed(projects: Iterable[Project], registry: list[int] | None, daemon: DaemonSnapshot) -> Left | None:
+    """Return what a glance has to know of all ``projects`` and of the ``daemon``.
+
+    ``None`` if not all is well with them. ``registry``: their list, as it was before it was read.
+    """
+    if registry is None or daemon.stuck:
+        return None
+    trees = [
+        (one.name, tuple({os.path.realpath(tree) for tree in (one.main_tree, one.run_tree)}))
+        for one in projects
+    ]
+    lines = [line.parts() for line in text.daemon_lines(daemon)]
+    return {"pid": daemon.pid, "registry": registry, "trees": trees, "lines": lines}

@@ -18,7 +18,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.busy import folders_of, working_in_each
 from wtwatch.tree.walk import Walk
-from wtwatch.views import attention
+from wtwatch.views import attention, glance
 from wtwatch.views.holders import holders
 from wtwatch.views.kept import Kept
 from wtwatch.views.snapshot import BrokenProject, DaemonSnapshot, ProjectSnapshot, Snapshot
@@ -67,13 +67,15 @@ def _left(projects: Iterable[Project], watch: DaemonSnapshot) -> dict[str, Proje
     locks = [os.path.realpath(tree.lock) for tree in trees]
     walk = Walk(folders_of(trees), locks)  # before any git of ours works there
     everybody = working_in_each(trees, walk)
-    edited = _edited([tree.code_path for tree in trees])
+    unknown = [project for project, _ in kept if not glance.is_unedited(project.name)]
+    asked = _edited([project.run_code for project in unknown])
+    edited = {project.name for project, is_so in zip(unknown, asked, strict=True) if is_so}
     return {
         project.name: _up_to_date(
             one, [who for who in busy if not _is_of(who, watch)], watch, lock in walk.opened
         )
-        for (project, one), busy, lock, touched in zip(kept, everybody, locks, edited, strict=True)
-        if not touched
+        for (project, one), busy, lock in zip(kept, everybody, locks, strict=True)
+        if project.name not in edited
     }
 
 

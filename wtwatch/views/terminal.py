@@ -1,16 +1,19 @@
 """Words out: on stdout what was asked for, on stderr trouble; with colour on terminals alone.
 
-Without click, which a status does not wait for.
+Without click, which a status does not wait for, and at first with nothing but what Python has loaded at its
+start, for which a glance does not wait either.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
-from typing import TextIO
 
-from wtwatch.words.errors import WtwatchError
+TYPE_CHECKING = False  # see wtwatch.doors.proc
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from wtwatch.words.errors import WtwatchError
 
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}  # ECMA-48, "select graphic rendition"
 
@@ -46,8 +49,10 @@ def folded(text: str, columns: int | None, indent: str = "") -> list[str]:
     """
     if columns is None or len(text) <= columns:
         return [text]
-    lines, line = [], ""
-    for chunk in re.findall(r"\s*\S+", text):  # a word with the blanks before it
+    lines, line, at = [], "", 0
+    for word in text.split():
+        end = text.index(word, at) + len(word)
+        chunk, at = text[at:end], end  # a word with the blanks before it
         if line and len(line + chunk) > columns:
             lines.append(line)
             line = indent + chunk.lstrip()
@@ -66,10 +71,11 @@ def styled(text: str, colour: str | None = None, bold: bool = False, on: TextIO 
     return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if codes else text
 
 
-_OWN = re.compile(r"(\x1b\[(?:0|1|3[1-6](?:;1)?)m)")
-"""What :func:`styled` writes."""
+_CODES = ("0", "1", *(f"3{colour}{bold}" for colour in range(1, 7) for bold in ("", ";1")))
+_OWN = r"(\x1b\[(?:0|1|3[1-6](?:;1)?)m)"
+"""What :func:`styled` writes, as a regular expression."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 """What does something to a terminal, or turns the order of letters (Unicode's bidirectional controls)."""
 
 
@@ -79,8 +85,15 @@ def harmless(text: str) -> str:
     Subjects of commits, names of files and of processes, and what a tool said may hold any. They are named as
     JSON does it, so a document of JSON stays the same document.
     """
-    parts = _OWN.split(text)
-    parts[::2] = [_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", part) for part in parts[::2]]
+    bare = text
+    for allowed in ("\n", "\t", *(f"\x1b[{code}m" for code in _CODES)):
+        bare = bare.replace(allowed, " ")
+    if bare.isprintable():  # as nearly always
+        return text
+    import re  # for which a glance does not wait
+
+    parts = re.split(_OWN, text)
+    parts[::2] = [re.sub(_CONTROL, lambda found: f"\\u{ord(found[0]):04x}", part) for part in parts[::2]]
     return "".join(parts)
 
 

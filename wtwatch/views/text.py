@@ -12,8 +12,10 @@ from wtwatch.queue.prospects import Upcoming
 from wtwatch.views import attention, quick
 from wtwatch.views.as_json import document
 from wtwatch.views.jobwords import one_line
+from wtwatch.views.lines import AGO, Line
+from wtwatch.views.lines import screen as drawn_on
 from wtwatch.views.snapshot import DaemonSnapshot, FailedJob, Holder, ProjectSnapshot, Results, Snapshot
-from wtwatch.views.terminal import folded, say, styled, width
+from wtwatch.views.terminal import say, width
 from wtwatch.words.model import EnvironmentState, Freshness, Verdict, ago, counted, lasting, now
 
 _COLOURS = {
@@ -27,9 +29,6 @@ _ENVIRONMENTS: dict[EnvironmentState, tuple[str, str | None]] = {
     EnvironmentState.OK: ("✓ ok", "green"),
     EnvironmentState.NONE: ("none to look after", None),
 }
-_MARGIN = " " * 15
-"""What is before the text of each line: a label of up to 12 letters, between blanks."""
-
 _COMMAND = 40
 """Letters of a command by hand that are shown."""
 
@@ -86,58 +85,30 @@ def screen(snapshot: Snapshot, reasons: list[str], at: datetime, columns: int | 
 
     ``columns``: how wide a line may be, by default as wide as the terminal is, or 80.
     """
-    wide = columns or width() or 80
     if not snapshot.projects and not snapshot.broken:
         yield "No projects yet. In the main tree of a superdataset: wtwatch init"
-    for project in snapshot.projects:
-        yield from _project(project, at, wide)
-        yield ""
-    for line in _daemon(snapshot.daemon, at):
-        yield from line.shown(wide)
-    if reasons:
-        yield ""
-        yield styled("Needs you:", "red", bold=True)
-        for reason in reasons:
-            yield from folded(f"  • {reason}", wide, indent="    ")
+    shown = ((one.name, str(one.path), lines(one, at)) for one in snapshot.projects)
+    wide = columns or width() or 80
+    yield from drawn_on(shown, daemon_lines(snapshot.daemon), reasons, wide, at.timestamp())
 
 
-class _Line:
-    """A line of the screen before it is broken; below its label, those that go on have none."""
-
-    def __init__(self, label: str, text: str, colour: str | None = None, cut: bool = False) -> None:
-        self.label, self.text, self.colour, self.cut = label, text, colour, cut
-
-    def shown(self, columns: int) -> Iterator[str]:
-        """Yield it as lines of at most so many columns; as one if it may be cut."""
-        whole = f"  {self.label:<12} {self.text}"
-        if self.cut and len(whole) > columns:
-            whole = whole[: columns - 1].rstrip() + "…"
-        first, *more = folded(whole, columns, indent=_MARGIN)
-        start = first[: len(_MARGIN)]
-        yield start + styled(first[len(start) :], self.colour)
-        yield from (_MARGIN + styled(line[len(_MARGIN) :], self.colour) for line in more)
-
-
-def _project(project: ProjectSnapshot, at: datetime, columns: int) -> Iterator[str]:
-    first, *more = folded(f"{project.name}  {project.path}", columns, indent="  ")
-    yield styled(first[: len(project.name)], bold=True) + first[len(project.name) :]
-    yield from more
+def lines(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
+    """Yield the lines of a project below its name; what they say of the moment ``at`` is in :class:`Line`."""
     for part in (_code, _work, _queue, _failures, _home):
-        for line in part(project, at):
-            yield from line.shown(columns)
+        yield from part(project, at)
 
 
-def _code(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+def _code(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     """Say where code stands, and why it does not move."""
     freshness, reason, hint = project.standpoint
-    yield _Line("bookmark", f"{project.bookmark} → {_tip(project)}")
-    yield _Line("run tree", _freshness(project, at), _COLOURS[freshness])
-    yield _Line("", str(project.run_tree))
+    yield Line("bookmark", f"{project.bookmark} → {_tip(project)}")
+    yield _freshness(project)
+    yield Line("", str(project.run_tree))
     if reason:
-        yield _Line("", reason, _COLOURS[freshness])
-    yield from (_Line("", f"→ {line}") for line in (hint or "").splitlines())
+        yield Line("", reason, _COLOURS[freshness])
+    yield from (Line("", f"→ {line}") for line in (hint or "").splitlines())
     if project.edited:
-        yield _Line("", "its code has edits; they are backed up before a move", "yellow")
+        yield Line("", "its code has edits; they are backed up before a move", "yellow")
     yield _environment(project.environment)
     yield _pointer(project)
 
@@ -148,44 +119,44 @@ def _tip(project: ProjectSnapshot) -> str:
     return f"{project.tip[:10]} {one_line(project.subject or '') or '(no description)'}"
 
 
-def _freshness(project: ProjectSnapshot, at: datetime) -> str:
+def _freshness(project: ProjectSnapshot) -> Line:
     word, last = project.standpoint.freshness, project.last_sync
-    text = f"{_MARKS[word]} {word.value}"
-    if word is Freshness.FRESH:
-        return text + (f", moved {ago(last.at, at)} ago in {last.seconds:.2f} s" if last else "")
-    if project.applied is None:
-        return text
-    place = "at the tip" if project.applied == project.tip else f"at {project.applied[:10]}"
-    return f"{text}, {'last ' if word is Freshness.MISSING else ''}{place}"
+    text, since = f"{_MARKS[word]} {word.value}", None
+    if word is Freshness.FRESH and last:
+        text, since = f"{text}, moved {AGO} ago in {last.seconds:.2f} s", last.at.timestamp()
+    elif word is not Freshness.FRESH and project.applied is not None:
+        place = "at the tip" if project.applied == project.tip else f"at {project.applied[:10]}"
+        text = f"{text}, {'last ' if word is Freshness.MISSING else ''}{place}"
+    return Line("run tree", text, _COLOURS[word], since=since)
 
 
-def _environment(environment: Verdict) -> _Line:
+def _environment(environment: Verdict) -> Line:
     text, colour = _ENVIRONMENTS.get(environment.state, (f"! {environment.state.value}", "red"))
-    return _Line("environment", f"{text}: {environment.detail}" if environment.detail else text, colour)
+    return Line("environment", f"{text}: {environment.detail}" if environment.detail else text, colour)
 
 
-def _pointer(project: ProjectSnapshot) -> _Line:
+def _pointer(project: ProjectSnapshot) -> Line:
     if project.recorded is None:
-        return _Line("pointer", "! the superdataset names no code commit", "red")
+        return Line("pointer", "! the superdataset names no code commit", "red")
     if project.saved:
-        return _Line("pointer", "✓ saved", "green")
-    return _Line("pointer", f"… the superdataset names {project.recorded[:10]}", "yellow")
+        return Line("pointer", "✓ saved", "green")
+    return Line("pointer", f"… the superdataset names {project.recorded[:10]}", "yellow")
 
 
-def _work(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+def _work(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     """Say what runs, and how far it is; and who else works in the run tree."""
     job, batch = project.running, project.batch
     if job:
         what = one_line(job.message or job.command)
-        yield _Line("running", f"▶ job {job.id} for {ago(job.started, at)}: {what}")
+        yield Line("running", f"▶ job {job.id} for {ago(job.started, at)}: {what}")
         if not batch:
-            yield _Line("", f"on {job.code_sha[:10]}")
+            yield Line("", f"on {job.code_sha[:10]}")
     if batch:
-        yield _Line("" if job else "running", _progress(project, at))
+        yield Line("" if job else "running", _progress(project, at))
     yield from _by_hand([one for one in project.busy if one.by_hand], at)
     for one in project.busy:
         if one.job is None and not one.by_hand:  # the job has its line
-            yield _Line("busy", f"{one.name} (pid {one.pid}) for {ago(one.since, at)}")
+            yield Line("busy", f"{one.name} (pid {one.pid}) for {ago(one.since, at)}")
 
 
 def _progress(project: ProjectSnapshot, at: datetime) -> str:
@@ -202,7 +173,7 @@ def _progress(project: ProjectSnapshot, at: datetime) -> str:
     return " · ".join(words)
 
 
-def _by_hand(found: list[Holder], at: datetime) -> Iterator[_Line]:
+def _by_hand(found: list[Holder], at: datetime) -> Iterator[Line]:
     """Say once what `wtwatch exec` runs, by the command itself where that is to be seen."""
     if not found:
         return
@@ -211,26 +182,26 @@ def _by_hand(found: list[Holder], at: datetime) -> Iterator[_Line]:
     said = (first.command if own else None) or first.name
     said = one_line(said)
     said = said if len(said) <= _COMMAND else said[: _COMMAND - 1] + "…"
-    yield _Line("exec", f"{said}  (pid {first.pid}) for {ago(first.since, at)}")
+    yield Line("exec", f"{said}  (pid {first.pid}) for {ago(first.since, at)}")
 
 
-def _queue(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+def _queue(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     """Say how much there is, what waits, and for what."""
     queue = project.queue
     counts = {word: number for word, number in queue.current.items() if number}
     words = [*(word for word in queue.jobs if word in counts), *sorted(counts.keys() - queue.jobs.keys())]
-    yield _Line("queue", " · ".join(f"{counts[word]} {word}" for word in words) or "empty")
+    yield Line("queue", " · ".join(f"{counts[word]} {word}" for word in words) or "empty")
     if queue.paused:
         why = f"{queue.paused_for}; " if queue.paused_for else ""
-        yield _Line("", f"paused: {why}nothing starts until `wtwatch queue resume`", "yellow")
+        yield Line("", f"paused: {why}nothing starts until `wtwatch queue resume`", "yellow")
     if queue.due:
-        yield _Line("", f"next: {_batches(queue.due)}")
+        yield Line("", f"next: {_batches(queue.due)}")
     if queue.on_move:
-        yield _Line("", f"after the next move: {_batches(queue.on_move)}")
+        yield Line("", f"after the next move: {_batches(queue.on_move)}")
     if queue.settling and not project.batch:
-        yield _Line("", f"starts when the bookmark has been still for {queue.settling:.0f} s more")
+        yield Line("", f"starts when the bookmark has been still for {queue.settling:.0f} s more")
     if queue.standing:
-        yield _Line("", f"at every move: {counted(queue.standing, 'standing job')}")
+        yield Line("", f"at every move: {counted(queue.standing, 'standing job')}")
 
 
 def _batches(batches: tuple[Upcoming, ...]) -> str:
@@ -239,33 +210,33 @@ def _batches(batches: tuple[Upcoming, ...]) -> str:
     return " · ".join([*shown, *more])
 
 
-def _failures(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+def _failures(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     """Say what failed and was not seen yet: a job, how it ended, its last words, and the ways on."""
     label = "failed"
     for job in project.failed:
-        yield _Line(label, f"✗ job {job.id}, {_ended(job)}: {job.what}", "red")
+        yield Line(label, f"✗ job {job.id}, {_ended(job)}: {job.what}", "red")
         label = ""
         if job.said:
-            yield _Line("", job.said, cut=True)
+            yield Line("", job.said, cut=True)
     more = project.queue.unseen - len(project.failed)
     if more > 0:
-        yield _Line(label, f"and {more} more: wtwatch queue list")
+        yield Line(label, f"and {more} more: wtwatch queue list")
     if project.failed:
-        yield _Line("", f"→ wtwatch queue logs {project.failed[0].id} · wtwatch queue retry --failed")
+        yield Line("", f"→ wtwatch queue logs {project.failed[0].id} · wtwatch queue retry --failed")
 
 
 def _ended(job: FailedJob) -> str:
     return f"exit {job.exit}" if job.exit else job.state
 
 
-def _home(project: ProjectSnapshot, at: datetime) -> Iterator[_Line]:
+def _home(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     """Say what is to be merged, what a merge brings the other way, and what was backed up."""
     yield _results(project.results)
     yield from _from_main(project.results)
     if project.backups:
-        yield _Line("backups", f"{_backups(project.backups, project.backups_unseen)}: wtwatch backups list")
+        yield Line("backups", f"{_backups(project.backups, project.backups_unseen)}: wtwatch backups list")
     if project.newer:
-        yield _Line("settings", "written for a newer wtwatch; what this one does not know is passed over")
+        yield Line("settings", "written for a newer wtwatch; what this one does not know is passed over")
 
 
 def _backups(number: int, unseen: int) -> str:
@@ -274,42 +245,43 @@ def _backups(number: int, unseen: int) -> str:
     return f"{number}, {unseen} of them not seen yet"
 
 
-def _results(results: Results) -> _Line:
+def _results(results: Results) -> Line:
     if not results.ahead:
-        return _Line("results", "✓ all in the main tree")
+        return Line("results", "✓ all in the main tree")
     text = f"{counted(results.ahead, 'commit')} to bring home: wtwatch merge"
     if results.conflict:
-        return _Line("results", f"{text}; they conflict", "red")
-    return _Line("results", text)
+        return Line("results", f"{text}; they conflict", "red")
+    return Line("results", text)
 
 
-def _from_main(results: Results) -> Iterator[_Line]:
+def _from_main(results: Results) -> Iterator[Line]:
     """Say what main has that the run tree lacks, when that comes, and what bars it."""
     if not results.from_main:
         return
     when = "" if results.barred or results.asked else "with the next move, or now: "
     files = counted(results.from_main, "file")
-    yield _Line("from main", f"{files} that the run tree lacks; {when}wtwatch sync --from-main")
+    yield Line("from main", f"{files} that the run tree lacks; {when}wtwatch sync --from-main")
     if results.barred:
         reason, hint = results.barred
-        yield _Line("", reason, "yellow")
-        yield from (_Line("", f"→ {line}") for line in hint.splitlines())
+        yield Line("", reason, "yellow")
+        yield from (Line("", f"→ {line}") for line in hint.splitlines())
 
 
-def _daemon(daemon: DaemonSnapshot, at: datetime) -> Iterator[_Line]:
+def daemon_lines(daemon: DaemonSnapshot) -> Iterator[Line]:
+    """Yield the lines of the daemon."""
     if daemon.restarting:
-        yield _Line("daemon", "… restarting: wtwatch service status", "yellow")
+        yield Line("daemon", "… restarting: wtwatch service status", "yellow")
     elif not daemon.running:
-        yield _Line("daemon", "! not running: wtwatch service install, or wtwatch watch", "yellow")
+        yield Line("daemon", "! not running: wtwatch service install, or wtwatch watch", "yellow")
     elif attention.is_silent(daemon):
         silent = f", for {lasting(daemon.silent)}" if daemon.silent else ""
-        yield _Line("daemon", f"! stands still, pid {daemon.pid}{silent}: kill -CONT {daemon.pid}", "red")
+        yield Line("daemon", f"! stands still, pid {daemon.pid}{silent}: kill -CONT {daemon.pid}", "red")
     else:
-        up = f", up {ago(daemon.since, at)}" if daemon.since else ""
+        up, since = (f", up {AGO}", daemon.since.timestamp()) if daemon.since else ("", None)
         watched = f", {daemon.watches} watches ({daemon.mode})" if daemon.mode else ""
-        yield _Line("daemon", f"✓ running, pid {daemon.pid}{up}{watched}", "green")
+        yield Line("daemon", f"✓ running, pid {daemon.pid}{up}{watched}", "green", since=since)
     if attention.is_of_another_version(daemon):
-        yield _Line("", f"of version {daemon.version}, but {__version__} is installed", "yellow")
+        yield Line("", f"of version {daemon.version}, but {__version__} is installed", "yellow")
     if daemon.running and daemon.mode == "polling":
         why = f": {daemon.why}" if daemon.why else ""
-        yield _Line("", f"looks for moves every second, instead of hearing of them{why}", "yellow")
+        yield Line("", f"looks for moves every second, instead of hearing of them{why}", "yellow")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple, NewType
 
+from wtwatch.words.spans import lasting as lasting  # noqa: PLC0414 - part of the vocabulary
 from wtwatch.words.value import Value
 from wtwatch.words.versioned import More
 
@@ -44,14 +45,6 @@ def sized(count: int) -> str:
         amount /= 1000
         units.pop(0)
     return f"{amount:.1f} {units[0]}" if amount < 9.95 else f"{amount:.0f} {units[0]}"
-
-
-def lasting(seconds: float) -> str:
-    """Return a length of time for people: "8 s", "4 min", "3 h", "2 days"."""
-    for size, word in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {word}"
-    return f"{max(int(seconds), 0)} s"
 
 
 def spent(seconds: float) -> str:

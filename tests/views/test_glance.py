@@ -1,0 +1,306 @@
+"""A glance shows what the thorough way shows, or leaves it to that; and it loads next to nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.house import House, write
+from tests.lab import Lab, eventually, running_daemon
+from tests.views.test_quick import CHANGES, run_job, start_job
+from wtwatch import __version__
+from wtwatch.daemon.live import Live
+from wtwatch.doors import claims, proc, traces, xdg
+from wtwatch.doors.processes import Identity, identity
+from wtwatch.project import config, registry
+from wtwatch.project.listing import register
+from wtwatch.queue.facts import ExecNote
+from wtwatch.queue.jobs import Queue
+from wtwatch.views import glance, quick, status, text
+from wtwatch.views.snapshot import DaemonSnapshot
+from wtwatch.words.model import JobSpec, Trigger, now
+
+DAEMON = DaemonSnapshot(True, pid=os.getpid(), since=now(), mode="inotify", watches=6, version=__version__)
+
+
+class Seen:
+    """A house at rest of which this process, as the daemon, left what a glance shows."""
+
+    def __init__(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.house, self._capsys = house, capsys
+        config.write_project(house.project)
+        register(house.project.name, house.project.state)
+        config.daemon_file().parent.mkdir(parents=True)
+        monkeypatch.setattr(quick, "daemon", lambda: DAEMON)
+        monkeypatch.setattr(claims, "holder", lambda file: DAEMON.pid)
+        monkeypatch.chdir("/")
+        self.leave()
+
+    def leave(self, daemon: DaemonSnapshot = DAEMON) -> None:
+        live = Live()
+        live.beat()
+        live.tell_of([self.house.project], traces.stamp(xdg.registry_file()), daemon)
+        eventually(lambda: live.leave(self.house.project) is None)
+
+    def is_there(self) -> bool:
+        return Path(glance.file_of(self.house.project.name)).exists()
+
+    def left(self) -> glance.Left:
+        return glance._read(glance.file_of(self.house.project.name))
+
+    def shows(self, *words: str) -> bool:
+        """Return whether a glance answers; then it says word by word what the thorough way says."""
+        self._capsys.readouterr()
+        code = glance.show(["status", *words])
+        shown = self._capsys.readouterr().out
+        if code is None:
+            assert shown == ""
+            return False
+        assert text.show(words[0] if words else None) == code
+        assert self._capsys.readouterr().out == shown
+        return True
+
+
+@pytest.fixture
+def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Seen:
+    return Seen(House.built(tmp_path / "house"), monkeypatch, capsys)
+
+
+def test_a_project_at_rest_is_shown_at_a_glance(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seen.shows() and seen.shows("p")
+    assert not seen.shows("q") and not seen.shows("--json") and not seen.shows("p", "--short")
+    for folder in (seen.house.project.main_code, seen.house.code, seen.house.project.main_tree):
+        monkeypatch.chdir(folder)
+        assert seen.shows()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_glance_hides_what_changed_since(seen: Seen, change: str) -> None:
+    CHANGES[change](seen.house)
+    seen.shows()
+
+
+def test_what_somebody_has_to_see_to_is_said_at_a_glance_too(seen: Seen) -> None:
+    run_job(seen.house)
+    assert not seen.shows()
+    seen.leave()
+    assert seen.shows() and glance.show(["status"]) == 1
+
+
+@pytest.mark.parametrize("change", ["starts", "exec"])
+def test_while_something_runs_nothing_is_left_for_a_glance(seen: Seen, change: str) -> None:
+    if change == "starts":
+        start_job(seen.house)
+    else:
+        Queue(seen.house.project.state).note_exec(ExecNote(_me(), "make", now()))
+    seen.leave()
+    assert not seen.is_there() and not seen.shows()
+
+
+def _me() -> Identity:
+    me = identity(os.getpid())
+    assert me is not None
+    return me
+
+
+def edit_alike(house: House) -> None:
+    before = (house.code / "a.py").stat()
+    write(house.code, "a.py", "a = 7\n")
+    os.utime(house.code / "a.py", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def link_folder(house: House) -> None:
+    (house.code / "d").rename(house.project.main_tree.parent / "d")
+    (house.code / "d").symlink_to(house.project.main_tree.parent / "d")
+
+
+def stage_and_take_back(house: House) -> None:
+    house.edit("a.py", "mine\n")
+    house.here("add", "a.py")
+    house.edit("a.py", "a = 1\n")
+
+
+def stage_anew(house: House) -> None:
+    house.edit("d/new.py", "")
+    house.here("add", "d/new.py")
+
+
+EDITS: dict[str, Callable[[House], object]] = {
+    "of the same size and time": edit_alike,
+    "made executable": lambda house: (house.code / "a.py").chmod(0o755),
+    "deleted": lambda house: (house.code / "d/x.py").unlink(),
+    "a link instead": lambda house: write(house.code, "a.py", "-> b.py"),
+    "its folder a link": link_folder,
+    "staged and taken back": stage_and_take_back,
+    "no more tracked": lambda house: house.here("rm", "-q", "--cached", "d/x.py"),
+    "new and staged": stage_anew,
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_each_edit_of_code_is_told(seen: Seen, edit: str) -> None:
+    EDITS[edit](seen.house)
+    assert not seen.shows()
+    assert status.describe(seen.house.project).edited
+
+
+def test_a_git_that_only_writes_its_index_anew_changes_nothing(seen: Seen) -> None:
+    before = traces.stamp(seen.left()["files"][1])
+    seen.house.here("read-tree", "HEAD")
+    seen.house.here("update-index", "-q", "--really-refresh")
+    assert traces.stamp(seen.left()["files"][1]) != before
+    assert seen.shows()
+
+
+def test_who_works_there_is_looked_at_each_time(seen: Seen) -> None:
+    house = seen.house
+    with (
+        subprocess.Popen(["sleep", "60"], cwd=house.code) as stands,
+        subprocess.Popen(["tail", "-f", "/dev/null"], cwd=house.code) as passive,
+    ):
+        assert not seen.shows()
+        stands.kill()
+        stands.wait()
+        assert seen.shows(), "who only looks keeps nobody waiting"
+        passive.kill()
+    with house.tree.lock.open("w") as lock, subprocess.Popen(["sleep", "60"], cwd="/", stdout=lock) as holds:
+        assert not seen.shows()
+        holds.kill()
+    assert seen.shows()
+
+
+def test_a_daemon_that_stands_still_or_another_is_not_believed(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat = config.live_folder() / "beat"
+    said = beat.read_text()
+    seconds = int(said.split()[0])
+    for other in (
+        f"{seconds - 20} {os.getpid()} 1",
+        f"{seconds + 999} {os.getpid()} 1",
+        f"{seconds} 1 1",
+        "",
+        "x y",
+    ):
+        beat.write_text(other)
+        assert glance.show(["status"]) is None
+    beat.unlink()
+    assert glance.show(["status"]) is None
+    beat.write_text(said)
+    assert seen.shows()
+    for pid in (None, 1):
+        with monkeypatch.context() as patch:
+            patch.setattr(claims, "holder", lambda file, pid=pid: pid)
+            assert glance.show(["status"]) is None
+    monkeypatch.setattr(proc, "is_stopped", lambda pid: True)
+    assert glance.show(["status"]) is None
+
+
+def test_a_daemon_whose_tick_hangs_leaves_no_glance(seen: Seen) -> None:
+    seen.leave(DAEMON._replace(stuck=("p",)))
+    assert not seen.shows()
+
+
+def test_what_another_version_left_and_what_is_no_such_file_is_passed_over(seen: Seen) -> None:
+    for file in (Path(glance.file_of("p")), config.live_folder() / glance.PROJECTS):
+        whole = file.read_bytes()
+        for other in (
+            b"",
+            b"[1",
+            whole[:-9],
+            whole.replace(__version__.encode(), b"9.9.9"),
+            glance.written({}),
+        ):
+            file.write_bytes(other)
+            assert not seen.shows()
+        file.write_bytes(whole)
+        assert seen.shows()
+
+
+def test_a_list_of_projects_that_changed_is_read(seen: Seen, tmp_path: Path) -> None:
+    other = House.built(tmp_path / "other", name="q")
+    config.write_project(other.project)
+    register("q", other.project.state)
+    assert not seen.shows()
+
+
+def test_a_place_whose_name_would_move_the_cursor_is_left_to_who_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not Seen(House.built(tmp_path / "a\u202eb"), monkeypatch, capsys).is_there()
+
+
+@pytest.mark.parametrize(
+    ("here", "names"),
+    [
+        ("/a", "pq"),
+        ("/a/x/y", "pq"),
+        ("/a/run/z", "p"),
+        ("/ab", "pqr"),
+        ("/", "pqr"),
+        ("/a/run2", "q"),
+        ("/c", "r"),
+    ],
+)
+def test_the_projects_of_a_place_are_those_that_all_commands_mean(here: str, names: str) -> None:
+    homes = {"p": ("/a", "/a/run"), "q": ("/a", "/a/run2"), "r": ("/c", "/d")}
+    assert glance.meant(list(homes.items()), None, here) == list(names)
+    projects = [
+        config.Project(name, Path(f"/s/{name}"), Path(main), Path(run)) for name, (main, run) in homes.items()
+    ]
+    local = registry.projects_at(Path(here), projects) or projects
+    assert [one.name for one in local] == list(names)
+
+
+def test_a_place_that_holds_the_state_of_a_moved_project_is_left_to_others(tmp_path: Path) -> None:
+    (tmp_path / "m/.git/wtwatch/p").mkdir(parents=True)
+    assert glance.meant([("p", ("/a",))], None, str(tmp_path / "m/code")) == []
+
+
+LONG = ("collections", "datetime", "enum", "json", "pathlib", "re", "subprocess", "tomli", "typing")
+ASKED = f"""
+import sys
+before = set(sys.modules)
+from wtwatch.views import glance
+code = glance.show(["status"])
+print(code, *(name for name in {LONG!r} if name in sys.modules and name not in before))
+"""
+
+
+def test_the_status_of_a_project_at_rest_loads_nothing_that_takes_long(any_lab: Lab) -> None:
+    any_lab.wtwatch("init")
+    Queue(any_lab.project().state).add([JobSpec("true")], Trigger.ON_MOVE, any_lab.commit("HEAD"))
+    with any_lab.daemon():
+        for folder in (any_lab.main, any_lab.run, any_lab.root):
+            eventually(partial(_is_at_a_glance, any_lab, folder), within=20)
+            assert any("✓ fresh" in line for line in _asked(any_lab, folder))
+            thorough = any_lab.say(sys.executable, "-P", "-m", "wtwatch", "status", "L5b", cwd=folder).out
+            assert "✓ fresh" in thorough and "wtwatch queue" not in thorough
+
+
+def _is_at_a_glance(lab: Lab, folder: Path) -> bool:
+    return _asked(lab, folder)[-1] == "0"
+
+
+def _asked(lab: Lab, folder: Path) -> list[str]:
+    return lab.say(sys.executable, "-P", "-c", ASKED, cwd=folder).out.splitlines()
+
+
+def test_the_daemon_leaves_it_anew_after_each_change(tmp_path: Path) -> None:
+    house = House.built(tmp_path / "house")
+    config.write_project(house.project)
+    register("p", house.project.state)
+    with running_daemon(tmp_path):
+        eventually(lambda: Path(glance.file_of("p")).exists() and glance._seen("p"))
+        moved = house.commit({"a.py": "a = 2\n"}, message="moved on")
+        eventually(lambda: moved[:10] in str(glance._read(glance.file_of("p"))["lines"]))
+        assert glance._seen("p")
+    assert glance.show(["status"]) is None
