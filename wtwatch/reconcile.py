@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from wtwatch.bring import carry, steps
+from wtwatch.bring import carry, released, steps
 from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
 from wtwatch.doors.repo import Repo
@@ -29,7 +29,7 @@ from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
 from wtwatch.tree.save import Pointer
 from wtwatch.words.errors import Busy, WtwatchError
-from wtwatch.words.model import Ended, EnvironmentState, Job, Process, Sha, SyncDone, now
+from wtwatch.words.model import Backup, Ended, EnvironmentState, Job, Process, Sha, SyncDone, now
 from wtwatch.words.quoting import quoted
 from wtwatch.words.tick import Done as Done  # noqa: PLC0414 - part of what a tick offers
 from wtwatch.words.tick import TickOptions as TickOptions  # noqa: PLC0414
@@ -212,12 +212,18 @@ def _act(site: Site, done: Done, step: sync.Fresh | sync.Move, pointer: Pointer)
     assert tip is not None
     with save.drafted(site.tree, tip, foldable, pointer) as draft:
         if step != sync.Fresh():
-            done = done._replace(backup=sync.apply(site.tree, step, then=save.journal(site.tree)))
+            done = done._replace(backup=_apply(site.tree, step))
         site.noted()
         try:
             return done._replace(pointer=draft.save())
         except WtwatchError as error:
             return done._replace(waits=error.message, hint=error.hint)
+
+
+def _apply(tree: RunTree, step: sync.Fresh | sync.Move) -> Backup | None:
+    if tree.project.paths:
+        return released.apply(tree, step, lambda: nested.complete(tree.project))
+    return sync.apply(tree, step, then=save.journal(tree))
 
 
 def _record_move(site: Site, done: Done, began: float) -> Done:
@@ -362,7 +368,8 @@ def _unfinished(tree: RunTree, done: Done) -> Done:
 
 def concerns_jobs(project: Project, old: Sha, new: Sha) -> bool:
     """Return whether code differs between two commits in more than documentation; unknown counts as yes."""
-    return not Repo(project.main_code).succeeds("diff", "--quiet", old, new, "--", *ASIDE)
+    where = (*(f":(top,literal){path}" for path in project.paths), *ASIDE[bool(project.paths) :])
+    return not Repo(project.main_code).succeeds("diff", "--quiet", old, new, "--", *where)
 
 
 def _start_next(site: Site, done: Done) -> Done:

@@ -287,37 +287,41 @@ def test_a_superdataset_without_code_says_what_to_give(say: Say, lab: Lab) -> No
     assert "is not installed" in error and f"datalad get -n -d {lab.main} {lab.main}/code" in error
 
 
-@pytest.mark.parametrize("tracked", [True, False])
-def test_code_that_is_a_plain_folder_becomes_a_subdataset_by_the_hint(
-    say: Say, lab: Lab, tracked: bool
-) -> None:
+def without_code_subdataset(lab: Lab) -> None:
     lab.say("rm", "-rf", "code")
     lab.git("rm", "--quiet", "--cached", "code")
     lab.git("config", "-f", ".gitmodules", "--remove-section", "submodule.code")
     lab.git("commit", "--quiet", "-m", "no subdataset", "--", "code", ".gitmodules")
     (lab.main / "code" / "sub").mkdir(parents=True)
     (lab.main / "code" / "sub" / "plot.py").write_text("print('plot')\n")
-    (lab.main / "code" / "run.sh").write_text("echo run\n")
-    (lab.main / "code" / "run.sh").chmod(0o755)
-    if tracked:
-        lab.git("annex", "add", "--quiet", "code/sub/plot.py")
-        lab.git("-c", "annex.largefiles=nothing", "add", "code/run.sh")
-        lab.git("commit", "--quiet", "-m", "YODA's plain folder")
+
+
+def test_code_that_is_a_tracked_folder_is_taken_as_it_is(say: Say, lab: Lab) -> None:
+    without_code_subdataset(lab)
+    lab.git("-c", "annex.largefiles=nothing", "add", "code")
+    lab.git("commit", "--quiet", "-m", "YODA's folder")
     (lab.main / "staged by the user").write_text("not ours\n")
     lab.git("add", "staged by the user")
-
-    error = refused(say, lab, where=lab.main / "inputs")
-    steps = hint_of(error)
-    assert "is a plain folder" in error and steps[0] == f"cd {lab.main}"
-    lab.say("bash", "-ec", "\n".join(steps), cwd=lab.root)
-
-    assert (lab.main / "code" / "sub" / "plot.py").read_text() == "print('plot')\n"
-    assert not (lab.main / "code" / "sub" / "plot.py").is_symlink()
-    assert os.access(lab.main / "code" / "run.sh", os.X_OK)
+    said = say(lab.main / "inputs", "init").out
+    assert "Code is code (1 file)" in said and "Made the bookmark runs-code" in said
     assert lab.git("diff", "--cached", "--name-only") == "staged by the user"
-    assert Repo(lab.code).changes("--untracked-files=all").clean
-    say(lab.main, "init")
-    assert (lab.run_code / "run.sh").exists()
+    assert (lab.run / "code" / "sub" / "plot.py").read_text() == "print('plot')\n"
+    assert lab.git("branch", "--show-current", cwd=lab.run) == "runs"
+
+
+def test_code_that_is_a_folder_which_nobody_saved_is_refused_with_the_line_that_saves_it(
+    say: Say, lab: Lab
+) -> None:
+    without_code_subdataset(lab)
+    error = refused(say, lab)
+    assert "is not tracked by git" in error and f"datalad save -d {lab.main} {lab.main}/code" in error
+
+
+def test_code_in_the_annex_is_warned_of(say: Say, lab: Lab) -> None:
+    without_code_subdataset(lab)
+    lab.git("annex", "add", "--quiet", "code")
+    lab.git("commit", "--quiet", "-m", "in the annex")
+    assert "in the annex" in say(lab.main, "init").out
 
 
 def test_a_bookmark_that_git_cannot_hold_beside_another_is_refused(say: Say, lab: Lab) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Say
 from tests.lab import Lab
+from wtwatch.doors import links
 from wtwatch.doors.files import write_whole
 from wtwatch.project import config, listing
 from wtwatch.project.config import read_project
@@ -106,7 +107,7 @@ def test_a_repair_that_was_cut_off_is_done_again(lab: Lab, say: Say, monkeypatch
             write_whole(file, text)
 
         with monkeypatch.context() as patch:
-            for module in (moved, listing, config):
+            for module in (links, listing, config):
                 patch.setattr(module, "write_whole", cut_off)
             with pytest.raises(KeyboardInterrupt):
                 moved.take_up(*moved.find(main, asked))

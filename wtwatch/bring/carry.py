@@ -13,7 +13,7 @@ from wtwatch.doors import links
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import checkout, ending, keeping
+from wtwatch.tree import checkout, ending, keeping, save
 from wtwatch.tree.busy import gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Sha, now
@@ -39,6 +39,7 @@ def carry_out(tree: RunTree, coming: Coming, complete: Callable[[], None]) -> No
         "left": json.dumps({path: str(Repo(tree.path / path).git_dir()) for path in there}),
         "aside": str(tree.shelf / "removed" / f"{now():%Y%m%dT%H%M%S%f}"),
         "at": "-1",
+        "release": coming.release or "",
     }
     journal(tree).open(facts)
     _go_on(tree, facts, complete)
@@ -71,6 +72,9 @@ def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -
     for path, admin in json.loads(facts["left"]).items():
         _set_aside(tree.path / path, Path(facts["aside"]) / path, Path(admin))
     complete()
+    if release := Sha(facts.get("release", "")):
+        refs = {tree.applied_ref: release, save.keep_ref(release): release}
+        Repo(tree.path).update_refs(refs, why="sync")
     journal(tree).close()
 
 

@@ -38,11 +38,15 @@ class Step(NamedTuple):
 
 
 class Coming(Value):
-    """What main has that a run tree lacks: the steps that bring it, and what changes in the superdataset."""
+    """What main has that a run tree lacks: the steps that bring it, and what changes in the superdataset.
+
+    ``release``: its code is among it, and is *applied* then.
+    """
 
     main: Sha
     steps: tuple[Step, ...]
     changes: tuple[Change, ...]
+    release: Sha | None = None
 
 
 class Nothing(Value):
@@ -121,7 +125,7 @@ def lacking(tree: RunTree) -> int:
     found = _known.get(asked)
     if found is None:
         with scratch_folder("wtwatch-from-main-") as scratch:
-            found = _known[asked] = _differing(branch, main, (tree.project.code,), scratch)
+            found = _known[asked] = _differing(branch, main, tree.project.code_paths, scratch)
     return found
 
 
@@ -144,18 +148,25 @@ def coming(tree: RunTree) -> Coming | Nothing | Held:
     branch = run_branch(tree, main)
     if branch is None:
         return Nothing()
-    done = plan.from_main(branch, main, (tree.project.code,))
+    done = plan.from_main(branch, main, tree.project.code_paths)
     if done is None:
         return Nothing()
     if isinstance(done, Blocked):
-        return Held(*_in_words(tree, done))
-    changes = checkout.between(branch.repo, branch.tip, done.commit)
-    steps = (*_inside(tree, "", changes), Step("", tree.branch, branch.tip, done.commit))
+        return Held(*in_words(tree, done))
+    return planned(tree, branch, main, Step("", tree.branch, branch.tip, done.commit))
+
+
+def planned(
+    tree: RunTree, branch: RunBranch, main: Sha, top: Step, release: Sha | None = None
+) -> Coming | Held:
+    """Return the steps that lead to the commit of ``top``, those of subdatasets first, or what bars them."""
+    changes = checkout.between(branch.repo, top.old, top.new)
+    steps = (*_inside(tree, "", changes), top)
     for step in steps:
         barred = _barred(tree, step)
         if barred:
             return barred
-    return Coming(main, steps, changes)
+    return Coming(main, steps, changes, release)
 
 
 def _inside(tree: RunTree, above: str, changes: tuple[Change, ...]) -> Iterator[Step]:
@@ -198,7 +209,7 @@ def _barred(tree: RunTree, step: Step) -> Held | None:
     )
 
 
-def _in_words(tree: RunTree, blocked: Blocked) -> tuple[str, str]:
+def in_words(tree: RunTree, blocked: Blocked) -> tuple[str, str]:
     """Return why the run tree cannot be given what main has, and both ways out."""
     run, main = quoted(tree.path), tree.project.main_branch or "HEAD"
     named = quoted(blocked.paths[0])

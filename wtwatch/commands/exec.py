@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from wtwatch.bring import carry
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors.files import held
 from wtwatch.doors.processes import identity
@@ -20,6 +21,7 @@ from wtwatch.project.registry import here, need_run_tree, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import ExecNote
 from wtwatch.queue.jobs import Queue
+from wtwatch.setup import nested
 from wtwatch.tree import environment, save, sync
 from wtwatch.views.terminal import warn
 from wtwatch.words.errors import Busy, UsageError
@@ -43,6 +45,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     with _held(tree, queue) as lock:
         sync.recover(tree)
         environment.recover(tree)
+        carry.recover(tree, lambda: nested.complete(chosen))
         pointer = save.pointer_of(tree)
         base = pointer.head
         if pointer.branch != tree.branch:  # it may be what brings it back

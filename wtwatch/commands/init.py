@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,12 +11,13 @@ from wtwatch import reconcile
 from wtwatch.commands.front import ring_for
 from wtwatch.project.config import Project
 from wtwatch.project.registry import here, known
-from wtwatch.setup import checks, githooks, init, moved
+from wtwatch.setup import checks, githooks, init, moved, pathlayout
 from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
 from wtwatch.views import status
 from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import counted
 from wtwatch.words.quoting import quoted
 
 
@@ -24,7 +26,11 @@ from wtwatch.words.quoting import quoted
     "--run-tree", type=click.Path(path_type=Path), help="where (default: beside the outermost dataset)"
 )
 @click.option("--bookmark", help="the bookmark that the run tree follows (default: runs)")
-@click.option("--code", help="the subdataset that the code is in (default: code)")
+@click.option(
+    "--code",
+    multiple=True,
+    help="where the code is: a subdataset, or paths of the superdataset (default: what is found)",
+)
 @click.option(
     "--env", metavar="auto|none|COMMAND", help="what sets code/.venv up (default: auto, which uses uv)"
 )
@@ -32,11 +38,11 @@ from wtwatch.words.quoting import quoted
 @click.option(
     "--no-hooks", is_flag=True, help="install no git hooks; the daemon notices moves without them too"
 )
-def command(no_hooks: bool, **asked: Path | str | None) -> None:
+def command(no_hooks: bool, code: tuple[str, ...], **asked: Path | str | None) -> None:
     """Make a run tree for the superdataset you stand in, or adopt the one that is there."""
     demand(checks.tools())
     with init.alone():
-        wish = Asked(**asked)  # type: ignore[arg-type]
+        wish = Asked(code=code or None, **asked)  # type: ignore[arg-type]
         for move in moved.find(here(), wish):
             moved.take_up(move)
             say(f"{move.new.name} was moved: all paths that named its old place are written anew.")
@@ -59,11 +65,25 @@ def _tell(making: init.Making) -> None:
         say(f"{project.name} was set up already; all {there} worktrees of {project.run_tree} are there.")
     else:
         say(f"Adopted the run tree {project.run_tree}: all {there} worktrees are there.")
+    if project.paths and not making.known:
+        for line in _code_found(project):
+            say(line)
     if making.new_bookmark:
         say(f"Made the bookmark {project.bookmark} at {making.tip[:10]}.")
     for path in layout.empty:
         get = f"datalad get -n -d {quoted(project.main_tree)} {quoted(project.main_tree / path)}"
         say(f"  {path} stays empty, as in the main tree ({get}).")
+
+
+def _code_found(project: Project) -> Iterator[str]:
+    """Yield what was taken for code in the superdataset, and what one ought to know of it."""
+    numbers = [(path, pathlayout.number_of_files(project.main_tree, path)) for path in project.paths]
+    found = ", ".join(f"{path} ({counted(number, 'file')})" for path, number in numbers)
+    yield f"Code is {found}: release it with `wtwatch release`, results come home with `wtwatch merge`."
+    if len(numbers) > 1:
+        chosen = " ".join(f"--code {quoted(path)}" for path, _ in numbers)
+        yield f"  For others: wtwatch forget, then wtwatch init {chosen}"
+    yield from pathlayout.remarks(project)
 
 
 def _install_hooks(project: Project) -> None:

@@ -101,7 +101,7 @@ def _plan(project: Project, pointer: str | None) -> Report:
         return Report(only_pointer=planner.only_pointer)
     found = _look(main, steps)
     after = steps[-1].target if not steps[-1].path else "HEAD"
-    code = main.tree(after, project.code).get(project.code)
+    code = None if project.paths else main.tree(after, project.code).get(project.code)
     differs = code is not None and code.sha != Repo(project.main_code).resolve("HEAD")
     named = {*found.gitlinks.get(project.code, ()), *([code.sha] if code else [])}
     return Report(
@@ -118,9 +118,9 @@ def _lock(project: Project) -> AbstractContextManager[int]:
 
 
 def _check_main(project: Project, main: Repo) -> None:
-    if main.branch() == project.bookmark:
+    if main.branch() == project.branch:
         raise WtwatchError(
-            f"The main tree is itself on the branch {project.bookmark}.",
+            f"The main tree is itself on the branch {project.branch}.",
             f"Put it on another: git -C {quoted(main.path)} switch BRANCH",
         )
     under_way = datalad_runs_in(project.main_tree)

@@ -22,7 +22,7 @@ from wtwatch.words.model import Sha
 class Over:
     """What was written on the run branch and how it comes to main's commit ``ours``; see :func:`over`."""
 
-    def __init__(self, branch: RunBranch, ours: Sha, code: str) -> None:
+    def __init__(self, branch: RunBranch, ours: Sha, code: Code) -> None:
         self.branch = branch
         self.ours = ours
         self.code = code
@@ -42,19 +42,21 @@ class Over:
 
         ``done`` are subdatasets, by path, with the commit that they will be at.
         """
-        code = Code((self.code,), self.ours)
-        found = overlay(self.branch, self.ours, code, lambda path, *_: done.get(path))
+        found = overlay(self.branch, self.ours, self.code, lambda path, *_: done.get(path))
         if isinstance(found, Blocked):
             return "", found.paths
+        if self.code.applied is not None:  # code is main's
+            return found.tree, ()
+        (pointer,) = self.code.paths
         base, theirs, ours = (
-            wrote.entries(self.branch.repo, commit, [self.code]).get(self.code)
+            wrote.entries(self.branch.repo, commit, [pointer]).get(pointer)
             for commit in (self.wrote.base, self.branch.tip, self.ours)
         )
         if theirs in (ours, base) or not _is_link(theirs):
             return found.tree, ()
         if ours == base and theirs is not None:
-            return self.branch.repo.with_gitlink(found.tree, self.code, theirs.sha), ()
-        return found.tree, (self.code,)
+            return self.branch.repo.with_gitlink(found.tree, pointer, theirs.sha), ()
+        return found.tree, (pointer,)
 
 
 def _is_link(entry: Entry | None) -> bool:
@@ -62,12 +64,20 @@ def _is_link(entry: Entry | None) -> bool:
 
 
 def over(project: Project, repo: Repo, ours: Sha, theirs: Sha) -> Over | None:
-    """Return how the run branch ``theirs`` comes home to ``ours``; ``None`` where nothing came from main."""
+    """Return how the run branch ``theirs`` comes home to ``ours``; ``None`` where nothing came from main.
+
+    Where code is paths of the superdataset, it comes home so at any time.
+    """
     tree = RunTree.of(project)
-    if tip_of(repo, tree.fork_ref) is None:
+    if tip_of(repo, tree.fork_ref) is None and not project.paths:
         return None
     branch = run_branch(tree, ours, note=False)
     if branch is None:
         return None
-    found = Over(branch._replace(repo=repo, tip=theirs), ours, project.code)
-    return found if found.wrote.brings else None
+    code = Code(project.code_paths, ours, _applied(tree, branch) if project.paths else None)
+    found = Over(branch._replace(repo=repo, tip=theirs), ours, code)
+    return found if found.wrote.brings or project.paths else None
+
+
+def _applied(tree: RunTree, branch: RunBranch) -> Sha:
+    return tip_of(branch.repo, tree.applied_ref) or branch.fork

@@ -56,7 +56,7 @@ class Planner:
 
     def steps_to_bookmark(self) -> list[Step]:
         """Return all steps, deepest first."""
-        theirs = Repo(self.project.main_tree).resolve(self.project.bookmark_ref)
+        theirs = Repo(self.project.main_tree).resolve(self.project.branch_ref)
         return self._steps("", theirs) if theirs else []
 
     def _steps(self, path: str, theirs: Sha) -> list[Step]:
@@ -87,7 +87,8 @@ class Planner:
             changes = differences.since_both(repo, ours, theirs)
             changed = {change.path for change in changes}
             gitlinks = {change.path: change.after for change in changes if change.mode_after == GITLINK}
-        if not path and changed == {self.project.code} and not forward and not self.asked:
+        pointer = {self.project.code}
+        if not path and changed == pointer and not (forward or self.asked or self.project.paths):
             self.only_pointer = True
             return []
         if not changed and laid is not None:
@@ -95,7 +96,8 @@ class Planner:
         inner: list[Step] = []
         for name, recorded in gitlinks.items():
             below = f"{path}/{name}" if path else name
-            if below != self.project.code and (repo.path / name / ".git").exists():
+            is_code = below == self.project.code and not self.project.paths
+            if not is_code and (repo.path / name / ".git").exists():
                 inner += self._steps(below, recorded)
         target = theirs
         if not forward:
@@ -118,7 +120,7 @@ class Planner:
         for name in [name for name in conflicts if name in done]:
             tree = repo.with_gitlink(tree, name, done[name])
             conflicts = tuple(other for other in conflicts if other != name)
-        code = self.project.code
+        code = self.project.code if not self.project.paths else ""
         if conflicts == (code,) and not path and self.pointer in ("main", "run"):
             side = repo.tree(ours if self.pointer == "main" else theirs, code).get(code)
             if side is not None and side.mode == GITLINK:
@@ -129,7 +131,7 @@ class Planner:
             raise _conflict(self.project, repo, path, conflicts)
         if self.scratch:
             return Sha(tree)
-        return repo.commit_tree(tree, [ours, theirs], f"Merge results of {self.project.bookmark}")
+        return repo.commit_tree(tree, [ours, theirs], f"Merge results of {self.project.branch}")
 
     def _pointer_conflict(self, repo: Repo, ours: Sha, theirs: Sha) -> Conflict:
         code = self.project.code
@@ -154,6 +156,6 @@ def _conflict(project: Project, repo: Repo, path: str, conflicts: tuple[str, ...
     return Conflict(
         f"The results conflict with the main branch in {len(conflicts)} places of {repo.path}: {shown}. "
         "Nothing was changed.",
-        f"Merge by hand: git -C {quoted(repo.path)} merge {quoted(project.bookmark)}",
+        f"Merge by hand: git -C {quoted(repo.path)} merge {quoted(project.branch)}",
         paths,
     )

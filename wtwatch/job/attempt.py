@@ -35,8 +35,9 @@ class Order(NamedTuple):
     """What an attempt is to do, where, and on what: all that its process needs.
 
     ``code_sha`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's,
-    which is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code. It is
-    kept in a file, with ``code_sha`` as "code": see :mod:`wtwatch.words.versioned`.
+    which is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code, and
+    ``paths`` what of ``code_path`` is code, if not all. It is kept in a file, with ``code_sha`` as "code":
+    see :mod:`wtwatch.words.versioned`.
     """
 
     job: int
@@ -52,6 +53,7 @@ class Order(NamedTuple):
     spec: JobSpec
     branch: str | None = None
     allowed: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     version: int = 1
     more: More = ()
 
@@ -134,6 +136,7 @@ class Folder:
                     "code_path": Path(facts["code_path"]),
                     "bell": Path(facts["bell"]),
                     "allowed": tuple(facts.get("allowed", ())),
+                    "paths": tuple(facts.get("paths", ())),
                     "spec": spec_of(json.dumps(facts["spec"])),
                 }
             )

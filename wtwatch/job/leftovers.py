@@ -60,7 +60,9 @@ def clear(
     _drop_locks(tree, then, after, attempt.clearing_began())
     attempt.begin_clearing()
     place = tree.shelf / "jobs" / name
-    notes = back.code(tree, demanded.code_sha, _clear_code(tree, demanded, then, after, place))
+    notes = []
+    if not demanded.paths:  # else it is cleared with the superdataset
+        notes += back.code(tree, demanded.code_sha, _clear_code(tree, demanded, then, after, place))
     inside = [state.path for state in after.datasets if state.path not in ("", demanded.code_path)]
     for path in [*reversed(inside), ""]:
         _clear_one(tree, path, place, {change.path for change in added(then, after, path)})

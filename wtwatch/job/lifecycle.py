@@ -42,7 +42,8 @@ def demands(tree: RunTree, spec: JobSpec, code_sha: Sha, also: tuple[str, ...] =
     if spec.rerun_of:
         spec = spec_of(tree.path, spec.rerun_of) or spec
     allowed = (*settings.protected, *settings.ignore_untracked, *also)
-    return Demands(tree.path, settings.code, code_sha, tree.branch, allowed, spec)
+    code = "" if settings.paths else settings.code
+    return Demands(tree.path, code, code_sha, tree.branch, allowed, spec, settings.paths)
 
 
 def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> Running:
@@ -73,6 +74,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         spec=job.spec,
         branch=demanded.branch,
         allowed=demanded.allowed,
+        paths=demanded.paths,
     )
     folder.write_order(order)
     _launch(tree, folder, order, lock)

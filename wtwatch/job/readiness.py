@@ -23,7 +23,8 @@ class Demands(NamedTuple):
     """What a job demands of the tree ``top``, in which code is the dataset at ``code_path``.
 
     Code must stand at ``code_sha``, and hold nothing untracked but ``allowed`` (patterns of fnmatch(3)); the
-    superdataset must be on ``branch`` (``None``: on any).
+    superdataset must be on ``branch`` (``None``: on any). ``paths``: code is these paths of the dataset at
+    ``code_path``, which must be as ``code_sha`` has them.
     """
 
     top: Path
@@ -32,6 +33,11 @@ class Demands(NamedTuple):
     branch: str | None
     allowed: tuple[str, ...]
     spec: JobSpec
+    paths: tuple[str, ...] = ()
+
+    def is_code(self, path: str) -> bool:
+        """Return whether a path of the dataset that code is in, or is, is code."""
+        return not self.paths or any(f"{path}/".startswith(f"{one}/") for one in self.paths)
 
 
 def hindrances(demands: Demands, state: TreeState) -> list[str]:
@@ -39,10 +45,11 @@ def hindrances(demands: Demands, state: TreeState) -> list[str]:
     above, code = state.at(""), state.at(demands.code_path)
     if above is None or code is None:
         return [f"{demands.top} is not whole: it lacks {demands.code_path}."]
-    found = [*_off_branch(demands, above), *_code(demands, code), *_absent(demands, state)]
+    found = [*_off_branch(demands, above), *_absent(demands, state)]
+    found += _code(demands, code) if not demands.paths else []
     for dataset in state.datasets:
         found += _unfinished(demands.top / dataset.path, dataset)
-        if dataset is not code:
+        if dataset is not code or demands.paths:
             found += _unsaved(demands.top / dataset.path, dataset)
     return found
 
@@ -53,6 +60,26 @@ def identity_problem(demands: Demands) -> list[str]:
         return []
     unknown = NoIdentity(str(demands.top))
     return [f"{unknown.message} {unknown.hint}"]
+
+
+def other_code(demands: Demands, commit: str = "HEAD") -> list[str]:
+    """Return the code that a commit has otherwise than the job is for, where code is paths; asks git."""
+    if not demands.paths:
+        return []
+    words = ("diff-tree", "-r", "--name-only", "--no-renames", "-z", demands.code_sha, commit, "--")
+    found = Repo(demands.top).git(*words, *demands.paths, env={"GIT_LITERAL_PATHSPECS": "1"})
+    return [path for path in found.split("\0") if path]
+
+
+def moved_code(demands: Demands) -> list[str]:
+    """Return what to do about code, where it is paths, that the branch has otherwise; asks git."""
+    found = other_code(demands)
+    if not found:
+        return []
+    return [
+        f"Code moved: {listed(found)} in {demands.top} is not as {demands.code_sha[:10]} has it, which the "
+        "job is for. `wtwatch sync` says the way out."
+    ]
 
 
 def hidden_edits(demands: Demands) -> list[str]:

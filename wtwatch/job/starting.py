@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
 from wtwatch.job import lifecycle
-from wtwatch.job.readiness import hidden_edits, hindrances, identity_problem
+from wtwatch.job.readiness import hidden_edits, hindrances, identity_problem, moved_code
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.tree import save
+from wtwatch.tree import pathcode, save
 from wtwatch.tree.states import Before
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Job
@@ -38,15 +38,21 @@ def start(tree: RunTree, queue: Queue, job: Job, lock: int) -> Job | Hindered:
 
     With ``lock``, the descriptor of the tree's lock, held. Raises :class:`WtwatchError` if it does not start.
     """
-    code_sha = Repo(tree.code_path).resolve("HEAD")
-    assert code_sha is not None
+    code_sha = pathcode.applied(tree) if tree.project.paths else Repo(tree.code_path).resolve("HEAD")
+    if code_sha is None:
+        return Hindered(f"Job {job.id} cannot start: nothing was released yet.", "wtwatch sync")
     demanded = lifecycle.demands(tree, job.spec, code_sha, _plain_outputs(tree, queue, job))
     base = save.pointer_of(tree)
     if base.branch == tree.branch and (base.recorded != code_sha or base.cut_off):
         save.record(tree, code_sha, foldable=False)  # a job may have saved another
         base = save.pointer_of(tree)
     state = Before.of(tree.path, excludes_env(tree))
-    problems = [*hindrances(demanded, state), *hidden_edits(demanded), *identity_problem(demanded)]
+    problems = [
+        *hindrances(demanded, state),
+        *moved_code(demanded),
+        *hidden_edits(demanded),
+        *identity_problem(demanded),
+    ]
     if problems:
         return Hindered(
             f"Job {job.id} cannot start: {problems[0]}",
@@ -65,6 +71,8 @@ def start(tree: RunTree, queue: Queue, job: Job, lock: int) -> Job | Hindered:
 
 def _plain_outputs(tree: RunTree, queue: Queue, job: Job) -> tuple[str, ...]:
     """Return what plain jobs of the same batch were to write into code: it is no code, and may lie there."""
+    if tree.project.paths:
+        return ()
     inside = f"{tree.project.code}/"
     declared = (path for one in queue.jobs(job.batch) if one.spec.plain for path in one.spec.outputs)
     return tuple(path.removeprefix(inside) for path in declared if path.startswith(inside))

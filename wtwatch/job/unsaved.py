@@ -25,7 +25,7 @@ def note(queue: Queue, job: Job, order: Order, folder: Folder) -> None:
     before, after = folder.before(), folder.after()
     if not order.spec.plain or before is None or after is None:
         return
-    code = order.code_path.relative_to(order.run_tree).as_posix()
+    code = order.code_path.relative_to(order.run_tree).as_posix() if not order.paths else None
     changes = {
         str(Path(dataset.path, change.path))
         for dataset in after.datasets

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wtwatch.doors.porcelain import Change
-from wtwatch.job.readiness import Demands, is_allowed, reaches_into
+from wtwatch.job.readiness import Demands, is_allowed, listed, other_code, reaches_into
 from wtwatch.tree.states import After, Before, DatasetState, added
 
 BYTECODE = "__pycache__"
-
-_SHOWN = 3
 
 
 def faults(demands: Demands, before: Before, after: After) -> list[str]:
@@ -23,7 +21,8 @@ def faults(demands: Demands, before: Before, after: After) -> list[str]:
     then, now = before.at(demands.code_path), after.at(demands.code_path)
     if then is None or now is None:
         return [*found, f"{demands.code_path} is gone"]
-    return [*found, *_moved(demands, then, now), *_written(demands, added(before, after, demands.code_path))]
+    moved = _moved(demands, then, now) if not demands.paths else ()
+    return [*found, *moved, *_written(demands, added(before, after, demands.code_path))]
 
 
 def _branch(demands: Demands, before: Before, after: After) -> Iterator[str]:
@@ -50,10 +49,11 @@ def _short(state: DatasetState) -> str:
 
 
 def _written(demands: Demands, changes: Sequence[Change]) -> Iterator[str]:
-    names = [change.path for change in changes if not may_be(demands, change)]
+    of_code = (change for change in changes if demands.is_code(change.path))
+    names = [change.path for change in of_code if not may_be(demands, change)]
     if names:
-        more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
-        yield f"{demands.code_path} was written to while it ran: {', '.join(names[:_SHOWN])}{more}"
+        what = demands.code_path or "code"
+        yield f"{what} was written to while it ran: {listed(names)}"
 
 
 def may_be(demands: Demands, change: Change) -> bool:
@@ -62,7 +62,7 @@ def may_be(demands: Demands, change: Change) -> bool:
         return False
     if is_allowed(change.path, demands.allowed) or BYTECODE in change.path.split("/"):
         return True
-    full = f"{demands.code_path}/{change.path}"
+    full = f"{demands.code_path}/{change.path}".lstrip("/")
     return demands.spec.plain and any(is_below(full, output, demands) for output in demands.spec.outputs)
 
 
@@ -82,11 +82,19 @@ def of_attempt(demands: Demands, before: Before | None, after: After) -> tuple[s
     Then the tree is known to have been clean, with code at its commit.
     """
     if before is not None:
-        return tuple(faults(demands, before, after))
+        return (*faults(demands, before, after), *_committed(demands, after))
     code = after.at(demands.code_path)
     if code is None or code.head == demands.code_sha:
         return ()
     return (f"{demands.code_path} was taken from {demands.code_sha[:10]} to {_short(code)} while it ran",)
+
+
+def _committed(demands: Demands, after: After) -> Iterator[str]:
+    """Yield what commits made of code while a job ran, where code is paths of the superdataset; asks git."""
+    now = after.at("")
+    names = other_code(demands, now.head) if demands.paths and now and now.head else []
+    if names:
+        yield f"code was committed to while it ran: {listed(names)}"
 
 
 def in_words(error: str | None, found: Sequence[str]) -> str | None:

@@ -111,8 +111,8 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
 
 
 def _demands(order: Order) -> Demands:
-    code = order.code_path.relative_to(order.run_tree).as_posix()
-    return Demands(order.run_tree, code, order.code_sha, order.branch, order.allowed, order.spec)
+    code = order.code_path.relative_to(order.run_tree).as_posix() if not order.paths else ""
+    return Demands(order.run_tree, code, order.code_sha, order.branch, order.allowed, order.spec, order.paths)
 
 
 def _excludes() -> dict[str, str]:

@@ -30,11 +30,17 @@ UNIT = "wtwatch.service"
 VERSION = 3
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
-MAIN_SETTINGS = ("main_tree", "run_tree", "bookmark", "code", "environment", "host")
+MAIN_SETTINGS = (
+    "main_tree", "run_tree", "bookmark", "code", "paths", "run_branch", "environment", "host",
+)  # fmt: skip
 
 
 class Project(NamedTuple):
     """One superdataset, one bookmark, one run tree, and how to treat them.
+
+    ``code`` is the subdataset that the code is in; or ``paths`` are the paths of the superdataset itself that
+    are code, and ``code`` names them for people. Then the bookmark is a branch of the superdataset, and
+    ``run_branch`` another, on which results are committed; else both are called alike.
 
     ``state`` is the folder where wtwatch keeps what it knows of the project; it is not written into the file,
     which lies there. Times are in seconds. The file outlives versions: see :mod:`wtwatch.words.versioned`.
@@ -46,6 +52,8 @@ class Project(NamedTuple):
     run_tree: Path
     bookmark: str = "runs"
     code: str = "code"
+    paths: tuple[str, ...] = ()
+    run_branch: str = ""
     environment: str = "auto"
     host: str = ""
     settle: float = 30.0
@@ -64,13 +72,28 @@ class Project(NamedTuple):
 
     @property
     def main_code(self) -> Path:
-        """The code subdataset of the main tree."""
-        return self.main_tree / self.code
+        """The repository of code in the main tree: the code subdataset, or the superdataset itself."""
+        return self.main_tree if self.paths else self.main_tree / self.code
 
     @property
     def run_code(self) -> Path:
-        """The code worktree of the run tree."""
-        return self.run_tree / self.code
+        """The code worktree of the run tree: that of the subdataset, or of the superdataset itself."""
+        return self.run_tree if self.paths else self.run_tree / self.code
+
+    @property
+    def code_paths(self) -> tuple[str, ...]:
+        """What code is, as seen from the superdataset."""
+        return self.paths or (self.code,)
+
+    @property
+    def branch(self) -> str:
+        """The branch of the superdataset on which results are committed."""
+        return self.run_branch or self.bookmark
+
+    @property
+    def branch_ref(self) -> str:
+        """That branch as git has it."""
+        return f"refs/heads/{self.branch}"
 
     @property
     def ref_prefix(self) -> str:

@@ -19,7 +19,7 @@ def for_jobs(tree: RunTree) -> dict[str, str]:
     env = for_tools()
     folders = _allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep))
     env["PATH"] = os.pathsep.join(
-        [str(tree.code_path / ".venv" / "bin"), with_tools(os.pathsep.join(folders))]
+        [str(tree.code_folder / ".venv" / "bin"), with_tools(os.pathsep.join(folders))]
     )
     return env
 

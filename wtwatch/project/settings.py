@@ -32,6 +32,8 @@ FIXED = {
     "run_tree": "where batches run",
     "bookmark": "the bookmark of code that the run tree follows",
     "code": "the subdataset that the code is in",
+    "paths": "the paths of the superdataset that are code, where that is no subdataset",
+    "run_branch": "the branch for results, where it is another than the bookmark",
     "host": "the host whose daemon looks after it",
 }
 """What `wtwatch init` decides, and what it is."""

@@ -25,13 +25,26 @@ class RunTree(NamedTuple):
 
     @property
     def code_path(self) -> Path:
-        """The work tree of code."""
-        return self.path / self.project.code
+        """The work tree of code: of its subdataset, or of the superdataset if code is paths of that."""
+        return self.path if self.project.paths else self.path / self.project.code
+
+    @property
+    def code_home(self) -> str:
+        """The folder, from the top, that has code's environment: that of code, or the top itself."""
+        if not self.project.paths:
+            return self.project.code
+        first = self.project.paths[0]
+        return first if len(self.project.paths) == 1 and (self.path / first).is_dir() else ""
+
+    @property
+    def code_folder(self) -> Path:
+        """The folder that has code's environment."""
+        return self.path / self.code_home
 
     @property
     def branch(self) -> str:
         """The branch of the superdataset on which results are committed."""
-        return self.project.bookmark
+        return self.project.branch
 
     @property
     def lock(self) -> Path:

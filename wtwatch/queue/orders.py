@@ -180,9 +180,12 @@ def _leads_out(path: str, top: Path) -> bool:
 
 
 def _check_output(output: str, project: Project) -> None:
-    if any(_is_within(output, root, project.code) for root in (project.run_tree, project.main_tree)):
+    roots = (project.run_tree, project.main_tree)
+    within = (path for path in project.code_paths for root in roots if _is_within(output, root, path))
+    held = next(within, None)
+    if held is not None:
         raise UsageError(
-            f"The output {output!r} lies in {project.code}/, which holds the code that the jobs run on.",
+            f"The output {output!r} lies in {held}/, which holds the code that the jobs run on.",
             "Write results elsewhere in the superdataset, or run the command with --plain.",
         )
 

@@ -15,7 +15,7 @@ from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.setup import layout, maintree
+from wtwatch.setup import layout, maintree, pathlayout
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.tree import environment
 from wtwatch.tree import tip as bookmark
@@ -40,7 +40,8 @@ def tools() -> Iterator[Finding]:
 def project(found: Project) -> Iterator[Finding]:
     """Look at all that a project needs, which may be one to be made yet."""
     main = list[Finding]()
-    for one in maintree.findings(found.main_tree, found.code, found.bookmark):
+    looked = pathlayout.findings(found) if found.paths else None
+    for one in looked or maintree.findings(found.main_tree, found.code, found.bookmark):
         main.append(one)
         yield one
     yield tried("author", lambda: _check_author(found.main_tree))
@@ -48,7 +49,8 @@ def project(found: Project) -> Iterator[Finding]:
         return
     yield (at := tried("bookmark", lambda: tip(found)))
     if at.ok:
-        yield from layout.findings(found.main_tree, found.run_tree, found.code, found.bookmark)
+        code = "" if found.paths else found.code
+        yield from layout.findings(found.main_tree, found.run_tree, code, found.branch)
     in_main = RunTree.of(found._replace(run_tree=found.main_tree))  # the run tree may not be there yet
     yield tried("uv", lambda: environment.require_uv(in_main))
 

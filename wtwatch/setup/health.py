@@ -57,7 +57,7 @@ def findings(project: Project) -> Iterator[Finding]:
 def _of_init(project: Project) -> Iterator[Finding]:
     """Look at what `init` demanded, once more; of what is well, nothing is said but that."""
     faults = [found for found in checks.project(project) if not found.ok]
-    off = (project.run_tree / ".git").exists() and Repo(project.run_tree).branch() != project.bookmark
+    off = (project.run_tree / ".git").exists() and Repo(project.run_tree).branch() != project.branch
     # for that it says the way that `init` knows; the way back that keeps commits is said below
     yield from (found for found in faults if not (off and found.subject == "run tree"))
     if not faults:

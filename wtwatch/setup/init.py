@@ -46,7 +46,8 @@ def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
     config.check_text(project)
     demand(checks.project(project))
     tip, new = checks.tip(project)
-    layout = survey(project.main_tree, project.run_tree, project.code, project.bookmark, tip)
+    code = "" if project.paths else project.code
+    layout = survey(project.main_tree, project.run_tree, code, project.branch, tip)
     return Making(project, known, tip, new, layout)
 
 

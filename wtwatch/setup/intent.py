@@ -10,18 +10,21 @@ from typing import NamedTuple
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config, listing
 from wtwatch.project.config import Project
-from wtwatch.setup import maintree
+from wtwatch.setup import maintree, pathlayout
 from wtwatch.setup.dotgit import is_linked
 from wtwatch.words.errors import UsageError
 from wtwatch.words.quoting import quoted
 
 
 class Asked(NamedTuple):
-    """What was asked for; ``None`` leaves the choice to wtwatch, or to what the project has already."""
+    """What was asked for; ``None`` leaves the choice to wtwatch, or to what the project has already.
+
+    ``code`` is one path, or several.
+    """
 
     run_tree: Path | None = None
     bookmark: str | None = None
-    code: str | None = None
+    code: str | tuple[str, ...] | None = None
     env: str | None = None
     name: str | None = None
 
@@ -31,38 +34,64 @@ def choose(start: Path, asked: Asked, projects: Sequence[Project]) -> tuple[Proj
 
     ``projects`` are all that can be read. Raises :class:`UsageError` if nothing can be meant.
     """
-    asked = asked._replace(code=maintree.code_path(asked.code) if asked.code is not None else None)
+    given = (asked.code,) if isinstance(asked.code, str) else asked.code or ()
+    paths = tuple(dict.fromkeys(map(maintree.code_path, given)))
     around = [tree.resolve() for tree in maintree.trees_around(start)]
     for tree in around:
         stood_in = next((one for one in projects if one.run_tree.resolve() == tree), None)
         if stood_in is not None:
             asked = asked._replace(bookmark=stood_in.bookmark if asked.bookmark is None else asked.bookmark)
-            return _of(stood_in.main_tree, start, asked, projects)
+            return _of(stood_in.main_tree, start, asked, paths, projects)
         if any(one.main_tree.resolve() == tree for one in projects):
-            return _of(tree, start, asked, projects)
-    tree = maintree.find(start, asked.code or "code").resolve()
+            return _of(tree, start, asked, paths, projects)
+    tree = maintree.find(start, paths[0] if paths else "code").resolve()
     if is_linked(tree):
         main = next(iter(Repo(tree).worktrees()))
         raise UsageError(
             f"{tree} is a linked worktree of {main}, and a project starts from that.",
             f"cd {quoted(main)}, then wtwatch init; to make this its run tree: --run-tree {quoted(tree)}",
         )
-    return _of(tree, start, asked, projects)
+    return _of(tree, start, asked, paths, projects)
 
 
-def _of(main: Path, start: Path, asked: Asked, projects: Sequence[Project]) -> tuple[Project, bool]:
-    bookmark = "runs" if asked.bookmark is None else asked.bookmark
+class _Code(NamedTuple):
+    """What the code of a project is, and the branches that go with that."""
+
+    code: str
+    paths: tuple[str, ...]
+    bookmark: str
+    branch: str
+
+
+def _code(main: Path, asked: Asked, paths: tuple[str, ...], mine: Sequence[Project]) -> _Code:
+    """Return what is meant by code: a subdataset if there is one, else paths of the superdataset."""
+    named = paths or (mine[0].code_paths if mine else ())
+    if not named:
+        named = ("code",) if maintree.has_subdataset(main, "code") else pathlayout.found_in(main) or ("code",)
+    plain = (main / named[0]).exists() and not (main / named[0] / ".git").exists()
+    if len(named) == 1 and (maintree.has_subdataset(main, named[0]) or not plain):
+        return _Code(named[0], (), asked.bookmark or "runs", "")
+    bookmark = asked.bookmark or pathlayout.BOOKMARK
+    branch = pathlayout.RUN_BRANCH if bookmark == pathlayout.BOOKMARK else f"{bookmark}-results"
+    return _Code(" ".join(named), named, bookmark, branch)
+
+
+def _of(
+    main: Path, start: Path, asked: Asked, paths: tuple[str, ...], projects: Sequence[Project]
+) -> tuple[Project, bool]:
     mine = [project for project in projects if project.main_tree.resolve() == main.resolve()]
+    code = _code(main, asked, paths, mine)
+    bookmark = code.bookmark if asked.bookmark is None else asked.bookmark
     for project in mine:
         if project.bookmark == bookmark:
-            return _again(project, start, asked), True
+            return _again(project, start, asked, paths), True
     usual = asked.name or _default_name(main, bookmark if mine else None)
     before = _forgotten(main, bookmark, usual)
     name = asked.name or (before.name if before else usual)
     config.check_name(name)
     state = Repo(main).common_dir() / "wtwatch" / name
     _check_name_is_new(name, state, projects)
-    run_tree = _run_tree(main, start, asked, bookmark, before)
+    run_tree = _run_tree(main, start, asked, code.branch or bookmark, before)
     for other in projects:
         if any(run_tree.is_relative_to(tree.resolve()) for tree in (other.run_tree, other.main_tree)):
             raise UsageError(
@@ -75,7 +104,9 @@ def _of(main: Path, start: Path, asked: Asked, projects: Sequence[Project]) -> t
         main_tree=main,
         run_tree=run_tree,
         bookmark=bookmark,
-        code=asked.code or (mine[0].code if mine else "code"),
+        code=code.code,
+        paths=code.paths,
+        run_branch=code.branch,
         environment=_environment(asked, before.environment if before else "auto"),
         host=config.host(),
     )
@@ -85,7 +116,7 @@ def _of(main: Path, start: Path, asked: Asked, projects: Sequence[Project]) -> t
     return before._replace(**changes), False
 
 
-def _again(project: Project, start: Path, asked: Asked) -> Project:
+def _again(project: Project, start: Path, asked: Asked, paths: tuple[str, ...]) -> Project:
     """Return a project that is there already, with what was asked for anew."""
     if asked.run_tree is not None and (start / asked.run_tree).resolve() != project.run_tree.resolve():
         raise UsageError(
@@ -96,7 +127,7 @@ def _again(project: Project, start: Path, asked: Asked) -> Project:
         raise UsageError(
             f"This superdataset and bookmark are the project {project.name!r}.", "Leave --name out."
         )
-    if asked.code not in (None, project.code):
+    if paths and paths != project.code_paths:
         raise UsageError(f"The code of {project.name} is in {project.code!r}.", "Leave --code out.")
     return project._replace(environment=_environment(asked, project.environment), host=config.host())
 

@@ -52,7 +52,7 @@ class Layout(NamedTuple):
 def findings(main: Path, run_tree: Path, code: str, bookmark: str) -> Iterator[Finding]:
     """Look for what stands in the way of a run tree, such as an annex that would not be shared.
 
-    ``main`` has passed :func:`wtwatch.setup.maintree.findings`.
+    ``main`` has passed :func:`wtwatch.setup.maintree.findings`. ``code`` is empty where it is no subdataset.
     """
     below = list(subdatasets(main, _commit(main, bookmark)))
     yield tried("git directories", lambda: check_absorbed([main, *(one.source for one in below)]))
@@ -66,7 +66,8 @@ def findings(main: Path, run_tree: Path, code: str, bookmark: str) -> Iterator[F
             return
     for one in below:
         yield tried(f"subdataset {one.path}", partial(check_below, one, run_tree, code, bookmark))
-    yield tried("code in the run tree", lambda: _check_has_code(main, code, bookmark, below))
+    if code:
+        yield tried("code in the run tree", lambda: _check_has_code(main, code, bookmark, below))
     for wanted in survey(main, run_tree, code, bookmark, Sha("")).missing:
         yield tried(str(wanted.path), partial(check_vacant, wanted.path))
 

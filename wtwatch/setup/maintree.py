@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from wtwatch.doors.repo import GITLINK, Repo
-from wtwatch.setup.dotgit import is_annexed
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.words.errors import CommandFailed, UsageError
 from wtwatch.words.quoting import quoted
@@ -71,16 +70,21 @@ def code_path(text: str) -> str:
 
 
 def findings(main: Path, code: str, bookmark: str) -> Iterator[Finding]:
-    """Look whether a main tree can be worked with."""
-    name = tried("bookmark's name", lambda: _check_bookmark(bookmark))
+    """Look whether a main tree can be worked with, in which code is a subdataset."""
+    name = tried("bookmark's name", lambda: check_bookmark(bookmark))
     yield name
-    yield tried("main tree's branch", lambda: _check_branch(main))
-    yield tried("main tree", lambda: _check_commit(main))
+    yield from about(main)
     found = tried("code", lambda: _check_code(main, code))
     yield found
     for tree in (main, main / code) if found.ok else (main,):
         if name.ok:
             yield tried(f"branches of {tree}", partial(check_name_is_free, tree, bookmark))
+
+
+def about(main: Path) -> Iterator[Finding]:
+    """Look whether a main tree can be worked with, whatever its code is."""
+    yield tried("main tree's branch", lambda: _check_branch(main))
+    yield tried("main tree", lambda: _check_commit(main))
 
 
 def _check_branch(main: Path) -> None:
@@ -98,7 +102,8 @@ def _check_commit(main: Path) -> None:
         raise UsageError(f"{main} has no commit yet.", f"datalad save -d {quoted(main)} -m 'First state'")
 
 
-def _check_bookmark(name: str) -> None:
+def check_bookmark(name: str) -> None:
+    """Refuse what git refuses as the name of a branch."""
     # not `--branch`, which also resolves @{-1} to another name
     fine = Repo(Path("/")).succeeds("check-ref-format", f"refs/heads/{name}")
     if not fine or name.startswith("-") or name == "HEAD":
@@ -123,12 +128,6 @@ def check_name_is_free(tree: Path, bookmark: str) -> None:
 def _check_code(main: Path, code: str) -> None:
     folder = main / code
     if not has_subdataset(main, code):
-        if folder.is_dir() and not (folder / ".git").exists():
-            raise UsageError(
-                f"{folder} is a plain folder of the superdataset, not a subdataset.",
-                f"Turn it into one:\n{_conversion(main, code)}\n"
-                f"When you have looked at it, remove {_old(main, code)}.",
-            )
         if (folder / ".git").exists():
             raise UsageError(
                 f"{folder} is a repository, but the superdataset does not know it as its subdataset.",
@@ -148,33 +147,3 @@ def _check_code(main: Path, code: str) -> None:
             f"{folder} has submodules of its own, which wtwatch does not move.",
             "Have what the code needs as a package in its environment, or as plain files in it.",
         )
-
-
-def _old(main: Path, code: str) -> Path:
-    """Return a name that is free, beside the superdataset: inside, it would be saved as data."""
-    stem = f"{main.name}-{PurePosixPath(code).name}-before"
-    names = (stem, *(f"{stem}-{number}" for number in range(2, 1000)))
-    return next(path for name in names if not (path := main.parent / name).exists())
-
-
-def _conversion(main: Path, code: str) -> str:
-    """Return the commands that make a subdataset of a plain folder, and touch no other edits."""
-    folder, old = quoted(code), quoted(_old(main, code))
-    repo = Repo(main)
-    tracked = bool(repo.git("ls-files", "--", f":(literal){code}"))
-    steps = [f"cd {quoted(main)}"]
-    if tracked and is_annexed(main):
-        steps.append(f"git annex unlock {folder}")  # copied as links, they would lead out of the subdataset
-    steps.append(f"mv {folder} {old}")
-    if tracked:
-        steps += [
-            f"git rm -r -q -f --cached {folder}",
-            f"git commit -q -m 'Make room for code as a subdataset' -- {folder}",
-        ]
-    steps += [
-        f"datalad create -d . --no-annex {folder}",
-        f"cp -a {old}/. {folder}/",
-        f"datalad save -d {folder} -m 'Code, as it was in the superdataset'",
-        f"datalad save -d . -m 'Code is a subdataset' {folder}",
-    ]
-    return "\n".join(f"  {step}" for step in steps)

@@ -119,7 +119,7 @@ def _repositories(project: Project) -> Iterator[Path]:
     main = project.main_tree
     seen = {main}
     yield main
-    for ref in ("HEAD", project.bookmark_ref):
+    for ref in ("HEAD", project.branch_ref):
         commit = Repo(main).resolve(ref)
         for _, _, source in subdatasets(main, commit) if commit else ():
             if source not in seen and (source / ".git").exists():

@@ -18,14 +18,15 @@ def complete(project: Project) -> None:
     Those that are not installed in the main tree stay empty, as there. Raises :class:`WtwatchError`, with
     nothing left of what it began.
     """
-    found = survey(project.main_tree, project.run_tree, project.code, project.bookmark, Sha(""))
+    code = "" if project.paths else project.code
+    found = survey(project.main_tree, project.run_tree, code, project.branch, Sha(""))
     if not found.missing:
         return
     commit = Repo(project.run_tree).resolve("HEAD")
     missing = {wanted.path for wanted in found.missing}
     for below in subdatasets(project.main_tree, commit) if commit else ():
         if _place(project, below) in missing:
-            check_below(below, project.run_tree, project.code, project.bookmark)
+            check_below(below, project.run_tree, code, project.branch)
     reason = f"{LOCKED_FOR} {project.name}"
     with worktrees.made(found, reason):
         pass

@@ -43,7 +43,7 @@ def between_asked(repo: Repo, old: Sha | None, new: Sha | None) -> Iterator[Call
         yield tuple
         return
     with repo.ask("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new) as asking:
-        yield lambda: _changes(asking.answer())
+        yield lambda: changes_in(asking.answer())
 
 
 def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
@@ -52,7 +52,8 @@ def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
         return answer()
 
 
-def _changes(listing: str) -> tuple[Change, ...]:
+def changes_in(listing: str) -> tuple[Change, ...]:
+    """Read ``git diff-tree --raw -z``."""
     fields = listing.split("\0")
     lines = ((line[1:].split(), path) for line, path in zip(fields[::2], fields[1::2], strict=False))
     return tuple(Change(path, facts[0], Sha(facts[2]), facts[1], Sha(facts[3])) for facts, path in lines)

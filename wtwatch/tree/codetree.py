@@ -9,7 +9,7 @@ from wtwatch.doors import jj, refs
 from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status
 from wtwatch.doors.repo import GitAsking, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import bytewise, checkout, named
+from wtwatch.tree import bytewise, checkout, named, pathcode
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.checkout import Change, index_is_at
 from wtwatch.words.model import Process, Sha
@@ -31,7 +31,8 @@ class Facts(NamedTuple):
     holds commits made in the run tree on top of applied; ``alone``: no ref that stays reaches ``parked``.
     ``operation`` is one like "merge", in code, that waits for the user, ``operation_above`` one in the
     superdataset. ``subject`` is the tip's, which jj rewrites at any time if ``working_copy``; ``backups``
-    are their ids.
+    are their ids. ``written`` are paths of code that the run branch has otherwise than what is applied, where
+    code is paths of the superdataset.
     """
 
     present: bool = True
@@ -62,6 +63,7 @@ class Facts(NamedTuple):
     tip_tree: tuple[TreeEntry, ...] = ()
     subject: str | None = None
     backups: frozenset[str] = frozenset()
+    written: tuple[str, ...] = ()
 
 
 def is_present(tree: RunTree) -> bool:
@@ -76,6 +78,9 @@ def at_rest(tree: RunTree) -> Facts | None:
     """
     if not is_present(tree):
         return None
+    if tree.project.paths:
+        facts = pathcode.at_rest(tree)
+        return Facts(**facts) if facts else None
     repo, in_git = Repo(tree.code_path), bookmark.in_git(tree.project)
     head, applied = repo.detached_at(), _applied(tree)
     if not (in_git and in_git == head == applied) or tree.journal().read() is not None:
@@ -103,6 +108,8 @@ def facts_of(tree: RunTree) -> Facts:
     """
     if not is_present(tree):
         return Facts(present=False)
+    if tree.project.paths:
+        return Facts(**pathcode.facts_of(tree))
     repo = Repo(tree.code_path)
     tip_asked = bookmark.ask(tree.project)  # first, as it takes longest
     way = repo.detached_at(), bookmark.in_git(tree.project)

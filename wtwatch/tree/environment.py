@@ -83,13 +83,13 @@ class Probe(NamedTuple):
 
 def start_probe(tree: RunTree) -> Probe:
     """Start to ask the environment where it imports the project from; the answer is due in some 15 ms."""
-    names = venv.packages(tree.code_path)
+    names = venv.packages(tree.code_folder)
     python = venv.folder(tree) / "bin" / "python"
     if not venv.commands(tree) or not python.exists():
         return Probe(names, None)
     command = [str(python), "-I", "-c", _PROBE, *names]
     try:
-        return Probe(names, Asking(command, tree.code_path, for_jobs(tree), limit=PROBE_LIMIT))
+        return Probe(names, Asking(command, tree.code_folder, for_jobs(tree), limit=PROBE_LIMIT))
     except OSError:
         return Probe(names, None)
 
@@ -121,7 +121,7 @@ def _judge(tree: RunTree, probe: Probe) -> Verdict:
     except CommandFailed as error:
         last = (error.stderr.strip().splitlines() or ["no word"])[-1]
         return Verdict(EnvironmentState.BROKEN, f"its python fails: {last}")
-    home = tree.code_path.resolve()
+    home = tree.code_folder.resolve()
     for name in probe.names:
         where = found[name]
         if where is None and not lenient:
@@ -157,7 +157,7 @@ def set_up(tree: RunTree, wanted: str, verdict: Verdict, stop: Callable[[], bool
 def _leads_elsewhere(tree: RunTree) -> bool:
     """Return whether the environment is a symlink out of code: in place, another tree's would change."""
     place = venv.folder(tree)
-    return place.is_symlink() and not place.resolve().is_relative_to(tree.code_path.resolve())
+    return place.is_symlink() and not place.resolve().is_relative_to(tree.code_folder.resolve())
 
 
 def _rebuild(tree: RunTree, stop: Callable[[], bool], lock: int) -> str | None:

@@ -54,6 +54,8 @@ def pointer_of(tree: RunTree) -> Pointer:
     head = head_of(dataset)
     if head is None:
         raise WtwatchError(f"{tree.path} has no commit.", "Look at `git status` there.")
+    if tree.project.paths:  # the code's own entries name it
+        return Pointer(head, dataset.branch(), tip_of(dataset, tree.applied_ref))
     asked = (head, tree.project.code)
     found = _known.get(asked)
     if found is None:
@@ -75,6 +77,9 @@ def asked_recorded(tree: RunTree) -> Iterator[Callable[[], Sha | None]]:
     """
     here = (tree.path / ".git").exists()
     repo = Repo(tree.path if here else tree.project.main_tree)
+    if tree.project.paths:
+        yield lambda: tip_of(repo, tree.applied_ref)
+        return
     head = head_of(repo) if here else tip_of(repo, f"refs/heads/{tree.branch}")
     known = _known.get((head, tree.project.code)) if head else None
     if head is None or known is not None:
@@ -123,6 +128,8 @@ def keep_ref(commit: Sha) -> str:
 
 def keep_named(tree: RunTree, since: Sha | None) -> None:
     """Keep the code commits that the superdataset's commits after ``since`` name (``None``: all commits)."""
+    if tree.project.paths:
+        return
     dataset = Repo(tree.path)
     revisions = ["HEAD"] if since is None or not dataset.resolve(since) else ["HEAD", f"^{since}"]
     raw = dataset.git(
@@ -147,7 +154,7 @@ def record(tree: RunTree, new: Sha, foldable: bool, known: Pointer | None = None
 @contextmanager
 def drafted(tree: RunTree, new: Sha, foldable: bool, pointer: Pointer) -> Iterator[Draft]:
     """Have git make the commit that names ``new`` while other work goes on; it is on no branch yet."""
-    if pointer.recorded == new:
+    if pointer.recorded == new or tree.project.paths:
         yield Draft(tree, new, pointer)
         return
     making = Beside(lambda: _made(tree, new, foldable, pointer))

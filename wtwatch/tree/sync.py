@@ -195,6 +195,14 @@ def _refusals(tree: RunTree, facts: Facts) -> Iterator[tuple[str, str, bool]]:
     if facts.locked:
         hint = f"Wait for it; if no git runs there (it crashed), remove {quoted(facts.locked)}."
         yield f"Another git command works in {facts.locked.parent}.", hint, True
+    if facts.written:
+        git, first = f"git -C {quoted(above)}", quoted(facts.written[0])
+        yield (
+            f"Code was committed to on the run tree's branch: {', '.join(facts.written[:3])}.",
+            f"Commit it in the main tree and release that, or take it back: {git} checkout {facts.applied} "
+            f"-- {first}   (git rm, where it is new), and commit it there.",
+            True,
+        )
     if facts.operation_above:
         hint = f"Finish or abort it there: git -C {quoted(above)} {facts.operation_above} --abort"
         if facts.operation_above == "bisect":
@@ -302,7 +310,7 @@ def _back_up(tree: RunTree, repo: Repo, step: Move) -> tuple[Backup, dict[str, _
         repo.detach(step.parked)
     edited = [path for path in step.edited if checkout.is_here(repo.path, path)]
     doomed = [path for path in (*step.in_the_way, *edited) if bytewise.is_file(repo.path / path)]
-    read = {path: _stamp(repo.path / path) for path in doomed}
+    read = {path: file_stamp(repo.path / path) for path in doomed}
     odd = [path for path in step.in_the_way if path not in read]  # which is refused there
     also = [step.stray] if step.stray else []
     moved = _to_set_aside(repo, step)
@@ -314,13 +322,13 @@ def _back_up(tree: RunTree, repo: Repo, step: Move) -> tuple[Backup, dict[str, _
 def _clear(tree: RunTree, repo: Repo, step: Move, read: dict[str, _Stamp]) -> None:
     """Take away what was kept, so that the tree can end exactly at the tip."""
     for path, stamp in read.items():
-        if _stamp(repo.path / path) != stamp:
+        if file_stamp(repo.path / path) != stamp:
             raise WtwatchError(f"{repo.path / path} was written while it was backed up.")
     checkout.quit_operation(repo)
     if step.unlooked:
         checkout.look_again(repo, step.unlooked)
     for path, stamp in read.items():
-        if _stamp(repo.path / path) != stamp:
+        if file_stamp(repo.path / path) != stamp:
             raise WtwatchError(f"{repo.path / path} was written while it was backed up.")
         (repo.path / path).unlink()
     moved = _to_set_aside(repo, step)
@@ -335,7 +343,7 @@ def _to_set_aside(repo: Repo, step: Move) -> list[str]:
     return [path for path in step.set_aside if os.path.lexists(repo.path / path)]
 
 
-def _stamp(path: Path) -> _Stamp:
+def file_stamp(path: Path) -> _Stamp:
     """Return what changes when a file is written or replaced; of one that is gone, what no file has."""
     try:
         stat = path.lstat()

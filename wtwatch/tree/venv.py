@@ -25,7 +25,7 @@ PATIENCE = 10.0
 
 def folder(tree: RunTree) -> Path:
     """Return where the run tree's environment lies."""
-    return tree.code_path / ".venv"
+    return tree.code_folder / ".venv"
 
 
 def commands(tree: RunTree) -> list[list[str] | str]:
@@ -34,7 +34,7 @@ def commands(tree: RunTree) -> list[list[str] | str]:
         return []
     if tree.project.environment != "auto":
         return [tree.project.environment]
-    code = tree.code_path
+    code = tree.code_folder
     if "project" in _pyproject(code):
         if (code / "uv.lock").exists():  # never rewrite a tracked lock: it is code
             return [["uv", "sync", "--locked"]]
@@ -93,7 +93,7 @@ def set_up(tree: RunTree, stop: Callable[[], bool], lock: int) -> str | None:
                 process = subprocess.Popen(
                     command,
                     shell=isinstance(command, str),
-                    cwd=tree.code_path,
+                    cwd=tree.code_folder,
                     env=for_jobs(tree),
                     stdin=subprocess.DEVNULL,
                     stdout=out,

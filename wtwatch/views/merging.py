@@ -47,7 +47,7 @@ def _nothing(project: Project, report: Report, columns: int | None) -> Iterator[
             "A merge commit for that alone, if you want one: wtwatch merge --pointer main   (or run)", columns
         )
     else:
-        yield f"Nothing to merge: the main tree has all that {project.bookmark} has."
+        yield f"Nothing to merge: the main tree has all that {project.branch} has."
 
 
 def _table(title: str, brought: Sequence[Brought], columns: int | None, noun: str) -> Iterator[str]:

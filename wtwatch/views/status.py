@@ -63,7 +63,7 @@ def see(project: Project, watch: int | None = None) -> Seen:
     tree, main = RunTree.of(project), Repo(project.main_tree)
     busy = _foreign(project, watch)  # before any git of ours works there
     with (
-        harvest.start_apart(main, "HEAD", project.bookmark_ref) as counting,
+        harvest.start_apart(main, "HEAD", project.branch_ref) as counting,
         save.asked_recorded(tree) as naming,
     ):
         facts = codetree.facts_to_show(tree)
@@ -198,7 +198,7 @@ def _results(project: Project, ahead: int, behind: int) -> Results:
 
 def _oldest_to_bring(project: Project) -> datetime | None:
     """Return when the oldest commit was made that the main tree lacks: what ended since is not home yet."""
-    asked = ("rev-list", "--timestamp", f"HEAD..{project.bookmark_ref}")
+    asked = ("rev-list", "--timestamp", f"HEAD..{project.branch_ref}")
     times = [int(line.split()[0]) for line in Repo(project.main_tree).git(*asked, ok=(0, 128)).splitlines()]
     return datetime.fromtimestamp(min(times), UTC) if times else None
 

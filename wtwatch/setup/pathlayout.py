@@ -1,0 +1,122 @@
+"""Code that is paths of the superdataset itself: which these are, and whether they can be followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+
+from wtwatch.doors.repo import Repo
+from wtwatch.project.config import Project
+from wtwatch.setup import maintree
+from wtwatch.setup.finding import Finding, tried
+from wtwatch.words.errors import UsageError
+from wtwatch.words.quoting import quoted
+
+FOLDERS = ("code", "src", "scripts", "bin", "workflow")
+"""Where datasets have their code, the first as `datalad create -c yoda` makes it."""
+
+SCRIPTS = (
+    "*.py", "*.R", "*.sh", "*.m", "*.jl", "*.ipynb", "Makefile", "Snakefile", "pyproject.toml",
+    "requirements*.txt", "uv.lock", "poetry.lock", "environment.yml",
+)  # fmt: skip
+"""What is code at the top of a dataset that has no folder for it."""
+
+_DESCRIBE = (".gitattributes", ".gitignore", ".gitkeep")
+
+BOOKMARK, RUN_BRANCH = "runs-code", "runs"
+"""What the two branches are called by default (``runs/code`` could not be beside ``runs``)."""
+
+
+def found_in(main: Path) -> tuple[str, ...]:
+    """Return which tracked paths of a main tree are its code, as far as one can tell; perhaps none."""
+    repo = Repo(main)
+    tops = repo.git("ls-tree", "--name-only", "-z", "HEAD", ok=(0, 128)).split("\0")
+    folders = tuple(name for name in FOLDERS if name in tops and (main / name).is_dir())
+    with_files = tuple(name for name in folders if number_of_files(main, name))
+    if with_files:
+        return with_files
+    return tuple(name for name in tops if name and any(fnmatch(name, pattern) for pattern in SCRIPTS))
+
+
+def number_of_files(main: Path, path: str) -> int:
+    """Return how many files git tracks at a path, other than those that only describe a folder."""
+    listed = Repo(main).git("ls-files", "-z", "--", f":(top,literal){path}").split("\0")
+    return sum(bool(name) and not name.endswith(_DESCRIBE) for name in listed)
+
+
+def findings(project: Project) -> Iterator[Finding]:
+    """Look whether a main tree can be worked with, in which code is paths."""
+    main = project.main_tree
+    names = [
+        tried("bookmark's name", partial(maintree.check_bookmark, name))
+        for name in (project.bookmark, project.branch)
+    ]
+    yield from names
+    yield from maintree.about(main)
+    yield tried("bookmark and branches", lambda: _check_names(project))
+    yield tried("history", lambda: _check_history(main))
+    yield tried("code", lambda: check_paths(main, project.paths))
+    if all(name.ok for name in names):
+        for name in (project.bookmark, project.branch):
+            yield tried(f"branches of {main}", partial(maintree.check_name_is_free, main, name))
+
+
+def check_paths(main: Path, paths: Sequence[str]) -> None:
+    """Raise :class:`UsageError` for paths that cannot be code, or lie in each other."""
+    repo = Repo(main)
+    for path in paths:
+        if not repo.git("ls-files", "-z", "--", f":(top,literal){path}"):
+            save = f"datalad save -d {quoted(main)} {quoted(main / path)}"
+            raise UsageError(
+                f"{main / path} is not tracked by git, so it cannot be followed.",
+                f"Save it: {save}; or name another path: --code PATH",
+            )
+    for one in paths:
+        inside = next((other for other in paths if other != one and other.startswith(f"{one}/")), None)
+        if inside is not None:
+            raise UsageError(f"The code path {inside} lies in {one}.", f"Leave it out: --code {quoted(one)}")
+
+
+def _check_names(project: Project) -> None:
+    main = Repo(project.main_tree).branch()
+    if project.bookmark == project.branch:
+        raise UsageError(
+            f"{project.bookmark} cannot be both the bookmark and the branch for results, as code is no "
+            "subdataset.",
+            f"Choose another name: --bookmark {BOOKMARK}",
+        )
+    for name, what in ((project.bookmark, "the bookmark"), (project.branch, "the branch for results")):
+        if name == main:
+            raise UsageError(
+                f"The main tree is itself on {name}, which cannot be {what}.",
+                "Choose another name: --bookmark NAME.",
+            )
+
+
+def _check_history(main: Path) -> None:
+    if Repo(main).git("rev-parse", "--is-shallow-repository") == "true":
+        raise UsageError(
+            f"{main} is a shallow clone, so what came from where cannot be told.",
+            f"Get the rest: git -C {quoted(main)} fetch --unshallow",
+        )
+
+
+def remarks(project: Project) -> Iterator[str]:
+    """Yield what one ought to know of code that is paths: in the annex, or with litter that git would see."""
+    main, repo = project.main_tree, Repo(project.main_tree)
+    literal = [f":(top,literal){path}" for path in project.paths]
+    listed = repo.git("ls-files", "--stage", "-z", "--", *literal).split("\0")
+    links = [line.partition("\t")[2] for line in listed if line.startswith("120000 ")]
+    annexed = [path for path in links if ".git/annex/objects/" in str((main / path).readlink())]
+    if annexed:
+        yield (
+            f"  {annexed[0]} and its like ({len(annexed)}) are in the annex: Python follows such a link, and "
+            "does not find what lies beside it. Have code in git: "
+            f"datalad configuration or .gitattributes with annex.largefiles=nothing for {project.code}"
+        )
+    for name in (".venv/", "__pycache__/"):
+        place = f"{project.paths[0]}/{name}" if (main / project.paths[0]).is_dir() else name
+        if not repo.succeeds("check-ignore", "-q", place):
+            yield f"  {place} is not ignored by git: a job that leaves it there keeps the next from starting."
