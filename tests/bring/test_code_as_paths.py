@@ -258,6 +258,7 @@ def test_status_says_fresh_behind_and_home(house: PathHouse) -> None:
     house.release()
     assert status.describe(house.project).standpoint.freshness is Freshness.BEHIND
     house.tick()
+    assert status.describe(house.project).results.ahead == 0, "nothing was written but what came from main"
     house.job(out__x="1\n")
     assert status.describe(house.project).results.ahead > 0
     merge.bring(house.project)

@@ -18,6 +18,7 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import TickOptions, tick
 from wtwatch.setup import nested
 from wtwatch.tree import ending, save
+from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha, Trigger
 
@@ -297,6 +298,16 @@ def test_a_subdataset_that_somebody_took_elsewhere_is_named(project_house: House
     done = tick(house.project, NOW)
     assert done.unbrought is not None and "in/sub" in done.unbrought[0]
     assert (ours / "x").read_text() == "1\n"
+
+
+def test_what_only_came_from_main_is_not_to_be_brought_home(project_house: House) -> None:
+    house = project_house
+    main_has(house, in__b="2\n")
+    tick(house.project, NOW)
+    assert merge.prepare(house.project).steps == ()
+    assert status.describe(house.project).results.ahead == 0
+    job_wrote(house, out__a="1\n")
+    assert status.describe(house.project).results.ahead > 0
 
 
 def test_what_comes_is_shown_before_and_told_after(project_house: House) -> None:

@@ -59,16 +59,30 @@ class Report(NamedTuple):
         return self.harvest.commits
 
 
-def conflicts(project: Project) -> tuple[str, ...]:
-    """Return the paths, relative to the main tree, that would conflict in a merge; nothing is changed."""
+class Foreseen(NamedTuple):
+    """What a merge would come to: whether there is ``nothing`` to bring, and the paths in conflict."""
+
+    nothing: bool = False
+    conflicts: tuple[str, ...] = ()
+
+
+def foreseen(project: Project) -> Foreseen:
+    """Return what a merge would come to, paths relative to the main tree; nothing is changed.
+
+    There is nothing to bring where the run tree's branch has commits of wtwatch's own alone.
+    """
     try:
         with scratch_folder("wtwatch-merge-") as scratch:
-            Planner(project, None, scratch).steps_to_bookmark()
+            return Foreseen(nothing=not Planner(project, None, scratch).steps_to_bookmark())
     except Conflict as conflict:
-        return conflict.paths
+        return Foreseen(conflicts=conflict.paths)
     except WtwatchError:  # what else would stop a merge is for `merge` to say
-        pass
-    return ()
+        return Foreseen()
+
+
+def conflicts(project: Project) -> tuple[str, ...]:
+    """Return the paths, relative to the main tree, that would conflict in a merge; nothing is changed."""
+    return foreseen(project).conflicts
 
 
 def prepare(project: Project, pointer: str | None = None) -> Report:

@@ -185,7 +185,8 @@ def _results(project: Project, ahead: int, behind: int) -> Results:
     if ahead and behind:
         from wtwatch.home import merge
 
-        conflict = bool(merge.conflicts(project))
+        found = merge.foreseen(project)
+        conflict, ahead = bool(found.conflicts), 0 if found.nothing else ahead
     return Results(
         ahead,
         behind,
