@@ -62,7 +62,17 @@ class Held(Value):
     hint: str
 
 
-_known: Memory[tuple[str, Sha, Sha], int] = Memory(1000)
+class Lacking(NamedTuple):
+    """What a run tree lacks of main: how many files, and which subdatasets, by their places."""
+
+    files: int = 0
+    subdatasets: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.subdatasets)
+
+
+_known: Memory[tuple[str, Sha, Sha], Lacking] = Memory(1000)
 """How much a run branch lacks of main, by the ref that notes its fork, and both commits."""
 
 
@@ -112,15 +122,15 @@ def lacked(tree: RunTree, inputs: Sequence[str]) -> tuple[str, ...]:
     return tuple(path for path in found.split("\0") if path)
 
 
-def lacking(tree: RunTree) -> int:
-    """Return how many files main has that the run tree lacks or has otherwise; writes nothing that stays.
+def lacking(tree: RunTree) -> Lacking:
+    """Return what main has that the run tree lacks or has otherwise; writes nothing that stays.
 
-    1 where that cannot be decided for the user.
+    One file where that cannot be decided for the user.
     """
     main, away = main_tip(tree.project)
     branch = run_branch(tree, main, note=False) if main and away is None else None
     if main is None or branch is None:
-        return 0
+        return Lacking()
     asked = (tree.fork_ref, main, branch.tip)
     found = _known.get(asked)
     if found is None:
@@ -129,12 +139,14 @@ def lacking(tree: RunTree) -> int:
     return found
 
 
-def _differing(branch: RunBranch, main: Sha, code: tuple[str, ...], scratch: Path) -> int:
+def _differing(branch: RunBranch, main: Sha, code: tuple[str, ...], scratch: Path) -> Lacking:
     repo = branch.repo.writing_to(scratch)
     done = overlay(branch._replace(repo=repo), main, Code(code, branch.tip))
     if isinstance(done, Blocked):
-        return 1
-    return len(checkout.between(repo, branch.tip, done.tree))
+        return Lacking(1)
+    changes = checkout.between(repo, branch.tip, done.tree)
+    links = tuple(change.path for change in changes if GITLINK in (change.mode_before, change.mode_after))
+    return Lacking(len(changes) - len(links), links)
 
 
 def coming(tree: RunTree) -> Coming | Nothing | Held:

@@ -137,6 +137,7 @@ def _results(results: Results) -> Document:
         "behind": results.behind,
         "conflict": results.conflict,
         "from_main": results.from_main,
+        "subdatasets_from_main": list(results.subdatasets),
         "barred": list(results.barred) if results.barred else None,
     }
 

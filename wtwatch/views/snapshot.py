@@ -109,8 +109,8 @@ class Results(NamedTuple):
     """How many commits the main tree lacks, how many the run tree, and whether a merge would conflict.
 
     ``oldest`` is when the first of those was made that the main tree lacks. ``from_main`` is how many files
-    main has that the run tree lacks, ``barred`` why they cannot come, with the way out; ``asked``: they come
-    only if somebody says so.
+    main has that the run tree lacks, ``subdatasets`` which of these it has otherwise, ``barred`` why they
+    cannot come, with the way out; ``asked``: they come only if somebody says so.
     """
 
     ahead: int = 0
@@ -118,6 +118,7 @@ class Results(NamedTuple):
     conflict: bool = False
     oldest: datetime | None = None
     from_main: int = 0
+    subdatasets: tuple[str, ...] = ()
     barred: tuple[str, str] | None = None
     asked: bool = False
 

@@ -94,7 +94,7 @@ def _snapshot(
     results: Results,
 ) -> ProjectSnapshot:
     job, outlook = queue.running(), queue.outlook(results.oldest)
-    if results.from_main:
+    if results.from_main or results.subdatasets:
         results = results._replace(barred=queue.unbrought())
     started = Folder.of(project.state, job.id, job.attempt).started() if job else None
     return ProjectSnapshot(
@@ -187,12 +187,14 @@ def _results(project: Project, ahead: int, behind: int) -> Results:
 
         found = merge.foreseen(project)
         conflict, ahead = bool(found.conflicts), 0 if found.nothing else ahead
+    lacking = steps.lacking(RunTree.of(project)) if behind else steps.Lacking()
     return Results(
         ahead,
         behind,
         conflict,
         oldest=_oldest_to_bring(project) if ahead else None,
-        from_main=steps.lacking(RunTree.of(project)) if behind else 0,
+        from_main=lacking.files,
+        subdatasets=lacking.subdatasets,
         asked=project.from_main == "ask",
     )
 
