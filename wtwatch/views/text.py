@@ -263,7 +263,7 @@ def _from_main(results: Results) -> Iterator[Line]:
     named = ", ".join(results.subdatasets[:_FEW])
     more = f" and {len(results.subdatasets) - _FEW} more" if len(results.subdatasets) > _FEW else ""
     parts += [f"the subdataset{'s' * (len(results.subdatasets) > 1)} {named}{more}"] if named else []
-    yield _Line("from main", f"{' and '.join(parts)} that the run tree lacks; {when}wtwatch sync --from-main")
+    yield Line("from main", f"{' and '.join(parts)} that the run tree lacks; {when}wtwatch sync --from-main")
     if results.barred:
         reason, hint = results.barred
         yield Line("", reason, "yellow")
