@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.house import House
 from tests.lab import eventually
 from tests.moves import GIT_MOVES, JJ_MOVES, MovingCode, by_rung_bell, by_update_ref
-from wtwatch.daemon.places import Fingerprint, Places, fingerprint, places
+from wtwatch.daemon.places import Fingerprint, Places, caught, fingerprint, places, truth
 
 Move = Callable[[MovingCode], None]
 
@@ -42,18 +43,20 @@ def test_nothing_moved_means_equal_fingerprints(house: MovingCode) -> None:
 def test_every_move_changes_the_fingerprint(tmp_path: Path, bookmark: str, move: Move) -> None:
     house = MovingCode.built(tmp_path / "house", bookmark)
     at = places(house.project)
-    before = settled(at)
+    before, net = settled(at), caught(at)
     move(house)
     assert fingerprint(at) != before
+    assert caught(at) != net or move is by_rung_bell
 
 
 @pytest.mark.parametrize("move", JJ_MOVES, ids=lambda move: move.__name__)
 def test_every_move_by_jj_changes_the_fingerprint(house: MovingCode, move: Move) -> None:
     house.let_jj_drive()
     at = places(house.project)
-    before = settled(at)
+    before, net = settled(at), caught(at)
     move(house)
     assert fingerprint(at) != before
+    assert caught(at) != net
 
 
 def test_a_change_at_the_same_moment_as_the_last_one_shows(house: MovingCode) -> None:
@@ -164,3 +167,36 @@ def test_a_move_where_a_symbolic_bookmark_leads_changes_the_fingerprint(house: M
     assert led != before
     house.git("update-ref", "refs/heads/deep/trunk", "b")
     assert fingerprint(at) != led
+
+
+CAUGHT: dict[str, Callable[[House], object]] = {
+    "a commit in the run tree": lambda house: house.git(
+        "commit", "-q", "--allow-empty", "-m", "x", cwd=house.project.run_tree
+    ),
+    "a commit in its code": lambda house: house.here("commit", "-q", "--allow-empty", "-m", "x"),
+    "the run tree is off its branch": lambda house: house.git(
+        "checkout", "-q", "--detach", cwd=house.project.run_tree
+    ),
+    "the applied ref is elsewhere": lambda house: house.git(
+        "update-ref", house.tree.applied_ref, house.commit({"a.py": "x"}, bookmark=False)
+    ),
+    "it is gone": lambda house: house.git("update-ref", "-d", house.tree.applied_ref),
+    "the run tree is gone": lambda house: house.project.run_tree.rename(
+        house.project.run_tree.with_name("away")
+    ),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("change", CAUGHT)
+def test_whatever_changes_the_truth_is_caught(tmp_path: Path, change: str, packed: bool) -> None:
+    house = House.built(tmp_path)
+    if packed:
+        house.git("pack-refs", "--all")
+        house.git("pack-refs", "--all", cwd=house.project.main_tree)
+    at = places(house.project)
+    before, net = truth(house.project), caught(at)
+    assert caught(at) == net
+    CAUGHT[change](house)
+    assert truth(house.project) != before
+    assert caught(at) != net

@@ -113,3 +113,26 @@ def test_a_member_that_was_dropped_has_no_further_turn(pool: Pool) -> None:
     hold.set()
     eventually(lambda: len(order) == 3)
     assert set(order) == set("acd") and members["b"].turns == 0
+
+
+def test_turns_that_take_no_time_are_taken_one_after_the_other(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "QUICK", 30.0)
+    at_once: list[int] = []
+    under_way = One(work=lambda: at_once.append(sum(one.inside for one in members)))
+    members = [One(work=under_way.work) for _ in range(100)]
+    for one in members:
+        pool.add(one)
+    eventually(lambda: all(one.turns == 1 for one in members))
+    assert set(at_once) == {1}
+
+
+def test_a_turn_that_takes_its_time_is_not_waited_for(pool: Pool) -> None:
+    hold = threading.Event()
+    slow, quick = One(work=lambda: hold.wait(20)), One()
+    pool.add(slow)
+    pool.add(quick)
+    eventually(lambda: quick.turns == 1)
+    assert not slow.turns
+    hold.set()

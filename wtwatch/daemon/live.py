@@ -19,7 +19,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from wtwatch.doors.clock import instant
+from wtwatch.doors import traces
 from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
@@ -45,13 +45,14 @@ class Live:
 
     def __init__(self) -> None:
         self.folder = config.live_folder()
+        self._beat = str(self.folder / "beat")
         self._beaten = float("-inf")
         self._found: dict[str, list[Any] | None] = {}
         self._again: dict[str, float] = {}
         self._writing = threading.Lock()
         self._lines: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._ended = False
-        self._told: glance.Left | None = None
+        self._told: tuple[object, ...] = ()
         with suppress(OSError):  # then nobody sees a beat but that of the daemon's own file
             _make(self.folder)
 
@@ -99,10 +100,10 @@ class Live:
         self, projects: Iterable[Project], registry: list[int] | None, daemon: DaemonSnapshot
     ) -> None:
         """Say which projects there are and how the daemon is; see :func:`keeping.listed`."""
-        left = keeping.listed(projects, registry, daemon)
-        if left == self._told:
+        told = (tuple(projects), registry, daemon)
+        if told == self._told:
             return
-        self._told = left
+        self._told, left = told, keeping.listed(*told)
         file = self.folder / glance.PROJECTS
         with suppress(OSError):  # then nobody takes a glance
             if left is None:
@@ -148,8 +149,8 @@ class Live:
             return
         self._beaten = time.monotonic()
         with suppress(OSError):  # gone, or the disk is full: it is seen to stand still
-            up = Path("/proc/uptime").read_text(encoding="ascii").partition(".")[0]
-            _write(self.folder / "beat", f"{int(instant().seconds)} {os.getpid()} {up}")
+            up = (traces.text("/proc/uptime") or "").partition(".")[0]
+            _write(self._beat, f"{int(time.clock_gettime(time.CLOCK_BOOTTIME))} {os.getpid()} {up}")
 
 
 def _make(folder: Path) -> None:
@@ -193,7 +194,7 @@ def _write_whole(file: Path, text: str | bytes) -> None:
     draft.replace(file)
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: str, text: str) -> None:
     """Write a file of one length in place; no reader sees a part of so few bytes."""
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -289,7 +289,9 @@ class Daemon:
 
 def _concerns(rung: frozenset[str] | None, one: ProjectTicks) -> bool:
     """Return whether what rang is of this project: it lies in a folder that is watched for it."""
-    return rung is None or one.at is None or not rung.isdisjoint(map(str, one.at.folders))
+    if rung is None or one.at is None:
+        return True
+    return bool(rung) and not rung.isdisjoint(map(str, one.at.folders))
 
 
 def _pass(*_: object) -> None:

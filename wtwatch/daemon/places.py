@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors import jj, refs
+from wtwatch.doors import jj, refs, traces
 from wtwatch.doors.files import bell_in
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
@@ -26,13 +26,22 @@ RACY = 20_000_000
 """Nanoseconds within which two changes of a file may bear the same time: two ticks of a 100 Hz kernel."""
 
 
+class Net(NamedTuple):
+    """All files that a :func:`truth` is read off: small ones by what they say, others by their stamps."""
+
+    texts: tuple[str, ...] = ()
+    listings: tuple[str, ...] = ()
+    stamps: tuple[str, ...] = ()
+
+
 class Places(NamedTuple):
     """What must be watched for one project, and what a move can change.
 
     ``folders`` are to be watched, outer ones first; those that do not exist are waited for. ``bell`` is the
     file that hooks and commands touch; ``chain`` are the folders down to the bookmark, for :func:`marks`. The
-    rest is for :func:`fingerprint`: small files whose ``texts`` count, folders whose ``listings`` of names
-    count, files whose ``stamps`` count, and ``trees`` of which counts whether it is still the same folder.
+    ``net`` is for :func:`caught`. The rest is for :func:`fingerprint`: small files whose ``texts`` count,
+    folders whose ``listings`` of names count, files whose ``stamps`` count, and ``trees`` of which counts
+    whether it is still the same folder.
     """
 
     folders: tuple[Path, ...]
@@ -42,6 +51,7 @@ class Places(NamedTuple):
     listings: tuple[Path, ...]
     stamps: tuple[Path, ...]
     trees: tuple[Path, ...]
+    net: Net = Net()
 
 
 def places(project: Project) -> Places:
@@ -69,7 +79,26 @@ def places(project: Project) -> Places:
         listings=(operations,),
         stamps=(common / "packed-refs", bell, project.state / "state.db", project.state / "config.toml"),
         trees=(project.run_tree, project.run_code),
+        net=_net(project, common, (*branches, *(folder / "HEAD" for folder in own)), operations),
     )
+
+
+def _net(project: Project, common: Path, texts: tuple[Path, ...], operations: Path) -> Net:
+    tree, above = RunTree.of(project), Repo(project.run_tree)
+    stamps = [common / "packed-refs", *(link / ".git" for link in (tree.path, tree.code_path))]
+    texts = (*texts, common / tree.applied_ref, common / "reftable" / "tables.list")
+    if is_present(tree):
+        shared, own = above.common_dir(), above.git_dir()
+        branches = (shared / ref for ref in refs.chain(shared, f"refs/heads/{tree.branch}"))
+        texts = (*texts, own / "HEAD", *branches)
+        texts = (*texts, *(folder / "reftable" / "tables.list" for folder in (shared, own)))
+        stamps.append(shared / "packed-refs")
+    return Net(tuple(map(str, texts)), (str(operations),), tuple(map(str, stamps)))
+
+
+def caught(at: Places) -> Fingerprint:
+    """Return how the files are that a :func:`truth` is read off, in a fifth of the time."""
+    return tuple(traces.look(*at.net))
 
 
 def _run_git_dir(project: Project, common: Path) -> Path | None:

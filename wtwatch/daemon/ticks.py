@@ -54,6 +54,11 @@ class Setback(NamedTuple):
     at: float
 
 
+def _together(due: float) -> float:
+    """Return a moment before ``due`` that other projects have too: to wake up costs more than a look."""
+    return due - due % (LOOK / 6)
+
+
 class ProjectTicks:
     """One project's ticks. ``ring`` asks the daemon to see to its watches, when other places count now.
 
@@ -83,6 +88,7 @@ class ProjectTicks:
         self._due = 0.0
         self._look_due = 0.0
         self._truth: Fingerprint = ()
+        self._caught: Fingerprint = ()
         self._marks: places.Marks | None = None
         self._sign: float | None = None
 
@@ -130,7 +136,7 @@ class ProjectTicks:
             self._leave_due = inf if again is None else time.monotonic() + again
         now = time.monotonic()
         if now >= self._look_due:
-            self._look_due = now + LOOK
+            self._look_due = _together(now + LOOK)
         return max(0.0, min(self._due, self._look_due, self._leave_due) - now)
 
     def _refs_stood_still(self) -> bool:
@@ -153,7 +159,8 @@ class ProjectTicks:
         """Take the full look: return whether anything differs from what the last tick began with."""
         code = self.project.main_code
         with suppress(WtwatchError, OSError):
-            if places.truth(self.project) != self._truth:
+            same = self.at is not None and places.caught(self.at) == self._caught
+            if not same and places.truth(self.project) != self._truth:
                 return True
             if jj.drives(code) and not jj.is_colocated(code):  # what it does need not show in files of git
                 return tip.read(self.project) != tip.ask(self.project, anew=True)()
@@ -180,13 +187,14 @@ class ProjectTicks:
     def _look(self) -> None:
         """Note what the tick begins with, so that whatever changes from now on is found."""
         at = places.places(self.project)
-        marks, truth = places.marks(at), places.truth(self.project)
+        marks, caught, truth = places.marks(at), places.caught(at), places.truth(self.project)
         if self.at != at:
             self.at = at
             self._ring()
         if self._truth[:1] != truth[:1]:  # a new move is looked at as soon as the first
             self.in_vain = 0
-        self.seen, self._truth, self._marks = places.fingerprint(at), truth, marks
+        self._caught, self._truth = caught, truth
+        self.seen, self._marks = places.fingerprint(at), marks
 
     def _patience(self) -> float:
         """Return when to look again for something that gives no sign when it ends: soon, then seldom."""
