@@ -144,6 +144,7 @@ def test_a_job_runs_on_the_release_and_names_it(house: PathHouse) -> None:
         ("echo mine > code/new", "was written to"),
         ("echo mine > code/a && git commit -qam mine", "was committed to"),
         ("git checkout -q --detach", "left its branch"),
+        ("git checkout -q --detach && git checkout -q runs", "elsewhere and back"),
     ],
 )
 def test_a_job_that_touches_code_has_not_succeeded(house: PathHouse, command: str, said: str) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wtwatch.doors.porcelain import Change
+from wtwatch.doors.repo import Repo
 from wtwatch.job.readiness import Demands, is_allowed, listed, other_code, reaches_into
 from wtwatch.tree.states import After, Before, DatasetState, added
 
 BYTECODE = "__pycache__"
+
+_ELSEWHERE = (b"checkout:", b"reset:", b"rebase")
+"""How the reflog says what takes a work tree to other files (git-reflog(1)); a commit says "commit"."""
 
 
 def faults(demands: Demands, before: Before, after: After) -> list[str]:
@@ -82,19 +86,25 @@ def of_attempt(demands: Demands, before: Before | None, after: After) -> tuple[s
     Then the tree is known to have been clean, with code at its commit.
     """
     if before is not None:
-        return (*faults(demands, before, after), *_committed(demands, after))
+        return (*faults(demands, before, after), *_committed(demands, before, after))
     code = after.at(demands.code_path)
     if code is None or code.head == demands.code_sha:
         return ()
     return (f"{demands.code_path} was taken from {demands.code_sha[:10]} to {_short(code)} while it ran",)
 
 
-def _committed(demands: Demands, after: After) -> Iterator[str]:
+def _committed(demands: Demands, before: Before, after: After) -> Iterator[str]:
     """Yield what commits made of code while a job ran, where code is paths of the superdataset; asks git."""
-    now = after.at("")
-    names = other_code(demands, now.head) if demands.paths and now and now.head else []
+    then, now = before.at(""), after.at("")
+    if not demands.paths or then is None or now is None or now.head is None:
+        return
+    names = other_code(demands, now.head)
     if names:
         yield f"code was committed to while it ran: {listed(names)}"
+    log = Repo(demands.top).git_dir() / "logs" / "HEAD"
+    since = log.read_bytes()[then.written :].splitlines() if log.exists() else []
+    if any(line.partition(b"\t")[2].startswith(_ELSEWHERE) for line in since):
+        yield "the superdataset, and code with it, was taken elsewhere and back (git reflog there shows it)"
 
 
 def in_words(error: str | None, found: Sequence[str]) -> str | None:

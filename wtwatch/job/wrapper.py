@@ -22,7 +22,7 @@ from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.job import verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
-from wtwatch.job.readiness import Demands, hindrances, identity_problem
+from wtwatch.job.readiness import Demands, hindrances, identity_problem, moved_code
 from wtwatch.job.steps import Steps
 from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After, Before
@@ -84,7 +84,7 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
             dataset.load()
         before = Before.of(order.run_tree, _excludes())
         folder.write_before(before)
-        hindered = [*identity_problem(demanded), *hindrances(demanded, before)]
+        hindered = [*identity_problem(demanded), *hindrances(demanded, before), *moved_code(demanded)]
     except (WtwatchError, OSError) as error:
         return Result(None, (), now(), f"{error}", began=False)
     if hindered:
