@@ -549,6 +549,15 @@ def test_what_comes_home_is_counted_by_its_content(site: Site) -> None:
     assert harvest.count(Repo(site.main), site.house.head(site.run), gone).files == 0
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("key", ["URL-s7000--x", "WORM-s7000-m1--" + "x" * 240])
+def test_the_longest_and_the_shortest_pointer_is_one(site: Site, key: str, end: str) -> None:
+    assert len(key) <= 255, "it is the name of a file in the annex"
+    base = site.house.head(site.run)
+    site.commit(site.run, {"unlocked": f"/annex/objects/{key}{end}"})
+    assert harvest.count(Repo(site.main), base, site.house.head(site.run)).size == 7000
+
+
 def test_counting_starts_no_more_programs_for_more_files(site: Site, tmp_path: Path) -> None:
     base = site.house.head(site.run)
     site.commit(site.run, {f"out/{number}": f"{number}\n" for number in range(300)})

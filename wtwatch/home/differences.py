@@ -21,9 +21,3 @@ def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
     if found is None:
         found = _known[asked] = checkout.between(repo, old, new)
     return found
-
-
-def since_both(repo: Repo, ours: Sha, theirs: Sha) -> tuple[Change, ...]:
-    """Return what ``theirs`` changed since both were one, path by path."""
-    base = repo.git("merge-base", ours, theirs, ok=(0, 1)) or ours
-    return between(repo, Sha(base), theirs)

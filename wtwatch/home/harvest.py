@@ -16,7 +16,7 @@ RUN = "[DATALAD RUNCMD]"
 
 _IN_ANNEX = b"annex/objects/"
 
-_POINTER_SIZES = range(len("/annex/objects/") + len("URL--x"), 1024 + 1)
+_POINTER_SIZES = range(len("/annex/objects/") + len("URL--x"), len("/annex/objects/") + 255 + len("\r\n") + 1)
 """Bytes that a pointer of git-annex may have: its key is a file's name, of 255 at most, with a backend's."""
 
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors import refs
 from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import Repo
@@ -116,7 +117,7 @@ def _plan(project: Project, pointer: str | None) -> Report:
     found = _look(main, steps)
     after = steps[-1].target if not steps[-1].path else "HEAD"
     code = None if project.paths else main.tree(after, project.code).get(project.code)
-    differs = code is not None and code.sha != Repo(project.main_code).resolve("HEAD")
+    differs = code is not None and code.sha != refs.head_of(Repo(project.main_code))
     named = {*found.gitlinks.get(project.code, ()), *([code.sha] if code else [])}
     return Report(
         steps,

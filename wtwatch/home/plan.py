@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors import refs
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import differences, pointers
 from wtwatch.home.over import over
@@ -56,7 +57,7 @@ class Planner:
 
     def steps_to_bookmark(self) -> list[Step]:
         """Return all steps, deepest first."""
-        theirs = Repo(self.project.main_tree).resolve(self.project.branch_ref)
+        theirs = refs.tip_of(Repo(self.project.main_tree), self.project.branch_ref)
         return self._steps("", theirs) if theirs else []
 
     def _steps(self, path: str, theirs: Sha) -> list[Step]:
@@ -65,10 +66,13 @@ class Planner:
             objects = self.scratch / path / "objects"
             objects.mkdir(parents=True)
             repo = repo.writing_to(objects)
-        ours = repo.resolve("HEAD")
-        if ours is None or repo.is_ancestor(theirs, ours):
+        ours = refs.head_of(repo)
+        if ours is None:
             return []
-        if repo.resolve(theirs) is None:
+        base = repo.git("merge-base", ours, theirs, ok=(0, 1, 128))
+        if base == theirs:
+            return []
+        if not base and repo.resolve(theirs) is None:
             raise WtwatchError(
                 f"{repo.path} lacks the commit {theirs[:10]} that the results name.",
                 f"git -C {quoted(repo.path)} fetch --all, or `datalad update` there.",
@@ -80,11 +84,11 @@ class Planner:
                 f"git -C {quoted(repo.path)} switch BRANCH",
             )
         laid = None if path else over(self.project, repo, ours, theirs)
-        forward = laid is None and repo.is_ancestor(ours, theirs)
+        forward = laid is None and base == ours
         if laid is not None:
             changed, gitlinks = set(laid.wrote.paths), laid.gitlinks()
         else:
-            changes = differences.since_both(repo, ours, theirs)
+            changes = differences.between(repo, Sha(base or ours), theirs)
             changed = {change.path for change in changes}
             gitlinks = {change.path: change.after for change in changes if change.mode_after == GITLINK}
         pointer = {self.project.code}
