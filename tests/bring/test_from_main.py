@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Say
+from tests.gits import counted_gits
 from tests.house import House, write
 from wtwatch import reconcile
 from wtwatch.bring import carry, steps
@@ -336,3 +337,16 @@ def test_a_step_that_git_refuses_is_told_and_tried_again(project_house: House) -
     shutil.move(house.project.run_tree / "in/b", house.project.run_tree / "kept")
     tick(house.project, TickOptions())
     assert text(house, "in/b") == "2\n" and text(house, "kept") == "mine\n"
+
+
+def test_where_main_stands_still_few_programs_say_that_nothing_comes(
+    project_house: House, tmp_path: Path
+) -> None:
+    house = project_house
+    job_wrote(house, **{"out.txt": "1\n"})
+    assert isinstance(steps.coming(house.tree), steps.Nothing)
+    with counted_gits(tmp_path / "trace") as gits:
+        assert isinstance(steps.coming(house.tree), steps.Nothing)
+        assert 0 < gits() <= 4
+    main_has(house, **{"in.txt": "new\n"})
+    assert isinstance(steps.coming(house.tree), steps.Coming)

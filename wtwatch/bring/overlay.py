@@ -55,12 +55,14 @@ Inside = Callable[[str, Sha | None, Sha, Sha], Sha | None]
 """Merges a subdataset that changed on both sides: its path, base, ours, theirs; ``None`` where it cannot."""
 
 
-def overlay(branch: RunBranch, target: Sha, code: Code, inside: Inside | None = None) -> Overlaid | Blocked:
+def overlay(
+    branch: RunBranch, target: Sha, code: Code, inside: Inside | None = None, found: Wrote | None = None
+) -> Overlaid | Blocked:
     """Return the tree of ``target`` with what was written on a run branch over it.
 
     Code is as :class:`Code` says. Nothing is changed but that objects are written.
     """
-    repo, found = branch.repo, wrote.since(branch, target)
+    repo, found = branch.repo, found or wrote.since(branch, target)
     in_code = [path for path in found.paths if below(path, code.paths)]
     if code.applied is not None:
         odd = _written_in_code(repo, in_code, branch.tip, (code.applied, target, code.source))

@@ -24,8 +24,14 @@ class Planned(Value):
 def from_main(
     branch: RunBranch, main: Sha, code: tuple[str, ...], inside: Inside | None = None
 ) -> Planned | Blocked | None:
-    """Return the commit that has what ``main`` has, with code as it is; ``None`` if the run branch has it."""
-    done = overlay(branch, main, Code(code, branch.tip), inside)
+    """Return the commit that has what ``main`` has, with code as it is; ``None`` if the run branch has it.
+
+    As long as nothing was brought, and main is where the run branch began, it has.
+    """
+    found = wrote.since(branch, main)
+    if found.base == main and not found.brings:
+        return None
+    done = overlay(branch, main, Code(code, branch.tip), inside, found)
     if not isinstance(done, Overlaid):
         return done
     words = f"from main: {main[:10]} {branch.repo.subject(main)}\n\nWhat main had, and the run tree lacked."
