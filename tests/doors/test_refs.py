@@ -91,3 +91,23 @@ def test_where_a_work_tree_is_at_is_what_git_says(house: MovingCode, tmp_path: P
     assert agrees(linked)
     house.git("init", "-q", str(tmp_path / "unborn"))
     assert agrees(tmp_path / "unborn")
+
+
+def test_the_refs_below_a_folder_are_those_that_git_lists(house: MovingCode) -> None:
+    repo, prefix = Repo(house.project.main_code), "refs/wtwatch/p/backup/"
+    assert refs.below(repo, prefix) == set()
+    for name in ("a", "b", "c", "deep/d"):
+        house.git("update-ref", f"{prefix}{name}", "HEAD")
+    house.git("update-ref", "refs/wtwatch/p/backups", "HEAD")
+    assert (
+        refs.below(repo, prefix)
+        == set(repo.refs(prefix))
+        == {f"{prefix}{one}" for one in ("a", "b", "c", "deep/d")}
+    )
+    house.git("pack-refs", "--all")
+    house.git("update-ref", "-d", f"{prefix}b")
+    house.git("update-ref", f"{prefix}e", "HEAD")
+    house.git("update-ref", f"{prefix}a", "HEAD~0")
+    (repo.common_dir() / prefix / "f.lock").parent.mkdir(parents=True, exist_ok=True)
+    (repo.common_dir() / prefix / "f.lock").touch()
+    assert refs.below(repo, prefix) == set(repo.refs(prefix))

@@ -24,9 +24,10 @@ from wtwatch.queue.facts import ExecNote
 from wtwatch.queue.jobs import Queue
 from wtwatch.views import glance, quick, status, text
 from wtwatch.views.snapshot import DaemonSnapshot
-from wtwatch.words.model import JobSpec, Trigger, now
+from wtwatch.words.model import JobSpec, Trigger, moment, now
 
-DAEMON = DaemonSnapshot(True, pid=os.getpid(), since=now(), mode="inotify", watches=6, version=__version__)
+SINCE = moment("2020-01-01T00:00:00.000000Z")
+DAEMON = DaemonSnapshot(True, pid=os.getpid(), since=SINCE, mode="inotify", watches=6, version=__version__)
 
 
 class Seen:

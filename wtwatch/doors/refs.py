@@ -50,6 +50,17 @@ def tip_in(repo: Repo, common: Path, ref: str) -> Sha | None:
     return Sha(found[1].decode("ascii")) if found else repo.resolve(ref)  # odd: git knows what to make of it
 
 
+def below(repo: Repo, prefix: str) -> set[str]:
+    """Return the full names of all refs that begin with ``prefix``, which ends in a slash."""
+    common = repo.common_dir()
+    if uses_reftables(common):
+        return set(repo.refs(prefix))
+    loose = {Path(folder) / name for folder, _, names in os.walk(common / prefix) for name in names}
+    found = {str(file.relative_to(common)) for file in loose if file.suffix != ".lock"}
+    wanted = rb"^[0-9a-f]{40,64} (%b.*)$" % re.escape(os.fsencode(prefix))
+    return found | set(map(os.fsdecode, re.findall(wanted, _packs(common), re.MULTILINE)))
+
+
 def head_of(repo: Repo) -> Sha | None:
     """Return the commit that a work tree is at, ``None`` where there is none yet."""
     branch = repo.branch()
@@ -88,9 +99,13 @@ def _is_inside(ref: str) -> bool:
 
 
 def _packed(common: Path, ref: str) -> Sha | None:
-    try:
-        lines = (common / "packed-refs").read_bytes()
-    except OSError:
-        return None
-    found = re.search(rb"^([0-9a-f]{40,64}) %b$" % re.escape(os.fsencode(ref)), lines, re.MULTILINE)
+    wanted = rb"^([0-9a-f]{40,64}) %b$" % re.escape(os.fsencode(ref))
+    found = re.search(wanted, _packs(common), re.MULTILINE)
     return Sha(found[1].decode("ascii")) if found else None
+
+
+def _packs(common: Path) -> bytes:
+    try:
+        return (common / "packed-refs").read_bytes()
+    except OSError:
+        return b""

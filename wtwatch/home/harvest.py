@@ -58,15 +58,27 @@ class _Told(NamedTuple):
     gitlinks: Mapping[str, tuple[Sha, ...]] = {}
 
 
+class Apart(NamedTuple):
+    """How many commits of the other branch are lacking here, and the other way round.
+
+    ``oldest`` is when the first of those was made that are lacking here, in seconds since 1970.
+    """
+
+    ahead: int = 0
+    behind: int = 0
+    oldest: int | None = None
+
+
 def start_apart(repo: Repo, ours: str, theirs: str) -> GitAsking:
-    """Start to count by how much two branches differ; pass the process to :func:`apart`."""
-    return repo.ask("rev-list", "--left-right", "--count", f"{ours}...{theirs}")
+    """Start to look by what two branches differ; pass the process to :func:`apart`."""
+    return repo.ask("rev-list", "--left-right", "--timestamp", f"{ours}...{theirs}")
 
 
-def apart(repo: Repo, started: GitAsking) -> tuple[int, int]:
-    """Return how many commits of ``theirs`` are lacking in ``ours``, and the other way round."""
-    counts = started.answer(ok=(0, 128)).split()
-    return (int(counts[1]), int(counts[0])) if counts else (0, 0)  # nothing: one of them does not exist
+def apart(started: GitAsking) -> Apart:
+    """Return by what ``theirs`` differs from ``ours``."""
+    commits = started.answer(ok=(0, 128)).splitlines()  # none where one of them does not exist
+    lacking = [int(commit.split(" ")[0]) for commit in commits if " >" in commit]
+    return Apart(len(lacking), len(commits) - len(lacking), min(lacking, default=None))
 
 
 def count(repo: Repo, ours: Sha, theirs: Sha) -> Harvest:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from wtwatch.doors import jj, refs
 from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status
-from wtwatch.doors.repo import GitAsking, Repo
+from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import bytewise, checkout, named, pathcode
 from wtwatch.tree import tip as bookmark
@@ -16,7 +16,6 @@ from wtwatch.words.model import Process, Sha
 
 _STATUS = ("--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
 _PASSING = ("refs/bisect/", "refs/rewritten/", "refs/jj/")
-_NAMES = ("for-each-ref", "--format=%(refname)")
 
 
 class Facts(NamedTuple):
@@ -163,9 +162,7 @@ def facts_to_show(tree: RunTree) -> Facts:
     """Return :func:`facts_of` a tree, with the ids of its backups; where it is not there, what main knows."""
     if not is_present(tree):
         return facts_elsewhere(tree)
-    with Repo(tree.code_path).ask(*_NAMES, tree.backup_prefix) as asked:
-        facts = facts_of(tree)
-        return facts._replace(backups=_ids(tree, asked))
+    return facts_of(tree)._replace(backups=_ids(tree, Repo(tree.code_path)))
 
 
 def facts_elsewhere(tree: RunTree) -> Facts:
@@ -173,21 +170,20 @@ def facts_elsewhere(tree: RunTree) -> Facts:
     repo = Repo(tree.project.main_code)
     if not (repo.path / ".git").exists():
         return Facts(present=False)
-    with repo.ask(*_NAMES, tree.backup_prefix) as asked:
-        tip, missing, working_copy = bookmark.read(tree.project)
-        return Facts(
-            present=False,
-            applied=refs.tip_of(repo, tree.applied_ref),
-            tip=tip,
-            tip_missing=missing,
-            working_copy=working_copy,
-            subject=repo.subject(tip) if tip else None,
-            backups=_ids(tree, asked),
-        )
+    tip, missing, working_copy = bookmark.read(tree.project)
+    return Facts(
+        present=False,
+        applied=refs.tip_of(repo, tree.applied_ref),
+        tip=tip,
+        tip_missing=missing,
+        working_copy=working_copy,
+        subject=repo.subject(tip) if tip else None,
+        backups=_ids(tree, repo),
+    )
 
 
-def _ids(tree: RunTree, asked: GitAsking) -> frozenset[str]:
-    return frozenset(ref.removeprefix(tree.backup_prefix) for ref in asked.answer().splitlines())
+def _ids(tree: RunTree, repo: Repo) -> frozenset[str]:
+    return frozenset(ref.removeprefix(tree.backup_prefix) for ref in refs.below(repo, tree.backup_prefix))
 
 
 def _stand(

@@ -68,7 +68,7 @@ def see(project: Project, watch: int | None = None) -> Seen:
     ):
         facts = codetree.facts_to_show(tree)
         facts, recorded = facts._replace(busy=busy), naming()
-        results = _results(project, *harvest.apart(main, counting))
+        results = _results(project, harvest.apart(counting))
     queue = Queue(project.state)
     with queue.at_one_moment():
         noted = _at_work(tree, queue)
@@ -180,7 +180,8 @@ def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
     return round(left, 1) if left > 0 else None
 
 
-def _results(project: Project, ahead: int, behind: int) -> Results:
+def _results(project: Project, apart: harvest.Apart) -> Results:
+    ahead, behind, oldest = apart
     conflict = False
     if ahead and behind:
         from wtwatch.home import merge
@@ -192,18 +193,11 @@ def _results(project: Project, ahead: int, behind: int) -> Results:
         ahead,
         behind,
         conflict,
-        oldest=_oldest_to_bring(project) if ahead else None,
+        oldest=datetime.fromtimestamp(oldest, UTC) if ahead and oldest is not None else None,
         from_main=lacking.files,
         subdatasets=lacking.subdatasets,
         asked=project.from_main == "ask",
     )
-
-
-def _oldest_to_bring(project: Project) -> datetime | None:
-    """Return when the oldest commit was made that the main tree lacks: what ended since is not home yet."""
-    asked = ("rev-list", "--timestamp", f"HEAD..{project.branch_ref}")
-    times = [int(line.split()[0]) for line in Repo(project.main_tree).git(*asked, ok=(0, 128)).splitlines()]
-    return datetime.fromtimestamp(min(times), UTC) if times else None
 
 
 def _failures(project: Project, outlook: Outlook) -> Iterator[FailedJob]:
