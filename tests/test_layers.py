@@ -182,6 +182,13 @@ def test_a_glance_loads_nothing_but_what_it_is_made_of() -> None:
     assert set(answer.stdout.split()) - rooms <= {*LIGHT, "__future__", "fcntl", "struct", "_struct"}
 
 
+def test_the_daemon_keeps_no_library_that_it_does_not_use() -> None:
+    heavy = {*LATE, "email", "zipfile"}
+    asked = f"import sys, wtwatch.daemon.loop; print(*({heavy!r} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == []
+
+
 def test_only_the_command_line_prints() -> None:
     for module, file in modules().items():
         calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))

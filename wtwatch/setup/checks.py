@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 from wtwatch.doors import dataset
@@ -34,6 +33,8 @@ def tools() -> Iterator[Finding]:
         annex = tried("git-annex", _check_annex)
         yield annex._replace(message=Repo(Path("/")).git("annex", "version", "--raw")) if annex.ok else annex
     datalad = tried("DataLad", _check_datalad)
+    from importlib import metadata  # the daemon would keep it all the time
+
     yield datalad._replace(message=metadata.version("datalad")) if datalad.ok else datalad
 
 
