@@ -132,6 +132,25 @@ def test_a_sync_that_makes_a_batch_due_says_that_no_daemon_starts_it(house: Hous
     assert "the move starts batch 1" in said.out and "No daemon runs, so nothing starts" in said.err
 
 
+def test_whatever_is_to_start_jobs_says_that_no_daemon_does(house: House, say: Say) -> None:
+    where = house.project.main_tree
+    nothing = "No daemon runs, so nothing starts"
+    assert nothing not in say(where, "sync").err and nothing not in say(where, "queue", "resume").err
+    assert nothing in say(where, "queue", "add", "--", "true").err
+    assert nothing in say(where, "sync").err, "there is no move, but a job that is due"
+    say(where, "queue", "pause")
+    assert nothing not in say(where, "sync").err, "the pause is why nothing starts"
+    assert nothing in say(where, "queue", "resume").err
+    say(where, "queue", "cancel", "1")
+    assert nothing in say(where, "queue", "retry", "1").err
+
+
+def test_the_daemon_of_another_host_is_not_missed_here(house: House, say: Say) -> None:
+    write_project(house.project._replace(host="elsewhere"))
+    said = say(house.project.main_tree, "queue", "add", "--", "true").err
+    assert "the host elsewhere" in said and "No daemon" not in said
+
+
 def test_a_branch_that_a_work_tree_is_on_is_not_moved_and_a_sync_takes_the_run_tree_off_it(
     house: House, say: Say
 ) -> None:

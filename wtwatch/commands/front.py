@@ -10,7 +10,10 @@ import click
 from wtwatch.commands import completing
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.doors.repo import Repo
-from wtwatch.project.config import Project
+from wtwatch.project.config import Project, host
+from wtwatch.views import status
+from wtwatch.views.attention import is_silent
+from wtwatch.views.terminal import warn
 
 project_option = click.option(
     "--project",
@@ -40,3 +43,14 @@ def project_argument(function: Callable[..., Any]) -> Callable[..., Any]:
 def ring_for(project: Project) -> None:
     """Tell the daemon to look, if one watches."""
     ring(bell_in(Repo(project.main_code).common_dir()))
+
+
+def warn_of_daemon(project: Project, what: str = "nothing starts") -> None:
+    """Say on stderr that what was asked for does not happen, where no daemon of this host does it."""
+    daemon = status.daemon()
+    if project.host not in ("", host()):
+        warn(f"The daemon of the host {project.host} does that, not one of this host.")
+    elif not daemon.running:
+        warn(f"No daemon runs, so {what}: wtwatch service install, or wtwatch watch.")
+    elif is_silent(daemon):
+        warn(f"The daemon (pid {daemon.pid}) stands still, so {what}: `wtwatch status` says why.")

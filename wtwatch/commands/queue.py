@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from wtwatch.commands import completing, queue_list, queue_logs, queue_wait, show
-from wtwatch.commands.front import project_option, ring_for
+from wtwatch.commands.front import project_option, ring_for, warn_of_daemon
 from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
 from wtwatch.job import lifecycle
@@ -23,7 +23,7 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.queue.rows import JobId
 from wtwatch.queue.wanted import wanted
 from wtwatch.tree import tip as bookmark
-from wtwatch.views import jobplan, status
+from wtwatch.views import jobplan
 from wtwatch.views.jobwords import is_bad
 from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import UsageError, WtwatchError
@@ -179,8 +179,7 @@ def _queue(project: Project, specs: list[JobSpec], order: Order) -> None:
             say(f"After {counted(order.first, 'job')} the queue pauses, until `wtwatch queue resume`.")
     _warn_of_inputs(project, queue, specs)
     ring_for(project)
-    if not status.daemon().running:
-        warn("No daemon runs, so nothing starts: wtwatch service install, or wtwatch watch.")
+    warn_of_daemon(project)
 
 
 def _ask(what: str, question: str) -> None:
@@ -275,6 +274,8 @@ def retry(words: tuple[str, ...], batches: tuple[str, ...], failed: bool, projec
         say(f"{counted(len(made), 'job')} again, in batch {made[0].batch}.")
     for job in older:
         say(f"Job {job.id} is not run again: the same ran later. Its failure counts as seen.")
+    if made:
+        warn_of_daemon(chosen)
 
 
 @command.command("pause")
@@ -292,9 +293,12 @@ def pause(project: str | None) -> None:
 def resume(project: str | None) -> None:
     """Start jobs again."""
     chosen = one(project)
-    Queue(chosen.state).resume()
+    queue = Queue(chosen.state)
+    queue.resume()
     ring_for(chosen)
     say("Going on.")
+    if queue.next_job() is not None:
+        warn_of_daemon(chosen)
 
 
 @command.command("remove")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch import reconcile
-from wtwatch.commands.front import project_option, ring_for
+from wtwatch.commands.front import project_option, ring_for, warn_of_daemon
 from wtwatch.job import lifecycle
 from wtwatch.project.config import Project
 from wtwatch.project.registry import one
@@ -44,7 +44,7 @@ def command(rev: str | None, project: str | None, dry_run: bool, after: str) -> 
     say(f"{chosen.bookmark} {verb} {to.commit[:10]} {to.subject or '(no description)'}")
     for line in releasing.lines(seen, to, now(), width(), new_batch):
         say(line)
-    _warn(chosen, to, watch.running)
+    _warn(chosen, to)
 
 
 def _follow_up(project: Project, to: release.Aim, seen: Outlook) -> int | None:
@@ -60,7 +60,7 @@ def _follow_up(project: Project, to: release.Aim, seen: Outlook) -> int | None:
     return new_batch
 
 
-def _warn(project: Project, to: release.Aim, watched: bool) -> None:
+def _warn(project: Project, to: release.Aim) -> None:
     if to.left_out:
         warn(to.left_out)
     if to.working_copy:
@@ -68,8 +68,4 @@ def _warn(project: Project, to: release.Aim, watched: bool) -> None:
             f"That is jj's working-copy commit (@): each edit rewrites it, and {project.bookmark} follows.\n"
             "To release what is finished: jj commit, then wtwatch release."
         )
-    if not watched:
-        warn(
-            "No daemon runs, so the run tree does not follow and nothing starts: "
-            "wtwatch service install, or wtwatch watch."
-        )
+    warn_of_daemon(project, "the run tree does not follow and nothing starts")

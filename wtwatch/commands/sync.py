@@ -6,7 +6,7 @@ import click
 
 from wtwatch import reconcile
 from wtwatch.bring import steps
-from wtwatch.commands.front import project_argument, ring_for
+from wtwatch.commands.front import project_argument, ring_for, warn_of_daemon
 from wtwatch.doors import refs
 from wtwatch.doors.processes import identity
 from wtwatch.doors.repo import Repo
@@ -18,7 +18,6 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.bytewise import NOTHING
-from wtwatch.views import status
 from wtwatch.views.terminal import complain, say, warn
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import counted
@@ -127,6 +126,8 @@ def _sync(project: Project, options: reconcile.TickOptions) -> int:
     done = reconcile.tick(project, options)
     ring_for(project)
     _tell(project, done)
+    if queue.next_job() is not None:
+        warn_of_daemon(project)
     if done.waits:
         raise WtwatchError(f"{project.name}: {done.waits}", done.hint)
     if done.unbrought and options.from_main:
@@ -153,8 +154,6 @@ def _tell(project: Project, done: reconcile.Done) -> None:
         say(f"{project.name}: saved the pointer in {done.pointer[:10]}.")
     if done.fired:
         say(f"{project.name}: the move starts batch {', '.join(map(str, done.fired))}.")
-        if not status.daemon().running:
-            warn("No daemon runs, so nothing starts: wtwatch service install, or wtwatch watch.")
     if done.brought:
         say(f"{project.name}: brought {counted(done.brought, 'file')} from main.")
 
