@@ -101,7 +101,7 @@ def _record_end(tree: RunTree, queue: Queue, job: Job, over: Ended | NotBegun) -
         queue.put_back(job.id, over.reason)
         lifecycle.forget(tree, job)
         return None
-    return job._replace(state=over) if queue.end(job.id, over) else None
+    return job._replace(state=over) if queue.end(job.id, over, tree.project.max_failures) else None
 
 
 def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:

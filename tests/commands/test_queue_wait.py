@@ -334,6 +334,17 @@ def test_clearing_up_behind_a_failed_job_does_not_wait_for_whom_sync_was_told_to
         assert not left.exists() and script.is_running()
 
 
+def test_the_queue_pauses_after_as_many_failures_as_the_settings_say(
+    house: House, say: Say, tmp_path: Path
+) -> None:
+    where = house.project.main_tree
+    say(where, "config", "max_failures", "1")
+    with running_daemon(tmp_path):
+        queued(house, "true", "exit 3", "true")
+        refused = say(where, "queue", "wait", code=1).err
+    assert "1 job of batch 1 failed" in refused and "wtwatch queue resume" in refused
+
+
 def test_the_way_out_that_clearing_up_names_is_one(watched: House, say: Say, tmp_path: Path) -> None:
     where, gate = watched.project.main_tree, tmp_path / "gate"
     queued(watched, f"{until(gate)}; exit 3", "true")

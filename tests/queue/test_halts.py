@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.queue.samples import A, run_next, specs
+from tests.queue.samples import A, ended, run_next, running, specs
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import Outcome, Trigger
 
@@ -74,3 +74,31 @@ def test_a_pause_by_hand_has_no_reason_and_is_not_replaced_by_one(queue: Queue) 
     job = queue.next_job()
     queue.pause()
     assert job is not None and queue.pause_reason() is None and queue.paused()
+
+
+def end_next(queue: Queue, outcome: Outcome, max_failures: int) -> None:
+    job = queue.next_job()
+    assert job is not None
+    queue.begin(job.id, running(A))
+    queue.end(job.id, ended(outcome, A), max_failures)
+    queue.note_cleared()
+
+
+def test_a_batch_pauses_with_the_failure_that_is_one_too_many_and_after_resume_no_more(queue: Queue) -> None:
+    batch = queued(queue, 7)
+    for end in (GOOD, BAD, GOOD):
+        end_next(queue, end, max_failures=2)
+        assert not queue.paused()
+    end_next(queue, Outcome.INTERRUPTED, max_failures=2)
+    assert queue.pause_reason() == f"2 jobs of batch {batch} failed, as many as max_failures allows"
+    queue.resume()
+    for end in (GOOD, BAD):
+        end_next(queue, end, max_failures=2)
+    assert not queue.paused()
+
+
+def test_without_that_setting_a_batch_goes_on_however_many_fail(queue: Queue) -> None:
+    queued(queue, 9)
+    for end in (GOOD, *[BAD] * 7):
+        end_next(queue, end, max_failures=0)
+    assert not queue.paused()

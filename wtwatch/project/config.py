@@ -27,7 +27,7 @@ PASSIVE = (
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 3
+VERSION = 4
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 MAIN_SETTINGS = (
@@ -58,6 +58,7 @@ class Project(NamedTuple):
     host: str = ""
     settle: float = 30.0
     keep_failed: int = 5
+    max_failures: int = 0
     busy_alarm: float = 1800.0
     protected: tuple[str, ...] = (".venv",)
     ignore_untracked: tuple[str, ...] = ("nohup.out",)

@@ -13,7 +13,8 @@ FIRST = "first"
 IN_VAIN = 3
 """Jobs at the start of a batch that all fail before it pauses: most likely so would the others."""
 
-_BAD = (Outcome.FAILED.value, Outcome.INTERRUPTED.value)
+BAD = (Outcome.FAILED, Outcome.INTERRUPTED)
+"""Ends that count as failures."""
 
 
 def note_first(db: sqlite3.Connection, batch: int, number: int) -> None:
@@ -22,12 +23,15 @@ def note_first(db: sqlite3.Connection, batch: int, number: int) -> None:
     db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (FIRST, json.dumps(noted)))
 
 
-def reason(db: sqlite3.Connection, batch: int) -> str | None:
-    """Return why the queue pauses, now that a job of ``batch`` has ended; ``None``: it goes on."""
+def reason(db: sqlite3.Connection, batch: int, at_most: int = 0) -> str | None:
+    """Return why the queue pauses, now that a job of ``batch`` has ended; ``None``: it goes on.
+
+    ``at_most`` is how many may have failed, 0 if that does not matter now.
+    """
     over, bad, left = db.execute(
         "SELECT total(ended IS NOT NULL AND state != 'waiting'), total(state IN (?, ?)),"
         " total(state IN ('waiting', 'running')) FROM jobs WHERE batch = ?",
-        (*_BAD, batch),
+        (*(outcome.value for outcome in BAD), batch),
     ).fetchone()
     if not left:
         return None
@@ -36,6 +40,8 @@ def reason(db: sqlite3.Connection, batch: int) -> str | None:
         return f"batch {batch} has run its first {first}, as was asked"
     if over == bad == IN_VAIN:
         return f"the first {IN_VAIN} jobs of batch {batch} all failed"
+    if at_most and bad == at_most:
+        return f"{counted(at_most, 'job')} of batch {batch} failed, as many as max_failures allows"
     return None
 
 

@@ -144,10 +144,11 @@ class Queue(QueueVerbs):
                 ),
             )
 
-    def end(self, job: int, ended: Ended) -> bool:
+    def end(self, job: int, ended: Ended, max_failures: int = 0) -> bool:
         """Record how a job ended, and that the tree is to be cleared up behind it; return whether it is news.
 
-        One that ended already stays as it is, so saying it twice is harmless.
+        One that ended already stays as it is, so saying it twice is harmless. The queue pauses with the
+        failure that makes ``max_failures`` of its batch (0: never), and as :mod:`wtwatch.queue.halts` says.
         """
         with changing(self.file) as db:
             row = job_row(db, job)
@@ -166,7 +167,8 @@ class Queue(QueueVerbs):
             )
             facts = json.dumps({"job": job, "attempt": row["attempt"]})
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (UNCLEARED, facts))
-            if not is_paused(db) and (why := halts.reason(db, row["batch"])):
+            at_most = max_failures if ended.outcome in halts.BAD else 0
+            if not is_paused(db) and (why := halts.reason(db, row["batch"], at_most)):
                 db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (PAUSED, why))
             return True
 
