@@ -6,19 +6,19 @@ inputs back that somebody dropped. So what jobs wrote is laid, path by path, ove
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from wtwatch.bring import wrote
-from wtwatch.bring.wrote import Entry, RunBranch, Wrote, below, entries
+from wtwatch.bring.threeway import Blocked as Blocked  # noqa: PLC0414 - part of what this module offers
+from wtwatch.bring.threeway import Conflict, merged
+from wtwatch.bring.threeway import Inside as Inside  # noqa: PLC0414
+from wtwatch.bring.wrote import Entry, Found, RunBranch, Wrote, below, entries
 from wtwatch.doors.files import scratch_folder
-from wtwatch.doors.repo import GITLINK, Repo
-from wtwatch.tree.bytewise import LINK, annex_key
+from wtwatch.doors.repo import Repo
 from wtwatch.words.model import Sha
 from wtwatch.words.value import Value
-
-_POINTER_SIZE = 32768
-"""More bytes than a pointer of git-annex can have ("Unlocked files" of its internals)."""
 
 
 class Code(NamedTuple):
@@ -41,18 +41,8 @@ class Overlaid(Value):
     wrote: Wrote
 
 
-class Blocked(Value):
-    """It cannot be decided for the user: ``kind`` says why, ``paths`` where.
-
-    ``both``: changed on both sides; ``shape``: a file against a folder; ``code``: written into code.
-    """
-
-    kind: str
-    paths: tuple[str, ...]
-
-
-Inside = Callable[[str, Sha | None, Sha, Sha], Sha | None]
-"""Merges a subdataset that changed on both sides: its path, base, ours, theirs; ``None`` where it cannot."""
+Laid = Mapping[str, Entry | None]
+"""What is put over a target's entries, by path; ``None``: nothing is there."""
 
 
 def overlay(
@@ -60,150 +50,148 @@ def overlay(
 ) -> Overlaid | Blocked:
     """Return the tree of ``target`` with what was written on a run branch over it.
 
-    Code is as :class:`Code` says. Nothing is changed but that objects are written.
+    Code is as :class:`Code` says. Nothing is changed but that objects are written. ``found`` is what
+    :func:`wrote.since` says of both, if that is known.
     """
     repo, found = branch.repo, found or wrote.since(branch, target)
     in_code = [path for path in found.paths if below(path, code.paths)]
     if code.applied is not None:
-        odd = _written_in_code(repo, in_code, branch.tip, (code.applied, target, code.source))
+        odd = _written_in_code(repo, in_code, branch.tip, (code.applied, target, code.source, *found.came))
         if odd:
             return Blocked("code", odd)
-    paths = [path for path in found.paths if not below(path, code.paths)]
-    put, both = _laid(branch, target, found, paths, inside)
+    sides = _Sides(branch, target, found)
+    put, both = _laid(sides, [path for path in found.paths if not below(path, code.paths)], inside)
     if both:
         return Blocked("both", tuple(both))
-    odd = _misshapen(repo, target, put)
+    odd = _misshapen(sides.differing, put, code) or _in_the_way_of_code(repo, target, put, code)
     if odd:
         return Blocked("shape", odd)
-    return Overlaid(_written(repo, target, put, code), tuple(put), found)
+    return Overlaid(_written(sides, put, code), tuple(put), found)
+
+
+class _Sides:
+    """What each side has, asked for when it is needed."""
+
+    def __init__(self, branch: RunBranch, target: Sha, found: Wrote) -> None:
+        self.branch = branch
+        self.target = target
+        self.found = found
+        self._differing = wrote.ask_differing(branch.repo, branch.tip, target)
+
+    @cached_property
+    def differing(self) -> dict[str, tuple[Entry | None, Entry | None]]:
+        """What the run branch and the target have where they differ."""
+        return wrote.differing(self._differing)
+
+    @cached_property
+    def since_base(self) -> dict[str, tuple[Entry | None, Entry | None]]:
+        """What the base and the target have where they differ."""
+        return wrote.differing(wrote.ask_differing(self.branch.repo, self.found.base, self.target))
+
+    @cached_property
+    def last(self) -> Sha | None:
+        """The commit of main's that came into the run branch last, if any did since the base."""
+        came = self.found.came[:1]
+        return came[0] if came and self.branch.repo.resolve(came[0]) else None
+
+    @cached_property
+    def since_last(self) -> Laid:
+        """What stands for the base of paths that main had changed by the time of :attr:`last`.
+
+        What was written on the run branch by then, and main took over, counts for main's only where the
+        target comes from there: else it would be lost with a release that goes backwards.
+        """
+        if self.last is None:
+            return {}
+        repo, before = self.branch.repo, wrote.held(self.branch, self.last)
+        changed = wrote.differing(wrote.ask_differing(repo, before, self.last))
+        moved = {path: after for path, (_, after) in changed.items() if path in self.found.was}
+        taken = [path for path, entry in moved.items() if entry in self.found.was[path]]
+        if taken and not repo.is_ancestor(self.last, self.target):
+            moved = {path: entry for path, entry in moved.items() if path not in taken}
+        return moved
+
+    @cached_property
+    def made_since(self) -> Found:
+        """All that main made of paths since the base, and since it came last."""
+        known = [self.found.base, *([self.last] if self.last else [])]
+        return {} if self.target in known else wrote.made(self.branch.repo, self.target, known)
+
+    def base(self, path: str) -> Entry | None:
+        """Return what stands for the base of a path at which both sides differ."""
+        if path in self.since_last:
+            return self.since_last[path]
+        known = self.since_base.get(path)
+        return known[0] if known else self.differing[path][1]
+
+    def went_on(self, path: str) -> bool:
+        """Return whether main had what the run branch has there, and went on from it."""
+        return self.differing[path][0] in self.made_since.get(path, ())
+
+    def built_on(self, path: str) -> bool:
+        """Return whether the run branch had what the target has there, and went on from it."""
+        return self.differing[path][1] in self.found.was[path]
 
 
 def _laid(
-    branch: RunBranch, target: Sha, found: Wrote, paths: list[str], inside: Inside | None
+    sides: _Sides, paths: list[str], inside: Inside | None
 ) -> tuple[dict[str, Entry | None], list[str]]:
     """Return what is put over the target's entries at ``paths``, and where nobody can say that."""
-    repo = branch.repo
-    before, ours, theirs = (entries(repo, tree, paths) for tree in (found.base, branch.tip, target))
-    since: dict[str, Entry | None] = {**before, **_since_brought(branch, found, paths)}
     put: dict[str, Entry | None] = {}
-    both = []
+    both: list[str] = []
     for path in paths:
-        base, our, their = since.get(path), ours.get(path), theirs.get(path)
-        if our in (their, base):
+        if path not in sides.differing:
             continue
-        if their == base or (their and wrote.had(branch, found.base, path, their)):
-            put[path] = our
-            continue
-        merged = _merged(repo, path, (base, our, their), inside)
-        if merged is None:
-            both.append(path)
-        elif merged != their:
-            put[path] = merged
+        found = _of_one(sides, path, inside)
+        if isinstance(found, Conflict):
+            both += found.inside or (path,)
+        elif found != sides.differing[path][1]:
+            put[path] = found
     return put, both
+
+
+def _of_one(sides: _Sides, path: str, inside: Inside | None) -> Entry | Conflict | None:
+    """Return what comes of a path that was written on the run branch, and that the target has otherwise."""
+    ours, theirs = sides.differing[path]
+    base = sides.base(path)
+    if ours == base:
+        return theirs
+    if theirs == base:
+        return theirs if sides.went_on(path) else ours
+    if sides.built_on(path) != sides.went_on(path):
+        return ours if sides.built_on(path) else theirs
+    return merged(sides.branch.repo, path, (base, ours, theirs), inside)
 
 
 def _written_in_code(repo: Repo, paths: list[str], runs: Sha, known: Iterable[Sha]) -> tuple[str, ...]:
     """Return those of ``paths``, which are code, that are on ``runs`` as in none of the ``known`` commits."""
-    if not paths:
-        return ()
-    now = entries(repo, runs, paths)
-    others = [entries(repo, commit, paths) for commit in dict.fromkeys(known)]
-    return tuple(path for path in paths if all(now.get(path) != other.get(path) for other in others))
+    odd = paths
+    now = entries(repo, runs, odd)
+    for commit in dict.fromkeys(known):
+        if odd and repo.resolve(commit):
+            there = entries(repo, commit, odd)
+            odd = [path for path in odd if now.get(path) != there.get(path)]
+    return tuple(odd)
 
 
-def _since_brought(branch: RunBranch, found: Wrote, paths: list[str]) -> dict[str, Entry | None]:
-    """Return what stands for the base of paths that main had changed by the time of the last bring.
-
-    What somebody on the run branch had written by then, which main took over, is not among it.
-    """
-    repo = branch.repo
-    if not found.brings or not repo.resolve(found.brings[0].target):
-        return {}
-    last = found.brings[0].target
-    had_then = wrote.held(branch, last)
-    then, earlier = entries(repo, last, paths), entries(repo, had_then, paths)
-    moved = {path: then.get(path) for path in paths if then.get(path) != earlier.get(path)}
-    return {
-        path: entry
-        for path, entry in moved.items()
-        if not (entry and wrote.had(branch, had_then, path, entry))
-    }
-
-
-def _merged(
-    repo: Repo, path: str, sides: tuple[Entry | None, Entry | None, Entry | None], inside: Inside | None
-) -> Entry | None:
-    """Return what comes of a path that changed on both sides, ``None`` if nobody can say.
-
-    ``sides`` are base, ours and theirs.
-    """
-    _, ours, theirs = sides
-    if ours is None or theirs is None:
-        return None
-    if GITLINK in (ours.mode, theirs.mode):
-        return _merged_inside(path, sides, inside)
-    texts = repo.contents({side.sha for side in sides if side and side.mode != GITLINK})
-    keys = [_key(side, texts) for side in sides]
-    if keys[1] == keys[2] or (keys[0] is not None and keys[0] == keys[1]):
-        return theirs
-    if keys[0] is not None and keys[0] == keys[2]:
-        return ours
-    return _merged_text(repo, keys, texts)
-
-
-def _merged_inside(
-    path: str, sides: tuple[Entry | None, Entry | None, Entry | None], inside: Inside | None
-) -> Entry | None:
-    base, ours, theirs = sides
-    if inside is None or ours is None or theirs is None or ours.mode != theirs.mode:
-        return None
-    made = inside(path, base.sha if base and base.mode == GITLINK else None, ours.sha, theirs.sha)
-    return Entry(GITLINK, made) if made else None
-
-
-def _key(side: Entry | None, texts: Mapping[Sha, bytes]) -> str | Entry | None:
-    """Return what tells one content from another: of an annexed file, locked or not, its key."""
-    if side is None or side.mode == GITLINK:
-        return side
-    text = texts[side.sha]
-    if len(text) > _POINTER_SIZE:
-        return side
-    if side.mode == LINK:
-        folder, _, name = text.rpartition(b"/")
-        return name.decode("utf-8", "surrogateescape") if b".git/annex/objects/" in folder + b"/" else side
-    return annex_key(text) or side
-
-
-def _merged_text(repo: Repo, keys: list[str | Entry | None], texts: Mapping[Sha, bytes]) -> Entry | None:
-    """Return what git-merge-file(1) makes of plain files that are alike in mode, if nothing conflicts.
-
-    ``keys`` are base, ours and theirs, told apart by :func:`_key`.
-    """
-    sides = [side for side in keys if isinstance(side, Entry)]
-    if len(sides) < 3 or len({side.mode for side in sides}) > 1 or sides[0].mode == LINK:
-        return None
-    with scratch_folder("wtwatch-") as scratch:
-        files = {name: scratch / name for name in ("base", "ours", "theirs")}
-        for file, side in zip(files.values(), sides, strict=True):
-            file.write_bytes(texts[side.sha])
-        if not repo.succeeds("merge-file", "-q", *(str(files[name]) for name in ("ours", "base", "theirs"))):
-            return None
-        made = repo.git("hash-object", "-w", "--no-filters", str(files["ours"]))
-    return Entry(sides[0].mode, Sha(made))
-
-
-def _misshapen(repo: Repo, target: Sha, put: Mapping[str, Entry | None]) -> tuple[str, ...]:
-    """Return paths at which one side has a file and the other a folder."""
+def _misshapen(
+    differing: Mapping[str, tuple[Entry | None, Entry | None]], put: Laid, code: Code
+) -> tuple[str, ...]:
+    """Return paths at which the run branch has a file and the target a folder, or the other way round."""
+    theirs = {path for path, (ours, their) in differing.items() if ours is None and their is not None}
+    theirs -= {path for path in theirs if below(path, code.paths) or path in put}
+    folders = {folder for path in theirs for folder in _above(path)}
     wanted = [path for path, entry in put.items() if entry is not None]
-    gone = {path for path, entry in put.items() if entry is None}
-    above = sorted(
-        {"/".join(path.split("/")[:depth]) for path in wanted for depth in range(1, path.count("/") + 1)}
-    )
-    barred = entries(repo, target, above).keys() & set(above) - gone
-    odd = [path for path in wanted if any(path.startswith(f"{bar}/") for bar in barred)]
-    below_files = entries(repo, target, wanted).keys() - set(wanted) - gone
-    odd += [path for path in wanted if any(inner.startswith(f"{path}/") for inner in below_files)]
-    return tuple(dict.fromkeys(odd))
+    return tuple(path for path in wanted if path in folders or theirs.intersection(_above(path)))
+
+
+def _in_the_way_of_code(repo: Repo, target: Sha, put: Laid, code: Code) -> tuple[str, ...]:
+    """Return files of the target, or laid over it, where code needs a folder."""
+    above = list(dict.fromkeys(folder for path in code.paths for folder in _above(path)))
+    if not above or not entries(repo, code.source, code.paths):
+        return ()
+    there: dict[str, Entry | None] = {**entries(repo, target, above), **put}
+    return tuple(path for path in above if there.get(path) is not None)
 
 
 def _above(path: str) -> Iterator[str]:
@@ -211,37 +199,32 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _written(repo: Repo, target: Sha, put: Mapping[str, Entry | None], code: Code) -> Sha:
+def _written(sides: _Sides, put: Laid, code: Code) -> Sha:
     """Write the tree; ``put`` over the target's entries, then code as it is to be."""
-    lines = _code_lines(repo, target, code)
-    if not put and not lines:
+    repo, target = sides.branch.repo, sides.target
+    of_code = _code_entries(sides, code)
+    if not put and not of_code:
         return Sha(repo.git("rev-parse", f"{target}^{{tree}}"))
-    gone = [path for path, entry in put.items() if entry is None]
-    there = {path: entry for path, entry in put.items() if entry is not None}
-    lines = [*_gone(gone), *_there(there), *lines]
     with scratch_folder("wtwatch-") as scratch:
         env = {"GIT_INDEX_FILE": str(scratch / "index")}
         repo.git("read-tree", target, env=env)
-        repo.git("update-index", "--add", "--replace", "-z", "--index-info", stdin="".join(lines), env=env)
+        lines = "".join([*_lines(put), *_lines(of_code)])
+        repo.git("update-index", "--add", "--replace", "-z", "--index-info", stdin=lines, env=env)
         return Sha(repo.git("write-tree", env=env))
 
 
-def _code_lines(repo: Repo, target: Sha, code: Code) -> list[str]:
-    """Return what `git update-index` has to be told for code to be as in its source."""
-    if code.source == target:
-        return []
-    words = ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", target, code.source, "--")
-    fields = repo.git(*words, *code.paths, env={"GIT_LITERAL_PATHSPECS": "1"}).split("\0")
-    pairs = list(zip(fields[::2], fields[1::2], strict=False))
-    changed = {path: (facts.split()[1], Sha(facts.split()[3])) for facts, path in pairs}
-    gone = [path for path, (mode, _) in changed.items() if mode == "000000"]
-    there = {path: Entry(mode, sha) for path, (mode, sha) in changed.items() if path not in set(gone)}
-    return [*_gone(gone), *_there(there)]
+def _code_entries(sides: _Sides, code: Code) -> Laid:
+    """Return the entries of code that the target has otherwise than its source."""
+    if code.source == sides.target:
+        return {}
+    if code.source == sides.branch.tip:
+        return {path: ours for path, (ours, _) in sides.differing.items() if below(path, code.paths)}
+    asked = wrote.ask_differing(sides.branch.repo, sides.target, code.source, *code.paths)
+    return {path: after for path, (_, after) in wrote.differing(asked).items()}
 
 
-def _gone(paths: Iterable[str]) -> Iterable[str]:
-    return (f"0 {'0' * 40}\t{path}\0" for path in paths)
-
-
-def _there(put: Mapping[str, Entry]) -> Iterable[str]:
-    return (f"{entry.mode} {entry.sha}\t{path}\0" for path, entry in put.items())
+def _lines(put: Laid) -> Iterable[str]:
+    """Return what `git update-index` is told: first what goes, since it may be in the way of what comes."""
+    gone = (f"0 {'0' * 40}\t{path}\0" for path, entry in put.items() if entry is None)
+    there = (f"{entry.mode} {entry.sha}\t{path}\0" for path, entry in put.items() if entry is not None)
+    return (*gone, *there)

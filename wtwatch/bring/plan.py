@@ -38,12 +38,14 @@ def from_main(
     return _planned(branch, done, f"{words}\n\n{wrote.TARGET}: {main}")
 
 
-def release(branch: RunBranch, target: Sha, code: Code) -> Planned | Blocked | None:
+def release(
+    branch: RunBranch, target: Sha, code: Code, inside: Inside | None = None
+) -> Planned | Blocked | None:
     """Return the commit that has the code of a release, which is the source of ``code``, for that applied.
 
     All else is that of ``target``. ``None`` if the run branch has all of it.
     """
-    done = overlay(branch, target, code)
+    done = overlay(branch, target, code, inside)
     if not isinstance(done, Overlaid):
         return done
     old, new = code.applied or branch.fork, code.source
@@ -52,9 +54,11 @@ def release(branch: RunBranch, target: Sha, code: Code) -> Planned | Blocked | N
     return _planned(branch, done, f"{subject}\n\n{said}")
 
 
-def home(branch: RunBranch, code: Code, message: str) -> Planned | Blocked | None:
+def home(
+    branch: RunBranch, code: Code, message: str, inside: Inside | None = None
+) -> Planned | Blocked | None:
     """Return the merge that has what was written over main, the source of ``code``; ``None``: nothing was."""
-    done = overlay(branch, code.source, code)
+    done = overlay(branch, code.source, code, inside)
     if not isinstance(done, Overlaid):
         return done
     if not done.wrote.paths:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from wtwatch.doors.repo import Repo
+from wtwatch.doors.repo import GitAsking, Repo
 from wtwatch.tree.bytewise import NOTHING
 from wtwatch.tree.save import SIGN
 from wtwatch.words.model import Sha
@@ -14,9 +15,11 @@ TARGET, CODE, TREE = "Brought", "Code", "Tree"
 """The trailers of a bring (git-interpret-trailers(1)): whose tree it has, whose code, which it is."""
 
 _RAW = ("--raw", "-r", "-z", "--no-renames", "--no-abbrev")
-_TRAILERS = "%x1f".join(
-    f"%(trailers:key={key},valueonly,separator=%x20)" for key in (SIGN.partition(":")[0], TARGET, CODE, TREE)
+_TRAILERS = (SIGN.partition(":")[0], TARGET, CODE, TREE)
+_FACTS = "%H%x1f%P%x1f%T" + "".join(
+    f"%x1f%(trailers:key={key},valueonly,separator=%x20)" for key in _TRAILERS
 )
+_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 class RunBranch(NamedTuple):
@@ -34,6 +37,10 @@ class Entry(NamedTuple):
     sha: Sha
 
 
+Found = Mapping[str, frozenset[Entry | None]]
+"""All that paths were made in some commits, ``None`` where one was deleted."""
+
+
 class Bring(NamedTuple):
     """A commit that wtwatch made of a bring, as it was made."""
 
@@ -43,49 +50,73 @@ class Bring(NamedTuple):
 
 
 class Wrote(NamedTuple):
-    """What the commits of a run branch after ``base`` wrote, newest first, those of wtwatch apart.
+    """What the commits of a run branch after ``base`` wrote, those of wtwatch apart.
 
-    ``base`` is the newest commit of the branch that the target holds, or where the branch began.
+    ``base`` is the newest commit of the branch that the target holds, or where the branch began. ``brings``
+    are wtwatch's, newest first; ``came`` are all commits that came in since, newest first, by a bring or by a
+    merge that somebody made; ``was`` is what each path was made.
     """
 
     base: Sha
     paths: tuple[str, ...]
     brings: tuple[Bring, ...]
+    came: tuple[Sha, ...]
+    was: Found
+
+
+class _Commit(NamedTuple):
+    """A commit as git-log(1) shows it: its parents, its tree, what its trailers say, and what it changed."""
+
+    id: Sha
+    parents: tuple[Sha, ...]
+    tree: Sha
+    bring: Bring | None
+    named: Sha | None
+    changed: tuple[tuple[str, Entry | None], ...]
 
 
 def since(branch: RunBranch, target: Sha) -> Wrote:
-    """Return what was written on a run branch that ``target`` does not hold.
+    """Return what was written on a run branch that neither ``target`` holds nor where the branch began.
 
-    A commit of wtwatch is known by its last line *and* by the tree that it says it has: one that somebody
-    amended is theirs. Of a merge that was made by hand counts what differs from both sides.
+    A commit of wtwatch is known by its last line and by the tree that it says it has. If somebody amended it,
+    what differs from that tree is theirs. Of a merge that was made by hand counts what differs from all its
+    parents, and what was written on those that ``target`` does not hold.
     """
-    base = held(branch, target)
-    paths: dict[str, None] = {}
-    brings = []
-    for commit, bring, changed in _commits(branch, "-c", base):
-        if bring is None:
-            paths |= dict.fromkeys(path for path, _ in changed)
-        elif bring.target:
-            brings.append(bring._replace(commit=commit))
-    return Wrote(base, tuple(sorted(paths)), tuple(brings))
+    known = {one.id: one for one in _commits(branch.repo, "-c", branch.tip, "--not", target, branch.fork)}
+    was: dict[str, set[Entry | None]] = {}
+    for commit in known.values():
+        for path, entry in _by_others(branch.repo, commit):
+            was.setdefault(path, set()).add(entry)
+    brings: list[Bring] = []
+    came: list[Sha] = []
+    at = branch.tip
+    while at in known:
+        commit = known[at]
+        if commit.bring:
+            brings.append(commit.bring)
+            came.append(commit.bring.target)
+        came += commit.parents[1:]
+        at = commit.parents[0] if commit.parents else branch.fork
+    found = {path: frozenset(made) for path, made in was.items()}
+    return Wrote(at, tuple(sorted(found)), tuple(brings), tuple(came), found)
 
 
 def held(branch: RunBranch, target: Sha) -> Sha:
     """Return the newest commit on the first parents of a run branch that ``target`` holds; else its fork."""
-    words = ("rev-list", "--first-parent", "--parents", branch.tip, "--not", target)
+    words = ("rev-list", "--first-parent", "--parents", branch.tip, "--not", target, branch.fork)
     lines = branch.repo.git(*words).splitlines()
     if not lines:
         return branch.tip
-    parents = [Sha(parent) for parent in lines[-1].split()[1:2]]
-    return next((parent for parent in parents if branch.repo.is_ancestor(parent, target)), branch.fork)
+    return next((Sha(parent) for parent in lines[-1].split()[1:2]), branch.fork)
 
 
-def had(branch: RunBranch, base: Sha, path: str, entry: Entry) -> bool:
-    """Return whether a commit after ``base`` that is not wtwatch's made ``path`` be ``entry``."""
-    for _, bring, changed in _commits(branch, "-m", base, path):
-        if bring is None and (path, entry) in changed:
-            return True
-    return False
+def made(repo: Repo, target: Sha, known: Sequence[Sha]) -> Found:
+    """Return all that paths were made in the commits that ``target`` has beyond ``known`` ones."""
+    found: dict[str, set[Entry | None]] = {}
+    for commit in _commits(repo, "-c", target, "--not", *known):
+        for path, entry in commit.changed:
+            found.setdefault(path, set()).add(entry)
+    return {path: frozenset(entries) for path, entries in found.items()}
 
 
 def entries(repo: Repo, tree: Sha, paths: Sequence[str]) -> dict[str, Entry]:
@@ -102,31 +133,70 @@ def entries(repo: Repo, tree: Sha, paths: Sequence[str]) -> dict[str, Entry]:
     return found
 
 
-def _commits(
-    branch: RunBranch, merges: str, base: Sha, *paths: str
-) -> Iterator[tuple[Sha, Bring | None, list[tuple[str, Entry | None]]]]:
-    """Yield each commit on the first parents after ``base``: its id, what it says if ours, its changes."""
-    shape = f"--format=%x01%H%x1f%T%x1f{_TRAILERS}"
-    known = {"GIT_LITERAL_PATHSPECS": "1"}
-    which = (branch.tip, "--not", base, "--", *paths)
-    said = branch.repo.git("log", "--first-parent", merges, *_RAW, shape, *which, env=known)
-    fields = iter(said.split("\0"))
-    commit: Sha | None = None
-    bring: Bring | None = None
+def ask_differing(repo: Repo, old: Sha, new: Sha, *paths: str) -> GitAsking:
+    """Start to ask by what two trees differ, below ``paths`` if any are named; see :func:`differing`."""
+    literal = {"GIT_LITERAL_PATHSPECS": "1"}
+    return repo.ask("diff-tree", *_RAW, old, new, "--", *paths, env=literal)
+
+
+def differing(asked: GitAsking) -> dict[str, tuple[Entry | None, Entry | None]]:
+    """Return what both trees have at the paths at which they differ."""
+    with asked:
+        fields = asked.answer().split("\0")
+    return {path: _both(raw) for raw, path in zip(fields[::2], fields[1::2], strict=False)}
+
+
+def below(path: str, folders: Iterable[str]) -> bool:
+    """Return whether ``path`` is one of ``folders`` or lies in one."""
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+
+def _by_others(repo: Repo, commit: _Commit) -> Iterable[tuple[str, Entry | None]]:
+    """Return what somebody else than wtwatch made paths in a commit."""
+    if commit.bring is None:
+        return commit.changed
+    if commit.named == commit.tree or commit.named is None:
+        return ()
+    amended = differing(ask_differing(repo, commit.named, commit.tree))
+    return [(path, after) for path, (_, after) in amended.items()]
+
+
+def _commits(repo: Repo, *which: str) -> Iterator[_Commit]:
+    """Yield commits with what they changed, of a merge what differs from all parents."""
+    fields = iter(repo.git("log", *_RAW, f"--format=%x01{_FACTS}", *which).split("\0"))
+    head = ""
     changed: list[tuple[str, Entry | None]] = []
     for field in fields:
         text = field.lstrip("\n")
         if text.startswith("\1"):
-            if commit is not None:
-                yield commit, bring, changed
-            name, tree, signed, target, code, named = text[1:].split("\x1f")
-            commit, changed = Sha(name), []
-            ours = signed.strip() == SIGN.partition(": ")[2] and named.strip() == tree
-            bring = Bring(commit, Sha(target.strip()), Sha(code.strip()) or None) if ours else None
+            if head:
+                yield _read(repo, head, changed)
+            head, changed = text[1:], []
         elif text.startswith(":"):
             changed.append((next(fields), _after(text)))
-    if commit is not None:
-        yield commit, bring, changed
+    if head:
+        yield _read(repo, head, changed)
+
+
+def _read(repo: Repo, head: str, changed: list[tuple[str, Entry | None]]) -> _Commit:
+    name, parents, tree, *said = head.split("\x1f")
+    commit = _Commit(Sha(name), tuple(map(Sha, parents.split())), Sha(tree), None, None, tuple(changed))
+    if len(said) != 4 or said[0].strip() != SIGN.partition(": ")[2]:
+        return commit
+    target, code, named = (Sha(word.strip()) for word in said[1:])
+    if not (_ID.fullmatch(target) and _ID.fullmatch(named)):
+        return commit
+    if named != tree and not repo.succeeds("cat-file", "-e", f"{named}^{{tree}}"):
+        return commit
+    return commit._replace(bring=Bring(commit.id, target, code or None), named=named)
+
+
+def _both(raw: str) -> tuple[Entry | None, Entry | None]:
+    before, after, old, new, _ = raw[1:].split(" ")
+    return (
+        None if before == NOTHING else Entry(before, Sha(old)),
+        None if after == NOTHING else Entry(after, Sha(new)),
+    )
 
 
 def _after(raw: str) -> Entry | None:
@@ -138,8 +208,3 @@ def _after(raw: str) -> Entry | None:
     words = raw.lstrip(":").split(" ")
     mode, sha = words[parents], words[2 * parents + 1]
     return None if mode == NOTHING else Entry(mode, Sha(sha))
-
-
-def below(path: str, folders: Iterable[str]) -> bool:
-    """Return whether ``path`` is one of ``folders`` or lies in one."""
-    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
