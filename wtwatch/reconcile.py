@@ -43,7 +43,7 @@ STOPPING = 0.5
 PATIENCE = 5.0
 """Seconds that a command waits for the daemon's tick, and a tick for the last process of a job that ended."""
 
-ASIDE = (":(top)", ":(exclude,top)docs/**", ":(exclude,top)*.md", ":(exclude,top)README*")
+ASIDE: tuple[str, ...] = (":(top)", ":(exclude,top)docs/**", ":(exclude,top)*.md", ":(exclude,top)README*")
 """What a move may change without concerning a job: pathspecs (gitglossary(7)) for all but documentation."""
 
 
@@ -296,6 +296,9 @@ def _set_up(site: Site, done: Done) -> Done:
 def _hold(site: Site, batch: int) -> Done:
     """While a batch is under way its code stays; only say so if somebody took the tree elsewhere."""
     place, code_sha = quoted(site.tree.code_path), site.queue.batch_code(batch)
+    if site.facts.written:
+        said, hint = sync.written_words(site.tree, site.facts)
+        return Done(waits=said, hint=f"{hint} Or cancel batch {batch}.")
     if code_sha is not None and site.facts.head != code_sha:
         return Done(
             waits=f"Batch {batch} runs on {code_sha[:10]}, but somebody took the run tree's code elsewhere.",
@@ -368,7 +371,10 @@ def _unfinished(tree: RunTree, done: Done) -> Done:
 
 def concerns_jobs(project: Project, old: Sha, new: Sha) -> bool:
     """Return whether code differs between two commits in more than documentation; unknown counts as yes."""
-    where = (*(f":(top,literal){path}" for path in project.paths), *ASIDE[bool(project.paths) :])
+    where = ASIDE
+    if project.paths:
+        within = (f":(exclude,top){path}/{name}" for path in project.paths for name in ("docs/**", "README*"))
+        where = (*(f":(top,literal){path}" for path in project.paths), *ASIDE[1:], *within)
     return not Repo(project.main_code).succeeds("diff", "--quiet", old, new, "--", *where)
 
 

@@ -10,7 +10,7 @@ from wtwatch.bring.steps import Coming, Held, Step
 from wtwatch.doors.files import sync_disk
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, bytewise, checkout, save, sync
+from wtwatch.tree import backups, bytewise, checkout, pathcode, save, sync
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Backup, Sha
 
@@ -56,6 +56,7 @@ def coming(tree: RunTree, step: sync.Move) -> Coming | Held:
     if isinstance(done, Blocked):
         return Held(*steps.in_words(tree, done))
     new = done.commit if done else branch.tip
+    pathcode.note_brought(tree.project.paths, step.to, new)
     return steps.planned(tree, branch, rest, Step("", tree.branch, branch.tip, new), release=step.to)
 
 

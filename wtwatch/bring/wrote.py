@@ -110,6 +110,15 @@ def held(branch: RunBranch, target: Sha) -> Sha:
     return next((Sha(parent) for parent in lines[-1].split()[1:2]), branch.fork)
 
 
+def releases(repo: Repo, commit: Sha) -> Iterator[Sha]:
+    """Yield the releases whose code came to the first parents of a commit, newest first."""
+    words = ("log", "--first-parent", "--fixed-strings", f"--grep={SIGN}", f"--format={_FACTS}", commit)
+    for line in filter(None, repo.git(*words).split("\n")):
+        bring = _read(repo, line, []).bring
+        if bring and bring.code:
+            yield bring.code
+
+
 def made(repo: Repo, target: Sha, known: Sequence[Sha]) -> Found:
     """Return all that paths were made in the commits that ``target`` has beyond ``known`` ones."""
     found: dict[str, set[Entry | None]] = {}

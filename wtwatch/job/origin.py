@@ -6,13 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wtwatch.doors import dataset
+from wtwatch.bring import wrote
+from wtwatch.doors import dataset, refs
 from wtwatch.doors.dataset import OUR_KEY
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.job.tracked import TrackedPath, in_tree, place_of
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.pages import who_made
+from wtwatch.tree import pathcode
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import Job, JobSpec, Sha
 from wtwatch.words.quoting import quoted
@@ -145,11 +148,11 @@ def _as_recorded(project: Project, place: TrackedPath, repo: Repo, commit: Sha) 
     ours: dict[str, Any] = record[OUR_KEY] if isinstance(record.get(OUR_KEY), dict) else {}
     base = repo.resolve(f"{commit}^")
     above = repo.path == place.top
-    code_sha = _link(repo, base or commit, project.code) if above else None
     uuid = ours.get("attempt")
     job = who_made(Queue(project.state).file, commit, uuid if isinstance(uuid, str) else None)
-    if code_sha is None and isinstance(ours.get("code"), str):  # the gitlink is the truth, where there is one
-        code_sha = Sha(ours["code"])
+    noted = Sha(ours["code"]) if isinstance(ours.get("code"), str) else None
+    # what the dataset had is the truth, where it had code
+    code_sha = (_code_of(project, repo, base or commit, noted) if above else None) or noted
     return Made(repo, commit, base, _moment(repo, commit), spec, code_sha, job, bool(ours or job))
 
 
@@ -160,8 +163,22 @@ def _of_plain_job(project: Project, place: TrackedPath, commit: Sha) -> Made | N
     if job is None:
         return None
     base = repo.resolve(f"{commit}^")
-    code_sha = _link(repo, base or commit, project.code)
+    code_sha = _code_of(project, repo, base or commit, None)
     return Made(repo, commit, base, _moment(repo, commit), job.spec, code_sha, job, True)
+
+
+def _code_of(project: Project, repo: Repo, at: Sha, noted: Sha | None) -> Sha | None:
+    """Return the code that a commit of the superdataset has: what its gitlink names.
+
+    Where code is paths, the release that came there last, that which was ``noted`` by a job, or where the
+    run branch began; the commit itself, if its code is that of none of these.
+    """
+    if not project.paths:
+        return _link(repo, at, project.code)
+    released = next(wrote.releases(repo, at), None)
+    known = (released, noted, refs.tip_of(repo, RunTree.of(project).fork_ref))
+    alike = (one for one in known if one and repo.resolve(one))
+    return next((one for one in alike if not pathcode.between(repo, project.paths, one, at)), at)
 
 
 def _link(repo: Repo, commit: Sha, path: str) -> Sha | None:

@@ -22,7 +22,7 @@ from wtwatch.setup.dotgit import is_annexed, shares_annex
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.setup.githooks import Fitting
 from wtwatch.setup.init import LOCKED_FOR
-from wtwatch.tree import codetree, environment, save
+from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.changes import subdatasets
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import EnvironmentState, counted
@@ -48,7 +48,8 @@ def findings(project: Project) -> Iterator[Finding]:
         yield Finding("run tree", False, f"{tree.path} is gone, or not whole.", hint)
         return
     yield from _trees(tree)
-    yield tried("code in the run tree", partial(_check_code, tree), "detached at the commit that is applied")
+    good = "that of the release" if project.paths else "detached at the commit"
+    yield tried("code in the run tree", partial(_check_code, tree), f"{good} that is applied")
     yield _environment(tree)
     yield _journals(tree)
     yield from stores.findings(tree)
@@ -159,6 +160,9 @@ def _check_code(tree: RunTree) -> None:
     if above.branch() != tree.branch:
         raise save.off_branch(tree.path, tree.branch, above.branch())
     facts = codetree.facts_of(tree)
+    if facts.written:
+        said, hint = sync.written_words(tree, facts)
+        raise WtwatchError(said, hint)
     if facts.applied is not None and facts.head != facts.applied:
         there = quoted(tree.code_path)
         raise WtwatchError(
@@ -171,7 +175,7 @@ def _environment(tree: RunTree) -> Finding:
     """Look at the environment of the code that lies there, which need not be at the tip."""
     facts = codetree.facts_of(tree)
     at_tip = facts.applied in (None, facts.tip)
-    entries = facts.tip_tree if at_tip else Repo(tree.project.main_code).tree(str(facts.applied)).values()
+    entries = facts.tip_tree if at_tip else codetree.tops(tree, facts.applied)
     verdict = environment.noted(tree, environment.requirements(entries))
     good = verdict.state in (EnvironmentState.OK, EnvironmentState.NONE)
     text = "none to look after" if verdict.state is EnvironmentState.NONE else verdict.state.value
@@ -180,7 +184,13 @@ def _environment(tree: RunTree) -> Finding:
 
 
 def _journals(tree: RunTree) -> Finding:
-    steps = {"": "a move", "pointer": "a pointer", "environment": "a new environment", "merge": "a merge"}
+    steps = {
+        "": "a move",
+        "bring": "what comes from main",
+        "pointer": "a pointer",
+        "environment": "a new environment",
+        "merge": "a merge",
+    }
     cut = [word for step, word in steps.items() if tree.journal(step).read() is not None]
     if not cut:
         return Finding("journal", True, "nothing was cut off")

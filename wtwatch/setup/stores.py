@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from wtwatch.bring import wrote
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.setup.finding import Finding
@@ -47,6 +48,9 @@ def _code(tree: RunTree) -> Iterator[Finding]:
 
 
 def _named(tree: RunTree) -> Iterator[Sha]:
+    if tree.project.paths:
+        yield from wrote.releases(Repo(tree.path), Sha("HEAD"))
+        return
     shape = ("--format=", "--raw", "-m", "--no-abbrev", "--no-renames")
     for line in Repo(tree.path).git("log", *shape, "HEAD", "--", tree.project.code).splitlines():
         fields = line.split()

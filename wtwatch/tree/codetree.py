@@ -70,6 +70,15 @@ def is_present(tree: RunTree) -> bool:
     return (tree.code_path / ".git").exists() and (tree.path / ".git").exists()
 
 
+def tops(tree: RunTree, commit: Sha | None) -> tuple[TreeEntry, ...]:
+    """Return what a commit has in the folder whose files say what the environment has to hold."""
+    if commit is None:
+        return ()
+    if tree.project.paths:
+        return pathcode.tops(tree, commit)
+    return tuple(Repo(tree.project.main_code).tree(commit).values())
+
+
 def at_rest(tree: RunTree) -> Facts | None:
     """Return the facts of code that stands at the tip, read off files; ``None`` where it does not.
 

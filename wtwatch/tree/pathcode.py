@@ -23,6 +23,14 @@ _LITERAL: Mapping[str, str] = {"GIT_LITERAL_PATHSPECS": "1"}
 _known: Memory[tuple[str, Sha, Sha], tuple[Change, ...]] = Memory(1000)
 """What differs in code between two commits, which never changes, by the paths of code and both."""
 
+_tops: Memory[tuple[str, Sha], tuple[TreeEntry, ...]] = Memory(128)
+"""What lies in a folder of a commit, which never changes, by both."""
+
+
+def note_brought(paths: tuple[str, ...], release: Sha, commit: Sha) -> None:
+    """Note of a commit just made that it has the code of a release, so that git need not be asked."""
+    _known["\0".join(paths), release, commit] = ()
+
 
 def between(repo: Repo, paths: tuple[str, ...], old: Sha, new: Sha) -> tuple[Change, ...]:
     """Return what differs in code between two commits; git is asked once."""
@@ -119,10 +127,15 @@ def tops(tree: RunTree, commit: Sha) -> tuple[TreeEntry, ...]:
     """Return what a commit has in the folder whose files say what the environment has to hold."""
     repo, home = Repo(tree.project.main_tree), tree.code_home
     if not home:
-        found = named.of(repo, commit)
-        return found.top if found else ()
-    inside = repo.tree(commit, f"{home}/").values()
-    return tuple(entry._replace(path=entry.path.removeprefix(f"{home}/")) for entry in inside)
+        top = named.of(repo, commit)
+        return top.top if top else ()
+    found = _tops.get((home, commit))
+    if found is None:
+        inside = repo.tree(commit, f"{home}/").values()
+        found = tuple(entry._replace(path=entry.path.removeprefix(f"{home}/")) for entry in inside)
+        if len(found) < named.LARGE:
+            _tops[home, commit] = found
+    return found
 
 
 def _protected(tree: RunTree, repo: Repo, tip: Sha | None) -> tuple[str, ...]:

@@ -196,13 +196,7 @@ def _refusals(tree: RunTree, facts: Facts) -> Iterator[tuple[str, str, bool]]:
         hint = f"Wait for it; if no git runs there (it crashed), remove {quoted(facts.locked)}."
         yield f"Another git command works in {facts.locked.parent}.", hint, True
     if facts.written:
-        git, first = f"git -C {quoted(above)}", quoted(facts.written[0])
-        yield (
-            f"Code was committed to on the run tree's branch: {', '.join(facts.written[:3])}.",
-            f"Commit it in the main tree and release that, or take it back: {git} checkout {facts.applied} "
-            f"-- {first}   (git rm, where it is new), and commit it there.",
-            True,
-        )
+        yield *written_words(tree, facts), True
     if facts.operation_above:
         hint = f"Finish or abort it there: git -C {quoted(above)} {facts.operation_above} --abort"
         if facts.operation_above == "bisect":
@@ -225,6 +219,16 @@ def _refusals(tree: RunTree, facts: Facts) -> Iterator[tuple[str, str, bool]]:
         what = "has commits of its own" if facts.stray else "was taken to another commit by hand"
         hint = f"To use them: wtwatch release {facts.head}; to go back: git -C {quoted(code)}"
         yield f"The run tree's code {what}.", f"{hint} checkout --detach {facts.applied}; {force}.", False
+
+
+def written_words(tree: RunTree, facts: Facts) -> tuple[str, str]:
+    """Return what to say of code that was committed to on the run branch, and the way out."""
+    git, first = f"git -C {quoted(tree.path)}", quoted(facts.written[0])
+    return (
+        f"Code was committed to on the run tree's branch: {', '.join(facts.written[:3])}.",
+        f"Commit it in the main tree and release that, or take it back: {git} checkout {facts.applied} "
+        f"-- {first}   (git rm, where it is new), and commit it there.",
+    )
 
 
 def apply(tree: RunTree, step: Fresh | Move, then: Journal | None = None) -> Backup | None:

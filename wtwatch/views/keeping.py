@@ -53,7 +53,7 @@ def ground_of(project: Project) -> Ground:
         code / tree.backup_prefix.rstrip("/"),
         run_code,  # a lock, or an operation that waits for the user
         run,
-        tree.code_path,  # what the environment would be set up for
+        tree.code_folder,  # what the environment would be set up for
     )
     job = Queue(state).running()
     stamps = (
@@ -64,6 +64,7 @@ def ground_of(project: Project) -> Ground:
         state / "config.toml",
         state / "environment.json",
         state / "journal",
+        state / "journal.bring",
         tree.path / ".git",
         tree.code_path / ".git",
         project.main_code / ".git",
@@ -113,7 +114,7 @@ def keep(project: Project, watch: int) -> Keeping:
 def _files(tree: RunTree) -> untouched.Left | None:
     """Return the files of code, and how they stand."""
     code = Repo(tree.code_path)
-    width = len(code.detached_at() or "") // 2
+    width = len(refs.head_of(code) or "") // 2
     return untouched.look(str(tree.code_path), str(code.git_dir() / "index"), width)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.bring import steps
-from wtwatch.doors.porcelain import TreeEntry
 from wtwatch.doors.processes import serves
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
@@ -228,12 +227,9 @@ def last_line(log: Path) -> str | None:
 def _environment(project: Project, facts: Facts) -> Verdict:
     if not facts.present:
         return Verdict(EnvironmentState.MISSING)
-    entries = facts.tip_tree if facts.tip == facts.applied else _tree_at(project, facts.applied)
-    return environment.noted(RunTree.of(project), environment.requirements(entries))
-
-
-def _tree_at(project: Project, commit: Sha | None) -> tuple[TreeEntry, ...]:
-    return tuple(Repo(project.main_code).tree(commit).values()) if commit else ()
+    tree = RunTree.of(project)
+    entries = facts.tip_tree if facts.tip == facts.applied else codetree.tops(tree, facts.applied)
+    return environment.noted(tree, environment.requirements(entries))
 
 
 def _running(job: Job | None, leader: int | None) -> RunningJob | None:
