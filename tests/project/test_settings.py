@@ -10,6 +10,7 @@ import pytest
 from tests.house import House
 from wtwatch.project import settings
 from wtwatch.project.config import Project, read_project, write_project
+from wtwatch.views.settings import screen
 from wtwatch.words.errors import UsageError
 
 README = Path(__file__).parents[2] / "README.md"
@@ -89,3 +90,7 @@ def test_a_setting_that_may_be_meant_is_named(project: Project) -> None:
     with pytest.raises(UsageError) as caught:
         settings.known("setle")
     assert "Did you mean settle?" in str(caught.value.hint)
+
+
+def test_a_setting_that_is_too_long_to_show_names_the_command_that_shows_it(project: Project) -> None:
+    assert any("`wtwatch config passive`" in line for line in screen(project, 80))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -86,3 +88,21 @@ def test_a_pipe_gets_what_is_there_and_json_stays_the_same(capsys: pytest.Captur
 def test_who_draws_on_the_terminal_itself_draws_what_is_harmless() -> None:
     drawing = [file for file in PACKAGE.rglob("*.py") if "sys.stdout.write(" in file.read_text()]
     assert drawing and [file.name for file in drawing if "harmless(" not in file.read_text()] == []
+
+
+def test_trouble_fits_the_terminal_and_a_command_on_a_line_of_its_own_stays_whole(tmp_path: Path) -> None:
+    program = (
+        "from wtwatch.views.terminal import complain, warn; from wtwatch.words.errors import WtwatchError\n"
+        "complain(WtwatchError('word ' * 40, 'hint ' * 40)); warn('warning ' * 40)\n"
+        "warn('  git ' + 'command ' * 40)"
+    )
+    ours, theirs = os.openpty()
+    env = {"COLUMNS": "60", "NO_COLOR": "1", "PYTHONPATH": str(PACKAGE.parent)}
+    subprocess.run([sys.executable, "-P", "-c", program], env=env, stderr=theirs, check=True)
+    os.close(theirs)
+    lines = os.read(ours, 10_000).decode().split("\r\n")
+    os.close(ours)
+    assert [line for line in lines if len(line) > 60] == ["  git " + "command " * 40]
+    assert {word for line in lines for word in line.split()} == {
+        "Error:", "word", "Hint:", "hint", "warning", "git", "command"
+    }  # fmt: skip

@@ -7,7 +7,7 @@ import click
 from wtwatch.commands.front import project_option
 from wtwatch.project.registry import one
 from wtwatch.setup import githooks
-from wtwatch.views.terminal import say
+from wtwatch.views.terminal import say, say_folded
 
 
 @click.group("hooks")
@@ -42,4 +42,4 @@ def tell(hooks: list[githooks.HookState]) -> None:
     for hook in hooks:
         say(f"{hook.name:14} {hook.state.value}")
     for advice in dict.fromkeys(hook.advice for hook in hooks if hook.advice):
-        say(advice)
+        say_folded(advice)

@@ -25,7 +25,7 @@ from wtwatch.queue.wanted import wanted
 from wtwatch.tree import tip as bookmark
 from wtwatch.views import jobplan
 from wtwatch.views.jobwords import is_bad
-from wtwatch.views.terminal import say, warn
+from wtwatch.views.terminal import say, say_folded, warn
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Running, Trigger, counted
 from wtwatch.words.quoting import quoted
@@ -167,14 +167,14 @@ def _queue(project: Project, specs: list[JobSpec], order: Order) -> None:
     if trigger is Trigger.EVERY_MOVE:
         made = queue.add_standing(specs, tip)
         each_time = counted(len(specs), "job")
-        say(f"Standing s{made.id}: {each_time}, a new batch at every move of {project.bookmark}.")
+        say_folded(f"Standing s{made.id}: {each_time}, a new batch at every move of {project.bookmark}.")
     else:
         jobs = queue.add(specs, trigger, tip, order.first)
         first, last = jobs[0].id, jobs[-1].id
         named = f"Job {first}" if first == last else f"Jobs {first}–{last}"
         when = "next in line" if trigger is Trigger.NOW else f"after the next move of {project.bookmark}"
         which = "on the code that the run tree is at when the batch starts"
-        say(f"{named} in batch {jobs[0].batch}: {when}, {which} (now {tip[:10]}).")
+        say_folded(f"{named} in batch {jobs[0].batch}: {when}, {which} (now {tip[:10]}).")
         if order.first is not None and order.first < len(jobs):
             say(f"After {counted(order.first, 'job')} the queue pauses, until `wtwatch queue resume`.")
     _warn_of_inputs(project, queue, specs)

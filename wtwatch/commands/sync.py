@@ -126,8 +126,6 @@ def _sync(project: Project, options: reconcile.TickOptions) -> int:
     done = reconcile.tick(project, options)
     ring_for(project)
     _tell(project, done)
-    if queue.next_job() is not None:
-        warn_of_daemon(project)
     if done.waits:
         raise WtwatchError(f"{project.name}: {done.waits}", done.hint)
     if done.unbrought and options.from_main:
@@ -140,6 +138,8 @@ def _sync(project: Project, options: reconcile.TickOptions) -> int:
         say(f"{project.name}: {_nothing(project, steps.away(project))}")
     elif running is None and not (done.moved or done.pointer or done.brought):
         say(f"{project.name}: at the tip; nothing to do.")
+    if queue.next_job() is not None:
+        warn_of_daemon(project)
     return 0
 
 

@@ -23,15 +23,15 @@ def screen(project: Project, columns: int | None) -> Iterator[str]:
             own = settings.as_words(getattr(project, key)) != usual and usual is not None
             line = f"  {key:<17} {value}"
             yield styled(line, "yellow") if own else line
-            told = f"{text} (default: {_cut(usual or '')})" if own else text
+            told = f"{text} (default: {_cut(key, usual or '')})" if own else text
             margin = " " * 20
             yield from (f"{margin}{part}" for part in folded(told, columns and columns - 20))
 
 
 def _short(project: Project, key: str) -> str:
-    return _cut(settings.as_words(getattr(project, key)))
+    return _cut(key, settings.as_words(getattr(project, key)))
 
 
-def _cut(text: str) -> str:
+def _cut(key: str, text: str) -> str:
     count = text.count(",") + 1
-    return text if count < 5 or len(text) <= _MOST else f"{count} texts (all: `wtwatch config KEY`)"
+    return text if count < 5 or len(text) <= _MOST else f"{count} texts (all: `wtwatch config {key}`)"

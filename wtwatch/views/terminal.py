@@ -33,11 +33,15 @@ def width() -> int | None:
     ``None`` where nobody says: in a pipe or a file a line may be as long as it is, so that `grep` finds all
     of it. ``COLUMNS`` is read as curses(3) does: only a number above 0 counts.
     """
+    return _columns(sys.stdout)
+
+
+def _columns(stream: TextIO) -> int | None:
     said = os.environ.get("COLUMNS", "")
     if said.isascii() and said.isdigit() and int(said) > 0:
         return max(int(said), NARROWEST)
     try:
-        return max(os.get_terminal_size(sys.stdout.fileno()).columns or 80, NARROWEST)
+        return max(os.get_terminal_size(stream.fileno()).columns or 80, NARROWEST)
     except (OSError, ValueError, AttributeError):  # no terminal; closed; not there at all
         return None
 
@@ -106,16 +110,37 @@ def say(text: str = "") -> None:
     _print(text, sys.stdout)
 
 
+def say_folded(text: str) -> None:
+    """Print a sentence for people, which fits the terminal."""
+    say("\n".join(folded(text, width())))
+
+
 def warn(text: str) -> None:
     """Print on stderr: trouble that does not stop the command."""
-    _print(text, sys.stderr)
+    _print("\n".join(_fitting(text)), sys.stderr)
+
+
+def _fitting(text: str) -> list[str]:
+    """Return what goes to stderr as lines that fit its terminal; a command on its own line stays whole."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return [text]
+    columns = _columns(sys.stderr)
+    return [
+        part for line in text.split("\n") for part in ([line] if line[:1] == " " else folded(line, columns))
+    ]
 
 
 def complain(error: WtwatchError) -> None:
     """Print an error and the way out on stderr."""
-    warn(styled("Error: ", "red", bold=True, on=sys.stderr) + error.message)
+    _labelled("Error: ", "red", error.message)
     if error.hint:
-        warn(styled("Hint: ", "cyan", bold=True, on=sys.stderr) + error.hint)
+        _labelled("Hint: ", "cyan", error.hint)
+
+
+def _labelled(label: str, colour: str, text: str) -> None:
+    first, *more = _fitting(label + text)  # folded without colours, which count as columns
+    shown = styled(label, colour, bold=True, on=sys.stderr) + first.removeprefix(label.rstrip()).lstrip()
+    _print("\n".join([shown, *more]), sys.stderr)
 
 
 def abandon_stdout() -> None:
