@@ -18,23 +18,24 @@ from wtwatch.words.errors import UsageError
 @click.option(
     "--keep", type=click.Path(path_type=Path), metavar="DIR", help="make it in DIR, and leave it there"
 )
-def command(keep: Path | None) -> int:
+@click.option("--folder", "as_folder", is_flag=True, help="with code as a folder of the superdataset")
+def command(keep: Path | None, as_folder: bool) -> int:
     """Play the story on a small project: a batch, code that changes meanwhile, results brought home."""
     if keep is not None:
         if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
             raise UsageError(f"{keep} exists and is not an empty folder.", "Name another: --keep DIR.")
         keep.mkdir(parents=True, exist_ok=True)
-        return _play(keep.resolve())
+        return _play(keep.resolve(), as_folder)
     with tempfile.TemporaryDirectory(prefix="wtwatch-demo-", ignore_cleanup_errors=True) as folder:
         try:
-            return _play(Path(folder).resolve())
+            return _play(Path(folder).resolve(), as_folder)
         finally:
             demo.make_deletable(Path(folder))
 
 
-def _play(folder: Path) -> int:
+def _play(folder: Path, as_folder: bool) -> int:
     began = time.monotonic()
-    stage = Stage(folder, _narrate)
+    stage = Stage(folder, _narrate, as_folder)
     with stage:
         demo.play(stage)
         broken = demo.broken_promises(stage)

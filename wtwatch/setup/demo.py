@@ -19,9 +19,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from wtwatch.bring import wrote
 from wtwatch.doors.repo import Repo
 from wtwatch.doors.toolenv import for_tools
 from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Sha
 
 SUBJECTS = ("240226I", "240227J", "240229K")
 DRUGS = ("LSD", "Saline")
@@ -66,15 +68,20 @@ Narrator = Callable[[str, str], None]
 
 
 class Stage:
-    """The folder that the story plays in, and the daemon. Used as a context: ends the daemon it started."""
+    """The folder that the story plays in, and the daemon. Used as a context: ends the daemon it started.
 
-    def __init__(self, folder: Path, narrate: Narrator) -> None:
+    ``as_folder``: code is a folder of the superdataset, which git drives, and no subdataset.
+    """
+
+    def __init__(self, folder: Path, narrate: Narrator, as_folder: bool = False) -> None:
         self.folder = folder
         self.narrate = narrate
+        self.as_folder = as_folder
+        self.bookmark = "runs-code" if as_folder else "runs"
         self.main = folder / "study"
         self.code = self.main / "code"
         self.run_tree = folder / "study-runs"
-        self.jj = shutil.which("jj") is not None
+        self.jj = shutil.which("jj") is not None and not as_folder
         self.versions: list[str] = []
         self._env = _sealed(folder)
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -189,9 +196,10 @@ def play(stage: Stage) -> None:
     if shutil.which("uv", path=stage._env["PATH"]) is None:
         raise WtwatchError("The demo sets up a uv project, but uv is not on PATH.", "pip install uv")
     began = time.monotonic()
+    how = "in the folder code/" if stage.as_folder else "as a subdataset"
     stage.chapter(
         "A superdataset",
-        "with annexed recordings of three subjects under two drugs, and its code as a subdataset"
+        f"with annexed recordings of three subjects under two drugs, and its code {how}"
         + (" that jj drives." if stage.jj else "."),
     )
     _build(stage)
@@ -199,7 +207,7 @@ def play(stage: Stage) -> None:
 
     stage.chapter(
         "A run tree",
-        "Nested worktrees beside the main tree, at the bookmark `runs`, with a .venv of its own.",
+        f"Worktrees beside the main tree, at the bookmark `{stage.bookmark}`, with a .venv of their own.",
     )
     stage.do("wtwatch", "init")
     stage.start_daemon()
@@ -245,7 +253,8 @@ def play(stage: Stage) -> None:
 
 
 def _build(stage: Stage) -> None:
-    stage.do("datalad", "-f", "disabled", "create", str(stage.main), show=False, where=stage.folder)
+    kind = ("-c", "yoda") if stage.as_folder else ()
+    stage.do("datalad", "-f", "disabled", "create", *kind, str(stage.main), show=False, where=stage.folder)
     for number, subject in enumerate(SUBJECTS):
         for drug in DRUGS:
             file = stage.main / "recordings" / subject / f"{drug}.txt"
@@ -253,7 +262,8 @@ def _build(stage: Stage) -> None:
             samples = [f"{(step * (7 + number) + len(drug)) % 23 / 10 + 0.1:.1f}" for step in range(40)]
             text = "\n".join(samples)
             file.write_text(text.replace(".", ",") if f"{subject}/{drug}" == BROKEN else text)
-    stage.do("datalad", "-f", "disabled", "create", "-d", ".", "--no-annex", "code", show=False)
+    if not stage.as_folder:
+        stage.do("datalad", "-f", "disabled", "create", "-d", ".", "--no-annex", "code", show=False)
     low, high = _uv_range(stage)
     (stage.code / "pyproject.toml").write_text(_PROJECT.format(low=low, high=high))
     (stage.code / ".gitignore").write_text(".venv/\n__pycache__/\n")
@@ -261,8 +271,9 @@ def _build(stage: Stage) -> None:
     (stage.code / "src" / "traces" / "__init__.py").write_text("")
     _write_code(stage, bars="_#", read="float(line)")
     stage.do("uv", "lock", "-q", show=False, where=stage.code)
-    stage.do("git", "add", "-A", show=False, where=stage.code)
-    stage.do("git", "commit", "-q", "-m", "plot: two levels", show=False, where=stage.code)
+    if not stage.as_folder:
+        stage.do("git", "add", "-A", show=False, where=stage.code)
+        stage.do("git", "commit", "-q", "-m", "plot: two levels", show=False, where=stage.code)
     if stage.jj:
         stage.do("jj", "git", "init", "--colocate", show=False, where=stage.code)
     stage.do("datalad", "-f", "disabled", "save", "-d", ".", "-m", "Recordings and code", show=False)
@@ -294,9 +305,11 @@ def _rewrite(stage: Stage, message: str) -> None:
 
 def _release(stage: Stage) -> None:
     stage.do("wtwatch", "release")
-    tip = Repo(stage.main / "code").resolve("refs/heads/runs")
-    run_code = Repo(stage.run_tree / "code")
-    seconds = stage.until("the run tree follows", lambda: run_code.resolve("HEAD") == tip)
+    repo = Repo(stage.main if stage.as_folder else stage.code)
+    tip = repo.resolve(f"refs/heads/{stage.bookmark}")
+    where = Repo(stage.run_tree if stage.as_folder else stage.run_tree / "code")
+    there = f"refs/wtwatch/{stage.main.name}/applied" if stage.as_folder else "HEAD"
+    seconds = stage.until("the run tree follows", lambda: where.resolve(there) == tip)
     stage.tell(f"The run tree stands at {tip and tip[:10]}, {seconds * 1000:.0f} ms after the command ended.")
 
 
@@ -315,7 +328,7 @@ def broken_promises(stage: Stage) -> list[str]:
             and len({job["code"] for job in jobs}) == 2
         ),
         "Each result commit names the code that ran, in its first parent.": all(
-            _code_that_ran(main, commit) == job["code"] for job in jobs for commit in job["commits"]
+            _code_that_ran(stage, commit) == job["code"] for job in jobs for commit in job["commits"]
         ),
         "In the first batch one job failed and five succeeded.": _words(by_batch[0])
         == ["failed", *["succeeded"] * 5],
@@ -339,7 +352,10 @@ def _words(batch: list[dict[str, Any]]) -> list[str]:
     return sorted(job["state"] for job in batch)
 
 
-def _code_that_ran(main: Repo, commit: str) -> str | None:
+def _code_that_ran(stage: Stage, commit: str) -> str | None:
+    main, before = Repo(stage.main), Sha(f"{commit}^")
+    if stage.as_folder:
+        return next(wrote.releases(main, before), None)
     entry = main.tree(f"{commit}^", "code").get("code")
     return entry.sha if entry else None
 
