@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wtwatch.views.jobwords import caption, local, one_line, outcome, ranged
+from wtwatch.views.jobwords import caption, exit_words, local, one_line, outcome, ranged
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Sha, now
 
 
@@ -56,3 +56,17 @@ def test_times_are_those_of_this_place_and_no_longer_than_they_need(monkeypatch:
     assert local(at, at) == f"{at:%H:%M}"
     assert local(at - timedelta(days=1), at) == f"24 Nov {at:%H:%M}"
     assert local(at - timedelta(days=400), at) == f"2025-10-21 {at:%H:%M}"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (0, "exit 0"),
+        (3, "exit 3"),
+        (137, "exit 137"),
+        (-9, "killed by SIGKILL"),
+        (-300, "killed by signal 300"),
+    ],
+)
+def test_how_a_command_ended_is_said_with_the_name_of_a_signal(code: int, said: str) -> None:
+    assert exit_words(code) == said

@@ -14,7 +14,7 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.tree import release, tip
 from wtwatch.views import releasing, status
 from wtwatch.views.releasing import Outlook
-from wtwatch.views.terminal import say, warn, width
+from wtwatch.views.terminal import say, say_folded, warn, width
 from wtwatch.words.model import now
 
 
@@ -41,7 +41,7 @@ def command(rev: str | None, project: str | None, dry_run: bool, after: str) -> 
         new_batch = _follow_up(chosen, to, seen)
     moved = "would point to" if dry_run else "now points to"
     verb = "is already at" if before == to.commit else moved
-    say(f"{chosen.bookmark} {verb} {to.commit[:10]} {to.subject or '(no description)'}")
+    say_folded(f"{chosen.bookmark} {verb} {to.commit[:10]} {to.subject or '(no description)'}")
     for line in releasing.lines(seen, to, now(), width(), new_batch):
         say(line)
     _warn(chosen, to)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wtwatch.setup import service
-from wtwatch.views.terminal import say
+from wtwatch.views.terminal import say, say_folded
 
 
 @click.group("service")
@@ -41,5 +41,5 @@ def uninstall() -> None:
 def show() -> int:
     """Say how the service stands; exit code 1 if it is installed but not active."""
     now = service.state()
-    say(f"{now.detail}  ({now.unit})")
+    say_folded(f"{now.detail}  ({now.unit})")
     return 1 if now.installed and not now.active else 0

@@ -69,6 +69,16 @@ def ranged(numbers: Iterable[int]) -> str:
     return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in ends)
 
 
+def exit_words(code: int) -> str:
+    """Return how a command ended: "exit 3", or by which signal it was killed (a number below 0)."""
+    if code >= 0:
+        return f"exit {code}"
+    import signal  # for which a status that needs no such word does not wait
+
+    known = {known.value: known.name for known in signal.Signals}
+    return f"killed by {known.get(-code, f'signal {-code}')}"
+
+
 def is_bad(job: Job) -> bool:
     """Return whether a job failed or was interrupted."""
     return isinstance(job.state, Ended) and job.state.outcome in BAD
@@ -82,7 +92,7 @@ def needs_attention(job: Job) -> bool:
 def outcome(job: Job) -> str:
     """Return a job's state in words, with the exit code of one that failed: "failed (exit 1)"."""
     if isinstance(job.state, Ended) and is_bad(job) and job.state.exit not in (None, 0):
-        return f"{job.word} (exit {job.state.exit})"
+        return f"{job.word} ({exit_words(job.state.exit)})"
     return job.word
 
 

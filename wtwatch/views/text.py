@@ -11,7 +11,7 @@ from wtwatch.project.registry import meant
 from wtwatch.queue.prospects import Upcoming
 from wtwatch.views import attention, quick
 from wtwatch.views.as_json import document
-from wtwatch.views.jobwords import one_line
+from wtwatch.views.jobwords import exit_words, one_line
 from wtwatch.views.lines import AGO, Line
 from wtwatch.views.lines import screen as drawn_on
 from wtwatch.views.snapshot import DaemonSnapshot, FailedJob, Holder, ProjectSnapshot, Results, Snapshot
@@ -226,7 +226,7 @@ def _failures(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
 
 
 def _ended(job: FailedJob) -> str:
-    return f"exit {job.exit}" if job.exit else job.state
+    return exit_words(job.exit) if job.exit else job.state
 
 
 def _home(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
