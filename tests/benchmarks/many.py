@@ -17,9 +17,11 @@ from tests.benchmarks.idle import processor_seconds
 from tests.benchmarks.measure import Row, Section, goal
 from tests.house import House
 from tests.lab import eventually, running_daemon
+from wtwatch.daemon.ticks import LOOK
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import daemon_file, write_project
 from wtwatch.project.listing import register, registry_file
+from wtwatch.views.kept import file_of
 from wtwatch.words.model import Sha
 
 MOVES = 20
@@ -33,8 +35,9 @@ def measure(grounds: Grounds, quick: bool) -> list[Section]:
         single = [_one_move(alone[0], turn) for turn in range(MOVES)]
     with _registered(grounds.root / "many", number) as houses, running_daemon(grounds.root) as daemon:
         eventually(lambda: _watched() >= 4 * number)
-        time.sleep(5)  # the first look at all is over
+        eventually(lambda: all(file_of(f"p{one:03}").exists() for one in range(number)), within=120)
         process = psutil.Process(daemon.pid)
+        eventually(lambda: _rests(process), within=300)  # the first looks at all are over
         begin, before = time.monotonic(), processor_seconds(process)
         time.sleep(span)
         share = (processor_seconds(process) - before) / (time.monotonic() - begin) * 100
@@ -70,6 +73,13 @@ def _registered(root: Path, number: int) -> Iterator[Sequence[House]]:
     yield houses
     registry_file().unlink(missing_ok=True)
     shutil.rmtree(root)
+
+
+def _rests(process: psutil.Process) -> bool:
+    """Return whether a process does next to nothing from one full look to the next."""
+    before = processor_seconds(process)
+    time.sleep(LOOK + 5)
+    return processor_seconds(process) - before < 0.2
 
 
 def _watched() -> int:
