@@ -345,6 +345,19 @@ def test_the_queue_pauses_after_as_many_failures_as_the_settings_say(
     assert "1 job of batch 1 failed" in refused and "wtwatch queue resume" in refused
 
 
+def test_what_a_failed_job_left_running_is_waited_for_and_blocks_nothing(
+    watched: House, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    queued(watched, f"(trap '' TERM; {until(gate)}) & exit 3")
+    waits = eventually(
+        lambda: (noted := queue_of(watched).waits()) and "told to end" in noted.reason and noted
+    )
+    assert waits.busy
+    gate.touch()
+    eventually(lambda: queue_of(watched).uncleared() is None)
+
+
 def test_the_way_out_that_clearing_up_names_is_one(watched: House, say: Say, tmp_path: Path) -> None:
     where, gate = watched.project.main_tree, tmp_path / "gate"
     queued(watched, f"{until(gate)}; exit 3", "true")

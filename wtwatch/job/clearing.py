@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wtwatch.doors.processes import describe
 from wtwatch.job import leftovers, lifecycle, unsaved
 from wtwatch.job.attempt import Folder
 from wtwatch.job.others import others_in
@@ -45,6 +46,7 @@ def _clear_up_behind(tree: RunTree, queue: Queue, job: Job, over: Ended) -> None
         raise Busy(
             f"What job {job.id} left running is told to end before the run tree is cleared up (pid {pids}).",
             "It goes on by itself.",
+            tuple(filter(None, map(describe, still))),
         )
     after = folder.after() or After.of(tree.path, excludes_env(tree))
     demanded = lifecycle.demands(tree, order.spec, order.code_sha)._replace(allowed=order.allowed)
