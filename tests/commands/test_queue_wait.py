@@ -22,6 +22,7 @@ from wtwatch.commands import queue_wait
 from wtwatch.commands.front import ring_for
 from wtwatch.doors.processes import identity
 from wtwatch.project.config import read_project
+from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import JobSpec, Outcome, Trigger
 
@@ -349,11 +350,14 @@ def test_what_a_failed_job_left_running_is_waited_for_and_blocks_nothing(
     watched: House, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
+
+    def told_to_end() -> Waits | None:
+        noted = queue_of(watched).waits()
+        return noted if noted and "told to end" in noted.reason else None
+
     queued(watched, f"(trap '' TERM; {until(gate)}) & exit 3")
-    waits = eventually(
-        lambda: (noted := queue_of(watched).waits()) and "told to end" in noted.reason and noted
-    )
-    assert waits.busy
+    waits = eventually(told_to_end)
+    assert waits is not None and waits.busy
     gate.touch()
     eventually(lambda: queue_of(watched).uncleared() is None)
 
