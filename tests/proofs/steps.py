@@ -79,13 +79,15 @@ def _name(event: str, args: tuple[Any, ...]) -> str | None:
     return f"{event.removeprefix('os.')} {short}"
 
 
-def struck_at_each(root: Path, code: str, *words: str, part: int = 0, parts: int = 1) -> Iterator[str]:
+def struck_at_each(
+    root: Path, beside: Path, code: str, *words: str, part: int = 0, parts: int = 1
+) -> Iterator[str]:
     """Yield the names of the code's steps, after it was struck at each, from ``root`` as it is now.
 
     The code gets ``words``, and then the name and the file for :func:`watch`. Every ``parts``-th step is
-    taken, from that of number ``part`` on.
+    taken, from that of number ``part`` on. ``beside``: a folder elsewhere, for what is needed for that.
     """
-    saved, names = root.with_name(f"{root.name} as it was"), root.with_name(f"{root.name}'s steps")
+    saved, names = beside / f"{root.name} as it was", beside / f"steps in {root.name}"
     _copy(root, saved)
     assert _run(code, *words, "", str(names)) == 0
     steps = names.read_text().splitlines()

@@ -76,7 +76,7 @@ def test_a_move_killed_at_each_step_is_ended_by_the_next_tick(tmp_path: Path, pa
     house = ready_to_move(tmp_path / "house")
     root = house.project.main_tree.parent
     seen = set()
-    for step in struck_at_each(root, MOVE, str(root), part=part, parts=2):
+    for step in struck_at_each(root, tmp_path, MOVE, str(root), part=part, parts=2):
         ticked(house.project, AGAIN)
         assert_saved(house)
         assert_nothing_is_lost(house)
@@ -96,7 +96,7 @@ def test_a_pointer_that_replaces_another_killed_at_each_step_is_saved_by_the_nex
     base = house.head(above)
     house.commit({"a.py": "a = 3\n"})
     steps = []
-    for step in struck_at_each(root, MOVE, str(root)):
+    for step in struck_at_each(root, tmp_path, MOVE, str(root)):
         ticked(house.project, AGAIN)
         assert_saved(house)
         assert house.git("rev-list", "--count", f"{base}^..HEAD", cwd=above) in ("1", "2")
@@ -108,14 +108,15 @@ def test_a_pointer_that_replaces_another_killed_at_each_step_is_saved_by_the_nex
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(3))
 def test_clearing_up_killed_at_each_step_is_ended_by_the_next_tick(
-    lab: Lab, project: Project, part: int
+    lab: Lab, project: Project, tmp_path: Path, part: int
 ) -> None:
     code = lab.commit("HEAD", lab.run_code)
     job = queued(project, FAILS, ("declared",))
     folder = started(project, job)
     eventually(folder.result, within=60)
     seen = set()
-    for step in struck_at_each(lab.root, CLEAR, str(project.state / "config.toml"), part=part, parts=3):
+    words = (CLEAR, str(project.state / "config.toml"))
+    for step in struck_at_each(lab.root, tmp_path, *words, part=part, parts=3):
         state = ended(project, job)
         assert (state.outcome, state.exit) == (Outcome.FAILED, 3)
         assert_clean(lab, code)

@@ -48,9 +48,10 @@ def project(lab: Lab, say: Say) -> Project:
     return read_project(lab.project().state / "config.toml")._replace(settle=0.0)
 
 
-def queued(project: Project, command: str, outputs: tuple[str, ...]) -> Job:
-    tip = Queue(project.state).add([JobSpec(command, outputs=outputs)], Trigger.NOW, None)  # type: ignore[arg-type]
-    return tip[0]
+def queued(project: Project, command: str, outputs: tuple[str, ...], plain: bool = False) -> Job:
+    spec = JobSpec(command, outputs=outputs, plain=plain)
+    (job,) = Queue(project.state).add([spec], Trigger.NOW, None)  # type: ignore[arg-type]
+    return job
 
 
 def started(project: Project, job: Job) -> Folder:

@@ -88,3 +88,8 @@ def test_a_project_that_cannot_be_described_is_told_with_its_way_out() -> None:
     broken = (BrokenProject("q", "it is gone", "wtwatch forget q"), BrokenProject("r", "odd", None))
     told = attention.reasons(Snapshot(RUNNING, (), broken), AT)
     assert told == ["q: it is gone → wtwatch forget q", "r: odd"]
+
+
+def test_a_full_disk_is_told_with_the_way_out() -> None:
+    [said] = reasons(project(full=Path("/r")))
+    assert "The disk of /r is full" in said and "df -h /r" in said

@@ -18,7 +18,7 @@ from types import FrameType
 
 from wtwatch.doors import dataset
 from wtwatch.doors.dataset import OUR_KEY, RunResult, results_of
-from wtwatch.doors.files import ring
+from wtwatch.doors.files import is_full, ring
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.job import verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
@@ -31,6 +31,9 @@ from wtwatch.words.model import Sha, now
 
 GRACE = 5.0
 """Seconds that a job's processes have to end by themselves when the job is told to."""
+
+AGAIN = 1.0
+"""Seconds between two looks at a tree on a full disk."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -98,7 +101,7 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
     if not stopped:
         steps.command_ended(CommandEnd(ran.exit, ran.error))
     try:
-        after = After.of(order.run_tree, _excludes())
+        after = _look_after(order.run_tree)
         steps.looked_after(after)
         found = verdict.of_attempt(demanded, before, after)
         steps.verified(found)
@@ -108,6 +111,20 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
         sys.stdout.flush()
     wrong = verdict.in_words(ran.error, found)
     return Result(None if stopped else ran.exit, _commits(order), now(), wrong, stopped)
+
+
+def _look_after(run_tree: Path) -> After:
+    """Look how the tree stands; on a full disk again, until there is room: git waits for that, and gives up.
+
+    Where git asks git-annex for what is in a file, that needs room.
+    """
+    while True:
+        try:
+            return After.of(run_tree, _excludes())
+        except (WtwatchError, OSError):
+            if not is_full(run_tree):
+                raise
+        time.sleep(AGAIN)
 
 
 def _demands(order: Order) -> Demands:

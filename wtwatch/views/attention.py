@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from wtwatch import __version__
+from wtwatch.views import disk
 from wtwatch.views.glance import SILENT as SILENT  # noqa: PLC0414 - one bound for both
 from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, Snapshot
 from wtwatch.words.model import Freshness, ago, counted, lasting
@@ -27,6 +28,8 @@ def _of_project(project: ProjectSnapshot, daemon: DaemonSnapshot, at: datetime) 
         yield from (f": {unknown} It is passed over." for unknown in project.unknown)
     if freshness in (Freshness.BLOCKED, Freshness.MISSING):
         yield f" is {freshness.value}."
+    if project.full:
+        yield f": {disk.said(project.full)} {disk.hint(project.full)}"
     if queue.lost:
         yield (
             f": The queue's file was gone {ago(queue.lost, at)} ago, so the queue began anew. Results are "

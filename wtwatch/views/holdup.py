@@ -14,6 +14,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import ExecNote, Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.progress import Progress
+from wtwatch.views import disk
 from wtwatch.views.attention import is_silent
 from wtwatch.views.snapshot import DaemonSnapshot
 from wtwatch.words.errors import WtwatchError
@@ -76,6 +77,8 @@ def of_queue(project: Project, progress: Progress, tip: Sha | None) -> HoldUp | 
     Raises :class:`WtwatchError` if the run tree is gone.
     """
     queue = Queue(project.state)
+    if no_room := disk.full(project):
+        return HoldUp(disk.said(no_room), disk.hint(no_room))
     if progress.running is not None:
         more = progress.paused and len(progress.left()) > 1
         return HoldUp("The queue is paused: no further job starts.") if more else None

@@ -18,7 +18,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.busy import folders_of, working_in_each
 from wtwatch.tree.walk import Walk
-from wtwatch.views import attention, glance
+from wtwatch.views import attention, disk, glance
 from wtwatch.views.holders import holders
 from wtwatch.views.kept import Kept
 from wtwatch.views.snapshot import BrokenProject, DaemonSnapshot, ProjectSnapshot, Snapshot
@@ -42,7 +42,8 @@ def collect(projects: Sequence[Project], broken: Iterable[tuple[str, WtwatchErro
     described, failed = [], list(broken)
     for project in projects:
         try:
-            described.append(known.get(project.name) or _look(project, watch))
+            shown = known.get(project.name) or _look(project, watch)
+            described.append(shown._replace(full=disk.full(project)))
         except WtwatchError as error:
             failed.append((project.name, error))
     told = tuple(BrokenProject(name, error.message, error.hint) for name, error in failed)

@@ -129,7 +129,7 @@ class ProjectSnapshot(NamedTuple):
     ``missing`` says why there is no ``tip``, such as "conflicted"; ``recorded`` is the code commit that the
     superdataset of the run tree names. ``batch`` is the one under way, ``failed`` the newest failures that
     nobody saw. ``unknown`` are sentences on settings that nobody knows; ``newer``: they were written for a
-    newer version.
+    newer version. ``full`` is a place of it whose disk has no room left.
     """
 
     name: str
@@ -158,6 +158,7 @@ class ProjectSnapshot(NamedTuple):
     busy_alarm: float = 0.0
     newer: bool = False
     unknown: tuple[str, ...] = ()
+    full: Path | None = None
 
     @property
     def saved(self) -> bool:
