@@ -214,6 +214,12 @@ def _act(site: Site, done: Done, step: sync.Fresh | sync.Move, pointer: Pointer)
         if step != sync.Fresh():
             done = done._replace(backup=_apply(site.tree, step))
         site.noted()
+        if (
+            isinstance(step, sync.Move)
+            and site.tree.project.paths
+            and released.has_all_of_main(site.tree, tip)
+        ):
+            site.queue.note_brought(tip, None)
         try:
             return done._replace(pointer=draft.save())
         except WtwatchError as error:

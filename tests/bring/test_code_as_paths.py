@@ -202,7 +202,7 @@ def test_a_release_that_was_cut_off_is_gone_on_with(
         elif cut == "after the files":
             patch.setattr(ending, "fill_in", die)
         else:
-            patch.setattr("wtwatch.setup.nested.complete", die)
+            patch.setattr("wtwatch.tree.save.keep_ref", die)
         with pytest.raises(Killed):
             house.tick()
     house.tick()

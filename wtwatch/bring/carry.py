@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wtwatch.bring.steps import Coming, Step
-from wtwatch.doors import links
+from wtwatch.doors import links, refs
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project.tree import RunTree
@@ -71,7 +71,8 @@ def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -
         _move(tree, step, begun=number <= begun)
     for path, admin in json.loads(facts["left"]).items():
         _set_aside(tree.path / path, Path(facts["aside"]) / path, Path(admin))
-    complete()
+    if (tree.path / ".gitmodules").exists():
+        complete()
     if release := Sha(facts.get("release", "")):
         refs = {tree.applied_ref: release, save.keep_ref(release): release}
         Repo(tree.path).update_refs(refs, why="sync")
@@ -81,7 +82,7 @@ def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -
 def _move(tree: RunTree, step: Step, begun: bool) -> None:
     """Take one dataset to its new commit; it may be there already, or half-way if it was ``begun``."""
     repo = Repo(tree.path / step.path)
-    head = checkout.settle(repo, step.old, step.new) if begun else repo.resolve("HEAD")
+    head = checkout.settle(repo, step.old, step.new) if begun else refs.head_of(repo)
     if head == step.old != step.new:
         _check_out(repo, step)
     elif head != step.new:
@@ -90,7 +91,7 @@ def _move(tree: RunTree, step: Step, begun: bool) -> None:
             f"Take it back: git -C {quoted(repo.path)} checkout -B {quoted(step.branch)} {step.old}",
         )
     changes = checkout.between(repo, step.old, step.new)
-    known = checkout.tags(repo)
+    known = checkout.tags(repo, changes)
     checkout.make_whole(repo, checkout.written(changes), known)
     checkout.drop_bytecode(repo, changes, known)
     ending.fill_in(repo)
@@ -98,7 +99,7 @@ def _move(tree: RunTree, step: Step, begun: bool) -> None:
 
 def _check_out(repo: Repo, step: Step) -> None:
     """Have git change the files, never over one that it does not track, nor over an edit."""
-    if repo.is_ancestor(step.old, step.new):
+    if not step.path or repo.is_ancestor(step.old, step.new):  # a bring is a child of what the tree is at
         words = ["merge", "-q", "--ff-only", "--no-autostash", "--no-overwrite-ignore", step.new]
     else:  # main's history of this subdataset was rewritten; what results name of it stays
         repo.update_refs({f"{keeping.PREFIX}{step.old}": step.old}, why="named by results")

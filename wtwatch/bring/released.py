@@ -48,16 +48,28 @@ def coming(tree: RunTree, step: sync.Move) -> Coming | Held:
             f"The release {step.to[:10]} has nothing in common with the branch {tree.branch}.",
             "Release a commit that comes from the main tree's history.",
         )
-    rest = step.to
-    main, away = steps.main_tip(tree.project)
-    if tree.project.from_main == "move" and main and away is None and branch.repo.is_ancestor(step.to, main):
-        rest = main
+    rest = _rest(tree, step.to)
     done = plan.release(branch, rest, Code(tree.project.paths, step.to, step.parked))
     if isinstance(done, Blocked):
         return Held(*steps.in_words(tree, done))
     new = done.commit if done else branch.tip
     pathcode.note_brought(tree.project.paths, step.to, new)
     return steps.planned(tree, branch, rest, Step("", tree.branch, branch.tip, new), release=step.to)
+
+
+def has_all_of_main(tree: RunTree, release: Sha) -> bool:
+    """Return whether all that main has came with a release, where it comes with each move."""
+    main, away = steps.main_tip(tree.project)
+    return tree.project.from_main == "move" and away is None and main == _rest(tree, release)
+
+
+def _rest(tree: RunTree, release: Sha) -> Sha:
+    """Return the commit of which all but code comes with a release: main's, where that goes on from it."""
+    main, away = steps.main_tip(tree.project)
+    if tree.project.from_main != "move" or main is None or away is not None:
+        return release
+    goes_on = main == release or Repo(tree.project.main_tree).is_ancestor(release, main)
+    return main if goes_on else release
 
 
 def _backed_up(tree: RunTree, repo: Repo, step: sync.Move) -> Backup:

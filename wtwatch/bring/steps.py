@@ -76,6 +76,10 @@ _known: Memory[tuple[str, Sha, Sha], Lacking] = Memory(1000)
 """How much a run branch lacks of main, by the ref that notes its fork, and both commits."""
 
 
+_there: Memory[Sha, bool] = Memory(100)
+"""Where run branches began, of what was found to be in git; the ref keeps it there."""
+
+
 def main_tip(project: Project) -> tuple[Sha | None, str | None]:
     """Return the newest commit of main's branch; and the other branch, where the main tree stands on one."""
     main = Repo(project.main_tree)
@@ -101,13 +105,14 @@ def run_branch(tree: RunTree, main: Sha, note: bool = True) -> RunBranch | None:
     if tip is None:
         return None
     noted = refs.tip_of(repo, tree.fork_ref)
-    if noted is None or repo.resolve(noted) is None:
+    if noted is None or not (noted in _there or repo.resolve(noted)):
         found = repo.git("merge-base", tip, main, ok=(0, 1))
         if not found:
             return None
         noted = Sha(found)
         if note:
             repo.update_refs({tree.fork_ref: noted}, why="the run branch began")
+    _there[noted] = True
     return RunBranch(Repo(tree.path if (tree.path / ".git").exists() else repo.path), tip, noted)
 
 

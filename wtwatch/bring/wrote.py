@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import GitAsking, Repo
 from wtwatch.tree.bytewise import NOTHING
 from wtwatch.tree.save import SIGN
@@ -75,6 +76,13 @@ class _Commit(NamedTuple):
     changed: tuple[tuple[str, Entry | None], ...]
 
 
+_MANY = 500
+"""Paths changed by a commit from which on that is not remembered."""
+
+_known: Memory[Sha, _Commit] = Memory(1000)
+"""Commits of run branches, which never change; of wtwatch's own without what they changed."""
+
+
 def since(branch: RunBranch, target: Sha) -> Wrote:
     """Return what was written on a run branch that neither ``target`` holds nor where the branch began.
 
@@ -82,7 +90,7 @@ def since(branch: RunBranch, target: Sha) -> Wrote:
     what differs from that tree is theirs. Of a merge that was made by hand counts what differs from all its
     parents, and what was written on those that ``target`` does not hold.
     """
-    known = {one.id: one for one in _commits(branch.repo, "-c", branch.tip, "--not", target, branch.fork)}
+    known = _beyond(branch, target)
     was: dict[str, set[Entry | None]] = {}
     for commit in known.values():
         for path, entry in _by_others(branch.repo, commit):
@@ -170,9 +178,24 @@ def _by_others(repo: Repo, commit: _Commit) -> Iterable[tuple[str, Entry | None]
     return [(path, after) for path, (_, after) in amended.items()]
 
 
-def _commits(repo: Repo, *which: str) -> Iterator[_Commit]:
+def _beyond(branch: RunBranch, target: Sha) -> dict[Sha, _Commit]:
+    """Return the commits of a run branch beyond ``target`` and its fork; git shows each but once."""
+    words = ("rev-list", branch.tip, "--not", target, branch.fork)
+    listed = [Sha(line) for line in branch.repo.git(*words).splitlines()]
+    found = {commit: known for commit in listed if (known := _known.get(commit))}
+    unknown = [commit for commit in listed if commit not in found]
+    if unknown:
+        for commit in _commits(branch.repo, "-c", "--no-walk=unsorted", "--stdin", stdin=unknown):
+            found[commit.id] = one = commit._replace(changed=()) if commit.bring else commit
+            if len(one.changed) < _MANY:
+                _known[commit.id] = one
+    return {commit: found[commit] for commit in listed}
+
+
+def _commits(repo: Repo, *which: str, stdin: Iterable[Sha] = ()) -> Iterator[_Commit]:
     """Yield commits with what they changed, of a merge what differs from all parents."""
-    fields = iter(repo.git("log", *_RAW, f"--format=%x01{_FACTS}", *which).split("\0"))
+    told = "".join(f"{commit}\n" for commit in stdin)
+    fields = iter(repo.git("log", *_RAW, f"--format=%x01{_FACTS}", *which, stdin=told or None).split("\0"))
     head = ""
     changed: list[tuple[str, Entry | None]] = []
     for field in fields:

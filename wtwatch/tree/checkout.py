@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.files import scratch_folder
+from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.tree import bytewise
 from wtwatch.tree.bytewise import LINK, NOTHING
@@ -19,6 +20,7 @@ from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
 
+_LITERAL: Mapping[str, str] = {"GIT_LITERAL_PATHSPECS": "1"}
 _HEADS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 _LEFT = (*_HEADS, "MERGE_MSG", "MERGE_MODE", "BISECT_*")
 _FOLDERS = ("rebase-merge", "rebase-apply", "sequencer")
@@ -46,10 +48,25 @@ def between_asked(repo: Repo, old: Sha | None, new: Sha | None) -> Iterator[Call
         yield lambda: changes_in(asking.answer())
 
 
+_FEW = 200
+"""Paths that git is told one by one, where it need not look at all files."""
+
+_ID = 40
+"""Characters of a commit's full name, at least."""
+
+_changes: Memory[tuple[Sha, Sha], tuple[Change, ...]] = Memory(100)
+"""What differs between two commits, which never changes."""
+
+
 def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
     """Return what differs between two commits, path by path."""
-    with between_asked(repo, old, new) as answer:
-        return answer()
+    found = _changes.get((old, new))
+    if found is None:
+        with between_asked(repo, old, new) as answer:
+            found = answer()
+        if min(len(old), len(new)) >= _ID and len(found) <= _FEW:
+            _changes[old, new] = found
+    return found
 
 
 def changes_in(listing: str) -> tuple[Change, ...]:
@@ -106,14 +123,19 @@ def in_the_way(
 
 def hindrances(repo: Repo, changes: Sequence[Change]) -> list[str]:
     """Return the paths that bar the way of changes: open edits, and files that git lacks."""
-    shape = ("--name-only", "--no-renames", "-z")
+    shape, only = ("--name-only", "--no-renames", "-z"), _only(changes)
     with (
-        repo.ask("diff", "--no-ext-diff", "--ignore-submodules", *shape) as edited,
-        repo.ask("diff-index", "--cached", *shape, "HEAD") as staged,
+        repo.ask("diff", "--no-ext-diff", "--ignore-submodules", *shape, *only, env=_LITERAL) as edited,
+        repo.ask("diff-index", "--cached", *shape, "HEAD", *only, env=_LITERAL) as staged,
     ):
         opened = {*edited.answer().split("\0"), *staged.answer().split("\0")} - {""}
     hit = opened.intersection(change.path for change in changes)
     return sorted({*hit, *in_the_way(repo, changes)})
+
+
+def _only(changes: Collection[Change]) -> tuple[str, ...]:
+    """Return the words that have git look at the paths of few changes alone; of many, at all files."""
+    return ("--", *(change.path for change in changes)) if 0 < len(changes) <= _FEW else ()
 
 
 def _occupants(root: Path, path: str, checked: dict[str, str | None]) -> Iterator[str]:
@@ -305,12 +327,17 @@ class NotWhole(WtwatchError):
     """Files of a checkout could not be written: the disk is full, say, or a filter fails."""
 
 
-def tags(repo: Repo) -> dict[str, str]:
+def tags(repo: Repo, changes: Collection[Change] = ()) -> dict[str, str]:
     """Return all files that git tracks here, each with how it stands (git-ls-files(1), -t).
+
+    Of few ``changes``: those of theirs, and the bytecode of Python files among them.
 
     ``H``: as in the index, ``C``: changed, ``R``: removed, ``S``: git does not look at it.
     """
-    listing = repo.git("ls-files", "-z", "-t", "--cached", "--modified", "--deleted")
+    only = _only(changes)
+    folders = {str(Path(path).parent / "__pycache__") for path in only if path.endswith(".py")}
+    words = ("ls-files", "-z", "-t", "--cached", "--modified", "--deleted", *only, *sorted(folders))
+    listing = repo.git(*words, env=_LITERAL)
     return {line[2:]: line[0] for line in listing.split("\0") if line}  # the latter word on a path counts
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from wtwatch.doors import jj, refs
 from wtwatch.doors.memory import Memory
-from wtwatch.doors.porcelain import TreeEntry
+from wtwatch.doors.porcelain import TreeEntry, parse_status
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import bytewise, checkout, named
@@ -86,16 +86,19 @@ def facts_of(tree: RunTree) -> dict[str, Any]:
     made of code besides.
     """
     repo, paths = Repo(tree.path), tree.project.paths
-    tip, missing, working_copy = bookmark.read(tree.project)
-    found = named.of(repo, tip)
-    if tip and found is None:
-        tip, missing = None, "jj has not exported it"
+    words = ("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
+    with repo.ask(*words, "--", *paths, env=_LITERAL) as status_asked:
+        tip, missing, working_copy = bookmark.read(tree.project)
+        found = named.of(repo, tip)
+        if tip and found is None:
+            tip, missing = None, "jj has not exported it"
+        tip_tree = tops(tree, tip) if tip else ()
+        status = parse_status(status_asked.answer())
     release, head = applied(tree), refs.head_of(repo)
     if release is None and tip and head and not between(repo, paths, tip, head):
         at: Sha | None = tip  # a run tree that is new
     else:
         at = release
-    status = repo.changes("--no-renames", "--untracked-files=no", "--", *paths)
     edited = (*status.edited, *status.unmerged)
     changes = between(repo, paths, at, tip) if at and tip else ()
     unseen = checkout.unseen_edits(repo, changes, frozenset(edited))
@@ -116,8 +119,8 @@ def facts_of(tree: RunTree) -> dict[str, Any]:
         "odd": tuple((path, kind) for path, kind in kinds if kind),
         "written": written(tree) if release else (),
         "conflicted": found is not None and any(one.path.startswith(jj.CONFLICT_PREFIX) for one in found.top),
-        "protected": _protected(tree, repo, tip),
-        "tip_tree": tops(tree, tip) if tip else (),
+        "protected": _protected(tree, repo, tip, tip_tree),
+        "tip_tree": tip_tree,
         "subject": found.subject if found else None,
         **_in_use(repo),
     }
@@ -138,11 +141,15 @@ def tops(tree: RunTree, commit: Sha) -> tuple[TreeEntry, ...]:
     return found
 
 
-def _protected(tree: RunTree, repo: Repo, tip: Sha | None) -> tuple[str, ...]:
+def _protected(
+    tree: RunTree, repo: Repo, tip: Sha | None, tip_tree: tuple[TreeEntry, ...]
+) -> tuple[str, ...]:
     if tip is None:
         return ()
-    places = _own(tree)
-    return tuple(repo.tree(tip, *places)) if places else ()
+    names = {path.strip("/") for path in tree.project.protected}
+    if any("/" in name for name in names):
+        return tuple(repo.tree(tip, *_own(tree)))
+    return tuple(f"{tree.code_home}/{entry.path}".strip("/") for entry in tip_tree if entry.path in names)
 
 
 def _own(tree: RunTree) -> list[str]:
