@@ -380,3 +380,30 @@ def test_odd_names_are_carried_as_they_are(world: World) -> None:
     assert world.home() and {world.in_main(path) for path in odd} == {"a job's"}
     world.edit({odd[0]: None})
     assert world.from_main() and world.in_run(odd[0]) is None and world.in_run("out/*") == "a job's"
+
+
+def test_what_a_job_deleted_of_what_main_brought_stays_deleted_when_a_release_goes_aside(
+    world: World,
+) -> None:
+    side = world.edit({"inputs/4": "four\n"})
+    assert world.from_main()
+    world.job({"inputs/4": None})
+    git(world.main, "rm", "-q", "inputs/4")
+    git(world.main, "commit", "-q", "-m", "as the job did")
+    world.edit(code="V=2")
+    world.release()
+    assert not isinstance(world.release(side, rest=side), Blocked)
+    assert world.in_run("inputs/4") is None
+
+
+def test_what_main_did_to_a_copied_result_stands_after_its_history_was_taken_back(world: World) -> None:
+    world.edit({"out/x": "0"})
+    world.from_main()
+    world.job({"out/x": "1"})
+    copied = world.edit({"out/x": "1"})
+    world.edit({"inputs/1": "one, v2\n"})
+    world.from_main()
+    world.reset(copied)
+    world.edit({"out/x": None})
+    assert world.from_main()
+    assert world.in_run("out/x") is None

@@ -77,6 +77,7 @@ class _Sides:
         self.target = target
         self.found = found
         self._differing = wrote.ask_differing(branch.repo, branch.tip, target)
+        self._shared: set[str] = set()
 
     @cached_property
     def differing(self) -> dict[str, tuple[Entry | None, Entry | None]]:
@@ -99,17 +100,21 @@ class _Sides:
         """What stands for the base of paths that main had changed by the time of :attr:`last`.
 
         What was written on the run branch by then, and main took over, counts for main's only where the
-        target comes from there: else it would be lost with a release that goes backwards.
+        target comes from that: else it would be lost with a release that goes backwards.
         """
+        was = self.found.was
+        theirs = {path: entry for path, entry in self.found.brought.items() if entry not in was[path]}
         if self.last is None:
-            return {}
+            return theirs
         repo, before = self.branch.repo, wrote.held(self.branch, self.last)
         changed = wrote.differing(wrote.ask_differing(repo, before, self.last))
-        moved = {path: after for path, (_, after) in changed.items() if path in self.found.was}
-        taken = [path for path, entry in moved.items() if entry in self.found.was[path]]
-        if taken and not repo.is_ancestor(self.last, self.target):
-            moved = {path: entry for path, entry in moved.items() if path not in taken}
-        return moved
+        moved = {path: after for path, (_, after) in changed.items() if path in was}
+        taken = [path for path, entry in moved.items() if entry in was[path]]
+        shared = repo.git("merge-base", self.last, self.target, ok=(0, 1)) if taken else ""
+        there = entries(repo, Sha(shared), taken) if shared else {}
+        self._shared = {path for path in taken if shared and there.get(path) == moved[path]}
+        lost = set(taken) - self._shared
+        return theirs | {path: entry for path, entry in moved.items() if path not in lost}
 
     @cached_property
     def made_since(self) -> Found:
@@ -126,7 +131,9 @@ class _Sides:
 
     def went_on(self, path: str) -> bool:
         """Return whether main had what the run branch has there, and went on from it."""
-        return self.differing[path][0] in self.made_since.get(path, ())
+        ours = self.differing[path][0]
+        taken = path in self._shared and self.since_last[path] == ours
+        return taken or ours in self.made_since.get(path, ())
 
     def built_on(self, path: str) -> bool:
         """Return whether the run branch had what the target has there, and went on from it."""
@@ -155,7 +162,8 @@ def _of_one(sides: _Sides, path: str, inside: Inside | None) -> Entry | Conflict
     ours, theirs = sides.differing[path]
     base = sides.base(path)
     if ours == base:
-        return theirs
+        own = ours in sides.found.was[path] and sides.built_on(path)
+        return ours if own and not sides.went_on(path) else theirs
     if theirs == base:
         return theirs if sides.went_on(path) else ours
     if sides.built_on(path) != sides.went_on(path):

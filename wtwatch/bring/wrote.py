@@ -55,7 +55,7 @@ class Wrote(NamedTuple):
 
     ``base`` is the newest commit of the branch that the target holds, or where the branch began. ``brings``
     are wtwatch's, newest first; ``came`` are all commits that came in since, newest first, by a bring or by a
-    merge that somebody made; ``was`` is what each path was made.
+    merge that somebody made; ``was`` is what each path was made, ``brought`` what brings made of those last.
     """
 
     base: Sha
@@ -63,6 +63,7 @@ class Wrote(NamedTuple):
     brings: tuple[Bring, ...]
     came: tuple[Sha, ...]
     was: Found
+    brought: Mapping[str, Entry | None]
 
 
 class _Commit(NamedTuple):
@@ -97,16 +98,18 @@ def since(branch: RunBranch, target: Sha) -> Wrote:
             was.setdefault(path, set()).add(entry)
     brings: list[Bring] = []
     came: list[Sha] = []
+    brought: dict[str, Entry | None] = {}
     at = branch.tip
     while at in known:
         commit = known[at]
         if commit.bring:
             brings.append(commit.bring)
             came.append(commit.bring.target)
+            brought = {path: entry for path, entry in commit.changed if path in was} | brought
         came += commit.parents[1:]
         at = commit.parents[0] if commit.parents else branch.fork
     found = {path: frozenset(made) for path, made in was.items()}
-    return Wrote(at, tuple(sorted(found)), tuple(brings), tuple(came), found)
+    return Wrote(at, tuple(sorted(found)), tuple(brings), tuple(came), found, brought)
 
 
 def held(branch: RunBranch, target: Sha) -> Sha:
