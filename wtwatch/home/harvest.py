@@ -86,28 +86,37 @@ def count(repo: Repo, ours: Sha, theirs: Sha) -> Harvest:
     return _harvest(*_look(repo, ours, theirs, theirs))
 
 
-def total(repo_path: Path, steps: Sequence[tuple[str, Sha, Sha, Sha]]) -> Harvest:
+def total(
+    repo_path: Path,
+    steps: Sequence[tuple[str, Sha, Sha, Sha]],
+    new: Sequence[tuple[str, Path, Sha]] = (),
+) -> Harvest:
     """Return what several datasets below ``repo_path`` bring together; the last one names the commits.
 
-    Each is a path, main's commit, that of the run branch, and the one that main is to be at.
+    Each is a path, main's commit, that of the run branch, and the one that main is to be at. ``new`` are
+    repositories that come as a whole: their paths, where they are now, and their commits.
     """
     found: list[_File] = []
     told = _Told()
+    for path, source, commit in new:
+        inside = _look(Repo(source), None, commit, commit)[1]
+        found += [file._replace(path=f"{path}/{file.path}") for file in inside]
     for path, ours, theirs, target in steps:
         told, files = _look(Repo(repo_path / path), ours, theirs, target)
         found += [file._replace(path=f"{path}/{file.path}") for file in files] if path else files
     return _harvest(told, found)
 
 
-def _look(repo: Repo, ours: Sha, theirs: Sha, target: Sha) -> tuple[_Told, list[_File]]:
-    """Return what is told of the commits of a range, and the files that come with ``target`` in the end."""
+def _look(repo: Repo, ours: Sha | None, theirs: Sha, target: Sha) -> tuple[_Told, list[_File]]:
+    """Return what is told of the commits of a range, and the files that come with ``target`` in the end.
+
+    Without ``ours`` that is the whole history, and all files.
+    """
     raw = ("--raw", "-r", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT")
-    with repo.ask("log", "--reverse", "--format=%x01%H%x00%s", *raw, f"{ours}..{theirs}") as telling:
-        files = [
-            change
-            for change in differences.between(repo, ours, target)
-            if change.mode_after not in (NOTHING, GITLINK)
-        ]
+    span = f"{ours}..{theirs}" if ours else theirs
+    with repo.ask("log", "--reverse", "--format=%x01%H%x00%s", *raw, span) as telling:
+        changes = differences.between(repo, ours, target) if ours else differences.whole(repo, theirs)
+        files = [change for change in changes if change.mode_after not in (NOTHING, GITLINK)]
         sizes = _sizes(repo, files)
         told = _told(iter(telling.answer().split("\0")))
     wrote = told.wrote

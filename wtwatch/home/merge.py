@@ -1,5 +1,6 @@
 """Bring results home: from the run tree's branch into the main tree, never half, never over open edits."""
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -9,11 +10,13 @@ from typing import NamedTuple
 from wtwatch.doors import refs
 from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
-from wtwatch.doors.repo import Repo
-from wtwatch.home import differences, harvest
+from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.home import differences, harvest, newcomers
 from wtwatch.home.harvest import Harvest
+from wtwatch.home.newcomers import Newcomer
 from wtwatch.home.plan import Conflict, Planner, Step
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import checkout, keeping
 from wtwatch.tree.busy import datalad_runs_in, gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
@@ -29,7 +32,8 @@ class Report(NamedTuple):
 
     ``pointer_differs``: the main tree's code stands elsewhere than the superdataset names then;
     ``only_pointer``: both sides differ, but the run tree's in the pointer of code alone. ``lacking`` is a
-    remote of code, and how many code commits that these results name it seems to lack.
+    remote of code, and how many code commits that these results name it seems to lack. ``new`` are
+    repositories that the main tree gets, outside in, before all steps.
     """
 
     steps: tuple[Step, ...] = ()
@@ -38,6 +42,7 @@ class Report(NamedTuple):
     only_pointer: bool = False
     above: Path | None = None
     lacking: tuple[str, int] | None = None
+    new: tuple[Newcomer, ...] = ()
 
     @property
     def jobs(self) -> int:
@@ -103,6 +108,7 @@ def bring(project: Project, pointer: str | None = None) -> Report:
     with _lock(project):
         recover(project)
         report = _plan(project, pointer)
+        _take_in(project, report.new)
         _do(project, report)
     return report
 
@@ -112,10 +118,12 @@ def _plan(project: Project, pointer: str | None) -> Report:
     _check_main(project, main)
     planner = Planner(project, pointer)
     steps = tuple(planner.steps_to_bookmark())
-    if not steps:
+    new = newcomers.find(project, {step.path: step.target for step in steps}, planner.missing)
+    if not steps and not new:
         return Report(only_pointer=planner.only_pointer)
-    found = _look(main, steps)
-    after = steps[-1].target if not steps[-1].path else "HEAD"
+    newcomers.check(project, new)
+    found = _look(main, steps, new)
+    after = steps[-1].target if steps and not steps[-1].path else "HEAD"
     code = None if project.paths else main.tree(after, project.code).get(project.code)
     differs = code is not None and code.sha != refs.head_of(Repo(project.main_code))
     named = {*found.gitlinks.get(project.code, ()), *([code.sha] if code else [])}
@@ -125,6 +133,7 @@ def _plan(project: Project, pointer: str | None) -> Report:
         pointer_differs=differs,
         above=_above(main),
         lacking=keeping.lacking(project, named),
+        new=new,
     )
 
 
@@ -158,7 +167,11 @@ def _check_room(repo: Repo, step: Step) -> None:
     if lock:
         hint = f"Wait for it; if no git runs there (it crashed), remove {quoted(lock)}."
         raise Busy(f"Another git command works in {repo.path}.", hint)
-    changes = differences.between(repo, step.ours, step.target)
+    changes = [
+        change
+        for change in differences.between(repo, step.ours, step.target)
+        if change.mode_after != GITLINK or not _is_home(repo.path / change.path, change.after)
+    ]
     hindered = checkout.hindrances(repo, changes)
     if hindered:
         more = f" and {len(hindered) - 3} more" if len(hindered) > 3 else ""
@@ -169,13 +182,21 @@ def _check_room(repo: Repo, step: Step) -> None:
         )
 
 
-def _look(main: Repo, steps: Sequence[Step]) -> Harvest:
+def _is_home(place: Path, commit: Sha) -> bool:
+    """Return whether a subdataset that comes is a repository here already, which has its commit."""
+    return os.path.lexists(place / ".git") and Repo(place).resolve(commit) is not None
+
+
+def _look(main: Repo, steps: Sequence[Step], new: Sequence[Newcomer]) -> Harvest:
     """Return what the steps bring, once it is clear that git would take them all (looked at side by side)."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as beside:
         counting = beside.submit(
-            harvest.total, main.path, [(step.path, step.ours, step.theirs, step.target) for step in steps]
+            harvest.total,
+            main.path,
+            [(step.path, step.ours, step.theirs, step.target) for step in steps],
+            [(one.path, one.source, one.commit) for one in new],
         )
         for step in steps:
             _check_room(Repo(main.path / step.path), step)
@@ -194,10 +215,35 @@ def act(project: Project, report: Report) -> None:
     """
     with _lock(project):
         recover(project)
+        _take_in(project, report.new)
         _do(project, report)
 
 
+def _take_in(project: Project, new: Sequence[Newcomer]) -> None:
+    """Have the git directories of what comes as a repository at hand: see :mod:`wtwatch.tree.nested`.
+
+    Raises :class:`Busy` while somebody works in the run tree.
+    """
+    own = [one for one in new if one.own]
+    if not own:
+        return
+    try:
+        with held(RunTree.of(project).lock, wait=5.0):
+            newcomers.take_in(project, own)
+    except Busy as busy:
+        raise Busy(
+            f"The repository {own[0].path} was made in the run tree, where a job or somebody else is at work "
+            "yet. Nothing was changed.",
+            "`wtwatch merge` again when that has ended; between two jobs: wtwatch queue pause",
+            busy.processes,
+        ) from busy
+
+
 def _do(project: Project, report: Report) -> None:
+    for one in report.new:
+        _journal(project).open({"new": one.path, "commit": one.commit})
+        newcomers.place(project, one.path, one.commit)
+        _journal(project).close()
     for step in report.steps:
         repo, journal = Repo(project.main_tree / step.path), _journal(project)
         facts = {"path": step.path, "branch": step.branch, "from": step.ours, "to": step.target}
@@ -272,6 +318,10 @@ def recover(project: Project) -> None:
 def _end_cut_off(project: Project) -> None:
     cut_off = _journal(project).read()
     if cut_off is None:
+        return
+    if "new" in cut_off:
+        newcomers.place(project, cut_off["new"], Sha(cut_off["commit"]))
+        _journal(project).close()
         return
     repo = Repo(project.main_tree / cut_off["path"])
     if (repo.path / ".git").exists() and repo.branch() == cut_off["branch"]:

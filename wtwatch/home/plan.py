@@ -1,5 +1,6 @@
 """What a merge would do, worked out without touching a file: a step a dataset, deepest first."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import differences, pointers
 from wtwatch.home.over import over
 from wtwatch.project.config import Project
+from wtwatch.tree import nested
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
@@ -45,7 +47,8 @@ class Planner:
 
     ``pointer`` says whose pointer of code is kept where both moved it: "main", "run", or ``None`` for what
     the settings say; then nothing is done about a pointer alone (:attr:`only_pointer` is set). With
-    ``scratch``, a folder, its objects go there, and are only the trees of merge commits.
+    ``scratch``, a folder, its objects go there, and are only the trees of merge commits. Subdatasets that the
+    main tree does not have as repositories are noted as :attr:`missing`.
     """
 
     def __init__(self, project: Project, pointer: str | None, scratch: Path | None = None) -> None:
@@ -54,6 +57,8 @@ class Planner:
         self.pointer = pointer or project.merge_pointer
         self.scratch = scratch
         self.only_pointer = False
+        self.missing: list[str] = []
+        self._away = frozenset(nested.away(project))
 
     def steps_to_bookmark(self) -> list[Step]:
         """Return all steps, deepest first."""
@@ -97,18 +102,26 @@ class Planner:
             return []
         if not changed and laid is not None:
             return []
-        inner: list[Step] = []
-        for name, recorded in gitlinks.items():
-            below = f"{path}/{name}" if path else name
-            is_code = below == self.project.code and not self.project.paths
-            if not is_code and (repo.path / name / ".git").exists():
-                inner += self._steps(below, recorded)
+        inner = self._below(repo, path, gitlinks)
         target = theirs
         if not forward:
             done = {step.path.removeprefix(f"{path}/" if path else ""): step.target for step in inner}
             tried = laid.tried(done) if laid else _try_merge(repo, ours, theirs)
             target = self._merged(repo, path, (ours, theirs), tried, done)
         return [*inner, Step(path, branch, ours, theirs, target)]
+
+    def _below(self, repo: Repo, path: str, gitlinks: Mapping[str, Sha]) -> list[Step]:
+        """Return the steps of subdatasets, by the commits that results name; the missing are noted."""
+        inner: list[Step] = []
+        for name, recorded in gitlinks.items():
+            below = f"{path}/{name}" if path else name
+            if below == self.project.code and not self.project.paths:
+                continue
+            if below in self._away or not (repo.path / name / ".git").exists():
+                self.missing.append(below)
+            else:
+                inner += self._steps(below, recorded)
+        return inner
 
     def _merged(
         self,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from wtwatch.doors.processes import describe
-from wtwatch.job import leftovers, lifecycle, unsaved
-from wtwatch.job.attempt import Folder
+from wtwatch.job import leftovers, lifecycle, recording, unsaved
+from wtwatch.job.attempt import Folder, Order
 from wtwatch.job.others import others_in
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.tree import save
+from wtwatch.tree import nested, save
 from wtwatch.tree.states import After
 from wtwatch.words.errors import Busy
 from wtwatch.words.model import Ended, Job, Outcome
@@ -38,7 +38,7 @@ def _clear_up_behind(tree: RunTree, queue: Queue, job: Job, over: Ended) -> None
         return
     save.keep_named(tree, order.base)
     if over.outcome in (Outcome.SUCCEEDED, Outcome.UNCHANGED):
-        unsaved.note(queue, job, order, folder)
+        _end_success(tree, queue, job, order, folder)
         return
     still = lifecycle.end_what_is_left(folder, order.uuid)
     if still:
@@ -51,6 +51,17 @@ def _clear_up_behind(tree: RunTree, queue: Queue, job: Job, over: Ended) -> None
     after = folder.after() or After.of(tree.path, excludes_env(tree))
     demanded = lifecycle.demands(tree, order.spec, order.code_sha)._replace(allowed=order.allowed)
     left = leftovers.clear(tree, folder, demanded, after, lambda tree, ours: others_in(tree, queue, ours))
+    nested.take_in(tree, [dataset.path for dataset in after.datasets])
     details = [*left.notes, *([f"what it left is in {left.place}"] if left.place else [])]
     if details:
         queue.add_detail(job.id, "; ".join(details))
+
+
+def _end_success(tree: RunTree, queue: Queue, job: Job, order: Order, folder: Folder) -> None:
+    """See to it that what a job saved is recorded and safe, and that what it did not save is named."""
+    before, after = folder.before(), folder.after()
+    if before is not None and after is not None and not order.spec.plain:
+        recording.record(order, before, after)  # mostly done by its process, unless that was cut off
+    if after is not None:
+        nested.take_in(tree, [dataset.path for dataset in after.datasets])
+    unsaved.note(queue, job, order, folder)

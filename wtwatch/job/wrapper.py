@@ -20,7 +20,7 @@ from wtwatch.doors import dataset
 from wtwatch.doors.dataset import OUR_KEY, RunResult, results_of
 from wtwatch.doors.files import is_full, ring
 from wtwatch.doors.processes import bearing, identity, send
-from wtwatch.job import verdict
+from wtwatch.job import recording, verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.readiness import Demands, hindrances, identity_problem, moved_code
 from wtwatch.job.steps import Steps
@@ -105,6 +105,9 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
         steps.looked_after(after)
         found = verdict.of_attempt(demanded, before, after)
         steps.verified(found)
+        if ran == RunResult(0) and not (stopped or found or order.spec.plain):
+            with suppress(WtwatchError, OSError):  # whoever clears up does it again, and can wait for it
+                recording.record(order, before, after)
     except (WtwatchError, OSError) as error:  # the job may have done anything to the tree
         found = (f"how it left the tree cannot be seen: {error}",)
     with suppress(OSError):

@@ -21,9 +21,9 @@ from wtwatch.setup import checks, githooks, hooktrial, stores, worktrees
 from wtwatch.setup.dotgit import is_annexed, shares_annex
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.setup.githooks import Fitting
-from wtwatch.setup.init import LOCKED_FOR
 from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.changes import subdatasets
+from wtwatch.tree.nested import LOCKED_FOR, is_own
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import EnvironmentState, counted
 from wtwatch.words.quoting import quoted
@@ -104,6 +104,7 @@ def _settings(project: Project) -> Iterator[Finding]:
 def _trees(tree: RunTree) -> Iterator[Finding]:
     """Look at the worktrees of the run tree: linked both ways, locked, sharing the main tree's annex."""
     main, paths = tree.project.main_tree, ["", *(one.path for one in subdatasets(tree.path) if one.installed)]
+    paths = [path for path in paths if not path or not is_own(tree.path / path)]  # a merge brings those home
     broken = [path for path in paths if not _is_linked_back(tree.path / path)]
     for path in broken[:_SHOWN]:
         there = tree.path / path

@@ -18,11 +18,9 @@ from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import Layout, stands, survey
 from wtwatch.tree import changes
+from wtwatch.tree.nested import LOCKED_FOR
 from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
-
-LOCKED_FOR = "run tree of the wtwatch project"
-"""What git says of the worktrees that are locked for a project, before its name."""
 
 
 @dataclass(frozen=True)

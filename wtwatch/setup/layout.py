@@ -230,7 +230,9 @@ def _way_out(repo: Repo, tree: Path) -> str:
 
 
 def _check_same(source: Path, ours: Path) -> None:
-    if not (source / ".git").exists() or Repo(ours).common_dir() != Repo(source).common_dir():
+    if not os.path.lexists(source / ".git"):  # made in the run tree: a merge brings it home
+        return
+    if Repo(ours).common_dir() != Repo(source).common_dir():
         raise WtwatchError(
             f"{ours} is a clone of its own, not a worktree of {source}: what is made there stays there.",
             "Bring its content home (datalad push), move it away, and run `wtwatch init` again.",

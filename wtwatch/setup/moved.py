@@ -20,6 +20,7 @@ from wtwatch.project.config import Project
 from wtwatch.setup import maintree
 from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import subdatasets
+from wtwatch.tree import nested
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.quoting import quoted
 
@@ -115,7 +116,7 @@ def _device(folder: Path) -> int:
 
 
 def _repositories(project: Project) -> Iterator[Path]:
-    """Yield the main tree and its installed subdatasets, each once."""
+    """Yield the main tree, its installed subdatasets and those that are not home yet, each once."""
     main = project.main_tree
     seen = {main}
     yield main
@@ -125,6 +126,7 @@ def _repositories(project: Project) -> Iterator[Path]:
             if source not in seen and (source / ".git").exists():
                 seen.add(source)
                 yield source
+    yield from (folder.parent for folder in nested.kept(project).values())
 
 
 def _relink(admin: Path, old: Project, new: Project) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.setup import worktrees
-from wtwatch.setup.init import LOCKED_FOR
 from wtwatch.setup.layout import Below, check_below, subdatasets, survey
+from wtwatch.tree.nested import LOCKED_FOR
 from wtwatch.words.model import Sha
 
 

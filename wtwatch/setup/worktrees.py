@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wtwatch.doors.files import write_whole
 from wtwatch.doors.repo import Repo, break_lock
-from wtwatch.setup.dotgit import is_annexed, shares_annex
+from wtwatch.setup.dotgit import is_annexed, is_linked, shares_annex
 from wtwatch.setup.layout import Layout, Wanted, check_vacant
 from wtwatch.tree.busy import gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
@@ -131,9 +131,10 @@ def _remove(wanted: Wanted) -> None:
 def lock(trees: Sequence[Path], reason: str) -> None:
     """Lock worktrees, so that a prune while their disk is unmounted cannot lose them (git-worktree(1)).
 
-    One that a killed `init` did not finish is finished first.
+    One that a killed `init` did not finish is finished first. A repository that was made in the run tree, and
+    is not home yet, is no worktree.
     """
-    for tree in trees:
+    for tree in filter(is_linked, trees):
         repo = Repo(tree)
         mark = repo.git_dir() / "locked"
         if not mark.exists():

@@ -139,6 +139,7 @@ def _results(results: Results) -> Document:
         "from_main": results.from_main,
         "subdatasets_from_main": list(results.subdatasets),
         "barred": list(results.barred) if results.barred else None,
+        "away": list(results.away),
     }
 
 

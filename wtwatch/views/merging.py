@@ -19,25 +19,34 @@ SHOWN = 10
 
 def lines(project: Project, report: Report, done: bool, columns: int | None) -> Iterator[str]:
     """Yield what is to be read of a merge that was ``done``, or would be, in so many ``columns``."""
-    if not report.steps:
+    if not report.steps and not report.new:
         yield from _nothing(project, report, columns)
         return
-    how = "fast-forward" if report.steps[-1].fast_forward else "merge commit"
     verb = "Brought" if done else "Would bring"
     what = f"{counted(report.jobs, 'job')}: {counted(report.files, 'file')}, {sized(report.size)}"
     if not report.files and not report.jobs:
         what = counted(len(report.commits), "commit") + " without a file"
-    yield f"{verb} home {what} ({how})."
+    yield f"{verb} home {what}{_how(report)}."
     yield from _table("by job", report.harvest.by_job, columns, "job")
     yield from _table("by folder", report.harvest.by_folder, columns, "folder")
     for step in report.steps:
         if step.path:
             yield f"  in {step.path}: {step.ours[:10]} → {step.theirs[:10]}"
+    if report.new:
+        names = [one.path for one in report.new]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        yield from folded(f"  new, each a repository of its own: {', '.join(names[:SHOWN])}{more}", columns)
     for prose, line in _left_to_do(project, report):
         yield from folded(prose, columns)
         yield f"    {line}"
     if done:
         yield from _undo(project, report)
+
+
+def _how(report: Report) -> str:
+    if not report.steps:
+        return ""
+    return " (fast-forward)" if report.steps[-1].fast_forward else " (merge commit)"
 
 
 def _nothing(project: Project, report: Report, columns: int | None) -> Iterator[str]:

@@ -110,7 +110,8 @@ class Results(NamedTuple):
 
     ``oldest`` is when the first of those was made that the main tree lacks. ``from_main`` is how many files
     main has that the run tree lacks, ``subdatasets`` which of these it has otherwise, ``barred`` why they
-    cannot come, with the way out; ``asked``: they come only if somebody says so.
+    cannot come, with the way out; ``asked``: they come only if somebody says so. ``away`` are the subdatasets
+    that the main tree names, and whose repository was made in the run tree and is not in the main tree yet.
     """
 
     ahead: int = 0
@@ -121,6 +122,7 @@ class Results(NamedTuple):
     subdatasets: tuple[str, ...] = ()
     barred: tuple[str, str] | None = None
     asked: bool = False
+    away: tuple[str, ...] = ()
 
 
 class ProjectSnapshot(NamedTuple):

@@ -21,7 +21,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.prospects import Outlook
-from wtwatch.tree import codetree, environment, save, sync
+from wtwatch.tree import codetree, environment, nested, save, sync
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
 from wtwatch.views.holders import AtWork, holders
@@ -196,7 +196,18 @@ def _results(project: Project, apart: harvest.Apart) -> Results:
         from_main=lacking.files,
         subdatasets=lacking.subdatasets,
         asked=project.from_main == "ask",
+        away=() if ahead else _away(project),
     )
+
+
+def _away(project: Project) -> tuple[str, ...]:
+    """Return the subdatasets of the main tree whose repository is not in it yet."""
+    found = nested.away(project)
+    if not found:
+        return ()
+    listing = Repo(project.main_tree).tree("HEAD", *found)
+    above = [path for path in found if path in listing]
+    return tuple(path for path in found if path in above or any(path.startswith(f"{one}/") for one in above))
 
 
 def _failures(project: Project, outlook: Outlook) -> Iterator[FailedJob]:

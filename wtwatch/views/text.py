@@ -246,6 +246,10 @@ def _backups(number: int, unseen: int) -> str:
 
 
 def _results(results: Results) -> Line:
+    if not results.ahead and results.away:
+        few = ", ".join(results.away[:_FEW])
+        more = f" and {len(results.away) - _FEW} more" if len(results.away) > _FEW else ""
+        return Line("results", f"not in the main tree as a repository: {few}{more}: wtwatch merge", "yellow")
     if not results.ahead:
         return Line("results", "✓ all in the main tree")
     text = f"{counted(results.ahead, 'commit')} to bring home: wtwatch merge"
