@@ -73,8 +73,10 @@ def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -
         _set_aside(tree.path / path, Path(facts["aside"]) / path, Path(admin))
     if (tree.path / ".gitmodules").exists():
         complete()
+    refs = {tree.known_ref: steps[-1].new} if tree.project.paths else {}
     if release := Sha(facts.get("release", "")):
-        refs = {tree.applied_ref: release, save.keep_ref(release): release}
+        refs |= {tree.applied_ref: release, save.keep_ref(release): release}
+    if refs:
         Repo(tree.path).update_refs(refs, why="sync")
     journal(tree).close()
 

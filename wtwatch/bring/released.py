@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wtwatch.bring import carry, plan, steps
+from wtwatch.bring import carry, known, plan, steps
 from wtwatch.bring.overlay import Blocked, Code
 from wtwatch.bring.steps import Coming, Held, Step
 from wtwatch.doors.files import sync_disk
@@ -25,6 +25,7 @@ def apply(tree: RunTree, step: sync.Fresh | sync.Move, complete: Callable[[], No
         if step.record and step.at:
             repo.update_refs({tree.applied_ref: step.at, save.keep_ref(step.at): step.at}, why="adopted")
         return None
+    known.look(tree)
     backup = _backed_up(tree, repo, step) if step.backup else None
     try:
         found = coming(tree, step)

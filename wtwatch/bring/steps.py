@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.bring import plan
+from wtwatch.bring import known, plan
 from wtwatch.bring.overlay import Blocked, Code, overlay
 from wtwatch.bring.wrote import RunBranch
 from wtwatch.doors import refs
@@ -162,6 +162,7 @@ def coming(tree: RunTree) -> Coming | Nothing | Held:
     main, away = main_tip(tree.project)
     if main is None or away is not None:
         return Nothing(away)
+    known.look(tree)
     branch = run_branch(tree, main)
     if branch is None:
         return Nothing()

@@ -67,6 +67,11 @@ class RunTree(NamedTuple):
         return f"{self.project.ref_prefix}/fork"
 
     @property
+    def known_ref(self) -> str:
+        """The ref, in the superdataset's repository, that keeps the run branch as wtwatch last saw it."""
+        return f"{self.project.ref_prefix}/runs"
+
+    @property
     def backup_prefix(self) -> str:
         """Where the refs start that hold backups of what was taken out of the way."""
         return f"{self.project.ref_prefix}/backup/"

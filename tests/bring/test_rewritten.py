@@ -1,0 +1,115 @@
+"""A run branch that somebody rewrote is noticed before anything comes to it, and both ways on work."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.pathhouse import PathHouse
+from wtwatch.home import merge
+from wtwatch.reconcile import Done
+from wtwatch.words.errors import WtwatchError
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> PathHouse:
+    return PathHouse(tmp_path)
+
+
+def released(house: PathHouse, text: str) -> Done:
+    house.save(code__a=text)
+    house.release()
+    return house.tick()
+
+
+def rewrite(house: PathHouse) -> tuple[str, str]:
+    """Have a branch with a result, a bring and a result, in which the first result has another message."""
+    house.job(out__x="1\n")
+    released(house, "v2\n")
+    house.job(out__y="2\n")
+    house.tick()
+    known = house.git("rev-parse", "runs")
+    released(house, "v3\n")
+    known = house.git("rev-parse", "runs")
+    tree, fork = house.git("rev-parse", "runs^{tree}"), house.git("rev-parse", house.tree.fork_ref)
+    other = house.git("commit-tree", tree, "-p", fork, "-m", "all in one")
+    house.git("reset", "-q", "--hard", other, cwd=house.run)
+    return known, other
+
+
+def ways(error: WtwatchError) -> list[str]:
+    """Return the commands that an error names."""
+    assert error.hint is not None
+    return [way.partition(": ")[2] for way in error.hint.split("; or ")]
+
+
+def refused(house: PathHouse) -> WtwatchError:
+    with pytest.raises(WtwatchError) as caught:
+        released(house, "v4\n")
+    return caught.value
+
+
+def test_a_rewritten_run_branch_is_noticed_and_nothing_comes_to_it(house: PathHouse) -> None:
+    _, other = rewrite(house)
+    error = refused(house)
+    assert "rewr" in error.message and len(ways(error)) == 2
+    assert house.git("rev-parse", "runs") == other and house.here("code/a") == "v3\n"
+    house.save(in__b="2\n")
+    assert house.git("rev-parse", "runs") == other
+
+
+def test_main_does_not_come_to_a_rewritten_run_branch_either(house: PathHouse) -> None:
+    _, other = rewrite(house)
+    house.save(in__b="2\n")
+    done = house.tick(from_main=True)
+    assert done.unbrought is not None and "rewr" in done.unbrought[0]
+    assert house.git("rev-parse", "runs") == other and house.here("in/b") is None
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["back", "on"])
+def test_each_way_on_that_is_named_works(house: PathHouse, way: int) -> None:
+    known, other = rewrite(house)
+    words = shlex.split(ways(refused(house))[way])
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    house.tick()
+    assert (house.here("code/a"), house.here("out/x"), house.here("out/y")) == ("v4\n", "1\n", "2\n")
+    assert house.git("merge-base", (known, other)[way], "runs") == (known, other)[way]
+    assert house.is_clean() and house.tick() == Done()
+    merge.bring(house.project)
+    assert (house.here("out/x", house.main), house.here("out/y", house.main)) == ("1\n", "2\n")
+
+
+def test_what_jobs_and_the_user_commit_is_no_rewriting(house: PathHouse) -> None:
+    for number in range(3):
+        house.job(**{f"out__{number}": "1\n"})
+        assert released(house, f"v{number + 5}\n").moved is not None
+    assert house.git("rev-parse", house.tree.known_ref) == house.git("rev-parse", "runs")
+
+
+def test_a_run_branch_whose_beginning_was_rewritten_with_main_goes_on_from_the_new_one(
+    house: PathHouse,
+) -> None:
+    """As jj does it: the commit below both branches is described anew, and all that stands on it."""
+    house.job(out__x="1\n")
+    released(house, "v2\n")
+    house.job(out__y="2\n")
+    script = "cat > /dev/null; echo first, better"
+    house.git("checkout", "-q", "--detach", cwd=house.run)
+    env = {"FILTER_BRANCH_SQUELCH_WARNING": "1"}
+    words = ["git", "filter-branch", "-f", "--msg-filter", script, "--", "main", "runs", "runs-code"]
+    done = subprocess.run(
+        words, cwd=house.main, env=os.environ | env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    house.git("checkout", "-q", "runs", cwd=house.run)
+    (_, on) = ways(refused(house))
+    subprocess.run(shlex.split(on), check=True, capture_output=True, timeout=60)
+    house.tick()
+    assert (house.here("code/a"), house.here("out/x"), house.here("out/y")) == ("v4\n", "1\n", "2\n")
+    merge.bring(house.project)
+    assert (house.here("out/x", house.main), house.here("code/a", house.main)) == ("1\n", "v4\n")
