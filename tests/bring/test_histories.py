@@ -1,0 +1,55 @@
+"""Whatever order people, jobs and wtwatch do things in: nothing is lost or undone, little is blocked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.bring.histories import History
+
+STEPS = 30
+MANY = 300
+
+_SEED = os.environ.get("WTWATCH_SEED")  # read here, since the room of a test is sealed
+
+
+def faults(folder: Path, seeds: Iterable[int]) -> tuple[list[str], list[str]]:
+    """Play a history for each seed, as many at a time as there are cores.
+
+    Returns what was wrong, and what was blocked though somebody who knows all could have said what to do.
+    """
+
+    def played(seed: int) -> tuple[str | None, list[str]]:
+        history = History(folder / str(seed), seed)
+        fault = None
+        try:
+            history.play(STEPS)
+        except AssertionError as error:
+            fault = f"WTWATCH_SEED={seed}: {error}\n  {' '.join(history.done)}"
+        return fault, [f"WTWATCH_SEED={seed}: {needless}" for needless in history.needless]
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as several:
+        found = list(several.map(played, seeds))
+    return [fault for fault, _ in found if fault], [one for _, needless in found for one in needless]
+
+
+@pytest.mark.parametrize("first", [0, 8, 16])
+def test_histories_come_out_as_who_went_on_from_what_says(tmp_path: Path, first: int) -> None:
+    wrong, needless = faults(tmp_path, range(first, first + 8))
+    assert not wrong + needless, "\n".join(wrong + needless)
+
+
+@pytest.mark.slow
+def test_three_hundred_fresh_histories_lose_and_undo_nothing_and_block_hardly_without_need(
+    tmp_path: Path,
+) -> None:
+    start = int.from_bytes(os.urandom(4))
+    seeds = [int(_SEED)] if _SEED else range(start, start + MANY)
+    print(f"WTWATCH_SEED={seeds[0]}, and {len(seeds) - 1} after it")
+    wrong, needless = faults(tmp_path, seeds)
+    assert not wrong, "\n".join(wrong)
+    assert len(needless) <= MANY / 10, "\n".join(needless)
