@@ -189,9 +189,9 @@ def _beyond(branch: RunBranch, target: Sha) -> dict[Sha, _Commit]:
     unknown = [commit for commit in listed if commit not in found]
     if unknown:
         for commit in _commits(branch.repo, "-c", "--no-walk=unsorted", "--stdin", stdin=unknown):
-            found[commit.id] = one = commit._replace(changed=()) if commit.bring else commit
-            if len(one.changed) < _MANY:
-                _known[commit.id] = one
+            found[commit.id] = commit
+            if len(commit.changed) < _MANY:
+                _known[commit.id] = commit
     return {commit: found[commit] for commit in listed}
 
 
