@@ -68,6 +68,8 @@ def _code(main: Path, asked: Asked, paths: tuple[str, ...], mine: Sequence[Proje
     named = paths or (mine[0].code_paths if mine else ())
     if not named:
         named = ("code",) if maintree.has_subdataset(main, "code") else pathlayout.found_in(main) or ("code",)
+    if paths and len(mine) == 1 and asked.bookmark is None and not (main / paths[0]).exists():
+        raise UsageError(f"The code of {mine[0].name} is in {mine[0].code!r}.", "Leave --code out.")
     plain = (main / named[0]).exists() and not (main / named[0] / ".git").exists()
     if len(named) == 1 and (maintree.has_subdataset(main, named[0]) or not plain):
         return _Code(named[0], (), asked.bookmark or "runs", "")
@@ -85,6 +87,7 @@ def _of(
     for project in mine:
         if project.bookmark == bookmark:
             return _again(project, start, asked, paths), True
+    _check_apart(code._replace(bookmark=bookmark), mine)
     usual = asked.name or _default_name(main, bookmark if mine else None)
     before = _forgotten(main, bookmark, usual)
     name = asked.name or (before.name if before else usual)
@@ -114,6 +117,32 @@ def _of(
         return chosen, False
     changes = {key: getattr(chosen, key) for key in ("name", "state", *config.MAIN_SETTINGS)}
     return before._replace(**changes), False
+
+
+def _check_apart(code: _Code, mine: Sequence[Project]) -> None:
+    """Refuse code that lies in that of another project, and a branch that has two meanings."""
+    results = code.branch or code.bookmark
+    paths = code.paths or (code.code,)
+    for other in mine:
+        if code.bookmark == other.branch or results in (other.bookmark, other.branch):
+            taken = code.bookmark if code.bookmark == other.branch else results
+            what = "the branch for results" if taken == other.branch else "the bookmark"
+            raise UsageError(
+                f"{taken} is {what} of the project {other.name}.", "Choose another name: --bookmark NAME."
+            )
+        if set(paths) == set(other.code_paths) or not (code.paths or other.paths):
+            continue
+        both = [path for path in paths if any(_overlap(path, theirs) for theirs in other.code_paths)]
+        if both:
+            same = " ".join(f"--code {quoted(path)}" for path in other.code_paths)
+            raise UsageError(
+                f"{both[0]} overlaps the code of the project {other.name}, but is not all of it.",
+                f"Name the same ({same}), or other paths.",
+            )
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
 def _again(project: Project, start: Path, asked: Asked, paths: tuple[str, ...]) -> Project:

@@ -7,7 +7,8 @@ from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
-from wtwatch.doors.repo import Repo
+from wtwatch.doors import jj
+from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project.config import Project
 from wtwatch.setup import maintree
 from wtwatch.setup.finding import Finding, tried
@@ -116,7 +117,32 @@ def remarks(project: Project) -> Iterator[str]:
             "does not find what lies beside it. Have code in git: "
             f"datalad configuration or .gitattributes with annex.largefiles=nothing for {project.code}"
         )
-    for name in (".venv/", "__pycache__/"):
-        place = f"{project.paths[0]}/{name}" if (main / project.paths[0]).is_dir() else name
-        if not repo.succeeds("check-ignore", "-q", place):
-            yield f"  {place} is not ignored by git: a job that leaves it there keeps the next from starting."
+    yield from _litter(project, repo)
+    nested = [line.partition("\t")[2] for line in listed if line.startswith(f"{GITLINK} ")]
+    if nested:
+        yield f"  {nested[0]} in it is a subdataset ({len(nested)}): what is released is its commit."
+    words = ("log", "-1", "--format=%h %s", "--fixed-strings", "--grep=[DATALAD RUNCMD]", "HEAD", "--")
+    record = repo.git(*words, *literal)
+    if record:
+        yield (
+            f"  A DataLad run wrote into code before ({record}): done again as a job, it fails. Have such "
+            "files elsewhere, or make them in the main tree."
+        )
+    if jj.drives(main):
+        yield (
+            "  jj drives the superdataset: it commits the content of an unlocked annexed file into git. Lock "
+            "them (git annex lock), or save with datalad."
+        )
+
+
+def _litter(project: Project, repo: Repo) -> Iterator[str]:
+    """Yield what jobs leave in code that git does not ignore, and the line that has it ignored."""
+    first = project.paths[0]
+    top = f"{first}/" if (project.main_tree / first).is_dir() else ""
+    seen = [
+        name for name in (".venv/", "__pycache__/") if not repo.succeeds("check-ignore", "-q", f"{top}{name}")
+    ]
+    if seen:
+        named = " and ".join(f"{top}{name}" for name in seen)
+        yield f"  Not ignored by git: {named}; a job that leaves it there keeps the next from starting."
+        yield f"    echo {' '.join(seen)} | tr ' ' '\\n' >> {quoted(project.main_tree / '.gitignore')}"

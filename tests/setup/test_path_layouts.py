@@ -1,0 +1,76 @@
+"""What `init` takes for code in a superdataset, what it may stand beside, and what it warns of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.house import write
+from tests.pathhouse import PathHouse
+from wtwatch.project.config import Project
+from wtwatch.setup import pathlayout
+from wtwatch.setup.intent import Asked, choose
+from wtwatch.words.errors import UsageError
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> PathHouse:
+    made = PathHouse(tmp_path)
+    write(made.main, ".datalad/config", '[datalad "dataset"]\n\tid = 1-2-3\n')
+    made.save("more", code__sub__x="1\n", src__y="1\n")
+    return made
+
+
+def chosen(house: PathHouse, *code: str, bookmark: str | None = None) -> tuple[Project, bool]:
+    return choose(house.main, Asked(code=code or None, bookmark=bookmark), [house.project])
+
+
+@pytest.mark.parametrize("code", [("code/sub",), ("src", "code")], ids=["inside", "with another"])
+def test_code_that_overlaps_that_of_another_project_is_refused(
+    house: PathHouse, code: tuple[str, ...]
+) -> None:
+    with pytest.raises(UsageError, match="code of the project p") as caught:
+        chosen(house, *code, bookmark="two")
+    assert caught.value.hint is not None and "--code code" in caught.value.hint
+
+
+def test_two_projects_may_follow_two_bookmarks_of_the_same_code_or_have_other_code(house: PathHouse) -> None:
+    assert chosen(house, bookmark="two")[0].paths == ("code",)
+    assert chosen(house, "src", bookmark="two")[0].branch == "two-results"
+
+
+@pytest.mark.parametrize("bookmark", ["runs", "runs-code-results"])
+def test_no_branch_is_one_projects_bookmark_and_holds_anothers_results(
+    house: PathHouse, bookmark: str
+) -> None:
+    other = house.project._replace(run_branch=bookmark)
+    with pytest.raises(UsageError, match=f"{bookmark} is the branch for results of the project p"):
+        choose(house.main, Asked(bookmark=bookmark), [other])
+
+
+def test_other_code_for_a_project_that_is_there_says_what_its_code_is(house: PathHouse) -> None:
+    with pytest.raises(UsageError, match="code of p is in 'code'"):
+        chosen(house, "src")
+    with pytest.raises(UsageError, match="code of p is in 'code'"):
+        chosen(house, "nowhere")
+    assert chosen(house, "code") == chosen(house)
+
+
+def test_litter_that_git_would_see_is_named_with_the_line_that_mends_it(house: PathHouse) -> None:
+    said = "\n".join(pathlayout.remarks(house.project))
+    lines = [line.strip() for line in said.splitlines() if line.strip().startswith("echo ")]
+    assert len(lines) == 1 and "code/.venv/" in said and "code/__pycache__/" in said
+    with (house.main / ".gitignore").open("a") as file:
+        file.write(".venv/\n__pycache__/\n")
+    assert not list(pathlayout.remarks(house.project))
+
+
+def test_records_that_wrote_into_code_subdatasets_in_it_and_jj_are_warned_of(house: PathHouse) -> None:
+    (house.main / ".gitignore").write_text(".venv/\n__pycache__/\n")
+    house.save("[DATALAD RUNCMD] make code", code__made="1\n")
+    assert ["DataLad" in line for line in pathlayout.remarks(house.project)] == [True]
+    house.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},code/inner")
+    (house.main / ".jj").mkdir()
+    said = list(pathlayout.remarks(house.project))
+    assert len(said) == 3 and "code/inner" in said[0] and "jj" in said[2]
