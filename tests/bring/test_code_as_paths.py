@@ -211,6 +211,20 @@ def test_a_release_that_was_cut_off_is_gone_on_with(
     assert house.tick() == Done()
 
 
+def test_a_release_on_its_way_is_no_commit_of_somebody_to_code(
+    house: PathHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commit is on the run branch a moment before it is noted as applied."""
+    house.save(code__a="v2\n")
+    house.release()
+    seen: list[tuple[str, ...]] = []
+    monkeypatch.setattr(ending, "fill_in", lambda _: seen.append(codetree.facts_of(house.tree).written))
+    house.tick()
+    assert seen == [()] and house.here("code/a") == "v2\n"
+    house.job(code__a="mine\n")
+    assert codetree.facts_of(house.tree).written == ("code/a",)
+
+
 def test_amended_releases_and_an_input_that_was_dropped_never_come_back(house: PathHouse) -> None:
     house.save(code__a="v2\n", in__secret="s\n")
     house.release()

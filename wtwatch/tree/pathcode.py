@@ -54,7 +54,14 @@ def written(tree: RunTree) -> tuple[str, ...]:
     release, head = applied(tree), refs.head_of(repo)
     if release is None or head is None:
         return ()
-    return tuple(change.path for change in between(repo, tree.project.paths, release, head))
+    found = between(repo, tree.project.paths, release, head)
+    return tuple(change.path for change in found) if found and not _on_its_way(tree, repo, head) else ()
+
+
+def _on_its_way(tree: RunTree, repo: Repo, head: Sha) -> bool:
+    """Return whether code is that of a release which is being brought, or was a moment ago."""
+    coming = Sha((tree.journal("bring").read() or {}).get("release", "")) or applied(tree)
+    return coming is not None and not between(repo, tree.project.paths, coming, head)
 
 
 def at_rest(tree: RunTree) -> dict[str, Any] | None:
