@@ -21,7 +21,7 @@ from wtwatch.job.readiness import listed
 from wtwatch.job.starting import Hindered
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.queue.facts import Waits
+from wtwatch.queue.facts import Brought, Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
 from wtwatch.tree import codetree, environment, save, sync
@@ -219,7 +219,7 @@ def _act(site: Site, done: Done, step: sync.Fresh | sync.Move, pointer: Pointer)
             and site.tree.project.paths
             and released.has_all_of_main(site.tree, tip)
         ):
-            site.queue.note_brought(tip, None)
+            site.queue.note_brought(Brought(tip))
         try:
             return done._replace(pointer=draft.save())
         except WtwatchError as error:
@@ -257,7 +257,7 @@ def _bring(site: Site, done: Done) -> Done:
     if busy:
         waits = _busy(busy)
         return done._replace(waits=waits.waits, hint=waits.hint, busy=waits.busy)
-    barred = None
+    main, barred = steps.main_tip(tree.project)[0], None
     try:
         found = steps.coming(tree)
     except WtwatchError as error:
@@ -266,19 +266,29 @@ def _bring(site: Site, done: Done) -> Done:
         carry.carry_out(tree, found, lambda: nested.complete(tree.project))
         done = done._replace(brought=len(found.changes))
     elif isinstance(found, steps.Held):
-        barred = found.reason, found.hint
-    queue.note_brought(tip, barred)
+        main, barred = None, (found.reason, found.hint)
+    queue.note_brought(Brought(tip, main, barred))
     return done._replace(unbrought=barred)
 
 
 def _is_due_from_main(site: Site, tip: Sha) -> bool:
-    """Return whether code moved since main was looked at; a run tree that is new has all that main has."""
+    """Return whether code moved since main was looked at, and main did; which is then noted of code alone.
+
+    A run tree that is new has all that main has.
+    """
     if site.tree.project.from_main != "move":
         return False
-    known = site.queue.brought_for()
+    known, main = site.queue.brought(), steps.main_tip(site.tree.project)[0]
     if known is None:
-        site.queue.note_brought(tip, None)
-    return known not in (None, tip)
+        has_all = main is not None and Repo(site.tree.path).is_ancestor(main, "HEAD")
+        site.queue.note_brought(Brought(tip, main if has_all else None))
+        return False
+    if known.code == tip:
+        return False
+    if known.main is not None and known.main == main:
+        site.queue.note_brought(known._replace(code=tip))
+        return False
+    return True
 
 
 def _set_up(site: Site, done: Done) -> Done:

@@ -223,6 +223,25 @@ def test_a_subdataset_that_main_adds_and_updates_follows(project_house: House) -
     assert (ours / "x").read_text() == "2\n" and house.head(ours) == new and clean(house)
 
 
+def test_a_subdataset_that_a_job_and_main_both_changed_has_both(project_house: House) -> None:
+    house = project_house
+    place = subdataset(house)
+    tick(house.project, NOW)
+    ours = house.project.run_tree / "in/sub"
+    for name, value in (("user.name", "L"), ("user.email", "l@example.org")):
+        house.git("config", name, value, cwd=place)
+    (ours / "made").write_text("the job's\n")
+    house.git("add", "-A", cwd=ours)
+    house.git("commit", "-q", "-m", "made", cwd=ours)
+    house.git("add", "in/sub", cwd=house.project.run_tree)
+    house.git("commit", "-q", "-m", "[DATALAD RUNCMD] made", cwd=house.project.run_tree)
+    (place / "x").write_text("2\n")
+    save_below(house, "in/sub")
+    assert tick(house.project, NOW).brought == 1
+    assert (ours / "x").read_text() == "2\n" and (ours / "made").read_text() == "the job's\n"
+    assert clean(house) and Repo(ours).branch() == house.project.bookmark
+
+
 def test_a_subdataset_whose_history_main_rewrote_follows_and_what_results_name_is_kept(
     project_house: House,
 ) -> None:

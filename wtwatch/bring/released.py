@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wtwatch.bring import carry, known, plan, steps
+from wtwatch.bring import carry, inside, known, plan, steps
 from wtwatch.bring.overlay import Blocked, Code
 from wtwatch.bring.steps import Coming, Held, Step
 from wtwatch.doors.files import sync_disk
@@ -50,7 +50,8 @@ def coming(tree: RunTree, step: sync.Move) -> Coming | Held:
             "Release a commit that comes from the main tree's history.",
         )
     rest = _rest(tree, step.to)
-    done = plan.release(branch, rest, Code(tree.project.paths, step.to, step.parked))
+    code = Code(tree.project.paths, step.to, step.parked)
+    done = plan.release(branch, rest, code, inside.bringing(tree.path))
     if isinstance(done, Blocked):
         return Held(*steps.in_words(tree, done))
     new = done.commit if done else branch.tip

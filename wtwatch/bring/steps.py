@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.bring import known, plan
+from wtwatch.bring import inside, known, plan
 from wtwatch.bring.overlay import Blocked, Code, overlay
 from wtwatch.bring.wrote import RunBranch
 from wtwatch.doors import refs
@@ -166,7 +166,7 @@ def coming(tree: RunTree) -> Coming | Nothing | Held:
     branch = run_branch(tree, main)
     if branch is None:
         return Nothing()
-    done = plan.from_main(branch, main, tree.project.code_paths)
+    done = plan.from_main(branch, main, tree.project.code_paths, inside.bringing(tree.path))
     if done is None:
         return Nothing()
     if isinstance(done, Blocked):

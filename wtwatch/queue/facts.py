@@ -70,6 +70,18 @@ class Unsaved(NamedTuple):
     paths: tuple[str, ...]
 
 
+class Brought(NamedTuple):
+    """What came of the last look at main for what the run tree lacks.
+
+    ``code`` is the code commit with which it was made, ``main`` the commit of main that the run tree has all
+    of, ``barred`` what bars what main has, with the way out.
+    """
+
+    code: Sha
+    main: Sha | None = None
+    barred: tuple[str, str] | None = None
+
+
 class QueueFacts:
     """Facts of the project whose state lies in the folder ``state``.
 
@@ -198,22 +210,18 @@ class QueueFacts:
         """Note what a plain job left unsaved; ``None``: it is saved, or gone."""
         self._note("unsaved", left and left._asdict())
 
-    def brought_for(self) -> Sha | None:
-        """Return the code commit with which what main has came last, or was looked for."""
-        noted = self._get("brought_for")
-        return Sha(noted) if noted else None
-
-    def note_brought(self, commit: Sha, barred: tuple[str, str] | None) -> None:
-        """Note with which code commit main was looked at, and what bars what it has, with the way out."""
-        self._set("brought_for", commit)
-        self._set("unbrought", json.dumps(barred) if barred else None)
-
-    def unbrought(self) -> tuple[str, str] | None:
-        """Return why what main has could not come, and the way out."""
+    def brought(self) -> Brought | None:
+        """Return what was noted when main was last looked at for what the run tree lacks."""
         with suppress(KeyError, TypeError, ValueError):
-            reason, hint = self._noted("unbrought")
-            return str(reason), str(hint)
+            if noted := self._noted("brought"):
+                barred = noted["barred"]
+                main = Sha(noted["main"]) if noted["main"] else None
+                return Brought(Sha(noted["code"]), main, (str(barred[0]), str(barred[1])) if barred else None)
         return None
+
+    def note_brought(self, noted: Brought) -> None:
+        """Note what came of a look at main."""
+        self._note("brought", noted._asdict())
 
     def announced(self) -> str | None:
         """Return what keeps the project, if the user was told of that by their own command."""

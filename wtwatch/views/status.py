@@ -94,7 +94,8 @@ def _snapshot(
 ) -> ProjectSnapshot:
     job, outlook = queue.running(), queue.outlook(results.oldest)
     if results.from_main or results.subdatasets:
-        results = results._replace(barred=queue.unbrought())
+        noted = queue.brought()
+        results = results._replace(barred=noted.barred if noted else None)
     started = Folder.of(project.state, job.id, job.attempt).started() if job else None
     return ProjectSnapshot(
         name=project.name,
