@@ -46,7 +46,8 @@ def _begin(tree: RunTree, repo: Repo, tip: Sha) -> None:
 
 
 def _rewritten(tree: RunTree, known: Sha, tip: Sha) -> tuple[str, str]:
-    run, main, branch = quoted(tree.path), quoted(tree.project.main_tree), quoted(tree.branch)
+    run, main = quoted(tree.path), quoted(tree.project.main_tree)
+    branch = quoted(tree.branch)
     return (
         f"The branch {tree.branch} was rewritten: {tip[:10]} lacks {known[:10]}, as it last was.",
         f"Go back to that: git -C {run} checkout -B {branch} {known[:10]}; "
