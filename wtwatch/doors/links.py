@@ -14,8 +14,10 @@ from wtwatch.doors.files import sync_folder, write_whole
 def tie(link: Path, admin: Path) -> None:
     """Have ``link``, a worktree's ``.git``, and ``admin``, its folder in the repository, name each other.
 
-    A symlink stays one, as git-annex makes it.
+    A symlink stays one, as git-annex makes it. Drafts of one that was killed at this are taken away.
     """
+    for draft in (*link.parent.glob(f".{link.name}.*"), *link.parent.glob(f"{link.name}.*.wtwatch")):
+        draft.unlink(missing_ok=True)
     if link.is_symlink():
         _point(link, os.path.relpath(admin, link.parent))
     else:
