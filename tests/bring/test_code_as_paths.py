@@ -17,6 +17,7 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import Done
 from wtwatch.tree import backups, codetree, ending
 from wtwatch.views import status
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Freshness, Job, JobSpec, Outcome, Trigger
 
 
@@ -99,6 +100,23 @@ def test_edits_in_the_run_trees_code_are_backed_up_before_a_release(house: PathH
     assert "code/a" in kept and "code/new" in kept
     assert house.git("show", f"{done.backup.commit}:code/a") == "mine"
     assert [one.id for one in backups.listing(house.tree)] == [done.backup.id]
+
+
+@pytest.mark.parametrize("bar", ["an edit elsewhere", "a result on both sides"])
+def test_a_release_that_cannot_come_leaves_edits_in_code_in_their_place(house: PathHouse, bar: str) -> None:
+    if bar == "a result on both sides":
+        house.job(out__f="the job's\n")
+    else:
+        write(house.run, "in/a", "mine\n")
+    write(house.run, "code/a", "mine\n")
+    write(house.run, "code/new", "untracked\n")
+    house.save(code__a="v2\n", code__new="theirs\n", in__a="theirs\n", out__f="by hand\n")
+    house.release()
+    for _ in range(2):
+        with pytest.raises(WtwatchError, match=r"in/a|out/f"):
+            house.tick()
+    assert (house.here("code/a"), house.here("code/new")) == ("mine\n", "untracked\n")
+    assert backups.listing(house.tree) == []
 
 
 def test_edits_outside_of_code_hold_a_release_up_and_are_named(house: PathHouse) -> None:

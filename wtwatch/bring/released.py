@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from wtwatch.bring import carry, inside, known, plan, steps
 from wtwatch.bring.overlay import Blocked, Code
@@ -26,9 +26,12 @@ def apply(tree: RunTree, step: sync.Fresh | sync.Move, complete: Callable[[], No
             repo.update_refs({tree.applied_ref: step.at, save.keep_ref(step.at): step.at}, why="adopted")
         return None
     known.look(tree)
+    found = coming(tree, step, but={*step.edited, *step.in_the_way})
+    if isinstance(found, Held):  # before anything is taken out of its way
+        raise WtwatchError(found.reason, found.hint)
     backup = _backed_up(tree, repo, step) if step.backup else None
     try:
-        found = coming(tree, step)
+        found = coming(tree, step) if backup else found
         if isinstance(found, Held):
             raise WtwatchError(found.reason, found.hint)
         carry.carry_out(tree, found, complete)
@@ -41,8 +44,11 @@ def apply(tree: RunTree, step: sync.Fresh | sync.Move, complete: Callable[[], No
     return backup
 
 
-def coming(tree: RunTree, step: sync.Move) -> Coming | Held:
-    """Return the steps that bring a release, with what main has where that comes with each move."""
+def coming(tree: RunTree, step: sync.Move, but: Collection[str] = ()) -> Coming | Held:
+    """Return the steps that bring a release, with what main has where that comes with each move.
+
+    ``but`` are paths at which nothing will lie by then, since it is backed up first.
+    """
     branch = steps.run_branch(tree, step.to)
     if branch is None:
         return Held(
@@ -56,7 +62,7 @@ def coming(tree: RunTree, step: sync.Move) -> Coming | Held:
         return Held(*steps.in_words(tree, done))
     new = done.commit if done else branch.tip
     pathcode.note_brought(tree.project.paths, step.to, new)
-    return steps.planned(tree, branch, rest, Step("", tree.branch, branch.tip, new), release=step.to)
+    return steps.planned(tree, rest, Step("", tree.branch, branch.tip, new), step.to, but)
 
 
 def has_all_of_main(tree: RunTree, release: Sha) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -171,17 +171,20 @@ def coming(tree: RunTree) -> Coming | Nothing | Held:
         return Nothing()
     if isinstance(done, Blocked):
         return Held(*in_words(tree, done))
-    return planned(tree, branch, main, Step("", tree.branch, branch.tip, done.commit))
+    return planned(tree, main, Step("", tree.branch, branch.tip, done.commit))
 
 
 def planned(
-    tree: RunTree, branch: RunBranch, main: Sha, top: Step, release: Sha | None = None
+    tree: RunTree, main: Sha, top: Step, release: Sha | None = None, but: Collection[str] = ()
 ) -> Coming | Held:
-    """Return the steps that lead to the commit of ``top``, those of subdatasets first, or what bars them."""
-    changes = checkout.between(branch.repo, top.old, top.new)
+    """Return the steps that lead to the commit of ``top``, those of subdatasets first, or what bars them.
+
+    ``but`` are paths from the top at which nothing will lie by then.
+    """
+    changes = checkout.between(Repo(tree.path), top.old, top.new)
     steps = (*_inside(tree, "", changes), top)
     for step in steps:
-        barred = _barred(tree, step)
+        barred = _barred(tree, step, but if step == top else ())
         if barred:
             return barred
     return Coming(main, steps, changes, release)
@@ -211,14 +214,19 @@ def _inside(tree: RunTree, above: str, changes: tuple[Change, ...]) -> Iterator[
         yield Step(path, branch, change.before, change.after)
 
 
-def _barred(tree: RunTree, step: Step) -> Held | None:
+def _barred(tree: RunTree, step: Step, but: Collection[str] = ()) -> Held | None:
+    """Return what keeps git from a step, apart from what lies at the paths ``but``."""
     repo = Repo(tree.path / step.path)
     word, lock = repo.operation(), checkout.index_lock(repo)
     if word:
         return Held(f"A {word} in {repo.path} is not finished.", "Finish or abort it there.")
     if lock:
         return Held(f"Another git command works in {repo.path}.", f"If none does, remove {quoted(lock)}.")
-    barred = checkout.hindrances(repo, checkout.between(repo, step.old, step.new))
+    barred = [
+        path
+        for path in checkout.hindrances(repo, checkout.between(repo, step.old, step.new))
+        if path not in but
+    ]
     if not barred:
         return None
     return Held(
