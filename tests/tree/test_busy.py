@@ -382,8 +382,9 @@ def test_who_only_passes_on_what_a_waiting_one_says_holds_nothing_up(
         waits = eventually(lambda: child_of(known, "wtwatch"))
         reads = eventually(lambda: child_of(known, last))
         eventually(lambda: (reads in pids_in(tree, passive=PASSIVE)) == busy)
-        for pid in (waits, reads):
-            psutil.Process(pid).kill()
+        for pid in (reads, waits):  # the reader first: it ends by itself with what it reads from
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
 
 
 def child_of(process: psutil.Process, name: str) -> int | None:
