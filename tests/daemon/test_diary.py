@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from wtwatch.daemon.diary import lines
 from wtwatch.reconcile import Done
-from wtwatch.words.model import Backup, Ended, Job, JobSpec, Outcome, Running, Sha, SyncDone, lasting
+from wtwatch.words.model import Backup, Ended, Job, JobSpec, Outcome, Running, Sha, SyncDone, spent
 
 AT = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 A, B = Sha("a" * 40), Sha("b" * 40)
@@ -23,7 +23,7 @@ def test_a_job_is_named_by_its_message_and_its_batch() -> None:
     over = job._replace(state=Ended(AT, end, A, Outcome.FAILED, 3, (), "code was written to"))
     (line,) = lines(Done(ended=over))
     assert line.startswith("job 3 of batch 2, Plot A\\x1b[31m, failed")
-    assert f"(exit 3) after {lasting(75)}" in line and line.endswith(": code was written to")
+    assert f"(exit 3) after {spent(75)}" in line and line.endswith(": code was written to")
 
 
 def test_all_is_told_in_the_order_of_what_was_done() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,23 @@ def test_records_that_wrote_into_code_subdatasets_in_it_and_jj_are_warned_of(hou
     (house.main / ".jj").mkdir()
     said = list(pathlayout.remarks(house.project))
     assert len(said) == 3 and "code/inner" in said[0] and "jj" in said[2]
+
+
+def test_the_lines_that_are_printed_have_annexed_code_in_git(house: PathHouse) -> None:
+    house.save("ignored", **{".gitignore": ".venv/\n__pycache__/\n"})
+    house.git("annex", "init", "--quiet")
+    write(house.main, "code/deep er/help.py", "SAID = 'beside'\n")
+    write(house.main, "code/deep er/ask.py", "import help\nprint(help.SAID)\n")
+    house.git("annex", "add", "--quiet", "code")
+    house.git("commit", "--quiet", "--message", "annexed")
+    script = house.main / "code" / "deep er" / "ask.py"
+    assert script.is_symlink()
+    said = list(pathlayout.remarks(house.project))
+    lines = [line.strip() for line in said if line.startswith("    ")]
+    assert "code/deep er/" in said[0] and lines[-1] == "wtwatch release"
+    subprocess.run(["bash", "-e", "-c", "\n".join(lines[:-1])], check=True, capture_output=True)
+    assert not script.is_symlink() and house.git("status", "--short") == ""
+    assert house.git("ls-files", "--stage", "--", "code/deep er").count("100644") == 2
+    told = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True).stdout
+    assert told == "beside\n"
+    assert not list(pathlayout.remarks(house.project))

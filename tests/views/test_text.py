@@ -70,7 +70,7 @@ def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
     assert told["failed"] == ["✗ job 4, exit 2: Plot LSD"]
     assert told["results"] == ["1 commit to bring home: wtwatch merge; they conflict"]
     assert told["from main"] == [
-        "3 files and the subdatasets lib, in/s that the run tree lacks; wtwatch sync --from-main"
+        "3 files and the subdatasets lib, in/s changed there; wtwatch sync --from-main"
     ]
     assert told["backups"] == ["2, 1 of them not seen yet: wtwatch backups list"]
     assert "newer wtwatch" in told["settings"][0]

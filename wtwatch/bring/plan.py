@@ -49,7 +49,9 @@ def release(
     if not isinstance(done, Overlaid):
         return done
     old, new = code.applied or branch.fork, code.source
-    subject = f"{' '.join(code.paths)}: {old[:10]} → {new[:10]} {branch.repo.subject(new)}"
+    more = f" and {len(code.paths) - 1} more" if len(code.paths) > 2 else ""
+    named = f"{code.paths[0]}{more}" if more else " ".join(code.paths)
+    subject = f"{named}: {old[:10]} → {new[:10]} {branch.repo.subject(new)}"
     said = f"Old: {old}\nNew: {new}\n{wrote.TARGET}: {target}\n{wrote.CODE}: {new}"
     return _planned(branch, done, f"{subject}\n\n{said}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from wtwatch.reconcile import Done
 from wtwatch.views.jobwords import caption, outcome, seconds
 from wtwatch.views.terminal import harmless
-from wtwatch.words.model import Ended, Job, lasting
+from wtwatch.words.model import Ended, Job, spent
 
 
 def lines(done: Done) -> Iterator[str]:
@@ -27,7 +27,7 @@ def lines(done: Done) -> Iterator[str]:
 
 def _ended(job: Job) -> str:
     took = seconds(job)
-    text = f"{_job(job)} {outcome(job)}" + (f" after {lasting(took)}" if took is not None else "")
+    text = f"{_job(job)} {outcome(job)}" + (f" after {spent(took)}" if took is not None else "")
     detail = job.state.detail if isinstance(job.state, Ended) else None
     return f"{text}: {harmless(' '.join(detail.split()))}" if detail else text
 

@@ -112,11 +112,7 @@ def remarks(project: Project) -> Iterator[str]:
     links = [line.partition("\t")[2] for line in listed if line.startswith("120000 ")]
     annexed = [path for path in links if ".git/annex/objects/" in str((main / path).readlink())]
     if annexed:
-        yield (
-            f"  {annexed[0]} and its like ({len(annexed)}) are in the annex: Python follows such a link, and "
-            "does not find what lies beside it. Have code in git: "
-            f"datalad configuration or .gitattributes with annex.largefiles=nothing for {project.code}"
-        )
+        yield from _into_git(project, annexed)
     yield from _litter(project, repo)
     nested = [line.partition("\t")[2] for line in listed if line.startswith(f"{GITLINK} ")]
     if nested:
@@ -133,6 +129,23 @@ def remarks(project: Project) -> Iterator[str]:
             "  jj drives the superdataset: it commits the content of an unlocked annexed file into git. Lock "
             "them (git annex lock), or save with datalad."
         )
+
+
+def _into_git(project: Project, annexed: list[str]) -> Iterator[str]:
+    """Yield what comes of code in the annex, and the lines that have it in git from now on.
+
+    What was annexed stays so when it is saved again, thus it is taken out of the annex first
+    (git-annex-unannex(1), which leaves the content to what older commits name).
+    """
+    main, paths = project.main_tree, " ".join(map(quoted, project.paths))
+    more = f" and {len(annexed) - 1} more" if len(annexed) > 1 else ""
+    patterns = [f"/{path}/**" if (main / path).is_dir() else f"/{path}" for path in project.paths]
+    wanted = " ".join(quoted(pattern.replace(" ", "?")) for pattern in patterns)  # gitattributes(5)
+    yield f"  In the annex: {annexed[0]}{more}. Python follows such a link, and does not find what"
+    yield "  lies beside the script. To have code in git:"
+    yield f"    cd {quoted(main)} && printf '%s annex.largefiles=nothing\\n' {wanted} >> .gitattributes"
+    yield f"    git annex unannex {paths} && datalad save -m 'code in git' .gitattributes {paths}"
+    yield "    wtwatch release"
 
 
 def _litter(project: Project, repo: Repo) -> Iterator[str]:

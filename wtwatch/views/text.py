@@ -259,7 +259,7 @@ def _results(results: Results) -> Line:
 
 
 def _from_main(results: Results) -> Iterator[Line]:
-    """Say what main has that the run tree lacks, when that comes, and what bars it."""
+    """Say what changed in main that the run tree does not have yet, when that comes, and what bars it."""
     if not (results.from_main or results.subdatasets):
         return
     when = "" if results.barred or results.asked else "with the next move, or now: "
@@ -267,7 +267,7 @@ def _from_main(results: Results) -> Iterator[Line]:
     named = ", ".join(results.subdatasets[:_FEW])
     more = f" and {len(results.subdatasets) - _FEW} more" if len(results.subdatasets) > _FEW else ""
     parts += [f"the subdataset{'s' * (len(results.subdatasets) > 1)} {named}{more}"] if named else []
-    yield Line("from main", f"{' and '.join(parts)} that the run tree lacks; {when}wtwatch sync --from-main")
+    yield Line("from main", f"{' and '.join(parts)} changed there; {when}wtwatch sync --from-main")
     if results.barred:
         reason, hint = results.barred
         yield Line("", reason, "yellow")
