@@ -242,6 +242,50 @@ def test_a_subdataset_that_a_job_and_main_both_changed_has_both(project_house: H
     assert clean(house) and Repo(ours).branch() == house.project.bookmark
 
 
+def saved_up(house: House, top: Path, *paths: str) -> None:
+    """Commit all in nested subdatasets of a tree, the deepest first, and in the tree itself that they did."""
+    for path in paths:
+        house.git("-c", "advice.addEmbeddedRepo=false", "add", "-A", cwd=top / path)
+        house.git("commit", "-q", "-m", "more", cwd=top / path)
+    house.git("add", paths[-1], cwd=top)
+    house.git("commit", "-q", "-m", "[DATALAD RUNCMD] subdatasets", cwd=top)
+
+
+@pytest.mark.parametrize("paths", [("in/sub",), ("in/sub/deep", "in/sub")], ids=["at the top", "deep inside"])
+def test_what_main_dropped_in_a_subdataset_that_both_changed_does_not_come_back(
+    project_house: House, paths: tuple[str, ...]
+) -> None:
+    house, main, run = project_house, project_house.project.main_tree, project_house.project.run_tree
+    for path in reversed(paths):
+        (main / path).mkdir(parents=True)
+        house.git("init", "-q", "-b", "main", cwd=main / path)
+        for name, value in (("user.name", "L"), ("user.email", "l@example.org")):
+            house.git("config", name, value, cwd=main / path)
+        (main / path / "x").write_text("1\n")
+    saved_up(house, main, *paths)
+    tick(house.project, NOW)
+    (run / paths[0] / "made").write_text("the job's\n")
+    saved_up(house, run, *paths)
+    (main / paths[0] / "x").write_text("2\n")
+    (main / paths[0] / "dropped").write_text("1\n")
+    saved_up(house, main, *paths)
+    assert tick(house.project, NOW).brought == 1 and (run / paths[0] / "dropped").exists()
+    (run / paths[0] / "made").write_text("the job's, later\n")
+    saved_up(house, run, *paths)
+    (main / paths[0] / "dropped").unlink()
+    (main / paths[0] / "x").write_text("3\n")
+    saved_up(house, main, *paths)
+    sides = [house.head(tree / paths[0]) for tree in (main, run)]
+    merge.bring(house.project)
+    assert house.git("log", "-1", "--format=%P", cwd=main / paths[0]).split() == sides
+    found = {file.name: file.read_text() for file in (main / paths[0]).iterdir() if file.is_file()}
+    assert (found, house.git("status", "--porcelain", cwd=main)) == (
+        {"x": "3\n", "made": "the job's, later\n"},
+        "",
+    )
+    assert merge.foreseen(house.project).nothing
+
+
 def test_a_subdataset_whose_history_main_rewrote_follows_and_what_results_name_is_kept(
     project_house: House,
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bring.world import Content, Nested, World, entry, git, put
-from wtwatch.bring import inside
+from wtwatch.bring import inside, plan
 from wtwatch.bring.overlay import Blocked
 from wtwatch.bring.plan import Planned
 from wtwatch.words.model import Sha
@@ -73,23 +73,16 @@ def nests(folder: World) -> Nests:
     return Nests(folder)
 
 
-def planned(nests: Nests, home: bool = False) -> Planned | Blocked | None:
-    """Plan what comes from main, or goes home, without moving a tree."""
-    from wtwatch.bring import plan
-    from wtwatch.bring.overlay import Code
-
+def planned(nests: Nests) -> Planned | Blocked | None:
+    """Plan what comes from main, without moving a tree."""
     world = nests.world
-    if home:
-        code = Code(world.code, world.tip(), world.applied)
-        return plan.home(world.branch(), code, "home", inside.coming_home(world.main, "home"))
     return plan.from_main(world.branch(), world.tip(), world.code, world.inside)
 
 
-@pytest.mark.parametrize("home", [False, True])
-def test_what_both_wrote_in_nested_subdatasets_is_in_one_commit_of_each(nests: Nests, home: bool) -> None:
+def test_what_both_wrote_in_nested_subdatasets_is_in_one_commit_of_each(nests: Nests) -> None:
     nests.write(nests.world.run, {"result": "a job's\n"}, {"result": "a job's\n"})
     nests.write(nests.world.main, {"s": "2\n"}, {"n": "2\n"})
-    assert nests.brought(planned(nests, home)) == {
+    assert nests.brought(planned(nests)) == {
         f"{S}/s": "2",
         f"{S}/result": "a job's",
         "deep/N/n": "2",
@@ -97,7 +90,7 @@ def test_what_both_wrote_in_nested_subdatasets_is_in_one_commit_of_each(nests: N
     }
 
 
-def test_a_subdataset_that_was_brought_so_has_one_parent_and_comes_home_as_a_merge(nests: Nests) -> None:
+def test_a_subdataset_that_was_brought_so_has_one_parent(nests: Nests) -> None:
     run, main = nests.world.run, nests.world.main
     nests.write(run, {"result": "1\n"}, {})
     nests.write(main, {"s": "2\n"}, {})
@@ -106,19 +99,12 @@ def test_a_subdataset_that_was_brought_so_has_one_parent_and_comes_home_as_a_mer
     at = entry(run, done.commit, S)
     assert at is not None
     assert git(run / S, "rev-list", "--parents", "-1", at[1]).split()[1:] == [nests.world.tip(run / S)]
-    taken = planned(nests, home=True)
-    assert isinstance(taken, Planned)
-    at = entry(main, taken.commit, S)
-    assert at is not None
-    parents = git(main / S, "rev-list", "--parents", "-1", at[1]).split()[1:]
-    assert parents == [nests.world.tip(main / S), nests.world.tip(run / S)]
 
 
-@pytest.mark.parametrize("home", [False, True])
-def test_a_conflict_deep_inside_blocks_by_its_whole_path(nests: Nests, home: bool) -> None:
+def test_a_conflict_deep_inside_blocks_by_its_whole_path(nests: Nests) -> None:
     nests.write(nests.world.run, {}, {"n": "a job's\n"})
     nests.write(nests.world.main, {"s": "2\n"}, {"n": "main's\n"})
-    assert planned(nests, home) == Blocked("both", (f"{N}/n",))
+    assert planned(nests) == Blocked("both", (f"{N}/n",))
 
 
 def test_a_subdataset_whose_one_side_has_all_of_the_other_s_is_at_that(nests: Nests) -> None:

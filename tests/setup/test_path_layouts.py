@@ -79,7 +79,8 @@ def test_records_that_wrote_into_code_subdatasets_in_it_and_jj_are_warned_of(hou
 
 
 def test_the_lines_that_are_printed_have_annexed_code_in_git(house: PathHouse) -> None:
-    house.save("ignored", **{".gitignore": ".venv/\n__pycache__/\n"})
+    (house.main / ".gitignore").write_text(".venv/\n__pycache__/\n")
+    house.save("ignored")
     house.git("annex", "init", "--quiet")
     write(house.main, "code/deep er/help.py", "SAID = 'beside'\n")
     write(house.main, "code/deep er/ask.py", "import help\nprint(help.SAID)\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wtwatch.bring import plan
-from wtwatch.bring.overlay import Blocked, Code, Inside
+from wtwatch.bring.overlay import Blocked, Inside
 from wtwatch.bring.wrote import RunBranch
 from wtwatch.doors.repo import Repo
 from wtwatch.words.model import Sha
@@ -31,28 +31,6 @@ def bringing(root: Path) -> Inside:
         if isinstance(done, Blocked):
             return done
         return done.commit if done else ours
-
-    return merged
-
-
-def coming_home(root: Path, message: str) -> Inside:
-    """Return what takes results in subdatasets below the work tree ``root`` home: by a merge commit each.
-
-    Else as :func:`bringing`; ``message`` is that of the merges.
-    """
-
-    def merged(path: str, base: Sha | None, ours: Sha, theirs: Sha) -> Sha | Blocked | None:
-        repo = _at(root / path)
-        if repo is None or not _are_here(repo, base, ours, theirs):
-            return None
-        ahead = _ahead(repo, ours, theirs)
-        if ahead or base is None:
-            return ahead
-        within = coming_home(root / path, message)
-        done = plan.home(RunBranch(repo, ours, base), Code(_NO_CODE, theirs), message, within)
-        if isinstance(done, Blocked):
-            return done
-        return done.commit if done else theirs
 
     return merged
 

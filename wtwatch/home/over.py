@@ -45,7 +45,7 @@ class Over:
         found = overlay(self.branch, self.ours, self.code, lambda path, *_: done.get(path))
         if isinstance(found, Blocked):
             return "", found.paths
-        if self.code.applied is not None:  # code is main's
+        if not self.code.paths or self.code.applied is not None:  # code is elsewhere, or main's
             return found.tree, ()
         (pointer,) = self.code.paths
         base, theirs, ours = (
@@ -77,6 +77,12 @@ def over(project: Project, repo: Repo, ours: Sha, theirs: Sha) -> Over | None:
     code = Code(project.code_paths, ours, _applied(tree, branch) if project.paths else None)
     found = Over(branch._replace(repo=repo, tip=theirs), ours, code)
     return found if found.wrote.brings or project.paths else None
+
+
+def within(repo: Repo, ours: Sha, theirs: Sha, base: Sha) -> Over | None:
+    """Return the same for a subdataset without code, ``base`` the newest commit that both sides have."""
+    found = Over(RunBranch(repo, theirs, base), ours, Code((), ours))
+    return found if found.wrote.brings else None
 
 
 def _applied(tree: RunTree, branch: RunBranch) -> Sha:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from wtwatch.doors import refs
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import differences, pointers
-from wtwatch.home.over import over
+from wtwatch.home.over import over, within
 from wtwatch.project.config import Project
 from wtwatch.tree import nested
 from wtwatch.words.errors import WtwatchError
@@ -88,7 +88,10 @@ class Planner:
                 f"{repo.path} has results to take, but is on no branch.",
                 f"git -C {quoted(repo.path)} switch BRANCH",
             )
-        laid = None if path else over(self.project, repo, ours, theirs)
+        if not path:
+            laid = over(self.project, repo, ours, theirs)
+        else:
+            laid = within(repo, ours, theirs, Sha(base)) if base else None
         forward = laid is None and base == ours
         if laid is not None:
             changed, gitlinks = set(laid.wrote.paths), laid.gitlinks()
