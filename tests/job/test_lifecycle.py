@@ -507,3 +507,33 @@ def test_a_record_made_in_a_folder_is_read_from_the_top(bench: Bench) -> None:
     bench.lab.datalad("run", "-i", "240226I/LSD/F.pkl", "-o", "../out.txt", "echo 1 > ../out.txt", cwd=folder)
     spec = spec_of(bench.tree, "HEAD")
     assert spec is not None and (spec.inputs, spec.outputs) == ((TABLE,), ("out.txt",))
+
+
+def test_modules_that_a_job_imports_leave_nothing_in_the_tree(bench: Bench) -> None:
+    for folder in (bench.tree, bench.project.run_code):
+        (folder / "beside.py").write_text("said = 'first'\n")
+        (folder / "script.py").write_text("import beside; print(beside.said)\n")
+        (folder / ".gitignore").write_text(".venv\n")
+    bench.lab.git("add", "-A", cwd=bench.project.run_code)
+    bench.lab.git("commit", "-q", "-m", "modules", cwd=bench.project.run_code)
+    save_all(bench)
+    job = bench.do(
+        f"python3 script.py > said; python3 {bench.project.code}/script.py >> said", outputs=("said",)
+    )
+    assert over(job).outcome is Outcome.SUCCEEDED, over(job)
+    assert (bench.tree / "said").read_text() == "first\nfirst\n"
+    assert not [*bench.tree.rglob("beside.*.pyc")] and bench.dirt() == ""
+    assert "pyc" not in bench.lab.git("show", "--stat", "HEAD", cwd=bench.tree)
+
+
+def test_a_module_of_the_same_size_and_second_is_not_taken_for_that_of_another_commit(bench: Bench) -> None:
+    code = bench.project.run_code
+    for text in ("first", "later"):
+        (code / "beside.py").write_text(f"said = {text!r}\n")
+        os.utime(code / "beside.py", (1e9, 1e9))
+        (code / "script.py").write_text("import beside; print(beside.said)\n")
+        bench.lab.git("add", "-A", cwd=code)
+        bench.lab.git("commit", "-q", "-m", text, cwd=code)
+        save_all(bench)
+        bench.do(f"python3 {bench.project.code}/script.py > said", outputs=("said",))
+        assert (bench.tree / "said").read_text() == f"{text}\n"

@@ -19,6 +19,7 @@ from wtwatch.job.readiness import Demands
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
+from wtwatch.tree import bytecode
 from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After
 from wtwatch.words.errors import WtwatchError
@@ -76,6 +77,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         allowed=demanded.allowed,
         paths=demanded.paths,
     )
+    bytecode.stands_for(tree, demanded.code_sha)
     folder.write_order(order)
     _launch(tree, folder, order, lock)
     return Running(order.at, order.code_sha, base, order.uuid)

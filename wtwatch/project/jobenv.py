@@ -14,9 +14,10 @@ def for_jobs(tree: RunTree) -> dict[str, str]:
     """Return the environment for what runs in the run tree, whoever started the daemon from which shell.
 
     Its own ``.venv`` comes first on PATH. No folder of the main tree is on it, and none of wtwatch's own
-    environment: git-annex, DataLad and uv come from a folder that holds nothing else.
+    environment: git-annex, DataLad and uv come from a folder that holds nothing else. What Python compiles
+    of modules that jobs import lies outside of the tree, or it would be a result, or an edit of code.
     """
-    env = for_tools()
+    env = for_tools() | {"PYTHONPYCACHEPREFIX": str(tree.bytecode)}
     folders = _allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep))
     env["PATH"] = os.pathsep.join(
         [str(tree.code_folder / ".venv" / "bin"), with_tools(os.pathsep.join(folders))]

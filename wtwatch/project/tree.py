@@ -57,6 +57,11 @@ class RunTree(NamedTuple):
         return self.path.parent / f".{self.path.name}.wtwatch"
 
     @property
+    def bytecode(self) -> Path:
+        """Where Python keeps what it compiles of the modules that jobs import."""
+        return self.state / "bytecode"
+
+    @property
     def applied_ref(self) -> str:
         """The ref that records at which commit code is parked."""
         return f"{self.project.ref_prefix}/applied"

@@ -157,5 +157,5 @@ def _litter(project: Project, repo: Repo) -> Iterator[str]:
     ]
     if seen:
         named = " and ".join(f"{top}{name}" for name in seen)
-        yield f"  Not ignored by git: {named}; a job that leaves it there keeps the next from starting."
+        yield f"  Not ignored by git: {named}; `datalad save` would take it into the dataset."
         yield f"    echo {' '.join(seen)} | tr ' ' '\\n' >> {quoted(project.main_tree / '.gitignore')}"
