@@ -52,13 +52,31 @@ def test_jj_is_asked_anew_if_that_is_wished(house: MovingCode) -> None:
     assert tip.ask(house.project, anew=True)() == before
 
 
-def test_a_bookmark_that_jj_has_not_exported_is_known_from_jj(house: MovingCode) -> None:
+@pytest.mark.parametrize("hindrance", ["jj has a git directory of its own", "git holds the branch's lock"])
+def test_a_bookmark_that_jj_has_not_exported_is_known_from_jj(house: MovingCode, hindrance: str) -> None:
+    before, goal = house.tip(), house.git("rev-parse", "c")
+    if hindrance.startswith("jj"):
+        house.let_jj_drive_apart()
+    else:
+        house.let_jj_drive()
+        (house.common / f"{house.ref}.lock").touch()
+    house.jj("bookmark", "set", "runs", "--allow-backwards", "-r", "c")
+    assert house.tip() == before != goal
+    assert tip.read(house.project) == Tip(Sha(goal))
+
+
+def test_where_both_moved_the_bookmark_and_jj_could_not_export_it_is_nowhere(house: MovingCode) -> None:
+    house.let_jj_drive_apart()
+    house.jj("bookmark", "set", "runs", "--allow-backwards", "-r", "c")
+    house.git("update-ref", house.ref, "b")
+    assert tip.read(house.project) == Tip(None, "conflicted")
+
+
+def test_a_bookmark_that_git_moved_after_jj_is_where_git_has_it(house: MovingCode) -> None:
     house.let_jj_drive()
-    house.jj("bookmark", "set", "runs", "--allow-backwards", "-r", "c", "--ignore-working-copy")
-    loose = house.common / house.ref
-    assert tip.read(house.project).commit == house.git("rev-parse", "c")
-    loose.write_text(house.git("rev-parse", "b") + "\n")  # git went elsewhere since
-    assert tip.read(house.project) == at(house)
+    house.jj("bookmark", "set", "runs", "--allow-backwards", "-r", "c")
+    (house.common / house.ref).write_text(house.git("rev-parse", "b") + "\n")
+    assert tip.read(house.project) == at(house) == Tip(Sha(house.git("rev-parse", "b")))
 
 
 @pytest.mark.parametrize(
