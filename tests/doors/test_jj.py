@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,57 @@ def test_conflicted_and_deleted_bookmarks_block(jj_lab: Lab) -> None:
     jj_lab.jj("bookmark", "delete", "--quiet", "runs")
     refused = sync.next_step(RunTree.of(project), codetree.facts_of(RunTree.of(project)))
     assert isinstance(refused, sync.Blocked) and "deleted" in refused.reason
+
+
+WORKTREE = ("git", "-C", "first", "worktree", "add", "--quiet", "--detach", "../code")
+INIT = ("jj", "--quiet", "git", "init")
+LAID_OUT: dict[str, tuple[tuple[str, ...], ...]] = {
+    "a folder .git": (("git", "init", "--quiet", "code"), (*INIT, "code")),
+    "none, git hidden": ((*INIT, "--no-colocate", "code"),),
+    "none, git elsewhere": (("git", "init", "--quiet", "other"), (*INIT, "--git-repo", "other", "code")),
+    "none, a second workspace": (
+        (*INIT, "first"),
+        ("jj", "--quiet", "-R", "first", "workspace", "add", "--no-colocate", "code"),
+    ),
+    "a worktree": (WORKTREE, (*INIT, "code")),
+    "a worktree whose git directory is named": (
+        WORKTREE,
+        (*INIT, "--git-repo", "first/.git/worktrees/code", "code"),
+    ),
+    "a worktree whose repository is named": (WORKTREE, (*INIT, "--git-repo", "first", "code")),
+    "a git directory elsewhere": (
+        ("git", "init", "--quiet", "--separate-git-dir=git", "code"),
+        (*INIT, "code"),
+    ),
+    "a git directory elsewhere that is named": (
+        ("git", "init", "--quiet", "--separate-git-dir=git", "code"),
+        (*INIT, "--git-repo", "git", "code"),
+    ),
+}
+"""How the git directory of code lies, and what makes it so."""
+
+
+@pytest.mark.parametrize("layout", LAID_OUT)
+def test_whether_jj_tells_git_at_once_is_known_as_jj_knows_it(tmp_path: Path, layout: str) -> None:
+    (tmp_path / "code").mkdir()
+    say(tmp_path, "git", "init", "--quiet", "first")
+    say(tmp_path / "first", "git", "commit", "--quiet", "--allow-empty", "-m", "one")
+    for words in LAID_OUT[layout]:
+        say(tmp_path, *words)
+    code = tmp_path / "code"
+    told = jj.is_colocated(code)
+    assert told == ("is currently colocated" in say(code, "jj", "git", "colocation", "status"))
+    assert told != ("none" in layout)
+    if told:
+        say(code, "jj", "--quiet", "commit", "-m", "two")
+        say(code, "jj", "--quiet", "bookmark", "set", "runs", "-r", "@-")
+        assert say(code, "git", "log", "--format=%s", "-1", "runs") == "two\n"
+
+
+def say(where: Path, *words: str) -> str:
+    done = subprocess.run(words, cwd=where, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"{words}: {done.stderr}"
+    return done.stdout
 
 
 def test_no_jj_on_the_path_is_said_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

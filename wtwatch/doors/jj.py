@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.program import Asking
+from wtwatch.doors.repo import Repo
 from wtwatch.doors.toolenv import for_tools
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
@@ -74,13 +75,21 @@ def operation(code: Path) -> tuple[str, ...]:
 
 
 def is_colocated(code: Path) -> bool:
-    """Return whether jj's commands tell git at once: its store keeps to the very ``.git`` of ``code``."""
+    """Return whether jj's commands tell git at once: its store keeps to the repository of code's ``.git``.
+
+    Where that is a file (of a worktree, of a submodule), the store may name it, the git directory that it
+    leads to, or the one that all worktrees share (jj 0.46 tells git in each case).
+    """
     backend = store(code) / "store"
     try:
         target = (backend / "git_target").read_text(encoding="utf-8").strip()
     except OSError:
         return False
-    return (backend / target).resolve() == (code / ".git").resolve()
+    named, own = (backend / target).resolve(), code / ".git"
+    if named == own.resolve():
+        return True
+    repo = Repo(code)
+    return own.is_file() and named in (repo.git_dir(), repo.common_dir())
 
 
 def _exact(name: str) -> str:
