@@ -14,7 +14,7 @@ from wtwatch.bring import carry, released, steps
 from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
 from wtwatch.doors.repo import Repo
-from wtwatch.job import clearing, lifecycle, starting, unsaved
+from wtwatch.job import clearing, giving_way, lifecycle, starting, unsaved
 from wtwatch.job.lifecycle import NotBegun
 from wtwatch.job.others import others_in
 from wtwatch.job.readiness import listed
@@ -69,8 +69,7 @@ def tick(project: Project, options: TickOptions) -> Done:
     if running is not None:
         over = _look_at(tree, running)
         if over is None:
-            _note_tip(queue, bookmark.read(tree.project).commit, options)
-            return Done(again_in=STOPPING if running.cancel_requested else LOOK)
+            return _while_it_runs(tree, queue, running, options)
         ended = _record_end(tree, queue, running, over)
         options = options._replace(patience=max(PATIENCE, options.patience))
     try:
@@ -82,6 +81,15 @@ def tick(project: Project, options: TickOptions) -> Done:
     if not (done.busy and options.after_failure):
         _note_waiting(queue, done)
     return done._replace(ended=ended)
+
+
+def _while_it_runs(tree: RunTree, queue: Queue, job: Job, options: TickOptions) -> Done:
+    """Note where the bookmark is; the batch may give way to that, as :mod:`wtwatch.job.giving_way` says."""
+    tip = bookmark.read(tree.project).commit
+    _note_tip(queue, tip, options)
+    gave_way = giving_way.give_way(tree, queue, tip, concerns_jobs, lambda: codetree.facts_of(tree))
+    ends = job.cancel_requested or (gave_way and tree.project.on_move == giving_way.STOPS)
+    return Done(gave_way=gave_way, again_in=STOPPING if ends else LOOK)
 
 
 def _look_at(tree: RunTree, job: Job) -> Ended | NotBegun | None:
@@ -177,9 +185,12 @@ def _stay_on_branch(site: Site, done: Done) -> Done:
 
 def _follow(site: Site, done: Done) -> Done:
     """Bring code, pointer and environment to the tip, unless a batch keeps them where they are."""
-    batch = site.queue.under_way()
+    batch, facts = site.queue.under_way(), site.facts
     if batch is not None:
-        return _hold(site, batch)
+        gave_way = giving_way.give_way(site.tree, site.queue, facts.tip, concerns_jobs, lambda: facts)
+        if gave_way is None:
+            return _hold(site, batch)
+        done = done._replace(gave_way=gave_way)
     for step in (_move, _bring, _set_up, _fire):
         done = step(site, done)
         if done.waits is not None:
@@ -192,12 +203,12 @@ def _move(site: Site, done: Done) -> Done:
     began, facts = time.monotonic(), site.facts
     step = sync.next_step(site.tree, facts, site.options.force)
     if isinstance(step, sync.Blocked):
-        return Done(waits=step.reason, hint=step.hint)
+        return done._replace(waits=step.reason, hint=step.hint)
     pointer, moves = save.pointer_of(site.tree), isinstance(step, sync.Move)
     if moves or not _is_settled(site, pointer):
         busy = others_in(site.tree, site.queue, site.options.ignore)
         if busy:
-            return _busy(busy)
+            return _busy(done, busy)
     done = _act(site, done, step, pointer)
     return _record_move(site, done, began) if moves else done
 
@@ -255,8 +266,7 @@ def _bring(site: Site, done: Done) -> Done:
         return done
     busy = others_in(tree, queue, site.options.ignore)
     if busy:
-        waits = _busy(busy)
-        return done._replace(waits=waits.waits, hint=waits.hint, busy=waits.busy)
+        return _busy(done, busy)
     main, barred = steps.main_tip(tree.project)[0], None
     try:
         found = steps.coming(tree)
@@ -328,10 +338,10 @@ def _hold(site: Site, batch: int) -> Done:
     return Done()
 
 
-def _busy(busy: Iterable[Process]) -> Done:
+def _busy(done: Done, busy: Iterable[Process]) -> Done:
     present = tuple(busy)
     first = present[0]
-    return Done(
+    return done._replace(
         waits=f"{first.name} (pid {first.pid}) works in the run tree, so nothing moves there.",
         hint=f"It goes on by itself when that ends; `wtwatch sync --ignore-pid {first.pid}` does not wait.",
         busy=present,
@@ -403,8 +413,7 @@ def _start_next(site: Site, done: Done) -> Done:
         return _unfinished(site.tree, done)
     busy = others_in(site.tree, site.queue, site.options.ignore)
     if busy:
-        waits = _busy(busy)
-        return done._replace(waits=waits.waits, hint=waits.hint, busy=waits.busy)
+        return _busy(done, busy)
     started = starting.start(site.tree, site.queue, job, site.lock)
     if isinstance(started, Hindered):
         return done._replace(waits=started.reason, hint=started.hint)

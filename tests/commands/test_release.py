@@ -118,6 +118,21 @@ def test_the_job_that_runs_is_stopped_for_the_new_code_if_that_was_asked_for(hou
     assert [job.spec.command for job in queue.jobs(2)] == ["one", "two"]
 
 
+def test_a_release_that_says_nothing_does_as_the_setting_says_and_one_that_does_has_its_way(
+    house: House, say: Say
+) -> None:
+    main = house.project.main_tree
+    under_way(house, "one", "two", "three")
+    say(main, "config", "on_move", "after-job")
+    house.commit({"README.md": "new"}, bookmark=False)
+    assert "moves after that" in say(main, "release").out, "documentation concerns no job"
+    new = house.commit({"a.py": "2"}, bookmark=False)
+    say(main, "release", "--after", "batch")
+    assert queue_of(house).awaits_end(new) and {job.batch for job in queue_of(house).jobs()} == {1}
+    house.commit({"a.py": "3"}, bookmark=False)
+    assert "in batch 2" in " ".join(say(main, "release").out.split())
+
+
 def test_a_batch_on_the_very_commit_has_nothing_to_make_way_for(house: House, say: Say) -> None:
     under_way(house, "one", "two")
     said = say(house.project.main_tree, "release", "--after", "cancel").out

@@ -30,9 +30,10 @@ def test_all_is_told_in_the_order_of_what_was_done() -> None:
     job = Job(4, 3, 1, JobSpec("x"), AT, Running(AT, B, A, "u"))
     over = Job(3, 2, 1, JobSpec("y"), AT, Ended(AT, AT, A, Outcome.SUCCEEDED, 0))
     backup = Backup("20261125T063000Z-ab", A, AT, "2 files")
-    done = Done(SyncDone(AT, A, B, 0.0714, None), backup, None, over, job, (3,))
+    done = Done(SyncDone(AT, A, B, 0.0714, None), backup, None, over, job, (3,), gave_way=(1, 2))
     assert [line.split(",")[0].split(" in ")[0] for line in lines(done)] == [
         "job 3 of batch 2",
+        "batch 1 gives way to newer code; what it has left goes on as batch 2",
         "kept 2 files",
         "code moved from aaaaaaaaaa to bbbbbbbbbb",
         "the move starts batch 3",

@@ -90,6 +90,31 @@ def test_a_commit_that_results_name_outlives_rewrites_and_garbage_collection(any
     assert is_clean(lab, lab.run)
 
 
+@pytest.mark.parametrize("on_move", ["after-job", "cancel"])
+def test_a_batch_gives_way_to_a_move_as_the_setting_says_and_each_result_names_what_ran(
+    lab: Lab, on_move: str
+) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0, on_move=on_move)
+    gate = lab.gate()
+    old = lab.commit("runs")
+    with lab.daemon():
+        lab.queue_plots("--now", subjects=SUBJECTS[:1], drugs=["LSD", "Saline"], options=gate.words)
+        eventually(gate.reached)
+        new = lab.change_code("v2", "a second version")
+        lab.move_bookmark()
+        eventually(lambda: {job["batch"] for job in lab.jobs()} == {1, 2})
+        assert on_move == "cancel" or lab.commit("HEAD", lab.run_code) == old
+        if on_move == "cancel":
+            follows(lab, new)
+        gate.open()
+        lab.wtwatch("queue", "wait", code=(0, 1))
+    outcomes = {"after-job": ["succeeded", "succeeded"], "cancel": ["cancelled", "succeeded", "succeeded"]}
+    assert states(lab) == outcomes[on_move]
+    results = assert_results_name_what_ran(lab)
+    assert sorted(one.ran_on for one in results) == sorted([old if on_move == "after-job" else new, new])
+
+
 def is_there(lab: Lab, commit: Sha) -> bool:
     return lab.say("git", "cat-file", "-e", commit, cwd=lab.code, code=(0, 1, 128)).code == 0
 

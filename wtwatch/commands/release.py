@@ -24,21 +24,21 @@ from wtwatch.words.model import now
 @click.option(
     "--after",
     type=click.Choice(["batch", "job", "cancel"]),
-    default="batch",
-    help="when the run tree moves: after the batch under way (default), after its job that runs, or at once, "
-    "stopping that; what is left of the batch then runs on the new code",
+    help="when the run tree moves: after the batch under way, after its job that runs, or at once, "
+    "stopping that; what is left of the batch then runs on the new code (default: as the setting on_move has "
+    "it, after the batch)",
 )
 @project_option
-def command(rev: str | None, project: str | None, dry_run: bool, after: str) -> None:
+def command(rev: str | None, project: str | None, dry_run: bool, after: str | None) -> None:
     """Move the bookmark to REV (default: @- in jj, HEAD in git); batches that wait for that start at once."""
     chosen = one(project)
     before, to = tip.read(chosen).commit, release.aim(chosen, rev)
     watch = status.daemon()
-    seen = releasing.look(chosen, to, after, reconcile.concerns_jobs, watch.pid)
+    seen = releasing.look(chosen, to, after or _usual(chosen, to), reconcile.concerns_jobs, watch.pid)
     new_batch = None
     if not dry_run:
         release.move(chosen, to)
-        new_batch = _follow_up(chosen, to, seen)
+        new_batch = _follow_up(chosen, to, seen, asked=after is not None)
     moved = "would point to" if dry_run else "now points to"
     verb = "is already at" if before == to.commit else moved
     say_folded(f"{chosen.bookmark} {verb} {to.commit[:10]} {to.subject or '(no description)'}")
@@ -47,9 +47,20 @@ def command(rev: str | None, project: str | None, dry_run: bool, after: str) -> 
     _warn(chosen, to)
 
 
-def _follow_up(project: Project, to: release.Aim, seen: Outlook) -> int | None:
-    """Have the batch under way make way as it was asked for; return the one that its jobs were put into."""
+def _usual(project: Project, to: release.Aim) -> str:
+    """Return when the run tree moves if that was not said: as ``on_move`` has it, if that concerns jobs."""
+    batch = Queue(project.state).under_way()
+    code_sha = Queue(project.state).batch_code(batch) if batch else None
+    if to.working_copy or not (code_sha and reconcile.concerns_jobs(project, code_sha, to.commit)):
+        return "batch"
+    return project.on_move.removeprefix("after-")
+
+
+def _follow_up(project: Project, to: release.Aim, seen: Outlook, asked: bool) -> int | None:
+    """Have the batch under way give way as it was asked for; return the one that its jobs were put into."""
     queue, new_batch = Queue(project.state), None
+    if asked and seen.after == "batch":
+        queue.await_end(to.commit)
     if seen.under_way and seen.under_way.code_sha != to.commit and seen.after != "batch":
         passed = queue.pass_on(seen.under_way.batch, stop=seen.after == "cancel")
         new_batch = passed.batch

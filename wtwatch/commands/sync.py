@@ -10,6 +10,7 @@ from wtwatch.commands.front import project_argument, ring_for, warn_of_daemon
 from wtwatch.doors import refs
 from wtwatch.doors.processes import identity
 from wtwatch.doors.repo import Repo
+from wtwatch.job import giving_way
 from wtwatch.job.others import others_in
 from wtwatch.project.config import Project
 from wtwatch.project.registry import of_this_place
@@ -20,7 +21,7 @@ from wtwatch.tree import tip as bookmark
 from wtwatch.tree.bytewise import NOTHING
 from wtwatch.views.terminal import complain, say, warn
 from wtwatch.words.errors import UsageError, WtwatchError
-from wtwatch.words.model import counted
+from wtwatch.words.model import Job, counted
 
 _SHOWN = 10
 _LETTERS = {NOTHING: "new    "}
@@ -117,14 +118,12 @@ def _sync(project: Project, options: reconcile.TickOptions) -> int:
     running = queue.running()
     code = Repo(project.main_code)
     moved = bookmark.read(project).commit != refs.tip_of(code, RunTree.of(project).applied_ref)
-    if running is not None and moved:
-        say(f"{project.name}: job {running.id} runs, so nothing moves; the move follows after its batch.")
-    elif running is not None:
-        say(f"{project.name}: at the tip; job {running.id} runs.")
     environment.forget_failure(RunTree.of(project))
     _ignore(project, queue, options.ignore)
     done = reconcile.tick(project, options)
     ring_for(project)
+    if running is not None and done.ended is None:
+        say(f"{project.name}: {_held_by(running, moved, project, done)}")
     _tell(project, done)
     if done.waits:
         raise WtwatchError(f"{project.name}: {done.waits}", done.hint)
@@ -143,10 +142,23 @@ def _sync(project: Project, options: reconcile.TickOptions) -> int:
     return 0
 
 
+def _held_by(job: Job, moved: bool, project: Project, done: reconcile.Done) -> str:
+    """Return what a job that runs means for the move, if there is one."""
+    if not moved:
+        return f"at the tip; job {job.id} runs."
+    if not done.gave_way:
+        return f"job {job.id} runs, so nothing moves; the move follows after its batch."
+    stopped = project.on_move == giving_way.STOPS
+    return f"job {job.id} {'is stopped' if stopped else 'runs'}; the move follows after it."
+
+
 def _tell(project: Project, done: reconcile.Done) -> None:
     """Say what a tick did."""
     if done.backup:
         warn(f"{project.name}: kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
+    if done.gave_way:
+        batch, into = done.gave_way
+        say(f"{project.name}: batch {batch} gives way; what it has left goes on as batch {into}.")
     if done.moved:
         seconds = done.moved.seconds
         say(f"{project.name}: moved from {done.moved.old[:10]} to {done.moved.new[:10]} in {seconds:.2f} s.")

@@ -14,6 +14,9 @@ def lines(done: Done) -> Iterator[str]:
     """Yield what a tick did, in the order in which it did it."""
     if done.ended:
         yield _ended(done.ended)
+    if done.gave_way:
+        batch, into = done.gave_way
+        yield f"batch {batch} gives way to newer code; what it has left goes on as batch {into}"
     if done.backup:
         yield f"kept {harmless(done.backup.summary)} in backup {done.backup.id}"
     if done.moved:

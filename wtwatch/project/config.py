@@ -27,7 +27,7 @@ PASSIVE = (
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 4
+VERSION = 5
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 MAIN_SETTINGS = (
@@ -63,6 +63,7 @@ class Project(NamedTuple):
     protected: tuple[str, ...] = (".venv",)
     ignore_untracked: tuple[str, ...] = ("nohup.out",)
     passive: tuple[str, ...] = PASSIVE
+    on_move: str = "after-batch"
     merge_pointer: str = "ask"
     from_main: str = "move"
     main_branch: str = ""
@@ -128,7 +129,11 @@ _KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
     tuple[str, ...]: (list, "a list of texts in quotes"),
 }
 _SEE = "`wtwatch config` says what each setting does."
-_CHOICES = {"merge_pointer": ("ask", "main", "run"), "from_main": ("move", "ask")}
+_CHOICES = {
+    "merge_pointer": ("ask", "main", "run"),
+    "from_main": ("move", "ask"),
+    "on_move": ("after-batch", "after-job", "cancel"),
+}
 
 
 def read_project(file: Path) -> Project:

@@ -12,6 +12,7 @@ from wtwatch.words.errors import UsageError
 
 CHANGEABLE = {
     "settle": "seconds that the bookmark has to be still before waiting batches start",
+    "on_move": "when code moves during a batch: after-batch, after-job, or cancel (stop its job)",
     "merge_pointer": "whose pointer of code a merge keeps if only that conflicts: ask, main or run",
     "from_main": "when what main has comes into the run tree: with each move, or if you ask",
     "main_branch": "the branch that this comes from; default: the one that the main tree is on",

@@ -137,6 +137,14 @@ class QueueFacts:
         """Return whether :meth:`hurry` was said of ``commit`` last."""
         return self._get("hurry") == commit
 
+    def await_end(self, commit: Sha) -> None:
+        """Note that the run tree moves to ``commit`` after the batch under way, whatever ``on_move`` says."""
+        self._set("awaits_end", commit)
+
+    def awaits_end(self, commit: Sha) -> bool:
+        """Return whether :meth:`await_end` was said of ``commit`` last."""
+        return self._get("awaits_end") == commit
+
     def note_used(self, base: Sha | None) -> None:
         """Note that something ran on the superdataset's commit ``base``, so that it is not folded away."""
         self._set("used", base)

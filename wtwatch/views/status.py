@@ -149,8 +149,16 @@ def _standpoint(project: Project, queue: Queue, facts: Facts) -> Standpoint:
     if noted is not None and not (noted.busy and not facts.busy):
         return Standpoint(word if noted.busy else Freshness.BLOCKED, noted.reason, noted.hint)
     if word is Freshness.BEHIND and (batch := queue.under_way()) is not None:
-        return Standpoint(word, f"batch {batch} keeps its code until it ends")
+        return Standpoint(word, _keeps(project, queue, batch, facts))
     return Standpoint(word)
+
+
+def _keeps(project: Project, queue: Queue, batch: int, facts: Facts) -> str:
+    """Return for how long a batch keeps its code though the bookmark moved."""
+    stays = project.on_move == "after-batch" or (facts.tip and queue.awaits_end(facts.tip))
+    if stays or not queue.waiting().get(batch):
+        return f"batch {batch} keeps its code until it ends"
+    return f"batch {batch} gives way to what concerns its jobs (on_move is {project.on_move})"
 
 
 def _queue(project: Project, queue: Queue, facts: Facts, outlook: Outlook) -> QueueSnapshot:

@@ -30,6 +30,7 @@ class Done(NamedTuple):
     """What a tick did, and what it waits for.
 
     ``brought`` is how many files came from main, ``unbrought`` why they did not, and the way out.
+    ``gave_way`` is a batch that did, and the one in which what it had left goes on.
     ``again_in`` is when the next tick is due without any event, in seconds.
     """
 
@@ -45,3 +46,4 @@ class Done(NamedTuple):
     again_in: float | None = None
     brought: int = 0
     unbrought: tuple[str, str] | None = None
+    gave_way: tuple[int, int] | None = None
