@@ -53,6 +53,7 @@ FULL = ProjectSnapshot(
     subject="s",
     applied=A,
     edited=True,
+    full=Path("/r"),
     busy=(Holder(7, "cat", AT, by_hand=True), Holder(8, "sh", AT, 5, "sh -c make")),
     recorded=A,
     running=RunningJob(5, 2, "make", None, AT, A, 8),
@@ -106,6 +107,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     "reason": "why",
                     "hint": "way out",
                     "edited": True,
+                    "full_disk": "/r",
                     "busy": [
                         {
                             "pid": 7,
@@ -207,6 +209,6 @@ def test_what_is_unknown_is_null_and_no_key_is_left_out() -> None:
     nothing = {key for key, value in told["projects"][0].items() if value is None}
     assert nothing == {
         "tip", "subject", "applied", "reason", "hint", "busy", "running", "batch", "queue_lost", "settling",
-        "stale", "last_sync",
+        "stale", "last_sync", "full_disk",
     }  # fmt: skip
     assert told["projects"][0]["pointer"] == {"recorded": None, "saved": False}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.full_disk import fill, mounted
 from tests.house import House, write
 from tests.lab import Lab, eventually, running_daemon
 from tests.views.test_quick import CHANGES, run_job, start_job
@@ -159,6 +160,20 @@ def test_a_git_that_only_writes_its_index_anew_changes_nothing(seen: Seen) -> No
     seen.house.here("update-index", "-q", "--really-refresh")
     assert traces.stamp(seen.left()["files"][1]) != before
     assert seen.shows()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+def test_a_disk_that_became_full_is_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mounted(tmp_path / "disk", 24) as disk:
+        seen = Seen(House.built(disk / "house"), monkeypatch, capsys)
+        assert seen.shows()
+        ballast = fill(disk, 4)
+        assert not seen.shows()
+        assert text.show() == 1 and "is full, so that" in capsys.readouterr().out
+        ballast.unlink()
+        assert seen.shows()
 
 
 def test_who_works_there_is_looked_at_each_time(seen: Seen) -> None:

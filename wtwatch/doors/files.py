@@ -14,9 +14,6 @@ from wtwatch.doors.claims import holder as holder  # noqa: PLC0414
 from wtwatch.doors.processes import holding
 from wtwatch.words.errors import Busy
 
-ROOM = 1024 * 1024
-"""Bytes without which a disk counts as full: an attempt of a job reserves nearly as much for its end."""
-
 
 def write_whole(path: Path, text: str) -> None:
     """Leave either the old file or the new one at ``path``, even after a power cut.
@@ -68,15 +65,6 @@ def sync_disk(folder: Path) -> None:
             raise OSError(error, os.strerror(error), str(folder))
     finally:
         os.close(handle)
-
-
-def is_full(folder: Path, needed: int = ROOM) -> bool:
-    """Return whether the disk of ``folder`` has less than ``needed`` bytes left for us; unknown: it has."""
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return False
-    return found.f_bavail * found.f_frsize < needed
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What tells whether something changed: small files whole, names in folders, stamps of files.
+"""What tells whether something changed: small files whole, names in folders, stamps of files, a disk's room.
 
 Looked at in some microseconds each, without any program and with nothing but what Python has loaded at its
 start. Where there is nothing, or what is there may not be read, it is ``None``.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import stat
 
-_MUCH = 65536
+ROOM = 1024 * 1024
+"""Bytes without which a disk counts as full: an attempt of a job reserves nearly as much for its end."""
 
+_MUCH = 65536
 
 TYPE_CHECKING = False  # see wtwatch.doors.proc
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from typing import Any
 
 
@@ -57,3 +60,12 @@ def stamp(path: str, follow: bool = True) -> list[int] | None:
     if stat.S_ISDIR(found.st_mode):
         return [found.st_dev, found.st_ino, 0, 0]
     return [found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns]
+
+
+def is_full(folder: str | Path) -> bool:
+    """Return whether the disk of a folder has less than :data:`ROOM` left for us; unknown: it has."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < ROOM

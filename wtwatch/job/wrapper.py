@@ -18,8 +18,9 @@ from types import FrameType
 
 from wtwatch.doors import dataset
 from wtwatch.doors.dataset import OUR_KEY, RunResult, results_of
-from wtwatch.doors.files import is_full, ring
+from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
+from wtwatch.doors.traces import is_full
 from wtwatch.job import recording, verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.readiness import Demands, hindrances, identity_problem, moved_code

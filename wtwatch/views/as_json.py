@@ -59,6 +59,7 @@ def _project(project: ProjectSnapshot, at: datetime) -> Document:
         "reason": project.standpoint.reason,
         "hint": project.standpoint.hint,
         "edited": project.edited,
+        "full_disk": str(project.full) if project.full else None,
         "busy": [_holder(one) for one in project.busy] or None,
         "pointer": {"recorded": project.recorded, "saved": project.saved},
         "environment": {"state": project.environment.state.value, "detail": project.environment.detail},

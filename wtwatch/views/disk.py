@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wtwatch.doors.files import is_full
+from wtwatch.doors.traces import is_full
 from wtwatch.project.config import Project
 from wtwatch.words.quoting import quoted
 

@@ -124,8 +124,9 @@ def meant(trees: Sequence[tuple[str, Sequence[str]]], name: str | None, here: st
 
 
 def holds(left: Left) -> bool:
-    """Return whether all that the view of a project rests on is as it was."""
-    return bool(traces.look(*left["ground"]) == left["found"]) and untouched.holds(left["files"])
+    """Return whether all that the view of a project rests on is as it was, and no disk of it full."""
+    full = any(map(traces.is_full, (os.path.dirname(left["lock"]), left["run_tree"])))
+    return not full and bool(traces.look(*left["ground"]) == left["found"]) and untouched.holds(left["files"])
 
 
 def _are_used(projects: Sequence[Left]) -> bool:
