@@ -12,6 +12,7 @@ import pytest
 from tests import building
 from tests.lab import Driver, Lab, Said
 from tests.room import missing_tools, sealed_env
+from tests.tally import PROPERTY, Kills, summed
 from wtwatch import cli
 
 MakeLab = Callable[..., Lab]
@@ -34,6 +35,19 @@ def pytest_sessionstart() -> None:
     # A shell starts what it puts into the background with Ctrl-C ignored, which all children would inherit.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if line := summed(terminalreporter.stats):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> Iterator[Kills]:
+    """Counts what this test ends with `kill -9`, for the last lines of the run."""
+    counted = Kills()
+    yield counted
+    request.node.user_properties.append((PROPERTY, counted.counts))
 
 
 @pytest.fixture(scope="session")

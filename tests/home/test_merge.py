@@ -18,6 +18,7 @@ from tests.house import House, write
 from tests.lab import Lab, eventually
 from tests.proofs.test_kills_of_merges import with_results
 from tests.room import let_git_know_nobody
+from tests.tally import Kills
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.proc import words
 from wtwatch.doors.repo import Repo
@@ -443,7 +444,7 @@ merge.act(project, merge.prepare(project))
 
 
 @pytest.mark.parametrize("when", ["before", "half", "between", "after"])
-def test_a_merge_killed_at_any_instant_is_ended_by_the_next(site: Site, when: str) -> None:
+def test_a_merge_killed_at_any_instant_is_ended_by_the_next(site: Site, when: str, kills: Kills) -> None:
     tip = site.commit(site.run, {"out/one": "1\n", "out/two": "2\n"})
     write(site.main, "open", "mine")
     wrapper = site.main.parent / "bin" / "git"
@@ -459,17 +460,18 @@ def test_a_merge_killed_at_any_instant_is_ended_by_the_next(site: Site, when: st
     command = [sys.executable, "-c", MERGE, str(site.main.parent)]
     done = subprocess.run(command, env=os.environ | env, start_new_session=True, check=False)
     assert done.returncode == -signal.SIGKILL
+    with kills.survived("a merge at its git"):
 
-    def merged() -> bool:
-        try:
-            site.merge()
-        except Busy:  # what was killed is not gone yet
-            return False
-        return True
+        def merged() -> bool:
+            try:
+                site.merge()
+            except Busy:  # what was killed is not gone yet
+                return False
+            return True
 
-    eventually(merged)
-    assert site.house.head(site.main) == tip
-    assert site.house.git("status", "--porcelain", cwd=site.main) == "?? open"
+        eventually(merged)
+        assert site.house.head(site.main) == tip
+        assert site.house.git("status", "--porcelain", cwd=site.main) == "?? open"
 
 
 def test_the_report_counts_annexed_content_and_names_the_dataset_above(lab: Lab) -> None:

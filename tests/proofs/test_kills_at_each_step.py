@@ -22,6 +22,7 @@ from tests.proofs.test_kills_of_jobs import (
 )
 from tests.proofs.test_kills_of_jobs import project as project  # noqa: PLC0414 - the fixture
 from tests.proofs.test_kills_of_moves import assert_nothing_is_lost, ready_to_move
+from tests.tally import Kills
 from wtwatch.project.config import Project
 from wtwatch.reconcile import TickOptions
 from wtwatch.tree import save
@@ -72,11 +73,14 @@ def assert_saved(house: House) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
-def test_a_move_killed_at_each_step_is_ended_by_the_next_tick(tmp_path: Path, part: int) -> None:
+def test_a_move_killed_at_each_step_is_ended_by_the_next_tick(
+    tmp_path: Path, kills: Kills, part: int
+) -> None:
     house = ready_to_move(tmp_path / "house")
     root = house.project.main_tree.parent
     seen = set()
-    for step in struck_at_each(root, tmp_path, MOVE, str(root), part=part, parts=2):
+    struck = struck_at_each(root, tmp_path, MOVE, str(root), part=part, parts=2)
+    for step in kills.each("a move at each step", struck):
         ticked(house.project, AGAIN)
         assert_saved(house)
         assert_nothing_is_lost(house)
@@ -86,7 +90,7 @@ def test_a_move_killed_at_each_step_is_ended_by_the_next_tick(tmp_path: Path, pa
 
 @pytest.mark.slow
 def test_a_pointer_that_replaces_another_killed_at_each_step_is_saved_by_the_next_tick(
-    tmp_path: Path,
+    tmp_path: Path, kills: Kills
 ) -> None:
     house = House.built(tmp_path / "house")
     root, above = house.project.main_tree.parent, house.project.run_tree
@@ -96,7 +100,8 @@ def test_a_pointer_that_replaces_another_killed_at_each_step_is_saved_by_the_nex
     base = house.head(above)
     house.commit({"a.py": "a = 3\n"})
     steps = []
-    for step in struck_at_each(root, tmp_path, MOVE, str(root)):
+    struck = struck_at_each(root, tmp_path, MOVE, str(root))
+    for step in kills.each("a move that replaces a pointer at each step", struck):
         ticked(house.project, AGAIN)
         assert_saved(house)
         assert house.git("rev-list", "--count", f"{base}^..HEAD", cwd=above) in ("1", "2")
@@ -108,7 +113,7 @@ def test_a_pointer_that_replaces_another_killed_at_each_step_is_saved_by_the_nex
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(3))
 def test_clearing_up_killed_at_each_step_is_ended_by_the_next_tick(
-    lab: Lab, project: Project, tmp_path: Path, part: int
+    lab: Lab, project: Project, tmp_path: Path, kills: Kills, part: int
 ) -> None:
     code = lab.commit("HEAD", lab.run_code)
     job = queued(project, FAILS, ("declared",))
@@ -116,7 +121,8 @@ def test_clearing_up_killed_at_each_step_is_ended_by_the_next_tick(
     eventually(folder.result, within=60)
     seen = set()
     words = (CLEAR, str(project.state / "config.toml"))
-    for step in struck_at_each(lab.root, tmp_path, *words, part=part, parts=3):
+    struck = struck_at_each(lab.root, tmp_path, *words, part=part, parts=3)
+    for step in kills.each("clearing up behind a job at each step", struck):
         state = ended(project, job)
         assert (state.outcome, state.exit) == (Outcome.FAILED, 3)
         assert_clean(lab, code)

@@ -10,6 +10,7 @@ import pytest
 from tests.bring.test_from_main import job_wrote, main_has, save_below, subdataset
 from tests.house import House
 from tests.proofs.killing import locks_in, struck, ticked, undisturbed
+from tests.tally import Kills
 from wtwatch.bring import carry
 from wtwatch.reconcile import TickOptions, tick
 
@@ -42,7 +43,9 @@ def with_much_in_main(root: Path) -> House:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
-def test_what_comes_from_main_and_is_killed_at_any_moment_comes_in_the_end(tmp_path: Path, part: int) -> None:
+def test_what_comes_from_main_and_is_killed_at_any_moment_comes_in_the_end(
+    tmp_path: Path, kills: Kills, part: int
+) -> None:
     folders = (tmp_path / f"{part}-{number}" for number in count())
 
     def fresh() -> House:
@@ -51,7 +54,8 @@ def test_what_comes_from_main_and_is_killed_at_any_moment_comes_in_the_end(tmp_p
     def words(house: House) -> tuple[str]:
         return (str(house.project.main_tree.parent),)
 
-    for house in struck(10, undisturbed(BRING, *words(fresh())), fresh, BRING, words):
+    whole = undisturbed(BRING, *words(fresh()))
+    for house in kills.each("a bring at random", struck(10, whole, fresh, BRING, words)):
         locks = locks_in(house.project.main_tree)
         ticked(house.project, TickOptions(from_main=True))
         ticked(house.project, TickOptions(from_main=True))

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Say
 from tests.lab import Lab, eventually
 from tests.proofs.killing import killed, moments, ticked, undisturbed
+from tests.tally import Kills
 from wtwatch.doors.dataset import record_of
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project, read_project
@@ -101,7 +102,7 @@ def edit_is_kept(lab: Lab, project: Project) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
 def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
-    lab: Lab, project: Project, part: int
+    lab: Lab, project: Project, kills: Kills, part: int
 ) -> None:
     code, config = lab.commit("HEAD", lab.run_code), str(project.state / "config.toml")
     whole, alive = 0.0, 0
@@ -109,25 +110,29 @@ def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
         job = queued(project, FAILS, ("declared",))
         folder = started(project, job)
         eventually(folder.result, within=60)
+        hit = False
         if moment is None:
             whole = undisturbed(TICK, config)
         else:
             took = killed(moment * whole, TICK, config)
-            alive += took is None
-            whole = took or whole
-        state = ended(project, job)
-        assert (state.outcome, state.exit) == (Outcome.FAILED, 3)
-        assert_clean(lab, code)
-        left = left_by(project, job)
-        stray = {f"{place}stray": "mine\n" for place in ("", "code/", f"{INSIDE}/")}
-        assert left.items() >= (stray | {"declared": "half\n"}).items()
-        assert edit_is_kept(lab, project), "the edit in code"
+            hit, whole = took is None, took or whole
+            alive += hit
+        with kills.survived("clearing up behind a job at random", hit):
+            state = ended(project, job)
+            assert (state.outcome, state.exit) == (Outcome.FAILED, 3)
+            assert_clean(lab, code)
+            left = left_by(project, job)
+            stray = {f"{place}stray": "mine\n" for place in ("", "code/", f"{INSIDE}/")}
+            assert left.items() >= (stray | {"declared": "half\n"}).items()
+            assert edit_is_kept(lab, project), "the edit in code"
     assert alive >= 9, "else the moments were not within the work"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
-def test_a_job_killed_at_any_moment_is_told_as_it_ended(lab: Lab, project: Project, part: int) -> None:
+def test_a_job_killed_at_any_moment_is_told_as_it_ended(
+    lab: Lab, project: Project, kills: Kills, part: int
+) -> None:
     """From its start over the command and DataLad's commit to the outcome; a success has its commit."""
     code = lab.commit("HEAD", lab.run_code)
     whole, alive, seen = 0.0, 0, set()
@@ -137,25 +142,28 @@ def test_a_job_killed_at_any_moment_is_told_as_it_ended(lab: Lab, project: Proje
         folder = started(project, job)
         began, process = time.monotonic(), folder.started()
         assert process is not None
+        hit = False
         if moment is None:
             eventually(folder.result, within=60)
             whole = time.monotonic() - began
         else:
             waited = began + moment * whole
             eventually(lambda until=waited: time.monotonic() >= until)  # type: ignore[misc]
-            alive += end_group(process.pid)
+            hit = end_group(process.pid)
+            alive += hit
             whole = min(whole, time.monotonic() - began) if folder.result() else whole
-        state = ended(project, job)
-        seen.add(state.outcome)
-        assert_clean(lab, code)
-        head = lab.commit("HEAD", lab.run)
-        if state.outcome is Outcome.SUCCEEDED:
-            assert state.commits == (head,) and lab.commit("HEAD^", lab.run) == base
-            record = record_of(lab.run, head)
-            assert record is not None and record["wtwatch"]["code"] == code
-            assert (lab.run / "out.txt").read_text() == f"{part}.{number}\n"
-        else:
-            assert state.outcome is Outcome.INTERRUPTED and head == base
+        with kills.survived("a job at random", hit):
+            state = ended(project, job)
+            seen.add(state.outcome)
+            assert_clean(lab, code)
+            head = lab.commit("HEAD", lab.run)
+            if state.outcome is Outcome.SUCCEEDED:
+                assert state.commits == (head,) and lab.commit("HEAD^", lab.run) == base
+                record = record_of(lab.run, head)
+                assert record is not None and record["wtwatch"]["code"] == code
+                assert (lab.run / "out.txt").read_text() == f"{part}.{number}\n"
+            else:
+                assert state.outcome is Outcome.INTERRUPTED and head == base
     assert seen == {Outcome.SUCCEEDED, Outcome.INTERRUPTED}
     assert alive >= 9, "else the moments were not within the work"
 
@@ -163,7 +171,7 @@ def test_a_job_killed_at_any_moment_is_told_as_it_ended(lab: Lab, project: Proje
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["echo {} > out.txt", "echo {} > out.txt; exit 3"])
 def test_a_job_killed_after_each_of_its_steps_is_told_as_it_ended(
-    lab: Lab, project: Project, command: str
+    lab: Lab, project: Project, kills: Kills, command: str
 ) -> None:
     code = lab.commit("HEAD", lab.run_code)
     for step in ("started", "before", "command", "after", "verified", "outcome"):
@@ -173,14 +181,14 @@ def test_a_job_killed_after_each_of_its_steps_is_told_as_it_ended(
         process = folder.started()
         assert process is not None
         eventually((folder.path / step).exists, within=60)
-        end_group(process.pid)
-        state = ended(project, job)
-        assert_clean(lab, code)
-        succeeded = lab.commit("HEAD", lab.run) != base
-        assert (state.outcome is Outcome.SUCCEEDED) == succeeded
-        if step in ("command", "after", "verified", "outcome"):
-            assert state.exit == (3 if "exit" in command else 0)
-            assert succeeded == ("exit" not in command)
+        with kills.survived("a job after each of its steps", end_group(process.pid)):
+            state = ended(project, job)
+            assert_clean(lab, code)
+            succeeded = lab.commit("HEAD", lab.run) != base
+            assert (state.outcome is Outcome.SUCCEEDED) == succeeded
+            if step in ("command", "after", "verified", "outcome"):
+                assert state.exit == (3 if "exit" in command else 0)
+                assert succeeded == ("exit" not in command)
 
 
 def end_group(pid: int) -> bool:

@@ -12,6 +12,7 @@ from tests.conftest import MakeLab
 from tests.house import House
 from tests.lab import Lab, Said, eventually
 from tests.proofs.killing import locks_in, struck, undisturbed, until
+from tests.tally import Kills
 from wtwatch.home import merge
 from wtwatch.words.errors import Busy
 
@@ -49,7 +50,7 @@ def with_results(root: Path) -> House:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
-def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part: int) -> None:
+def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, kills: Kills, part: int) -> None:
     folders = (tmp_path / f"{part}-{number}" for number in count())
 
     def fresh() -> House:
@@ -59,7 +60,7 @@ def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part:
         return (str(house.project.main_tree.parent),)
 
     whole = undisturbed(MERGE, *words(fresh()))
-    for house in struck(10, whole, fresh, MERGE, words):
+    for house in kills.each("a merge at random", struck(10, whole, fresh, MERGE, words)):
 
         def merged(house: House = house) -> bool:
             try:
@@ -79,7 +80,7 @@ def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, part:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_an_init_killed_at_any_moment_is_ended_by_the_next(
-    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, part: int
+    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, kills: Kills, part: int
 ) -> None:
     names = (f"lab-{part}-{number}" for number in count())
 
@@ -92,7 +93,8 @@ def test_an_init_killed_at_any_moment_is_ended_by_the_next(
     fresh()
     undisturbed(INIT)  # the first time much is read from the disk
     fresh()
-    for lab in struck(10, undisturbed(INIT), fresh, INIT, lambda _: ()):
+    whole = undisturbed(INIT)
+    for lab in kills.each("an init at random", struck(10, whole, fresh, INIT, lambda _: ())):
         locks = locks_in(lab.root)
         tried: list[Said] = []
 

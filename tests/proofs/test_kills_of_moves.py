@@ -9,6 +9,7 @@ import pytest
 
 from tests.house import House
 from tests.proofs.killing import struck, ticked, undisturbed
+from tests.tally import Kills
 from wtwatch.reconcile import TickOptions
 
 TICK = """\
@@ -66,7 +67,7 @@ def holds(house: House, commit: str, path: str, text: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_a_move_killed_at_any_moment_loses_nothing_and_is_ended_by_the_next_tick(
-    tmp_path: Path, part: int
+    tmp_path: Path, kills: Kills, part: int
 ) -> None:
     folders = (tmp_path / f"{part}-{number}" for number in count())
 
@@ -77,7 +78,7 @@ def test_a_move_killed_at_any_moment_loses_nothing_and_is_ended_by_the_next_tick
         return (str(house.project.main_tree.parent),)
 
     whole = undisturbed(TICK, *words(fresh()))
-    for house in struck(10, whole, fresh, TICK, words):
+    for house in kills.each("a move at random", struck(10, whole, fresh, TICK, words)):
         done = ticked(house.project, TickOptions(force=True, hurry=True, patience=60))
         tip = house.head(house.project.main_code)
         house.assert_exactly_at(tip)

@@ -17,6 +17,7 @@ import pytest
 from tests.full_disk import BIG, cut_git, fill, mounted
 from tests.house import FILES, House
 from tests.lab import eventually
+from tests.tally import Kills
 from wtwatch.doors.repo import Repo
 from wtwatch.tree import backups, checkout, codetree, sync
 from wtwatch.words.errors import Busy, WtwatchError
@@ -112,7 +113,9 @@ INSTANTS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("word", "when", "nth"), INSTANTS)
-def test_a_move_killed_at_any_command_loses_nothing(house: House, word: str, when: str, nth: int) -> None:
+def test_a_move_killed_at_any_command_loses_nothing(
+    house: House, word: str, when: str, nth: int, kills: Kills
+) -> None:
     tip = house.commit({"a.py": "a = 2\n", "n.py": "n = 2\n", "d/x.py": None, "e/f.py": "f = 2\n"})
     house.edit("a.py", "staged\n")
     house.here("add", "a.py")
@@ -122,14 +125,15 @@ def test_a_move_killed_at_any_command_loses_nothing(house: House, word: str, whe
     house.edit(".venv/bin/python", "env")
     house.edit("u", "untracked")
     killed(house, word, when, nth, tip)
-    eventually(lambda: recovered(house))
-    house.sync()
-    house.assert_exactly_at(tip)
-    assert house.here("status", "--porcelain") == "?? u"
-    assert (house.code / ".venv/bin/python").read_text() == "env"
-    assert not list(house.project.state.glob("backup-*"))
-    assert {"staged\n", "edited\n"} <= set(all_kept(house, "a.py"))
-    assert "b edited\n" in all_kept(house, "b.py") and "mine\n" in all_kept(house, "n.py")
+    with kills.survived("a move at a command of git"):
+        eventually(lambda: recovered(house))
+        house.sync()
+        house.assert_exactly_at(tip)
+        assert house.here("status", "--porcelain") == "?? u"
+        assert (house.code / ".venv/bin/python").read_text() == "env"
+        assert not list(house.project.state.glob("backup-*"))
+        assert {"staged\n", "edited\n"} <= set(all_kept(house, "a.py"))
+        assert "b edited\n" in all_kept(house, "b.py") and "mine\n" in all_kept(house, "n.py")
 
 
 @pytest.mark.parametrize("killed_again", [False, True])
@@ -160,26 +164,28 @@ def test_a_checkout_killed_among_its_files_is_undone(house: House, killed_again:
     assert backups.listing(house.tree) == []
 
 
-def test_a_checkout_that_was_killed_between_index_and_head_is_finished(house: House) -> None:
+def test_a_checkout_that_was_killed_between_index_and_head_is_finished(house: House, kills: Kills) -> None:
     tip = house.commit({"a.py": "a = 2\n", "n.py": "n = 2\n"})
     killed(house, "checkout", "between", 1, tip)
-    eventually(lambda: recovered(house))
-    house.assert_exactly_at(tip)
+    with kills.survived("a move at a command of git"):
+        eventually(lambda: recovered(house))
+        house.assert_exactly_at(tip)
 
 
-def test_what_was_edited_meanwhile_outlives_the_recovery(house: House) -> None:
+def test_what_was_edited_meanwhile_outlives_the_recovery(house: House, kills: Kills) -> None:
     first = house.head()
     tip = house.commit({"a.py": "a = 2\n", "b.py": "b = 2\n", "n.py": "n = 2 and more\n"})
     killed(house, "checkout", "before")
-    house.edit("a.py", "a = 2\n")  # as the checkout writes it
-    house.edit("b.py", "mine\n")
-    house.edit("n.py", "n = 2")  # as a checkout that is killed while it writes
-    (Path(house.here("rev-parse", "--git-dir")) / "index.lock").touch()
-    eventually(lambda: recovered(house))
-    assert house.head() == first
-    assert house.here("status", "--porcelain") == " M b.py"
-    assert house.kept(house.sync(), "b.py") == "mine"
-    house.assert_exactly_at(tip)
+    with kills.survived("a move at a command of git"):
+        house.edit("a.py", "a = 2\n")  # as the checkout writes it
+        house.edit("b.py", "mine\n")
+        house.edit("n.py", "n = 2")  # as a checkout that is killed while it writes
+        (Path(house.here("rev-parse", "--git-dir")) / "index.lock").touch()
+        eventually(lambda: recovered(house))
+        assert house.head() == first
+        assert house.here("status", "--porcelain") == " M b.py"
+        assert house.kept(house.sync(), "b.py") == "mine"
+        house.assert_exactly_at(tip)
 
 
 def test_a_git_that_outlives_its_caller_is_waited_for(house: House) -> None:
