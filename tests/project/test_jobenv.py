@@ -12,8 +12,7 @@ import pytest
 
 from tests.house import House
 from tests.lab import Lab
-from wtwatch.doors.toolenv import own_tools
-from wtwatch.project.jobenv import for_jobs
+from wtwatch.project.jobenv import for_jobs, withheld
 from wtwatch.project.tree import RunTree
 
 
@@ -57,10 +56,52 @@ def test_of_wtwatchs_own_environment_jobs_find_the_tools_alone(
     own = str(Path(sys.executable).parent)
     monkeypatch.setenv("PATH", os.pathsep.join([*([own] if active else []), "/usr/bin", "/bin"]))
     found = folders(house)
-    assert own not in found and str(own_tools()) == found[-1]
+    assert own not in found and found[2:] == ["/usr/local/bin", "/usr/bin", "/bin"]
+    names = {program.name for program in Path(found[1]).iterdir()}
+    assert {"datalad", "git-annex"} <= names
+    assert all(name.startswith(("git", "datalad", "uv")) for name in names)
+    assert shutil.which("wtwatch", path=for_jobs(house.tree)["PATH"]) is None
+
+
+def test_jobs_use_the_git_annex_that_the_daemon_uses_and_nothing_that_lies_beside_it(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("git-annex", "git-annex-remote-x", "python3"):
+        program(tmp_path / "bin", name)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     path = for_jobs(house.tree)["PATH"]
-    assert shutil.which("datalad", path=path) and shutil.which("git-annex", path=path)
-    assert shutil.which("wtwatch", path=path) is None
+    for name in ("git-annex", "git-annex-remote-x"):
+        found = shutil.which(name, path=path)
+        assert found and Path(found).resolve() == tmp_path / "bin" / name
+    assert not (shutil.which("python3", path=path) or "").startswith(str(tmp_path))
+
+
+def test_jobs_get_the_same_from_a_bare_and_from_a_rich_shell(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = for_jobs(house.tree)
+    rich = {
+        "FSLDIR": "/opt/fsl",
+        "PYTHONOPTIMIZE": "1",
+        "LC_ALL": "de_DE.UTF-8",
+        "TZ": "Asia/Tokyo",
+        "TOKEN": "x",
+    }
+    for name, value in rich.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"/opt/fsl/bin:{os.environ['PATH']}")
+    assert for_jobs(house.tree) == bare
+    assert withheld([*rich, "TERM", "LC_TIME", "SSH_AUTH_SOCK"]) == ["FSLDIR", "PYTHONOPTIMIZE", "TOKEN"]
+
+
+def test_jobs_reach_what_the_user_can_reach(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = {"SSH_AUTH_SOCK": "/run/x", "https_proxy": "http://p", "KRB5CCNAME": "k", "UV_INDEX_URL": "u"}
+    for name, value in {**access, "CUDA_VISIBLE_DEVICES": "1", "UV_NO_EDITABLE": "1"}.items():
+        monkeypatch.setenv(name, value)
+    made = for_jobs(house.tree)
+    assert {name: made.get(name) for name in access} == access
+    assert made["CUDA_VISIBLE_DEVICES"] == "1" and "UV_NO_EDITABLE" not in made
+    assert {name for name in made if name.startswith("PYTHON")} == {"PYTHONPYCACHEPREFIX"}
 
 
 def test_jobs_get_the_trees_own_environment_and_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from tests.house import House
 from tests.lab import Lab, eventually
 from tests.tally import Kills
 from wtwatch.doors.repo import Repo
+from wtwatch.project import jobenv
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import environment, venv
@@ -183,6 +184,7 @@ def test_a_missing_program_is_named(house: House, monkeypatch: pytest.MonkeyPatc
     for tool in ("git", "git-annex", "datalad"):
         (tools / tool).symlink_to(str(shutil.which(tool)))
     monkeypatch.setenv("PATH", str(tools))
+    monkeypatch.setattr(jobenv, "own_folder", lambda: tools)  # uv may have come with wtwatch
     assert "uv is not on PATH" in str(put_right(house.project).detail)
 
 

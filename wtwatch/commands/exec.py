@@ -41,7 +41,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     folder = here()
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
-    env = for_jobs(tree) | excludes_env(tree)
+    env = for_jobs(tree) | excludes_env(tree) | _of_the_terminal()
     with _held(tree, queue) as lock:
         sync.recover(tree)
         environment.recover(tree)
@@ -67,6 +67,12 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
             save.keep_named(tree, base)
     ring_for(chosen)  # now that the tree is free
     return exit_code if exit_code >= 0 else 128 - exit_code
+
+
+def _of_the_terminal() -> dict[str, str]:
+    """Return what a command by hand needs to be seen, on a terminal or in a window."""
+    names = ("TERM", "COLORTERM", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 @contextmanager

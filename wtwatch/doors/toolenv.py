@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -81,11 +81,36 @@ def own_tools() -> Path:
     return place if _ready(place) else own_folder()
 
 
+def gathered(folders: Iterable[str], beside: Collection[str]) -> Path:
+    """Return a folder that holds the programs which wtwatch drives, as the first of ``folders`` has each.
+
+    Git itself is one of them; what is in a folder of ``beside`` first is left to that. Where no folder can be
+    made, the one of our own programs is returned.
+    """
+    found: dict[str, Path] = {}
+    for folder in map(Path, folders):
+        with suppress(OSError):
+            for program in folder.iterdir():
+                if _DRIVEN.match(program.name) or program.name == "git":
+                    found.setdefault(program.name, program)
+    wanted = {name: program for name, program in sorted(found.items()) if str(program.parent) not in beside}
+    place = Path(state_folder()) / _name_of("\n".join(map(str, wanted.values())))
+    try:
+        _link_to(place, wanted)
+    except OSError:
+        return own_folder()
+    return place
+
+
 @cache
 def _own_name(folder: Path) -> str:
+    return _name_of(str(folder))
+
+
+def _name_of(text: str) -> str:
     import hashlib  # loads a cryptographic library, which a status must not wait for
 
-    return f"tools-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
+    return f"tools-{hashlib.sha256(os.fsencode(text)).hexdigest()[:12]}"
 
 
 @cache
@@ -98,8 +123,11 @@ def _ready(place: Path) -> bool:
 
 
 def _link(place: Path) -> None:
+    _link_to(place, {program.name: program for program in _driven()})
+
+
+def _link_to(place: Path, wanted: Mapping[str, Path]) -> None:
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wanted = {program.name: program for program in _driven()}
     for name in set(os.listdir(place)) - set(wanted):  # noqa: PTH208 - names alone
         (place / name).unlink(missing_ok=True)
     for name, program in wanted.items():

@@ -1,32 +1,102 @@
-"""The environment of what runs in the run tree: jobs, set-ups, commands by hand."""
+"""The environment of what runs in the run tree: jobs, set-ups, commands by hand. It is made, not inherited.
+
+Whoever started the daemon, from whatever shell: what could change a result is the same. What only says how
+files and remotes are reached is passed on, see :data:`ACCESS`.
+"""
 
 from __future__ import annotations
 
 import os
+import pwd
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from wtwatch.doors.toolenv import for_tools, is_own_environment, own_folder, with_tools
+from wtwatch.doors.toolenv import gathered, is_own_environment, own_folder
 from wtwatch.project.tree import RunTree
+
+SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
+"""Where jobs find the system's programs."""
+
+ACCESS = re.compile(
+    r"SSH_(AUTH_SOCK|AGENT_PID)|KRB5(CCNAME|_CONFIG)|DBUS_SESSION_BUS_ADDRESS"
+    r"|XDG_((CONFIG|STATE|CACHE|DATA)_HOME|RUNTIME_DIR)"
+    r"|(https?|ftp|no|all)_proxy|(HTTPS?|FTP|NO|ALL)_PROXY"
+    r"|SSL_CERT_(FILE|DIR)|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|NIX_SSL_CERT_FILE"
+    r"|GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|SSL_.*|EXEC_PATH)"
+    r"|DATALAD_(CREDENTIAL|TOKENS)_.*|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|PROFILE)"
+    r"|UV_(CACHE_DIR|OFFLINE|(NO_)?CONFIG(_FILE)?|.*INDEX.*|FIND_LINKS|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*"
+    r"|INSECURE_HOST|KEYRING_PROVIDER|PYTHON_(DOWNLOADS|INSTALL_DIR|.*MIRROR)|CONCURRENT_.*|LINK_MODE)"
+    r"|PIP_(CONFIG_FILE|(EXTRA_)?INDEX_URL|FIND_LINKS|CERT|CACHE_DIR|DEFAULT_TIMEOUT|NO_INDEX)"
+)
+"""What is passed on as it is: which keys, proxies, certificates and caches to use. It changes no result."""
+
+ALLOCATION = re.compile(r"TMPDIR|CUDA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|SLURM_.*")
+"""What the job is given of the machine, by whatever starts it."""
 
 
 def for_jobs(tree: RunTree) -> dict[str, str]:
     """Return the environment for what runs in the run tree, whoever started the daemon from which shell.
 
-    Its own ``.venv`` comes first on PATH. No folder of the main tree is on it, and none of wtwatch's own
-    environment: git-annex, DataLad and uv come from a folder that holds nothing else. What Python compiles
-    of modules that jobs import lies outside of the tree, or it would be a result, or an edit of code.
+    The tree's own ``.venv`` comes first on PATH; git-annex, DataLad and uv come from a folder that holds
+    nothing else, so that neither a folder of the main tree nor wtwatch's own environment is on it. What
+    Python compiles of modules that jobs import lies outside of the tree, or it would be a result, or an edit
+    of code.
     """
-    env = for_tools() | {"PYTHONPYCACHEPREFIX": str(tree.bytecode)}
-    folders = _allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep))
-    env["PATH"] = os.pathsep.join(
-        [str(tree.code_folder / ".venv" / "bin"), with_tools(os.pathsep.join(folders))]
+    tools = gathered(_allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep)), SYSTEM_PATH)
+    path = [str(tree.code_folder / ".venv" / "bin"), str(tools), *SYSTEM_PATH]
+    return (
+        _fixed()
+        | {name: value for name, value in os.environ.items() if _passes(name)}
+        | {"PYTHONPYCACHEPREFIX": str(tree.bytecode), "PATH": os.pathsep.join(path)}
     )
-    return env
+
+
+def withheld(shell: Iterable[str]) -> list[str]:
+    """Return which of these names of variables no job gets, those apart that only a terminal needs."""
+    made = _fixed()
+    asked = (name for name in shell if name not in made and not _passes(name))
+    return sorted(name for name in asked if not _USUAL.fullmatch(name))
+
+
+_USUAL = re.compile(
+    r"_|PATH|PWD|OLDPWD|SHLVL|TERM.*|COLORTERM|COLUMNS|LINES|LS_COLORS|LESS.*|PAGER|MANPATH|EDITOR|VISUAL|BROWSER"
+    r"|HOSTNAME|HOST|MAIL|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|LANGUAGE|LC_.*|PS\d|PROMPT.*|HIST.*|SSH_.*|SUDO_.*"
+    r"|XDG_.*|GDM.*|GNOME_.*|GTK_.*|QT_.*|KDE_.*|DESKTOP_.*|SESSION_.*|WINDOWID|TMUX.*|STY|VTE_.*|INVOCATION_ID"
+    r"|JOURNAL_STREAM|MANAGERPID|SYSTEMD_.*|NOTIFY_SOCKET|WATCHDOG_.*|MOTD_.*|WSL.*|VSCODE_.*|GIT_.*|JJ_.*"
+    r"|VIRTUAL_ENV.*|CONDA_.*|PYENV_.*|WTWATCH_.*|GPG_.*|MEMORY_PRESSURE_.*|CI|DEBIAN_FRONTEND|BASH_.*|SYSTEMD.*"
+)
+"""What shells, terminals and desktops set for themselves."""
+
+
+def _fixed() -> dict[str, str]:
+    me = pwd.getpwuid(os.getuid())
+    return {
+        "HOME": os.environ.get("HOME") or me.pw_dir,
+        "USER": me.pw_name,
+        "LOGNAME": me.pw_name,
+        "SHELL": me.pw_shell or "/bin/sh",
+        "LANG": "C.UTF-8",
+        "TZ": _time_zone(),
+    }
+
+
+def _time_zone() -> str:
+    """Return the system's time zone by its name (localtime(5)); UTC where it has none."""
+    zones = "/zoneinfo/"
+    try:
+        named = os.readlink("/etc/localtime")  # noqa: PTH115 - its text alone
+    except OSError:
+        return "UTC"
+    return named.partition(zones)[2] or "UTC"
+
+
+def _passes(name: str) -> bool:
+    return bool(ACCESS.fullmatch(name) or ALLOCATION.fullmatch(name))
 
 
 def _allowed(tree: RunTree, folders: Iterable[str]) -> Iterator[str]:
-    """Yield the folders that do not lie in the main tree, nor are those of our own environment."""
+    """Yield the folders that do not lie in the main tree; wtwatch's own comes last, if it is its own."""
     own = {own_folder(), own_folder().resolve()} if is_own_environment() else set()
     main = tree.project.main_tree
     for folder in folders:
@@ -34,3 +104,4 @@ def _allowed(tree: RunTree, folders: Iterable[str]) -> Iterator[str]:
         inside = any(path.is_relative_to(main) for path in (place, place.resolve()))
         if not inside and place not in own and place.resolve() not in own:
             yield folder
+    yield str(own_folder())
