@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from wtwatch.bring import carry, released, steps
+from wtwatch.bring import carry, known, released, steps
 from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
 from wtwatch.doors.repo import Repo
@@ -176,9 +176,14 @@ def _story(site: Site) -> Done:
 
 
 def _stay_on_branch(site: Site, done: Done) -> Done:
-    branch = Repo(site.tree.path).branch()
+    """Note the run branch as it is. One that was rewritten under the tree is the user's: jobs go on."""
+    branch, lost = Repo(site.tree.path).branch(), known.lost(site.tree)
     if branch == site.tree.branch:
+        if lost is None:
+            known.look(site.tree)
         return done
+    if lost is not None:
+        return done._replace(waits=lost.reason, hint=lost.hint)
     problem = save.off_branch(site.tree.path, site.tree.branch, branch)
     return done._replace(waits=problem.message, hint=problem.hint)
 

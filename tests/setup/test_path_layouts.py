@@ -11,7 +11,7 @@ import pytest
 from tests.house import write
 from tests.pathhouse import PathHouse
 from wtwatch.project.config import Project
-from wtwatch.setup import pathlayout
+from wtwatch.setup import layout, pathlayout
 from wtwatch.setup.intent import Asked, choose
 from wtwatch.words.errors import UsageError
 
@@ -97,3 +97,18 @@ def test_the_lines_that_are_printed_have_annexed_code_in_git(house: PathHouse) -
     told = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True).stdout
     assert told == "beside\n"
     assert not list(pathlayout.remarks(house.project))
+
+
+@pytest.mark.parametrize("lacks", [True, False], ids=["ahead", "behind"])
+def test_a_run_tree_that_jj_took_off_its_branch_is_put_on_it_by_what_init_says(
+    house: PathHouse, lacks: bool
+) -> None:
+    result = house.job(out__x="1\n")
+    house.git("checkout", "-q", "--detach", *([] if lacks else ["HEAD~1"]), cwd=house.run)
+    if lacks:
+        house.git("branch", "-f", "runs", "main")
+    found = [one for one in layout.findings(house.main, house.run, "", "runs") if not one.ok]
+    assert len(found) == 1 and "no branch" in found[0].message and found[0].hint
+    subprocess.run(["sh", "-c", found[0].hint], check=True, capture_output=True, timeout=60)
+    assert all(one.ok for one in layout.findings(house.main, house.run, "", "runs"))
+    assert house.git("rev-parse", "HEAD", "runs", cwd=house.run).split() == [result, result]

@@ -1,13 +1,17 @@
 """The run branch as wtwatch last saw it, kept by a ref: so that one which somebody rewrote is noticed.
 
 Results are committed upon what was there. A branch that lacks what it had was reset, rebased or amended, by
-hand or by jj, which does so to all that stands on a commit that it rewrites. Which of both is meant is the
-user's to say; until then nothing comes to it. Both are whole, as the ref keeps the one from git-gc(1).
+hand or by jj, which does so to all that stands on a commit that it rewrites, or was set elsewhere like a
+bookmark of code. Which of both is meant is the user's to say; until then nothing comes to it or goes home
+from it. Both are whole, as the ref keeps the one from git-gc(1).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from wtwatch.doors import refs
+from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import WtwatchError
@@ -15,11 +19,26 @@ from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
 
 
+class Lost(NamedTuple):
+    """What a run branch had and lacks now, by its newest commit; why that is, and both ways on."""
+
+    commit: Sha
+    reason: str
+    hint: str
+
+
+_lead_on: Memory[tuple[Sha, Sha], bool] = Memory(1000)
+"""Pairs of commits of which the second was found to come from the first, which never changes."""
+
+
 def look(tree: RunTree) -> None:
     """Note the run branch if it goes on from the one that is known; raise :class:`WtwatchError` if not.
 
     Where code is a subdataset, wtwatch itself amends what it committed last, so nothing is noted.
     """
+    found = lost(tree)
+    if found is not None:
+        raise WtwatchError(found.reason, found.hint)
     repo = Repo(tree.project.main_tree)
     tip = refs.tip_of(repo, f"refs/heads/{tree.branch}")
     if tip is None or not tree.project.paths:
@@ -29,9 +48,32 @@ def look(tree: RunTree) -> None:
         return
     if known is None:
         _begin(tree, repo, tip)
-    elif not repo.is_ancestor(known, tip):
-        raise WtwatchError(*_rewritten(tree, known, tip))
     repo.update_refs({tree.known_ref: tip}, why="seen")
+
+
+def lost(tree: RunTree) -> Lost | None:
+    """Return what the run branch lacks of what it was known to have, or of what a detached run tree is at.
+
+    jj takes a work tree off a branch that it moves, and leaves it where that was. Nothing is changed.
+    """
+    if not tree.project.paths:
+        return None
+    repo = Repo(tree.project.main_tree)
+    tip = refs.tip_of(repo, f"refs/heads/{tree.branch}")
+    here = Repo(tree.path).detached_at() if (tree.path / ".git").exists() else None
+    for had in (here, refs.tip_of(repo, tree.known_ref)):
+        if had is not None and (tip is None or not goes_on(repo, had, tip)):
+            return _lost(tree, repo, had, tip)
+    return None
+
+
+def goes_on(repo: Repo, old: Sha, new: Sha) -> bool:
+    """Return whether ``new`` comes from ``old``, or is it; git is asked once where that is so."""
+    if old != new and not _lead_on.get((old, new)):
+        if not repo.is_ancestor(old, new):
+            return False
+        _lead_on[old, new] = True
+    return True
 
 
 def _begin(tree: RunTree, repo: Repo, tip: Sha) -> None:
@@ -45,11 +87,19 @@ def _begin(tree: RunTree, repo: Repo, tip: Sha) -> None:
         repo.update_refs({tree.fork_ref: Sha(began)}, why="the run branch was rewritten")
 
 
-def _rewritten(tree: RunTree, known: Sha, tip: Sha) -> tuple[str, str]:
-    run, main = quoted(tree.path), quoted(tree.project.main_tree)
-    branch = quoted(tree.branch)
-    return (
-        f"The branch {tree.branch} was rewritten: {tip[:10]} lacks {known[:10]}, as it last was.",
-        f"Go back to that: git -C {run} checkout -B {branch} {known[:10]}; "
-        f"or go on from the new one: git -C {main} update-ref -d {tree.known_ref}",
+def _lost(tree: RunTree, repo: Repo, had: Sha, tip: Sha | None) -> Lost:
+    run, main, branch = quoted(tree.path), quoted(tree.project.main_tree), quoted(tree.branch)
+    back = f"git -C {run} checkout -B {branch} {had[:10]}"
+    if tip is None:
+        return Lost(had, f"The branch {tree.branch} is gone, which last was at {had[:10]}.", f"Back: {back}")
+    is_mains = goes_on(repo, tip, repo.resolve("HEAD") or tip)
+    said = f" It is for results; code is released by {tree.project.bookmark}." if is_mains else ""
+    on = f"git -C {main} update-ref -d {tree.known_ref}"
+    if Repo(tree.path).branch() != tree.branch:
+        on = f"git -C {run} checkout {branch} && {on}"
+    return Lost(
+        had,
+        f"The branch {tree.branch} was rewritten, or set elsewhere: {tip[:10]} lacks {had[:10]}, as it last "
+        f"was.{said}",
+        f"Go back to that: {back}; or go on from the new one: {on}",
     )

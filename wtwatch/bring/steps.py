@@ -9,7 +9,7 @@ from typing import NamedTuple
 from wtwatch.bring import inside, known, plan
 from wtwatch.bring.overlay import Blocked, Code, overlay
 from wtwatch.bring.wrote import RunBranch
-from wtwatch.doors import refs
+from wtwatch.doors import jj, refs
 from wtwatch.doors.files import scratch_folder
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import GITLINK, Repo
@@ -81,13 +81,20 @@ _there: Memory[Sha, bool] = Memory(100)
 
 
 def main_tip(project: Project) -> tuple[Sha | None, str | None]:
-    """Return the newest commit of main's branch; and the other branch, where the main tree stands on one."""
+    """Return the newest commit of main's branch; and the other branch, where the main tree stands on one.
+
+    jj has git's HEAD on no branch: then what is committed there upon that branch is main's.
+    """
     main = Repo(project.main_tree)
     now = main.branch()
     wanted = project.main_branch or now
     if wanted is None:
         return main.detached_at(), None
-    return refs.tip_of(main, f"refs/heads/{wanted}"), None if now == wanted else (now or "no branch")
+    tip = refs.tip_of(main, f"refs/heads/{wanted}")
+    head = main.detached_at() if now is None and jj.drives(main.path) else None
+    if head is not None and (tip is None or known.goes_on(main, tip, head)):
+        return head, None
+    return tip, None if now == wanted else (now or "no branch")
 
 
 def away(project: Project) -> Nothing:

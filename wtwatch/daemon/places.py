@@ -86,7 +86,8 @@ def places(project: Project) -> Places:
 def _net(project: Project, common: Path, texts: tuple[Path, ...], operations: Path) -> Net:
     tree, above = RunTree.of(project), Repo(project.run_tree)
     stamps = [common / "packed-refs", *(link / ".git" for link in (tree.path, tree.code_path))]
-    texts = (*texts, common / tree.applied_ref, common / "reftable" / "tables.list")
+    noted = (common / ref for ref in (tree.applied_ref, tree.known_ref))
+    texts = (*texts, *noted, common / "reftable" / "tables.list")
     if is_present(tree):
         shared, own = above.common_dir(), above.git_dir()
         branches = (shared / ref for ref in refs.chain(shared, f"refs/heads/{tree.branch}"))
@@ -123,6 +124,7 @@ def truth(project: Project) -> Fingerprint:
     return (
         refs.tip_in(code, shared, project.bookmark_ref),
         refs.tip_in(code, shared, tree.applied_ref),
+        refs.tip_in(code, shared, tree.known_ref) if project.paths else None,
         jj.operation(project.main_code),
         refs.text_of(Repo(tree.code_path).git_dir() / "HEAD") if there else None,
         refs.text_of(above.git_dir() / "HEAD") if there else None,

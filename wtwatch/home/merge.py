@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.bring import known
 from wtwatch.doors import refs
 from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
@@ -147,6 +148,9 @@ def _check_main(project: Project, main: Repo) -> None:
             f"The main tree is itself on the branch {project.branch}.",
             f"Put it on another: git -C {quoted(main.path)} switch BRANCH",
         )
+    lost = known.lost(RunTree.of(project))
+    if lost is not None:
+        raise WtwatchError(lost.reason, lost.hint)
     under_way = datalad_runs_in(project.main_tree)
     if under_way:
         raise WtwatchError(
@@ -324,7 +328,7 @@ def _end_cut_off(project: Project) -> None:
         _journal(project).close()
         return
     repo = Repo(project.main_tree / cut_off["path"])
-    if (repo.path / ".git").exists() and repo.branch() == cut_off["branch"]:
+    if (repo.path / ".git").exists() and (repo.branch() or "") == cut_off["branch"]:
         old, new = Sha(cut_off["from"]), Sha(cut_off["to"])
         if checkout.settle(repo, old, new) == new:
             _make_whole(repo, old, new)

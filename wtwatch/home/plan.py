@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors import refs
+from wtwatch.doors import jj, refs
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import differences, pointers
 from wtwatch.home.over import over, within
@@ -18,7 +18,8 @@ from wtwatch.words.quoting import quoted
 class Step(NamedTuple):
     """What one dataset of the main tree needs: its branch goes from ``ours`` to ``target``.
 
-    ``path`` is relative to the main tree, empty for the superdataset itself. ``target`` is ``theirs`` where
+    ``path`` is relative to the main tree, empty for the superdataset itself; ``branch`` is empty where jj
+    drives it, which has HEAD on none. ``target`` is ``theirs`` where
     that is a fast-forward, else the merge commit.
     """
 
@@ -83,7 +84,7 @@ class Planner:
                 f"git -C {quoted(repo.path)} fetch --all, or `datalad update` there.",
             )
         branch = repo.branch()
-        if branch is None:
+        if branch is None and not jj.drives(repo.path):
             raise WtwatchError(
                 f"{repo.path} has results to take, but is on no branch.",
                 f"git -C {quoted(repo.path)} switch BRANCH",
@@ -111,7 +112,7 @@ class Planner:
             done = {step.path.removeprefix(f"{path}/" if path else ""): step.target for step in inner}
             tried = laid.tried(done) if laid else _try_merge(repo, ours, theirs)
             target = self._merged(repo, path, (ours, theirs), tried, done)
-        return [*inner, Step(path, branch, ours, theirs, target)]
+        return [*inner, Step(path, branch or "", ours, theirs, target)]
 
     def _below(self, repo: Repo, path: str, gitlinks: Mapping[str, Sha]) -> list[Step]:
         """Return the steps of subdatasets, by the commits that results name; the missing are noted."""

@@ -59,7 +59,7 @@ def findings(main: Path, run_tree: Path, code: str, bookmark: str) -> Iterator[F
     pairs = [(main, run_tree), *((one.source, run_tree / one.path) for one in below)]
     for found in (
         tried("links of worktrees", lambda: check_links(pairs)),
-        tried("run tree", lambda: _check_place(main, run_tree, bookmark)),
+        tried("run tree", lambda: _check_place(main, run_tree, bookmark, paths=not code)),
     ):
         yield found
         if not found.ok:  # who knows what lies below
@@ -128,8 +128,11 @@ def stands(path: Path) -> bool:
     return (path / ".git").exists() and (Repo(path).git_dir() / "index").exists()
 
 
-def _check_place(main: Path, run_tree: Path, bookmark: str) -> None:
-    """Refuse a place at which there is something else than this project's run tree, or nothing."""
+def _check_place(main: Path, run_tree: Path, bookmark: str, paths: bool) -> None:
+    """Refuse a place at which there is something else than this project's run tree, or nothing.
+
+    ``bookmark`` is the branch for results, and where code is ``paths`` not called as the bookmark is.
+    """
     here, there = main.resolve(), run_tree.resolve()
     if there.is_relative_to(here) or here.is_relative_to(there):
         raise UsageError(
@@ -155,10 +158,15 @@ def _check_place(main: Path, run_tree: Path, bookmark: str) -> None:
     branch = Repo(run_tree).branch()
     if branch != bookmark:
         where = f"the branch {branch}" if branch else "no branch"
-        raise UsageError(
-            f"{run_tree} is on {where}, not on {bookmark}.",
-            f"git -C {quoted(run_tree)} checkout {quoted(bookmark)}, or name its branch: --bookmark.",
-        )
+        other = ", or name its branch: --bookmark." if branch and not paths else ""
+        raise UsageError(f"{run_tree} is on {where}, not on {bookmark}.", _back(run_tree, bookmark) + other)
+
+
+def _back(run_tree: Path, branch: str) -> str:
+    """Return how to put a run tree on its branch, with what was committed off any, as where jj moved that."""
+    repo = Repo(run_tree)
+    own = repo.branch() is None and not repo.is_ancestor("HEAD", f"refs/heads/{branch}")
+    return f"git -C {quoted(run_tree)} checkout {'-B ' if own else ''}{quoted(branch)}"
 
 
 def _common_dir(tree: Path) -> Path | None:

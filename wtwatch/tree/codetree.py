@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     ``operation`` is one like "merge", in code, that waits for the user, ``operation_above`` one in the
     superdataset. ``subject`` is the tip's, which jj rewrites at any time if ``working_copy``; ``backups``
     are their ids. ``written`` are paths of code that the run branch has otherwise than what is applied, where
-    code is paths of the superdataset.
+    code is paths of the superdataset; ``merged``: it has them from the tip, and from nowhere else.
     """
 
     present: bool = True
@@ -63,6 +63,7 @@ class Facts(NamedTuple):
     subject: str | None = None
     backups: frozenset[str] = frozenset()
     written: tuple[str, ...] = ()
+    merged: bool = False
 
 
 def is_present(tree: RunTree) -> bool:

@@ -109,6 +109,7 @@ def facts_of(tree: RunTree) -> dict[str, Any]:
     edited = (*status.edited, *status.unmerged)
     changes = between(repo, paths, at, tip) if at and tip else ()
     unseen = checkout.unseen_edits(repo, changes, frozenset(edited))
+    mine = written(tree) if release else ()
     ways = checkout.in_the_way(repo, changes, (*edited, *unseen), _own(tree))
     kinds = ((path, bytewise.kind_of(repo.path / path)) for path in (*ways, *edited))
     return {
@@ -124,13 +125,24 @@ def facts_of(tree: RunTree) -> dict[str, Any]:
         "in_the_way": tuple(ways),
         "nested": tuple(path for path in ways if path.endswith("/")),
         "odd": tuple((path, kind) for path, kind in kinds if kind),
-        "written": written(tree) if release else (),
+        "written": mine,
+        "merged": bool(mine) and _is_of(repo, paths, head, tip),
         "conflicted": found is not None and any(one.path.startswith(jj.CONFLICT_PREFIX) for one in found.top),
         "protected": _protected(tree, repo, tip, tip_tree),
         "tip_tree": tip_tree,
         "subject": found.subject if found else None,
         **_in_use(repo),
     }
+
+
+def _is_of(repo: Repo, paths: tuple[str, ...], head: Sha | None, tip: Sha | None) -> bool:
+    """Return whether the code of ``head`` is that of ``tip``, merged by hand: nobody wrote there beside it.
+
+    git-log(1) follows a merge to the parent alone from which it has all of these paths.
+    """
+    if head is None or tip is None or between(repo, paths, tip, head):
+        return False
+    return not repo.git("rev-list", "-1", head, "--not", tip, "--", *paths, env=_LITERAL)
 
 
 def tops(tree: RunTree, commit: Sha) -> tuple[TreeEntry, ...]:

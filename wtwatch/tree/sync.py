@@ -195,7 +195,7 @@ def _refusals(tree: RunTree, facts: Facts) -> Iterator[tuple[str, str, bool]]:
     if facts.locked:
         hint = f"Wait for it; if no git runs there (it crashed), remove {quoted(facts.locked)}."
         yield f"Another git command works in {facts.locked.parent}.", hint, True
-    if facts.written:
+    if facts.written and not facts.merged:
         yield *written_words(tree, facts), True
     if facts.operation_above:
         hint = f"Finish or abort it there: git -C {quoted(above)} {facts.operation_above} --abort"
@@ -226,8 +226,9 @@ def written_words(tree: RunTree, facts: Facts) -> tuple[str, str]:
     git, first = f"git -C {quoted(tree.path)}", quoted(facts.written[0])
     return (
         f"Code was committed to on the run tree's branch: {', '.join(facts.written[:3])}.",
-        f"Commit it in the main tree and release that, or take it back: {git} checkout {facts.applied} "
-        f"-- {first}   (git rm, where it is new), and commit it there.",
+        f"Take it back: {git} checkout {facts.applied} -- {first}   (git rm, where it is new), and commit "
+        "that there; to have it as code, commit it in the main tree too, and release that. What came by a "
+        "merge of main needs `wtwatch release` alone.",
     )
 
 

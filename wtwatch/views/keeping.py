@@ -43,6 +43,7 @@ def ground_of(project: Project) -> Ground:
     texts = (
         *(code / ref for ref in refs.chain(code, project.bookmark_ref)),
         code / tree.applied_ref,
+        above / tree.known_ref,
         *(folder / "HEAD" for folder in (run_code, main, run)),
         *(above / ref for ref in refs.chain(above, f"refs/heads/{branch}")),
         *(above / ref for ref in refs.chain(above, f"refs/heads/{tree.branch}")),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.bring import steps
+from wtwatch.bring import known, steps
 from wtwatch.doors.processes import serves
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
@@ -61,17 +61,21 @@ def see(project: Project, watch: int | None = None) -> Seen:
     """Look at a project; see :func:`describe`."""
     tree, main = RunTree.of(project), Repo(project.main_tree)
     busy = _foreign(project, watch)  # before any git of ours works there
+    lost = known.lost(tree)
+    had = lost.commit if lost else project.branch_ref
     with (
-        harvest.start_apart(main, "HEAD", project.branch_ref) as counting,
+        harvest.start_apart(main, "HEAD", had) as counting,
         save.asked_recorded(tree) as naming,
     ):
         facts = codetree.facts_to_show(tree)
         facts, recorded = facts._replace(busy=busy), naming()
-        results = _results(project, harvest.apart(counting))
+        results = _results(project, harvest.apart(counting), lost is not None)
     queue = Queue(project.state)
     with queue.at_one_moment():
         noted = _at_work(tree, queue)
         shown = _snapshot(project, queue, facts, recorded, results)
+        if lost and shown.standpoint.freshness is not Freshness.MISSING:
+            shown = shown._replace(standpoint=Standpoint(Freshness.BLOCKED, lost.reason, lost.hint))
         shown = shown._replace(busy=holders(noted, busy, watch))
         return Seen(shown, noted, queue.waits() is not None)
 
@@ -188,10 +192,10 @@ def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
     return round(left, 1) if left > 0 else None
 
 
-def _results(project: Project, apart: harvest.Apart) -> Results:
+def _results(project: Project, apart: harvest.Apart, lost: bool) -> Results:
     ahead, behind, oldest = apart
     conflict = False
-    if ahead and behind:
+    if ahead and behind and not lost:
         from wtwatch.home import merge
 
         found = merge.foreseen(project)
