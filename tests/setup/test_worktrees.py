@@ -46,6 +46,13 @@ class Nest:
         with worktrees.made(self.survey(), WHY):
             pass
 
+    def init(self) -> None:
+        worktrees.relink([self.main, *(self.main / path for path in ("code", "data/in", "data/in/deep"))])
+        layout = self.survey()
+        with worktrees.made(layout, WHY):
+            pass
+        worktrees.lock(layout.trees, WHY)
+
     def traces(self) -> dict[str, object]:
         trees = [self.main, *(self.main / path for path in ("code", "data/in", "data/in/deep"))]
         files = sorted(str(path) for path in self.root.rglob("*") if ".git" not in path.parts)
@@ -205,6 +212,37 @@ def test_a_tree_that_git_was_cut_off_in_linking_bars_no_other(nest: Nest) -> Non
     nest.make()
     assert stands(nest.run / "code")
     assert Repo(nest.main / "code").succeeds("worktree", "list")
+
+
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize("path", ["code", "data/in/deep"])
+def test_a_tree_whose_git_annex_was_killed_before_it_linked_it_anew_is_made_all_the_same(
+    nest: Nest, path: str, half: bool
+) -> None:
+    nest.make()
+    tree = nest.run / path
+    own = Repo(tree).git_dir()
+    (own / "locked").write_text("wtwatch is making this worktree\n")
+    if half:
+        (own / "index").unlink()
+    (tree / ".git").unlink()
+    (tree / "mine.txt").write_text("mine\n")
+    if half:
+        with pytest.raises(WtwatchError, match=r"such as mine\.txt"):
+            nest.init()
+        (tree / "mine.txt").unlink()
+    nest.init()
+    assert stands(tree) and Repo(tree).changes("--untracked-files=no").clean
+    assert half or (tree / "mine.txt").exists()
+    assert (own / "locked").read_text() == f"{WHY}\n"
+
+
+def test_a_folder_in_place_of_a_finished_tree_gets_no_link(nest: Nest) -> None:
+    nest.make()
+    (nest.run / "data/in/.git").unlink()
+    with pytest.raises(WtwatchError, match="holds files where a worktree has to be"):
+        nest.init()
+    assert not (nest.run / "data/in/.git").exists()
 
 
 def test_a_half_made_tree_in_which_its_git_still_works_is_left_alone(nest: Nest) -> None:

@@ -13,7 +13,7 @@ from wtwatch.doors.files import bell_in, held
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config, listing
 from wtwatch.project.config import Project
-from wtwatch.setup import checks, githooks, intent, worktrees
+from wtwatch.setup import checks, githooks, intent, moved, worktrees
 from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import Layout, stands, survey
@@ -35,13 +35,14 @@ class Making:
 
 
 def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
-    """Decide what `init` in the folder ``start`` has to make; changes nothing.
+    """Decide what `init` in the folder ``start`` has to make; changes nothing but :func:`worktrees.relink`.
 
     ``projects`` are all that can be read. Raises :class:`UsageError` or :class:`WtwatchError` with the way
     out for whatever stands in the way.
     """
     project, known = intent.choose(start, asked, projects)
     config.check_text(project)
+    worktrees.relink(moved.repositories(project))
     demand(checks.project(project))
     tip, new = checks.tip(project)
     code = "" if project.paths else project.code

@@ -61,7 +61,7 @@ def _moved(start: Path, old: Project, main: Path, asked: Asked) -> Move | None:
 def take_up(move: Move) -> None:
     """Write all paths anew; may be cut off at any instant, and be done again. The queue stays as it is."""
     old, new = move
-    for repo in _repositories(new):
+    for repo in repositories(new):
         for admin in sorted((Repo(repo).common_dir() / "worktrees").glob("*/gitdir")):
             _relink(admin.parent, old, new)
     _take_along(old, new)
@@ -115,7 +115,7 @@ def _device(folder: Path) -> int:
     return folder.stat().st_dev
 
 
-def _repositories(project: Project) -> Iterator[Path]:
+def repositories(project: Project) -> Iterator[Path]:
     """Yield the main tree, its installed subdatasets and those that are not home yet, each once."""
     main = project.main_tree
     seen = {main}

@@ -22,6 +22,7 @@ def complete(project: Project) -> None:
     found = survey(project.main_tree, project.run_tree, code, project.branch, Sha(""))
     if not found.missing:
         return
+    worktrees.relink(wanted.main for wanted in found.missing)
     commit = Repo(project.run_tree).resolve("HEAD")
     missing = {wanted.path for wanted in found.missing}
     for below in subdatasets(project.main_tree, commit) if commit else ():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wtwatch.doors.files import write_whole
+from wtwatch.doors.links import tie
 from wtwatch.doors.repo import Repo, break_lock
 from wtwatch.setup.dotgit import is_annexed, is_linked, shares_annex
 from wtwatch.setup.layout import Layout, Wanted, check_vacant
@@ -39,6 +40,23 @@ def made(layout: Layout, reason: str) -> Iterator[None]:
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def relink(repositories: Iterable[Path]) -> None:
+    """Give worktrees that were cut off in the making their ``.git`` back, those of all ``repositories``.
+
+    Git-annex takes that file away before it makes a symlink in its place, and may be killed in between.
+    """
+    for repository in repositories:
+        for mark in (Repo(repository).common_dir() / "worktrees").glob("*/locked"):
+            with suppress(OSError):  # it is not finished at all
+                link = Path(os.fsdecode((mark.parent / "gitdir").read_bytes()).rstrip("\n"))
+                if _is_being_made(mark) and link.parent.is_dir() and not os.path.lexists(link):
+                    tie(link, mark.parent)
+
+
+def _is_being_made(mark: Path) -> bool:
+    return mark.read_text(encoding="utf-8", errors="replace").strip() == _MAKING
 
 
 def _clear_half_made(wanted: Wanted) -> None:
@@ -139,7 +157,7 @@ def lock(trees: Sequence[Path], reason: str) -> None:
         mark = repo.git_dir() / "locked"
         if not mark.exists():
             repo.git("worktree", "lock", "--reason", reason, "--", str(tree))
-        elif mark.read_text(encoding="utf-8", errors="replace").strip() == _MAKING:
+        elif _is_being_made(mark):
             _take_up(tree)
             write_whole(mark, f"{reason}\n")
 
