@@ -69,12 +69,13 @@ def struck(
     """Yield fresh victims on each of which the code was killed while it was at work, to be looked after.
 
     The moments are those of :func:`moments` in a work of ``whole`` seconds. Where the work was over before
-    its moment, since the machine is quicker than it was, it is done again by that new measure.
+    its moment, since the machine is quicker than it was, it is done again by that new measure, each time
+    somewhat sooner.
     """
     for number, share in enumerate(moments(times)):
-        for _ in range(5):
+        for tried in range(5):
             victim = fresh()
-            took = killed(share * whole, code, *words(victim))
+            took = killed(share * whole / (1 + tried), code, *words(victim))
             if took is None:
                 break
             whole = took

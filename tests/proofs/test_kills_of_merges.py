@@ -102,6 +102,6 @@ def test_an_init_killed_at_any_moment_is_ended_by_the_next(
             tried.append(lab.say(*WTWATCH, "init", code=(0, 1, 2)))
             return tried[-1].code == 0 and "follows the bookmark" in tried[-1].out
 
-        assert until(follows, 60), f"{tried[-1]}; locks: {locks}, now {locks_in(lab.root)}"
+        assert until(follows, 60), f"{tried[:2]}, then {tried[-1]}; locks: {locks}, now {locks_in(lab.root)}"
         assert lab.commit("HEAD", lab.run_code) == lab.commit("runs")
         assert lab.git("status", "--porcelain", "-uall", cwd=lab.run) == ""
