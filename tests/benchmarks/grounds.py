@@ -57,6 +57,19 @@ class Grounds:
         lab.handmade_run_tree()
         return lab
 
+    def folder(self, name: str, files: int = 0, code: int = 0) -> Lab:
+        """Return a copy of the project whose code is a folder of the superdataset, and no repository."""
+        lab = self.lab(name, files, code)
+        lab.git("rm", "--quiet", "--cached", "code")
+        shutil.rmtree(lab.code / ".git")
+        with (lab.main / ".gitattributes").open("a", encoding="utf-8") as attributes:
+            attributes.write("code/** annex.largefiles=nothing\n")
+        for where in (("-f", ".gitmodules"), ()):
+            lab.git("config", *where, "--remove-section", "submodule.code")
+        lab.git("add", ".gitattributes", ".gitmodules", "code")
+        lab.git("commit", "--quiet", "--no-verify", "-m", "code is a folder")
+        return lab
+
 
 def add_code(lab: Lab, files: int) -> None:
     """Commit more files to code: 250 a folder, beside the package."""

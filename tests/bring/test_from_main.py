@@ -17,8 +17,7 @@ from wtwatch.home import merge
 from wtwatch.project.config import write_project
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import TickOptions, tick
-from wtwatch.setup import nested
-from wtwatch.tree import ending, save
+from wtwatch.tree import ending, nested, save
 from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha, Trigger
@@ -343,7 +342,7 @@ def test_a_bring_that_was_cut_off_is_gone_on_with(
     elif cut == "after the files":
         monkeypatch.setattr(ending, "fill_in", die)
     else:
-        monkeypatch.setattr(nested, "complete", die)
+        monkeypatch.setattr(nested, "lacks_some", die)
     with pytest.raises(Killed):
         tick(house.project, NOW)
     monkeypatch.undo()

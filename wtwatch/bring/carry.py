@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from wtwatch.bring.steps import Coming, Step
 from wtwatch.doors import links, refs
 from wtwatch.doors.journal import Journal
-from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.doors.repo import GITLINK, UNFILTERED, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import checkout, ending, keeping, save
+from wtwatch.tree import checkout, ending, keeping, nested, save
 from wtwatch.tree.busy import gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Sha, now
@@ -71,7 +71,7 @@ def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -
         _move(tree, step, begun=number <= begun)
     for path, admin in json.loads(facts["left"]).items():
         _set_aside(tree.path / path, Path(facts["aside"]) / path, Path(admin))
-    if (tree.path / ".gitmodules").exists():
+    if nested.lacks_some(tree.project) or any(_has_new_subdataset(tree, step) for step in steps):
         complete()
     refs = {tree.known_ref: steps[-1].new} if tree.project.paths else {}
     if release := Sha(facts.get("release", "")):
@@ -81,25 +81,32 @@ def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -
     journal(tree).close()
 
 
+def _has_new_subdataset(tree: RunTree, step: Step) -> bool:
+    changes = checkout.between(Repo(tree.path / step.path), step.old, step.new)
+    return any(change.mode_after == GITLINK != change.mode_before for change in changes)
+
+
 def _move(tree: RunTree, step: Step, begun: bool) -> None:
     """Take one dataset to its new commit; it may be there already, or half-way if it was ``begun``."""
     repo = Repo(tree.path / step.path)
     head = checkout.settle(repo, step.old, step.new) if begun else refs.head_of(repo)
+    changes = checkout.between(repo, step.old, step.new)
+    plain = not begun and checkout.are_no_matter_of_annex(repo, changes)
     if head == step.old != step.new:
-        _check_out(repo, step)
+        _check_out(repo, step, UNFILTERED if plain else ())
     elif head != step.new:
         raise WtwatchError(
             f"Somebody took {repo.path} to {head}, while what main has was on its way there.",
             f"Take it back: git -C {quoted(repo.path)} checkout -B {quoted(step.branch)} {step.old}",
         )
-    changes = checkout.between(repo, step.old, step.new)
     known = checkout.tags(repo, changes)
     checkout.make_whole(repo, checkout.written(changes), known)
     checkout.drop_bytecode(repo, changes, known)
-    ending.fill_in(repo)
+    if not plain:
+        ending.fill_in(repo)
 
 
-def _check_out(repo: Repo, step: Step) -> None:
+def _check_out(repo: Repo, step: Step, settings: Sequence[str]) -> None:
     """Have git change the files, never over one that it does not track, nor over an edit."""
     if not step.path or repo.is_ancestor(step.old, step.new):  # a bring is a child of what the tree is at
         words = ["merge", "-q", "--ff-only", "--no-autostash", "--no-overwrite-ignore", step.new]
@@ -107,7 +114,7 @@ def _check_out(repo: Repo, step: Step) -> None:
         repo.update_refs({f"{keeping.PREFIX}{step.old}": step.old}, why="named by results")
         words = ["checkout", "-q", "--no-overwrite-ignore", "-B", step.branch, step.new]
     try:
-        repo.git(*words)
+        repo.git(*settings, *words)
     except CommandFailed as error:
         raise WtwatchError(
             f"Git refused to bring what main has into {repo.path}, and left it as it was:\n"

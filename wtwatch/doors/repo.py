@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 ZERO = Sha("0" * 40)
 """The id that stands for "no object" (git-update-ref(1))."""
 
+UNFILTERED = ("-c", "filter.annex.process=")
+"""Goes before a command, which then takes files as they lie on the disk: an empty filter is none.
+
+Else git starts git-annex, which takes ten times as long as itself, if a file was written in the second in
+which it wrote its index. What is as git has it byte for byte is no edit; what is not may be none as well,
+where it is the content of an unlocked file.
+"""
+
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 # what git leaves in a work tree's git directory while it waits for the user (wt-status.c of git)
@@ -83,7 +91,7 @@ class Repo:
         ``hooks`` lets the repository's own hooks run; ``feed``: it is given something on standard input;
         ``limit`` are the seconds that it may take.
         """
-        settings = ["-c", "submodule.recurse=false", "-c", "gc.auto=0"]
+        settings = ["-c", "submodule.recurse=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false"]
         if not hooks:  # what wtwatch does to the run tree is not what the user's hooks are for
             settings += ["-c", f"core.hooksPath={os.devnull}"]
         command = ["git", "--no-optional-locks", *settings, *args]

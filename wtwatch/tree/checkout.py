@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.files import scratch_folder
 from wtwatch.doors.memory import Memory
-from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.doors.repo import GITLINK, UNFILTERED, Repo
 from wtwatch.tree import bytewise
 from wtwatch.tree.bytewise import LINK, NOTHING
 from wtwatch.words.errors import CommandFailed, WtwatchError
@@ -123,14 +123,34 @@ def in_the_way(
 
 def hindrances(repo: Repo, changes: Sequence[Change]) -> list[str]:
     """Return the paths that bar the way of changes: open edits, and files that git lacks."""
+    if not changes:
+        return []
     shape, only = ("--name-only", "--no-renames", "-z"), _only(changes)
+    paths = {change.path for change in changes}
+    diff = ("diff", "--no-ext-diff", "--ignore-submodules", *shape, *only)
     with (
-        repo.ask("diff", "--no-ext-diff", "--ignore-submodules", *shape, *only, env=_LITERAL) as edited,
+        repo.ask(*UNFILTERED, *diff, env=_LITERAL) as edited_asked,
         repo.ask("diff-index", "--cached", *shape, "HEAD", *only, env=_LITERAL) as staged,
     ):
-        opened = {*edited.answer().split("\0"), *staged.answer().split("\0")} - {""}
-    hit = opened.intersection(change.path for change in changes)
+        edited = paths.intersection(edited_asked.answer().split("\0"))
+        if edited:
+            edited = paths.intersection(repo.git(*diff, env=_LITERAL).split("\0"))
+        hit = edited | paths.intersection(staged.answer().split("\0"))
     return sorted({*hit, *in_the_way(repo, changes)})
+
+
+def are_no_matter_of_annex(repo: Repo, changes: Sequence[Change]) -> bool:
+    """Return whether git can make ``changes`` without git-annex, though there is one: no file is unlocked.
+
+    Of many changes that is not looked up.
+    """
+    if len(changes) > _FEW or not (repo.common_dir() / "annex").is_dir():
+        return False
+    sides = (((one.mode_before, one.before), (one.mode_after, one.after)) for one in changes)
+    files = {blob for both in sides for mode, blob in both if mode in (bytewise.FILE, bytewise.PROGRAM)}
+    sizes = repo.sizes(files) if files else {}
+    small = [blob for blob, size in sizes.items() if size <= bytewise.POINTER_SIZE]
+    return not bytewise.pointers_among(repo, small)
 
 
 def _only(changes: Collection[Change]) -> tuple[str, ...]:
@@ -332,12 +352,12 @@ def tags(repo: Repo, changes: Collection[Change] = ()) -> dict[str, str]:
 
     Of few ``changes``: those of theirs, and the bytecode of Python files among them.
 
-    ``H``: as in the index, ``C``: changed, ``R``: removed, ``S``: git does not look at it.
+    ``H``: as in the index, ``C``: changed, or content of the annex, ``R``: removed, ``S``: git does not look.
     """
     only = _only(changes)
     folders = {str(Path(path).parent / "__pycache__") for path in only if path.endswith(".py")}
     words = ("ls-files", "-z", "-t", "--cached", "--modified", "--deleted", *only, *sorted(folders))
-    listing = repo.git(*words, env=_LITERAL)
+    listing = repo.git(*UNFILTERED, *words, env=_LITERAL)
     return {line[2:]: line[0] for line in listing.split("\0") if line}  # the latter word on a path counts
 
 
@@ -404,8 +424,10 @@ def _is_begun(repo: Repo, path: str, blob: Sha) -> bool:
     full = repo.path / path
     if not stat.S_ISREG(full.lstat().st_mode):
         return False
-    begun = full.read_bytes()
-    return any(len(begun) < len(whole) and whole.startswith(begun) for whole in _forms(repo, path, blob))
+    size = full.stat().st_size
+    return any(
+        size < len(whole) and whole.startswith(full.read_bytes()) for whole in _forms(repo, path, blob)
+    )
 
 
 def _forms(repo: Repo, path: str, blob: Sha) -> Iterator[bytes]:

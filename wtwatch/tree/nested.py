@@ -65,11 +65,23 @@ def away(project: Project) -> list[str]:
     Those that were taken in, and of the subdatasets that the run tree's ``.gitmodules`` names (here a hint
     where to look, no more) those that are repositories of their own.
     """
-    found = set(kept(project))
+    named = (path for path in _named(project) if is_own(project.run_tree / path))
+    return sorted({*kept(project), *named})
+
+
+def lacks_some(project: Project) -> bool:
+    """Return whether the run tree lacks subdatasets that its ``.gitmodules`` names, and the main tree has."""
+    return any(
+        not os.path.lexists(project.run_tree / path / ".git") and (project.main_tree / path / ".git").exists()
+        for path in _named(project)
+    )
+
+
+def _named(project: Project) -> list[str]:
     with suppress(OSError, UnicodeDecodeError):
-        named = _NAMED.findall((project.run_tree / ".gitmodules").read_text(encoding="utf-8"))
-        found.update(path for path in named if path != project.code and is_own(project.run_tree / path))
-    return sorted(found)
+        text = (project.run_tree / ".gitmodules").read_text(encoding="utf-8")
+        return [path for path in _NAMED.findall(text) if path != project.code]
+    return []
 
 
 def take_in(tree: RunTree, paths: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from wtwatch.doors import jj, refs
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.porcelain import TreeEntry, parse_status
-from wtwatch.doors.repo import Repo
+from wtwatch.doors.repo import UNFILTERED, Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import bytewise, checkout, named
 from wtwatch.tree import tip as bookmark
@@ -94,13 +94,15 @@ def facts_of(tree: RunTree) -> dict[str, Any]:
     """
     repo, paths = Repo(tree.path), tree.project.paths
     words = ("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
-    with repo.ask(*words, "--", *paths, env=_LITERAL) as status_asked:
+    with repo.ask(*UNFILTERED, *words, "--", *paths, env=_LITERAL) as status_asked:
         tip, missing, working_copy = bookmark.read(tree.project)
         found = named.of(repo, tip)
         if tip and found is None:
             tip, missing = None, "jj has not exported it"
         tip_tree = tops(tree, tip) if tip else ()
         status = parse_status(status_asked.answer())
+    if status.edited:  # or content of the annex: its filter knows
+        status = parse_status(repo.git(*words, "--", *paths, env=_LITERAL))
     release, head = applied(tree), refs.head_of(repo)
     if release is None and tip and head and not between(repo, paths, tip, head):
         at: Sha | None = tip  # a run tree that is new

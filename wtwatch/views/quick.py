@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wtwatch import __version__
 from wtwatch.doors.processes import serves
-from wtwatch.doors.repo import Repo
+from wtwatch.doors.repo import UNFILTERED, Repo
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.busy import folders_of, working_in_each
@@ -29,7 +29,7 @@ from wtwatch.words.model import Process
 _AT_ONCE = 16
 """How many gits are at work side by side."""
 
-_EDITS = ("status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=no")
+_EDITS = (*UNFILTERED, "status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=no")
 
 
 def collect(projects: Sequence[Project], broken: Iterable[tuple[str, WtwatchError]] = ()) -> Snapshot:
