@@ -397,7 +397,7 @@ def test_a_shell_completes_commands_options_and_what_is_there(home: Lab, say: Sa
     assert offered("queue", "cancel", "s") == {"s1"}
     assert offered("queue", "retry", "--batch", "") == {"1"}
     assert offered("show", "b") == {"b1"}
-    assert offered("config", "se") == {"settle"}
+    assert offered("config", "sett") == {"settle"}
 
 
 @pytest.mark.usefixtures("program")

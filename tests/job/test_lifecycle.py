@@ -65,7 +65,14 @@ def test_the_record_says_which_attempt_it_was_and_on_what_it_ran(bench: Bench) -
     record = record_of(bench.tree, "HEAD")
     assert record is not None
     code = over(job).code_sha
-    assert record["wtwatch"] == {"attempt": uuid(started), "code": code, "superdataset": base}
+    ours = record["wtwatch"]
+    assert ours | {"environment": None} == {
+        "attempt": uuid(started),
+        "code": code,
+        "superdataset": base,
+        "environment": None,
+    }
+    assert len(ours["environment"]["digest"]) == 16
     assert results_of(bench.tree, uuid(started), base) == [bench.head()]
     assert results_of(bench.tree, "another", base) == []
 
@@ -537,3 +544,15 @@ def test_a_module_of_the_same_size_and_second_is_not_taken_for_that_of_another_c
         save_all(bench)
         bench.do(f"python3 {bench.project.code}/script.py > said", outputs=("said",))
         assert (bench.tree / "said").read_text() == f"{text}\n"
+
+
+def test_a_hook_that_refuses_the_result_is_the_reason_in_its_own_words(bench: Bench) -> None:
+    hook = Path(bench.lab.git("rev-parse", "--path-format=absolute", "--git-path", "hooks/pre-commit"))
+    hook.write_text("#!/bin/sh\necho 'large files: refused' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    try:
+        state = over(bench.do("echo 1 > made", outputs=("made",)))
+    finally:
+        hook.unlink()
+    assert state.outcome is Outcome.FAILED
+    assert state.detail == "the result could not be committed: large files: refused"

@@ -20,7 +20,7 @@ from tests.room import let_git_know_nobody
 from tests.tally import Kills
 from wtwatch.doors.files import write_whole
 from wtwatch.doors.repo import Repo
-from wtwatch.project import listing
+from wtwatch.project import jobenv, listing
 from wtwatch.project.registry import known
 from wtwatch.setup import init
 from wtwatch.setup.demo import make_deletable
@@ -525,6 +525,7 @@ def test_code_that_needs_uv_where_there_is_none_is_refused(
         where = subprocess.run(["which", name], capture_output=True, text=True, check=True).stdout.strip()
         (tools / name).symlink_to(where)
     monkeypatch.setenv("PATH", str(tools))
+    monkeypatch.setattr(jobenv, "own_folder", lambda: tools)  # uv may have come with wtwatch
     assert "uv is not on PATH" in refused(say, lab, code=1)
 
 

@@ -23,15 +23,15 @@ def _keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 def command(key: str | None, value: str | None, project: str | None) -> None:
     """Show every setting with its value, its default and what it does; KEY alone; or set KEY to VALUE.
 
-    VALUE is written as it is meant: 20, ask; several texts are separated by commas: .venv,.env. The default
-    comes back with VALUE "default".
+    VALUE is written as it is meant: 20, ask; several texts are separated by commas: .venv,.env. Variables of
+    jobs and limits have names: env.FSLDIR, limits.nice. The default comes back with VALUE "default".
     """
     chosen = one(project)
     if key is None:
         say("\n".join(screen(chosen, width())))
     elif value is None:
-        say(settings.as_words(getattr(chosen, settings.known(key))))
+        say(settings.value_of(chosen, key))
     else:
         changed = settings.change(chosen, key, value)
         ring_for(changed)
-        say(f"{key} = {settings.as_words(getattr(changed, key))}")
+        say(f"{key} = {settings.value_of(changed, key)}")

@@ -19,10 +19,12 @@ from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.registry import here, need_run_tree, one
 from wtwatch.project.tree import RunTree
+from wtwatch.project.variables import Wanted, binds, made
 from wtwatch.queue.facts import ExecNote
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
 from wtwatch.tree import environment, save, sync
+from wtwatch.tree.changes import subdatasets
 from wtwatch.views.terminal import warn
 from wtwatch.words.errors import Busy, UsageError
 from wtwatch.words.model import Running, ago, now
@@ -56,7 +58,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
         assert myself is not None
         queue.note_exec(ExecNote(myself, words[0], now()))
         try:
-            exit_code = _run(words, folder, env, lock)
+            exit_code = _run(words, folder, _made(tree, env), lock)
         except OSError as error:
             raise UsageError(
                 f"Cannot run {words[0]!r}: {error.strerror}.",
@@ -67,6 +69,14 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
             save.keep_named(tree, base)
     ring_for(chosen)  # now that the tree is free
     return exit_code if exit_code >= 0 else 128 - exit_code
+
+
+def _made(tree: RunTree, base: dict[str, str]) -> dict[str, str]:
+    """Return what a job without variables of its own would get, on what all have."""
+    settings = tree.project
+    datasets = ["", *(sub.path for sub in subdatasets(tree.path) if sub.installed)]
+    wanted = Wanted(settings.preamble, settings.env)
+    return made(base | binds(tree.path, datasets, settings.main_tree), wanted, tree.path).env
 
 
 def _of_the_terminal() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +11,19 @@ import click
 from wtwatch import reconcile
 from wtwatch.commands.front import ring_for
 from wtwatch.project.config import Project
+from wtwatch.project.jobenv import withheld
 from wtwatch.project.registry import here, known
 from wtwatch.setup import checks, githooks, init, moved, pathlayout
 from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
 from wtwatch.views import status
-from wtwatch.views.terminal import say, warn
+from wtwatch.views.terminal import say, say_folded, warn
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import counted
 from wtwatch.words.quoting import quoted
+
+FEW = 5
+"""Names that are shown before "and more"."""
 
 
 @click.command("init")
@@ -68,11 +73,24 @@ def _tell(making: init.Making) -> None:
     if project.paths and not making.known:
         for line in _code_found(project):
             say(line)
+    if not making.known:
+        _tell_of_variables()
     if making.new_bookmark:
         say(f"Made the bookmark {project.bookmark} at {making.tip[:10]}.")
     for path in layout.empty:
         get = f"datalad get -n -d {quoted(project.main_tree)} {quoted(project.main_tree / path)}"
         say(f"  {path} stays empty, as in the main tree ({get}).")
+
+
+def _tell_of_variables() -> None:
+    """Say which variables of this shell jobs do not get, and how they would."""
+    names = withheld(os.environ)
+    if names:
+        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+        say_folded(
+            f"Jobs do not get what this shell has in {', '.join(names[:FEW])}{more}. To have it in their "
+            f'records too: wtwatch config env.{names[0]} "${names[0]}"'
+        )
 
 
 def _code_found(project: Project) -> Iterator[str]:

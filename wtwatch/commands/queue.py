@@ -106,6 +106,12 @@ _path = partial(click.option, multiple=True, shell_complete=completing.files)
     shell_complete=completing.files,
 )
 @click.option("--each", multiple=True, metavar="NAME=A,B", help="one job for each value of {NAME}")
+@click.option(
+    "--setenv",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="a variable for the command; NAME: as in this shell",
+)
 @click.option("--plain", is_flag=True, help="run the command as it is, not through `datalad run`")
 @project_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")

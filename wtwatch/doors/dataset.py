@@ -126,8 +126,23 @@ def _drive(results: Iterator[dict[str, Any]]) -> RunResult:
     except IncompleteResultsError as error:
         return _failure(error.failed[0]) if error.failed else RunResult(1, str(error))
     except CommandError as error:
-        return RunResult(1, str(error))
+        return RunResult(1, _said_by(error.cmd, error.stderr) or str(error))
     return RunResult(0)
+
+
+def _said_by(command: object, stderr: object) -> str | None:
+    """Return in one line what a command that DataLad ran said as it failed, without that command's arguments.
+
+    These may be a whole commit message, with the record in it.
+    """
+    words = list(command) if isinstance(command, list | tuple) else str(command).split()
+    said = os.fsdecode(stderr) if isinstance(stderr, bytes) else str(stderr or "")
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    verb = next((word for word in words if word in ("commit", "add", "checkout")), None)
+    if not lines:
+        return None
+    what = "the result could not be committed" if verb == "commit" else f"`{words[0]} {verb or '…'}` failed"
+    return f"{what}: {'; '.join(lines[-2:])}"
 
 
 def _failure(result: Mapping[str, Any]) -> RunResult:
@@ -166,13 +181,23 @@ def spec_of(dataset: Path, revision: str) -> JobSpec | None:
     if record is None or found is None:
         return None
     command = record["cmd"]
+    ours = record.get(OUR_KEY)
     return JobSpec(
         command=command if isinstance(command, str) else shlex.join(command),
         message=found["message"],
         inputs=_from_top(record, "inputs"),
         outputs=_from_top(record, "outputs"),
         rerun_of=Sha(commit),
+        setenv=_declared(ours if isinstance(ours, dict) else {}),
     )
+
+
+def _declared(ours: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the variables that were set for the job of a record, those apart whose values are secret."""
+    noted = ours.get("environment")
+    setenv = noted.get("setenv") if isinstance(noted, dict) else None
+    pairs = setenv.items() if isinstance(setenv, dict) else ()
+    return tuple((name, value) for name, value in pairs if isinstance(value, str))
 
 
 def _from_top(record: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from wtwatch.doors.xdg import state_folder
@@ -87,6 +87,24 @@ def gathered(folders: Iterable[str], beside: Collection[str]) -> Path:
     Git itself is one of them; what is in a folder of ``beside`` first is left to that. Where no folder can be
     made, the one of our own programs is returned.
     """
+    searched = tuple(folders)
+    known = (searched, tuple(beside), tuple(map(_changed, searched)))
+    place = _gathered(*known)
+    if not place.is_dir():  # somebody cleared the state
+        _gathered.cache_clear()
+        place = _gathered(*known)
+    return place
+
+
+def _changed(folder: str) -> int | None:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+@lru_cache(16)
+def _gathered(folders: tuple[str, ...], beside: tuple[str, ...], _as_of: tuple[int | None, ...]) -> Path:
     found: dict[str, Path] = {}
     for folder in map(Path, folders):
         with suppress(OSError):

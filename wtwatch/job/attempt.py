@@ -9,7 +9,7 @@ file system.
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any, NamedTuple, Self
 from wtwatch.doors.clock import Instant, elapsed, instant
 from wtwatch.doors.files import make_within, sync_folder, write_whole
 from wtwatch.doors.processes import Identity, bears, identity, is_alive
+from wtwatch.project.variables import Wanted
 from wtwatch.queue.rows import spec_of, spec_text
 from wtwatch.tree.states import After, Before, state_of, state_text
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha, moment, stamp
+from wtwatch.words.variables import Variables
 from wtwatch.words.versioned import More, given, taken
 
 MARK = "WTWATCH_ATTEMPT"
@@ -36,7 +38,8 @@ class Order(NamedTuple):
 
     ``code_sha`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's,
     which is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code, and
-    ``paths`` what of ``code_path`` is code, if not all. It is kept in a file, with ``code_sha`` as "code":
+    ``paths`` what of ``code_path`` is code, if not all. ``wanted`` are the variables of
+    its command, ``limits`` what holds for its processes. It is kept in a file, with ``code_sha`` as "code":
     see :mod:`wtwatch.words.versioned`.
     """
 
@@ -54,6 +57,9 @@ class Order(NamedTuple):
     branch: str | None = None
     allowed: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    wanted: Wanted = Wanted()
+    limits: Variables = ()
+    main_tree: Path | None = None
     version: int = 1
     more: More = ()
 
@@ -116,6 +122,8 @@ class Folder:
             "code_path": str(order.code_path),
             "bell": str(order.bell),
             "spec": json.loads(spec_text(order.spec)),
+            "wanted": order.wanted._asdict(),
+            "main_tree": str(order.main_tree) if order.main_tree else None,
         }
         make_within(self.path.parents[1], self.path)
         write_whole(self.path / "job.json", json.dumps(facts, indent=1))
@@ -138,6 +146,9 @@ class Folder:
                     "allowed": tuple(facts.get("allowed", ())),
                     "paths": tuple(facts.get("paths", ())),
                     "spec": spec_of(json.dumps(facts["spec"])),
+                    "wanted": _wanted(facts.get("wanted", {})),
+                    "limits": _pairs(facts.get("limits", ())),
+                    "main_tree": Path(facts["main_tree"]) if facts.get("main_tree") else None,
                 }
             )
 
@@ -288,6 +299,19 @@ class Folder:
                 f"{self.path / name} cannot be read: {error!r}.",
                 f"Put it back from a backup, or move the folder away: {self.path}",
             ) from error
+
+
+def _wanted(facts: Mapping[str, Any]) -> Wanted:
+    return Wanted(
+        str(facts.get("preamble", "")),
+        _pairs(facts.get("env", ())),
+        _pairs(facts.get("setenv", ())),
+        tuple(facts.get("secret", ())),
+    )
+
+
+def _pairs(listed: Iterable[Sequence[str]]) -> Variables:
+    return tuple((str(name), str(value)) for name, value in listed)
 
 
 def _known_by_mark(pid: int, boot: str, uuid: str) -> Identity:

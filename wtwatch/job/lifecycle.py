@@ -19,6 +19,7 @@ from wtwatch.job.readiness import Demands
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
+from wtwatch.project.variables import Wanted
 from wtwatch.tree import bytecode
 from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After
@@ -61,6 +62,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
     other = folder.order()
     if other is not None and other.queued != job.queued:
         folder.set_aside()
+    settings = tree.project
     order = Order(
         job=job.id,
         attempt=job.attempt,
@@ -76,6 +78,9 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         branch=demanded.branch,
         allowed=demanded.allowed,
         paths=demanded.paths,
+        wanted=Wanted(settings.preamble, settings.env, job.spec.setenv, settings.secret),
+        limits=settings.limits,
+        main_tree=settings.main_tree,
     )
     bytecode.stands_for(tree, demanded.code_sha)
     folder.write_order(order)

@@ -15,16 +15,18 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from wtwatch.doors import dataset
 from wtwatch.doors.dataset import OUR_KEY, RunResult, results_of
 from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.doors.traces import is_full
-from wtwatch.job import recording, verdict
+from wtwatch.job import limits, recording, verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.readiness import Demands, hindrances, identity_problem, moved_code
 from wtwatch.job.steps import Steps
+from wtwatch.project.variables import binds, made
 from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After, Before
 from wtwatch.words.errors import WtwatchError
@@ -93,7 +95,11 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
         return Result(None, (), now(), f"{error}", began=False)
     if hindered:
         return Result(None, (), now(), hindered[0], began=False)
-    ran, stopped = _ran(order)
+    try:
+        noted = _prepare(order, before)
+    except (WtwatchError, OSError) as error:  # the same would come of it again, so the job has failed
+        return Result(1, (), now(), f"{error}")
+    ran, stopped = _ran(order, noted)
     if not ran.began:
         return Result(None, (), now(), ran.error, began=False)
     if stopped and results_of(order.run_tree, order.uuid, order.base):  # told to end after its commit
@@ -115,6 +121,18 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
         sys.stdout.flush()
     wrong = verdict.in_words(ran.error, found)
     return Result(None if stopped else ran.exit, _commits(order), now(), wrong, stopped)
+
+
+def _prepare(order: Order, before: Before) -> dict[str, Any]:
+    """Make this process's environment and limits those of the command; return what records say of them."""
+    limits.hold(order.limits)
+    datasets = [state.path for state in before.datasets]
+    seen = binds(order.run_tree, datasets, order.main_tree) if order.main_tree else {}
+    command = made(os.environ | seen, order.wanted, order.run_tree)
+    for name in os.environ.keys() - command.env.keys():
+        del os.environ[name]
+    os.environ.update(command.env)
+    return command.record(order.run_tree)
 
 
 def _look_after(run_tree: Path) -> After:
@@ -141,12 +159,12 @@ def _excludes() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("GIT_CONFIG_")}
 
 
-def _ran(order: Order) -> tuple[RunResult, bool]:
+def _ran(order: Order, noted: dict[str, Any]) -> tuple[RunResult, bool]:
     """Run the command; return how it ended, and whether it was told to end before it was done."""
     try:
         for number in SIGNALS:
             signal.signal(number, _stop)
-        return _run(order), False
+        return _run(order, noted), False
     except _Stopped:
         _ignore_signals()
         _end_others(order.uuid)
@@ -175,10 +193,11 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _run(order: Order) -> RunResult:
+def _run(order: Order, noted: dict[str, Any]) -> RunResult:
     if order.spec.plain:
         return RunResult(subprocess.Popen(["/bin/sh", "-c", order.spec.command]).wait())
-    extra = {OUR_KEY: {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base}}
+    ours = {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base, "environment": noted}
+    extra = {OUR_KEY: ours}
     act = dataset.rerun if order.spec.rerun_of else dataset.run
     return act(order.run_tree, order.spec, extra)
 

@@ -8,7 +8,10 @@ import tomli
 
 from wtwatch.doors import xdg
 from wtwatch.doors.files import write_whole
+from wtwatch.words import limits
 from wtwatch.words.errors import UsageError
+from wtwatch.words.variables import Variables
+from wtwatch.words.variables import check_name as check_variable
 from wtwatch.words.versioned import More, given, taken
 
 PASSIVE = (
@@ -27,7 +30,7 @@ PASSIVE = (
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 5
+VERSION = 6
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 MAIN_SETTINGS = (
@@ -67,6 +70,10 @@ class Project(NamedTuple):
     merge_pointer: str = "ask"
     from_main: str = "move"
     main_branch: str = ""
+    env: Variables = ()
+    secret: tuple[str, ...] = ()
+    preamble: str = ""
+    limits: Variables = ()
     on_attention: str = ""
     on_batch_end: str = ""
     version: int = VERSION
@@ -127,6 +134,7 @@ _KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
     float: ((int, float), "a number of seconds"),
     int: (int, "a whole number"),
     tuple[str, ...]: (list, "a list of texts in quotes"),
+    Variables: (dict, "a table of names and texts"),
 }
 _SEE = "`wtwatch config` says what each setting does."
 _CHOICES = {
@@ -208,6 +216,8 @@ def sound(key: str, value: object, wanted: object = None) -> Any:
         sound = sound and all(isinstance(item, str) for item in value)
     if not sound:
         raise UsageError(f"{key} must be {words}, not {value!r}.", _SEE)
+    if isinstance(value, dict):
+        return _table(key, value)
     if isinstance(value, int | float) and not value >= 0:  # nan is not
         raise UsageError(f"{key} must be 0 or more, not {value!r}.", _SEE)
     if key in _CHOICES and value not in _CHOICES[key]:
@@ -221,6 +231,22 @@ def sound(key: str, value: object, wanted: object = None) -> Any:
     if wanted is float:
         return float(value)  # type: ignore[arg-type]
     return tuple(value) if isinstance(value, list) else value
+
+
+def _table(key: str, table: dict[str, object]) -> Variables:
+    """Return the pairs of a table; numbers may stand there without quotes."""
+    found = []
+    for name, value in table.items():
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise UsageError(f"{key}.{name} must be a text in quotes, not {value!r}.", _SEE)
+        if "\0" in (text := str(value)):
+            raise UsageError(f"{key}.{name} has a null byte in it.", _SEE)
+        if key == "env":
+            check_variable(name)
+        else:
+            limits.check(name, text)
+        found.append((name, text))
+    return tuple(found)
 
 
 def _line_of(text: str, key: str) -> int:
@@ -241,11 +267,18 @@ def write_project(project: Project) -> None:
         always = key in ("version", "name", *MAIN_SETTINGS)
         if value is None or (not always and value == Project._field_defaults.get(key)):
             continue
-        values[key] = (
-            list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
-        )
+        values[key] = _written(key, value)
     project.state.mkdir(parents=True, exist_ok=True)
     write_whole(project.state / "config.toml", tomli_w.dumps(values))
+
+
+def _written(key: str, value: object) -> object:
+    """Return a setting as TOML has it."""
+    if _allowed().get(key) == Variables:
+        return dict(value)  # type: ignore[call-overload]
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
 
 
 def check_text(project: Project) -> None:

@@ -19,7 +19,7 @@ SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 """Where jobs find the system's programs."""
 
 ACCESS = re.compile(
-    r"SSH_(AUTH_SOCK|AGENT_PID)|KRB5(CCNAME|_CONFIG)|DBUS_SESSION_BUS_ADDRESS"
+    r"TMPDIR|SSH_(AUTH_SOCK|AGENT_PID)|KRB5(CCNAME|_CONFIG)|DBUS_SESSION_BUS_ADDRESS"
     r"|XDG_((CONFIG|STATE|CACHE|DATA)_HOME|RUNTIME_DIR)"
     r"|(https?|ftp|no|all)_proxy|(HTTPS?|FTP|NO|ALL)_PROXY"
     r"|SSL_CERT_(FILE|DIR)|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|NIX_SSL_CERT_FILE"
@@ -31,7 +31,7 @@ ACCESS = re.compile(
 )
 """What is passed on as it is: which keys, proxies, certificates and caches to use. It changes no result."""
 
-ALLOCATION = re.compile(r"TMPDIR|CUDA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|SLURM_.*")
+ALLOCATION = re.compile(r"CUDA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|SLURM_.*")
 """What the job is given of the machine, by whatever starts it."""
 
 

@@ -22,6 +22,10 @@ CHANGEABLE = {
     "ignore_untracked": "untracked files that may lie in the run tree when a job starts",
     "protected": "paths in code that no move touches",
     "passive": "programs that do not count as work in the run tree",
+    "env": "variables that jobs get: env.NAME, in which $NAME stands for what is there",
+    "secret": "names of variables whose values no record may show",
+    "preamble": "lines of bash before each job, such as `module load fsl/6`",
+    "limits": "what holds for jobs: limits.umask, limits.open_files, limits.nice",
     "on_attention": "a command that the daemon runs when something needs you",
     "on_batch_end": "a command that the daemon runs when a batch is over",
     "environment": "what sets code/.venv up: auto (by uv), none, or a command",
@@ -41,8 +45,20 @@ FIXED = {
 """What `wtwatch init` decides, and what it is."""
 
 
+TABLES = ("env", "limits")
+"""The settings that are names with values."""
+
+
 def known(key: str) -> str:
-    """Return ``key`` if it is a setting; raises :class:`UsageError` that names the one that may be meant."""
+    """Return ``key`` if it is a setting; raises :class:`UsageError` that names the one that may be meant.
+
+    One name in a table is a setting too, such as ``env.FSLDIR``.
+    """
+    table, dot, name = key.partition(".")
+    if dot and table in TABLES:
+        if not name:
+            raise UsageError(f"Which one of {table}?", f"wtwatch config {table}.NAME VALUE")
+        return key
     if key not in CHANGEABLE and key not in FIXED:
         alike = get_close_matches(key, [*CHANGEABLE, *FIXED], n=1)
         meant = f"Did you mean {alike[0]}? " if alike else ""
@@ -53,14 +69,14 @@ def known(key: str) -> str:
 def as_words(value: object) -> str:
     """Return a value as it is written on the command line."""
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join("=".join(each) if isinstance(each, tuple) else str(each) for each in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def default(key: str) -> str | None:
     """Return the default of a setting as it is written, ``None`` if it has none."""
     found = Project._field_defaults.get(key)
-    return None if found in (None, "") else as_words(found)
+    return None if found in (None, "", ()) else as_words(found)
 
 
 def change(project: Project, key: str, text: str) -> Project:
@@ -77,10 +93,32 @@ def change(project: Project, key: str, text: str) -> Project:
     file = project.state / "config.toml"
     with held(project.state / "config.lock", wait=5.0, what="the settings"):
         now = config.read_project(file)
-        value = Project._field_defaults[key] if text == "default" else config.sound(key, _read(key, text))
-        changed = now._replace(**{key: value})
+        table, _, name = key.partition(".")
+        changed = now._replace(**{table: _in_table(now, table, name, text) if name else _value(key, text)})
         config.write_project(changed)
     return changed
+
+
+def value_of(project: Project, key: str) -> str:
+    """Return a setting, or one name in a table of them, as it is written; "" where it is not set."""
+    table, _, name = known(key).partition(".")
+    found = getattr(project, table)
+    return dict(found).get(name, "") if name else as_words(found)
+
+
+def _value(key: str, text: str) -> Any:
+    if text == "default":
+        return Project._field_defaults[key]
+    if key in TABLES:
+        raise UsageError(f"{key} has a value for each name.", f"wtwatch config {key}.NAME VALUE")
+    return config.sound(key, _read(key, text))
+
+
+def _in_table(project: Project, table: str, name: str, text: str) -> Any:
+    """Return a table with one name at another value, or, at "default", without it."""
+    found = dict(getattr(project, table))
+    found.pop(name, None)  # the last declared comes last, and may use those before
+    return config.sound(table, found if text == "default" else {**found, name: text})
 
 
 def _read(key: str, text: str) -> Any:

@@ -16,6 +16,7 @@ from wtwatch.queue import checks
 from wtwatch.queue.checks import DATALAD_PLACEHOLDERS
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import JobSpec
+from wtwatch.words.variables import Variables, declared
 
 # {{ and }} are how DataLad's format writes a single brace; ${NAME} is the shell's
 _BRACES = re.compile(r"\{\{|\}\}|\$\{|\{(\w+)\}")
@@ -28,7 +29,7 @@ class Request(NamedTuple):
     """What was asked of `queue add`.
 
     ``words`` is the command; a single word is a shell line as it is, as `datalad run` has it. ``each`` are
-    texts such as ``subject=A,B``.
+    texts such as ``subject=A,B``, ``setenv`` such as ``NAME=VALUE`` or ``NAME``.
     """
 
     words: tuple[str, ...]
@@ -37,6 +38,7 @@ class Request(NamedTuple):
     outputs: tuple[str, ...] = ()
     each: tuple[str, ...] = ()
     plain: bool = False
+    setenv: tuple[str, ...] = ()
 
 
 def expand(request: Request, project: Project) -> list[JobSpec]:
@@ -55,10 +57,12 @@ def expand(request: Request, project: Project) -> list[JobSpec]:
             "Leave out --plain, or -i and -o.",
         )
     values = _values(request.each)
+    variables = declared(request.setenv, os.environ)
     if not request.plain:
         _check_braces(values)
     _check_used(request, list(values))
-    specs = [_spec(request, dict(zip(values, row, strict=True))) for row in product(*values.values())]
+    rows = (dict(zip(values, row, strict=True)) for row in product(*values.values()))
+    specs = [_spec(request, row)._replace(setenv=_filled(variables, row)) for row in rows]
     _check_distinct(specs)
     for output in dict.fromkeys(output for spec in specs for output in spec.outputs):
         _check_output(output, project)
@@ -116,7 +120,7 @@ def _check_braces(values: Mapping[str, Sequence[str]]) -> None:
 
 
 def _check_used(request: Request, names: Sequence[str]) -> None:
-    texts = [*request.words, request.message or "", *request.inputs, *request.outputs]
+    texts = [*request.words, request.message or "", *request.inputs, *request.outputs, *request.setenv]
     used = {match[1] for text in texts for match in _BRACES.finditer(text)}
     for name in names:
         if name not in used:
@@ -135,6 +139,10 @@ def _spec(request: Request, values: Mapping[str, str]) -> JobSpec:
         plain=request.plain,
         values=tuple(values.items()),
     )
+
+
+def _filled(variables: Variables, values: Mapping[str, str]) -> Variables:
+    return tuple((name, _fill(text, values)) for name, text in variables)
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:

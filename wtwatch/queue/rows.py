@@ -89,8 +89,9 @@ def _spec(kept: dict[str, Any]) -> JobSpec:
     values = {"command": ""} | taken(kept, JobSpec._fields)
     for name in ("inputs", "outputs"):
         values[name] = tuple(values.get(name, ()))
-    pairs = (pair for pair in values.get("values", ()) if isinstance(pair, list) and len(pair) == 2)
-    values["values"] = tuple((str(name), str(value)) for name, value in pairs)
+    for name in ("values", "setenv"):
+        pairs = (pair for pair in values.get(name, ()) if isinstance(pair, list) and len(pair) == 2)
+        values[name] = tuple((str(key), str(value)) for key, value in pairs)
     return JobSpec(**values)
 
 

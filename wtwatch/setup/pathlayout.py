@@ -141,7 +141,7 @@ def _into_git(project: Project, annexed: list[str]) -> Iterator[str]:
     more = f" and {len(annexed) - 1} more" if len(annexed) > 1 else ""
     patterns = [f"/{path}/**" if (main / path).is_dir() else f"/{path}" for path in project.paths]
     wanted = " ".join(quoted(pattern.replace(" ", "?")) for pattern in patterns)  # gitattributes(5)
-    yield f"  In the annex: {annexed[0]}{more}. Python follows such a link, and does not find what"
+    yield f"  {annexed[0]}{more}: in the annex. Python follows such a link, and does not find what"
     yield "  lies beside the script. To have code in git:"
     yield f"    cd {quoted(main)} && printf '%s annex.largefiles=nothing\\n' {wanted} >> .gitattributes"
     yield f"    git annex unannex {paths} && datalad save -m 'code in git' .gitattributes {paths}"

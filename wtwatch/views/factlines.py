@@ -24,6 +24,8 @@ def spec_facts(spec: JobSpec, command: str) -> Iterator[tuple[str, str]]:
     if spec.values:
         yield "values", " · ".join(f"{name}={value}" for name, value in spec.values)
     yield ("by hand" if spec.plain else "command"), command
+    for number, (name, value) in enumerate(spec.setenv):
+        yield "" if number else "variables", f"{name}={value}"
     if command != spec.command:
         yield "asked as", spec.command
     if spec.rerun_of:
