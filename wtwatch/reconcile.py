@@ -109,7 +109,9 @@ def _record_end(tree: RunTree, queue: Queue, job: Job, over: Ended | NotBegun) -
         queue.put_back(job.id, over.reason)
         lifecycle.forget(tree, job)
         return None
-    return job._replace(state=over) if queue.end(job.id, over, tree.project.max_failures) else None
+    settings = tree.project
+    tell = bool(settings.on_attention or settings.on_batch_end)
+    return job._replace(state=over) if queue.end(job.id, over, settings.max_failures, tell) else None
 
 
 def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:

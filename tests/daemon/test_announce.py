@@ -1,10 +1,11 @@
-"""The user is told by a command of theirs, once a cause, and never in the ticks' way."""
+"""The user is told by a command of theirs, beside the ticks, wherever the daemon is killed."""
 
 from __future__ import annotations
 
 import os
-import threading
+import stat
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,13 @@ import pytest
 from tests.house import House
 from tests.lab import eventually, running_daemon
 from wtwatch.daemon import announce
-from wtwatch.daemon.announce import Announcement
+from wtwatch.daemon.announce import Crier
+from wtwatch.daemon.causes import Cause
 from wtwatch.project.config import Project, write_project
 from wtwatch.project.listing import register
 from wtwatch.queue.jobs import Queue
-from wtwatch.reconcile import Done
-from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Process, Running, Sha, Trigger, now
+from wtwatch.words.model import JobSpec, Trigger
 
-A = Sha("a" * 40)
 SHOW = "echo \"$WTWATCH_PROJECT|$WTWATCH_REASON|$WTWATCH_BATCH|$WTWATCH_SUCCEEDED|$WTWATCH_FAILED\" >> '{}'"
 
 
@@ -28,79 +28,128 @@ def project(tmp_path: Path) -> Project:
     state = tmp_path / "state"
     state.mkdir()
     bare = Project("p", state, tmp_path / "main", tmp_path / "run")
-    return bare._replace(on_attention="attend", on_batch_end="end")
+    return bare._replace(on_attention=f"echo $WTWATCH_REASON >> '{tmp_path}/told'")
 
 
-def told(project: Project, done: Done) -> list[tuple[str, str]]:
-    found = announce.of_tick(project, done)
-    return [(one.command, one.facts.get("WTWATCH_REASON", "")) for one in found]
+def causes(*reasons: str) -> list[Cause]:
+    return [Cause(reason, "on_attention", {"WTWATCH_REASON": reason}) for reason in reasons]
 
 
-def ended(project: Project, outcome: Outcome) -> Job:
-    queue = Queue(project.state)
-    job = queue.next_job(though_paused=True)
-    assert job is not None
-    queue.begin(job.id, Running(now(), A, A, "u"))
-    queue.end(job.id, Ended(now(), now(), A, outcome, int(outcome is Outcome.FAILED)))
-    return queue.job(job.id)
+def cry(project: Project, reasons: Iterable[str] = ()) -> None:
+    """Tell what waits, and these reasons, to the end."""
+    announce.post(project, causes(*reasons))
+    crier = Crier()
+    crier.tell(project)
+    eventually(crier.is_silent)
 
 
-def test_nothing_is_told_where_nothing_was_asked_for(project: Project) -> None:
-    quiet = project._replace(on_attention="", on_batch_end="")
-    Queue(project.state).add([JobSpec("x")], Trigger.NOW, A)
-    job = ended(project, Outcome.FAILED)
-    assert told(quiet, Done(waits="blocked", ended=job)) == []
+def told(project: Project) -> list[str]:
+    file = project.state.parent / "told"
+    return file.read_text().splitlines() if file.exists() else []
 
 
-def test_a_cause_is_told_once_and_again_when_it_is_back(project: Project) -> None:
-    blocked = Done(waits="a merge is not finished", hint="end it")
-    assert told(project, blocked) == [("attend", "a merge is not finished")]
-    assert told(project, blocked) == []
-    assert told(project, Done(waits="another")) == [("attend", "another")]
-    assert told(project, Done()) == []
-    assert told(project, blocked) == [("attend", "a merge is not finished")]
+def test_what_is_posted_is_told_in_its_order_and_once(project: Project) -> None:
+    cry(project, ["one", "two", "three"])
+    cry(project)
+    assert told(project) == ["one", "two", "three"] and announce.waiting(project) == []
+    assert stat.S_IMODE((project.state / "announcements").stat().st_mode) == 0o700
 
 
-def test_somebody_who_works_in_the_tree_is_no_cause(project: Project) -> None:
-    busy = (Process(1, "vi", now()),)
-    assert told(project, Done(waits="blocked")) != []
-    assert told(project, Done(waits="vi works there", busy=busy)) == []
-    assert told(project, Done(waits="blocked")) == [], "it was told before"
+def test_a_daemon_that_is_killed_before_the_command_begins_leaves_it_to_the_next(project: Project) -> None:
+    announce.post(project, causes("one"))
+    announce.post(project, causes("one"))  # killed before that was noted, so posted again
+    cry(project)
+    assert told(project) == ["one"]
 
 
-def test_a_failed_job_and_the_end_of_its_batch_are_told(project: Project) -> None:
-    Queue(project.state).add([JobSpec("x", "Plot A"), JobSpec("y")], Trigger.NOW, A)
-    first = ended(project, Outcome.FAILED)
-    assert told(project, Done(ended=first)) == [("attend", "Job 1 (Plot A) failed (exit 1).")]
-    second = ended(project, Outcome.SUCCEEDED)
-    (one,) = announce.of_tick(project, Done(ended=second))
-    assert one.command == "end"
-    assert (one.facts["WTWATCH_BATCH"], one.facts["WTWATCH_SUCCEEDED"], one.facts["WTWATCH_FAILED"]) == (
-        "1", "1", "1"
-    )  # fmt: skip
+def test_a_command_that_two_daemons_begin_is_run_once(project: Project) -> None:
+    announce.post(project, causes("one"))
+    criers = [Crier() for _ in range(4)]
+    for crier in criers:
+        crier.tell(project)
+    eventually(lambda: all(crier.is_silent() for crier in criers))
+    assert told(project) == ["one"]
+
+
+def test_a_cause_that_comes_up_anew_while_it_is_told_is_told_again(project: Project, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    slow = f"{project.on_attention}; while [ ! -e '{gate}' ]; do sleep 0.02; done"
+    slow_project = project._replace(on_attention=slow)
+    announce.post(project, causes("one"))
+    crier = Crier()
+    crier.tell(slow_project)
+    eventually(lambda: told(project))
+    announce.post(project, causes("one"))
+    crier.tell(slow_project)
+    gate.touch()
+    eventually(crier.is_silent)
+    assert told(project) == ["one", "one"]
+
+
+def test_few_commands_run_at_once_however_much_there_is_to_tell(project: Project, tmp_path: Path) -> None:
+    gate, crier = tmp_path / "gate", Crier()
+    for number in range(6):
+        state = tmp_path / f"state{number}"
+        state.mkdir()
+        command = f"echo x >> '{tmp_path}/begun'; while [ ! -e '{gate}' ]; do sleep 0.02; done"
+        one = project._replace(name=f"p{number}", state=state, on_attention=command)
+        announce.post(one, causes("a", "b"))
+        crier.tell(one)
+    begun = tmp_path / "begun"
+    eventually(lambda: begun.exists() and len(begun.read_text().splitlines()) == announce.AT_ONCE)
+    gate.touch()
+    eventually(crier.is_silent)
+    assert len(begun.read_text().splitlines()) == 12
+
+
+def test_more_than_can_be_told_is_in_the_log_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(announce, "MOST", 2)
+    cry(project, ["one", "two", "three"])
+    assert told(project) == ["one", "two"] and "three" in caplog.text
+
+
+def test_what_cannot_be_read_or_has_no_command_any_more_is_dropped(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    announce.post(project, causes("one"))
+    (file,) = announce.waiting(project)
+    for text in ("{", '{"setting": "on_tuesday", "facts": {}}', "[]"):
+        file.with_name("odd.json").write_text(text)
+        cry(project._replace(on_attention=""))
+        assert announce.waiting(project) == [] and "cannot be read" in caplog.text
+    assert told(project) == []
 
 
 def test_a_command_that_fails_or_hangs_is_told_in_the_log_and_ends(
     project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    announce.run(project, Announcement("echo trouble; exit 3", {})).join(20)
+    cry(project._replace(on_attention="echo trouble; exit 3"), ["one"])
     assert "ended with 3: trouble" in caplog.text
     monkeypatch.setattr(announce, "LIMIT", 0.3)
-    mark = tmp_path / "pid"
+    mark, crier = tmp_path / "pid", Crier()
+    announce.post(project, causes("two"))
     began = time.monotonic()
-    thread = announce.run(project, Announcement(f"sleep 60 & echo $! > '{mark}'; wait", {}))
+    crier.tell(project._replace(on_attention=f"sleep 60 & echo $! > '{mark}'; wait"))
     assert time.monotonic() - began < 5, "nobody waits for it"
-    thread.join(20)
-    assert not thread.is_alive() and "was ended" in caplog.text
+    eventually(crier.is_silent)
+    assert "was ended" in caplog.text
     eventually(lambda: not _lives(int(mark.read_text())))
-    assert threading.active_count() < 50
+
+
+def test_a_command_that_prints_without_end_fills_no_disk(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    cry(project._replace(on_attention="yes 2>&1"), ["one"])
+    assert "ended with" in caplog.text
 
 
 def test_what_a_command_leaves_running_is_let_run(project: Project, tmp_path: Path) -> None:
     mark = tmp_path / "pid"
-    thread = announce.run(project, Announcement(f"sleep 5 & echo $! > '{mark}'; exit 0", {}))
-    thread.join(3)
-    assert not thread.is_alive(), "who waits for the command does not wait for that"
+    began = time.monotonic()
+    cry(project._replace(on_attention=f"sleep 60 & echo $! > '{mark}'; exit 0"), ["one"])
+    assert time.monotonic() - began < 50, "who waits for the command does not wait for that"
     assert _lives(int(mark.read_text()))
     os.kill(int(mark.read_text()), 9)
 
@@ -122,3 +171,48 @@ def test_the_daemon_tells_of_a_failed_job_and_of_the_batch(tmp_path: Path) -> No
     with running_daemon(tmp_path):
         eventually(lambda: out.exists() and len(out.read_text().splitlines()) == 2)
     assert sorted(out.read_text().splitlines()) == ["p|Job 1 (mine) failed (exit 1).|1||", "p||1|0|1"]
+
+
+KILL = """
+import os
+from wtwatch.daemon.announce import Crier
+from wtwatch.daemon import announce, causes
+from wtwatch.queue.jobs import Queue
+from wtwatch.queue.facts import QueueFacts
+place, name = {place}, "{name}"
+was = getattr(place, name)
+def killed(*args, **more):
+    if {when}:
+        was(*args, **more)
+    os.kill(os.getpid(), 9)
+setattr(place, name, killed)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", [False, True])
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("Queue", "end"),
+        ("announce", "post"),
+        ("QueueFacts", "note_told"),
+        ("Crier", "tell"),
+        ("announce", "_run"),
+    ],
+)
+def test_a_daemon_that_is_killed_at_any_step_tells_of_a_failure_once_or_once_more(
+    tmp_path: Path, place: str, name: str, when: bool
+) -> None:
+    """Before a step, or right after it; the next daemon goes on."""
+    house, out = House.built(tmp_path / "house"), tmp_path / "told"
+    write_project(house.project._replace(on_attention=f"echo $WTWATCH_REASON >> '{out}'"))
+    register("p", house.project.state)
+    Queue(house.project.state).add([JobSpec("false", "mine", plain=True)], Trigger.NOW, house.head())
+    with running_daemon(tmp_path, before=KILL.format(place=place, name=name, when=when)) as daemon:
+        eventually(lambda: daemon.poll() is not None)
+    with running_daemon(tmp_path):
+        eventually(lambda: out.exists() and out.read_text())
+        eventually(lambda: not announce.waiting(house.project))
+    told = out.read_text().splitlines()
+    assert 1 <= len(told) <= 2 and set(told) == {"Job 1 (mine) failed (exit 1)."}

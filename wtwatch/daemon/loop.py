@@ -19,7 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wtwatch import __version__
-from wtwatch.daemon import places
+from wtwatch.daemon import announce, causes, places
+from wtwatch.daemon.announce import Crier
 from wtwatch.daemon.live import BEAT, Live
 from wtwatch.daemon.notice import Bell, Watch
 from wtwatch.daemon.places import Places
@@ -57,6 +58,7 @@ class Daemon:
         self._told: tuple[object, ...] = ()
         self._beat = 0.0
         self._live = Live()
+        self._crier = Crier()
         self._stuck: tuple[str, ...] = ()
         self._upgrade = upgrade
         self._since = stamp(now())
@@ -163,7 +165,7 @@ class Daemon:
         fresh = [project for name, project in wanted.items() if name not in self._ticks]
         for project in fresh:
             self._ticks[project.name] = ProjectTicks(
-                project, self._aim_anew, self._pool.wake, self._live.leave
+                project, self._aim_anew, self._pool.wake, self._live.leave, self._crier
             )
         aimed = [one.at or _places(one.project) for one in self._ticks.values()]
         folders = [listing.registry_file().parent, *self._unread.values()]
@@ -233,8 +235,16 @@ class Daemon:
         for name in stuck:
             if name not in self._stuck:
                 _log.error("%s: gave no sign of life for over %.0f min", name, SILENCE / 60)
+                self._cry(self._ticks[name].project)
         self._stuck = stuck
         return bool(stuck)
+
+    def _cry(self, project: Project) -> None:
+        """Have the user told of a tick that hangs, which cannot do so itself."""
+        with suppress(OSError):
+            if project.on_attention:
+                announce.post(project, [causes.hangs(project, f"{SILENCE / 60:.0f} min")])
+                self._crier.tell(project)
 
     def _publish(self, watch: Watch) -> None:
         """Write what ``status`` tells of the daemon into the file that it holds locked.

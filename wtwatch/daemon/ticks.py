@@ -15,12 +15,14 @@ from math import inf
 from typing import NamedTuple
 
 from wtwatch import reconcile
-from wtwatch.daemon import announce, diary, places
+from wtwatch.daemon import announce, causes, diary, places
+from wtwatch.daemon.announce import Crier
 from wtwatch.daemon.live import CALM
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import jj
 from wtwatch.doors.program import LIMIT
 from wtwatch.project.config import Project
+from wtwatch.queue.jobs import Queue
 from wtwatch.tree import tip
 from wtwatch.words.errors import Busy, WtwatchError, of_system
 
@@ -62,8 +64,9 @@ def _together(due: float) -> float:
 class ProjectTicks:
     """One project's ticks. ``ring`` asks the daemon to see to its watches, when other places count now.
 
-    ``leave`` leaves a view of the project for who looks in passing, and says when to do so again. A member of
-    the daemon's :class:`wtwatch.daemon.pool.Pool`, which is told by ``wake`` of what is due.
+    ``leave`` leaves a view of the project for who looks in passing, and says when to do so again; ``crier``
+    runs the commands by which the user is told. A member of the daemon's
+    :class:`wtwatch.daemon.pool.Pool`, which is told by ``wake`` of what is due.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class ProjectTicks:
         ring: Callable[[], None] = lambda: None,
         wake: Callable[[ProjectTicks], None] = lambda one: None,
         leave: Callable[[Project], float | None] | None = None,
+        crier: Crier | None = None,
     ) -> None:
         self.project = project
         self.stopping = threading.Event()
@@ -84,6 +88,7 @@ class ProjectTicks:
         self._ring = ring
         self._wake = wake
         self._leave = leave
+        self._crier = crier or Crier()
         self._leave_due = inf
         self._due = 0.0
         self._look_due = 0.0
@@ -174,6 +179,8 @@ class ProjectTicks:
             again = self._say(reconcile.tick(self.project, self._options()))
         except Busy as error:
             _log.debug("%s: %s", self.project.name, error.message)
+            if self._is_held_too_long(error):
+                self._announce(reconcile.Done(waits=error.message, busy=error.processes))
             return self._patience()
         except WtwatchError as error:
             return self._complain(error)
@@ -230,9 +237,29 @@ class ProjectTicks:
         except (WtwatchError, OSError) as error:
             return (str(error),)
 
+    def _is_held_too_long(self, error: Busy) -> bool:
+        """Return whether somebody has had the run tree's lock for so long that the user is to be told."""
+        with suppress(WtwatchError, OSError):
+            asked = self.project.on_attention and causes.overdue(self.project, error.processes)
+            return bool(asked) and causes.is_held_up(self.project)
+        return False
+
     def _announce(self, done: reconcile.Done) -> None:
-        for told in announce.of_tick(self.project, done):
-            announce.run(self.project, told)
+        """Have the user told of a tick; that it cannot be fails no tick.
+
+        What is to be told is on the disk before it is noted as told, and that before a command begins.
+        """
+        project = self.project
+        if not (project.on_attention or project.on_batch_end):
+            return
+        try:
+            news = causes.of_tick(project, done)
+            announce.post(project, news.causes)
+            Queue(project.state).note_told(news.standing, news.ended)
+            if announce.waiting(project):  # of an earlier daemon too
+                self._crier.tell(project)
+        except (WtwatchError, OSError) as error:
+            _log.warning("%s: the user cannot be told: %s", project.name, error)
 
     def _say(self, done: reconcile.Done) -> float | None:
         """Log what a tick did; return after how many seconds the next is due without an event."""

@@ -7,7 +7,7 @@ unknown: each is noted anew by who needs it. What their format is, the version o
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,12 @@ KEPT_SYNCS = 100
 UNCLEARED = "uncleared"
 """The key under which the end of a job is noted, together with that end, until the tree is cleared up."""
 
+
+UNTOLD = "untold"
+"""The key of the attempts that ended, and of which the user is still to be told by a command of theirs."""
+
+KEPT_UNTOLD = 100
+"""Ends that nobody was told of which are remembered; a daemon takes them up within moments."""
 
 PAUSED = "paused"
 """The key under which is noted that the queue is paused, and why."""
@@ -231,13 +237,28 @@ class QueueFacts:
         """Note what came of a look at main."""
         self._note("brought", noted._asdict())
 
-    def announced(self) -> str | None:
-        """Return what keeps the project, if the user was told of that by their own command."""
-        return self._get("announced")
+    def told(self) -> frozenset[str] | None:
+        """Return what the user was told of by their own command and still stands; ``None``: never looked."""
+        with suppress(TypeError, ValueError):
+            if (noted := self._noted("told")) is not None:
+                return frozenset(map(str, noted))
+        return None
 
-    def note_announced(self, reason: str | None) -> None:
-        """Note what the user was told of; ``None``: nothing keeps it any more."""
-        self._set("announced", reason)
+    def untold(self) -> list[Attempt]:
+        """Return the attempts that ended and that the user was not told of yet, in their order."""
+        with suppress(TypeError, ValueError):
+            return [Attempt(int(job), int(attempt)) for job, attempt in self._noted(UNTOLD) or ()]
+        return []
+
+    def note_told(self, standing: Collection[str] | None, ended: Collection[Attempt]) -> None:
+        """Note what the user was told of: all that stands (``None``: as noted), and attempts that ended."""
+        if standing in (None, self.told()) and not ended:
+            return
+        with changing(self.file) as db:
+            if standing is not None:
+                _put(db, "told", json.dumps(sorted(standing)))
+            left = [[*one] for one in _untold(db) if one not in [tuple(end) for end in ended]]
+            _put(db, UNTOLD, json.dumps(left) if left else None)
 
     def lost(self) -> datetime | None:
         """Return when the database was found to be gone, until :meth:`accept_loss`: the queue began anew."""
@@ -276,10 +297,7 @@ class QueueFacts:
 
     def _set(self, key: str, value: str | None) -> None:
         with changing(self.file) as db:
-            if value is None:
-                db.execute("DELETE FROM meta WHERE key = ?", (key,))
-            else:
-                db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+            _put(db, key, value)
 
     def _noted(self, key: str) -> Any:
         text = self._get(key)
@@ -323,6 +341,25 @@ class QueueFacts:
         """Return the ids of the backups that the user saw."""
         with self._reading() as db:
             return frozenset(row["id"] for row in db.execute("SELECT id FROM acknowledged_backups"))
+
+
+def note_untold(db: sqlite3.Connection, job: int, attempt: int) -> None:
+    """Note in an open database that the user is to be told how an attempt ended; the oldest are dropped."""
+    _put(db, UNTOLD, json.dumps([*_untold(db), (job, attempt)][-KEPT_UNTOLD:]))
+
+
+def _untold(db: sqlite3.Connection) -> list[tuple[int, int]]:
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (UNTOLD,)).fetchone()
+    with suppress(TypeError, ValueError):
+        return [(int(job), int(attempt)) for job, attempt in json.loads(row["value"])] if row else []
+    return []
+
+
+def _put(db: sqlite3.Connection, key: str, value: str | None) -> None:
+    if value is None:
+        db.execute("DELETE FROM meta WHERE key = ?", (key,))
+    else:
+        db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
 
 def is_paused(db: sqlite3.Connection) -> bool:

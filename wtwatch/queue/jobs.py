@@ -14,7 +14,7 @@ from wtwatch.queue import batches, due, halts
 from wtwatch.queue.batches import cancel_waiting, new_batch, open_work
 from wtwatch.queue.database import changing
 from wtwatch.queue.due import OpenWork
-from wtwatch.queue.facts import PAUSED, UNCLEARED, is_paused
+from wtwatch.queue.facts import PAUSED, UNCLEARED, is_paused, note_untold
 from wtwatch.queue.outlook import outlook_in
 from wtwatch.queue.prospects import Outlook
 from wtwatch.queue.rows import (
@@ -144,11 +144,12 @@ class Queue(QueueVerbs):
                 ),
             )
 
-    def end(self, job: int, ended: Ended, max_failures: int = 0) -> bool:
+    def end(self, job: int, ended: Ended, max_failures: int = 0, tell: bool = False) -> bool:
         """Record how a job ended, and that the tree is to be cleared up behind it; return whether it is news.
 
         One that ended already stays as it is, so saying it twice is harmless. The queue pauses with the
         failure that makes ``max_failures`` of its batch (0: never), and as :mod:`wtwatch.queue.halts` says.
+        ``tell``: the user is to be told of it.
         """
         with changing(self.file) as db:
             row = job_row(db, job)
@@ -167,6 +168,8 @@ class Queue(QueueVerbs):
             )
             facts = json.dumps({"job": job, "attempt": row["attempt"]})
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (UNCLEARED, facts))
+            if tell:
+                note_untold(db, job, row["attempt"])
             at_most = max_failures if ended.outcome in halts.BAD else 0
             if not is_paused(db) and (why := halts.reason(db, row["batch"], at_most)):
                 db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (PAUSED, why))

@@ -41,13 +41,19 @@ def _of_project(project: ProjectSnapshot, daemon: DaemonSnapshot, at: datetime) 
         new = counted(project.backups_unseen, "new backup")
         yield f": {new} (`wtwatch backups list`, `wtwatch ack --all`)."
     alarm = [one for one in project.busy if (at - one.since).total_seconds() > project.busy_alarm]
-    if alarm and freshness is Freshness.BEHIND:
+    if alarm and (freshness is Freshness.BEHIND or _has_jobs_to_start(project)):
         one = alarm[0]
         yield f": {one.name} (pid {one.pid}) has held the run tree for {ago(one.since, at)}."
     if queue.jobs.get("waiting") and not daemon.running:
         yield f": {counted(queue.jobs['waiting'], 'waiting job')}, but no daemon runs."
     if project.name in daemon.stuck:
         yield f": the daemon hangs in what it does there (the log says in what; `kill {daemon.pid}` ends it)."
+
+
+def _has_jobs_to_start(project: ProjectSnapshot) -> bool:
+    """Return whether a job would start, if the run tree were nobody else's."""
+    due = project.queue.due or project.batch
+    return bool(due) and project.running is None and not project.queue.paused
 
 
 def _of_daemon(daemon: DaemonSnapshot) -> Iterator[str]:
