@@ -39,13 +39,15 @@ class UserManager:
     pid: int
     env: dict[str, str]
 
-    def run(self, *command: str | Path, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a command beside the manager, with ``env`` added; its words are kept."""
+    def run(
+        self, *command: str | Path, check: bool = True, folder: Path = Path("/"), **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command beside the manager, in ``folder``, with ``env`` added; its words are kept."""
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--cgroup"]
         if os.getuid() != 0:
             enter += ["--user", "--preserve-credentials"]
         answer = subprocess.run(
-            [*enter, "--wd=/", "--", *map(str, command)],
+            [*enter, f"--wd={folder}", "--", *map(str, command)],
             env=self.env | env,
             stdin=subprocess.DEVNULL,
             capture_output=True,

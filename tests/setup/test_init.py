@@ -18,6 +18,7 @@ from tests.conftest import MakeLab, Say
 from tests.lab import Lab, eventually
 from tests.room import let_git_know_nobody
 from tests.tally import Kills
+from tests.test_cli import on_a_terminal
 from wtwatch.doors.files import write_whole
 from wtwatch.doors.repo import Repo
 from wtwatch.project import jobenv, listing
@@ -87,6 +88,23 @@ def test_a_new_run_tree_is_nested_shares_the_annex_and_is_locked(say: Say, lab: 
         assert Repo(tree).changes().clean
     assert listing.registered() == {"L5b": lab.main / ".git" / "wtwatch" / "L5b"}
     assert (lab.code / ".git" / "hooks" / "post-commit").exists()
+
+
+def test_it_says_what_it_found_and_chose(say: Say, any_lab: Lab) -> None:
+    lab = any_lab
+    (lab.code / "renv.lock").write_text("{}\n")
+    lab.git("add", "renv.lock", cwd=lab.code)
+    lab.git("commit", "--quiet", "-m", "what R needs", cwd=lab.code)
+    said = say(lab.main, "init").out
+    words = [line.strip() for line in said.splitlines()]
+    driver = {"git": "git", "jj": "jj, colocated with git"}[lab.driver]
+    assert words[1] == f"code         the subdataset code, driven by {driver}"
+    assert words[3] == "environment  code/.venv, by uv from pyproject.toml and uv.lock"
+    assert words[4] == "not looked after: renv.lock; to have it by renv:"
+    assert words[6].startswith("hooks        4 of git's ring the daemon's bell")
+    assert words[7] == "annex        one for both trees (2 datasets): nothing is copied"
+    assert "Next: wtwatch service install" in words[-1] and len(words) <= 12
+    assert "/y" not in on_a_terminal(lab, "init"), "where no service can run, none is offered"
 
 
 def test_no_superdataset_gets_dirty_as_the_default_place_is_beside_the_outermost(say: Say, lab: Lab) -> None:
@@ -169,7 +187,7 @@ def test_the_environment_is_made_by_uv_by_a_command_or_not_at_all(say: Say, lab:
 
 def test_jj_gets_its_bookmark_from_jj(say: Say, jj_lab: Lab) -> None:
     said = say(jj_lab.main, "init")
-    assert "Made the bookmark runs" in said.out
+    assert ", made now" in said.out
     assert jj_lab.jj("bookmark", "list", "-T", 'name ++ " "').split() == ["main", "runs"]
     assert jj_lab.commit("refs/heads/runs") == jj_lab.commit("HEAD", jj_lab.run_code)
 
@@ -304,7 +322,8 @@ def test_code_that_is_a_tracked_folder_is_taken_as_it_is(say: Say, lab: Lab) -> 
     (lab.main / "staged by the user").write_text("not ours\n")
     lab.git("add", "staged by the user")
     said = say(lab.main / "inputs", "init").out
-    assert "Code is code (1 file)" in said and "Made the bookmark runs-code" in said
+    assert "code (1 file) of the superdataset itself, driven by git" in said
+    assert "runs-code → " in said and ", made now" in said
     assert lab.git("diff", "--cached", "--name-only") == "staged by the user"
     assert (lab.run / "code" / "sub" / "plot.py").read_text() == "print('plot')\n"
     assert lab.git("branch", "--show-current", cwd=lab.run) == "runs"

@@ -428,3 +428,36 @@ def test_a_job_that_ended_while_the_service_was_stopped_is_not_run_again(
     manager.systemctl("start", UNIT)
     eventually(lambda: [job["state"] for job in lab.jobs()] == ["succeeded"], 60)
     assert lab.jobs()[0]["attempt"] == 1
+
+
+ASKED = """
+import os, pty, subprocess, sys
+terminal, end = pty.openpty()
+process = subprocess.Popen([sys.executable, "-P", "-m", "wtwatch", "init", "--env", "none"],
+                           cwd=sys.argv[1], stdin=end, stdout=end, stderr=end)
+os.close(end)
+text = b""
+try:
+    while piece := os.read(terminal, 65536):
+        text += piece
+        if piece.rstrip().endswith(b"[y/N]:"):
+            os.write(terminal, sys.argv[2].encode() + b"\\n")
+except OSError:
+    pass
+sys.exit(print(text.decode()) or process.wait())
+"""
+
+
+def test_init_offers_the_service_at_a_terminal_and_takes_silence_for_no(
+    lab: Lab, manager: UserManager
+) -> None:
+    plain = manager.run(sys.executable, "-P", "-m", "wtwatch", "init", "--env", "none", folder=lab.main)
+    assert "[y/N]" not in plain.stdout and not unit_file().exists()
+    for answer in ("", "n"):
+        said = manager.run(sys.executable, "-c", ASKED, lab.main, answer).stdout
+        assert said.count("[y/N]") == 1 and "Next: wtwatch service install" in said
+        assert not unit_file().exists()
+    said = manager.run(sys.executable, "-c", ASKED, lab.main, "y").stdout
+    assert "The service runs." in said and said.rstrip().endswith("Next: wtwatch status.")
+    assert manager.systemctl("is-active", UNIT) == "active"
+    assert "[y/N]" not in manager.run(sys.executable, "-c", ASKED, lab.main, "y").stdout

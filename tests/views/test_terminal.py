@@ -106,3 +106,14 @@ def test_trouble_fits_the_terminal_and_a_command_on_a_line_of_its_own_stays_whol
     assert {word for line in lines for word in line.split()} == {
         "Error:", "word", "Hint:", "hint", "warning", "git", "command"
     }  # fmt: skip
+
+
+def test_a_command_on_a_line_of_its_own_is_never_broken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    command = '  touch "$(git rev-parse --git-common-dir)/wtwatch/bell" 2>/dev/null || :'
+    terminal.say_folded(f"{'To have them ring add one line: ' * 3}\n{command}\nThat is all.")
+    lines = capsys.readouterr().out.splitlines()
+    assert command in lines and lines[-1] == "That is all."
+    assert max(len(line) for line in lines if line != command) <= 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +11,16 @@ import click
 
 from wtwatch import reconcile
 from wtwatch.commands.front import ring_for
+from wtwatch.commands.service import tell_of
 from wtwatch.project.config import Project
 from wtwatch.project.jobenv import withheld
 from wtwatch.project.registry import here, known
-from wtwatch.setup import checks, githooks, init, moved, pathlayout
+from wtwatch.setup import checks, githooks, init, moved, pathlayout, service
 from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
-from wtwatch.views import status
-from wtwatch.views.terminal import say, say_folded, warn
+from wtwatch.views import founding, status
+from wtwatch.views.terminal import say, say_folded, warn, width
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import counted
 from wtwatch.words.quoting import quoted
 
 FEW = 5
@@ -53,33 +54,18 @@ def command(no_hooks: bool, code: tuple[str, ...], **asked: Path | str | None) -
             say(f"{move.new.name} was moved: all paths that named its old place are written anew.")
         making = init.decide(here(), wish, known().projects)
         init.carry_out(making)
-    _tell(making)
-    if not no_hooks:
-        _install_hooks(making.project)
-    _first_sync(making.project)
-
-
-def _tell(making: init.Making) -> None:
-    project, layout = making.project, making.layout
-    made, there = len(layout.missing), len(layout.present)
-    if made and not there:
-        say(f"Made the run tree {project.run_tree}: {made} worktrees.")
-    elif made:
-        say(f"Adopted the run tree {project.run_tree}: {there} worktrees were there, {made} were missing.")
-    elif making.known:
-        say(f"{project.name} was set up already; all {there} worktrees of {project.run_tree} are there.")
-    else:
-        say(f"Adopted the run tree {project.run_tree}: all {there} worktrees are there.")
-    if project.paths and not making.known:
-        for line in _code_found(project):
+    hooks = None if no_hooks else githooks.install(making.project.main_code)
+    for line in founding.lines(founding.look(making, hooks), width()):
+        say(line)
+    if making.project.paths and not making.known:
+        for line in _code_found(making.project):
             say(line)
     if not making.known:
         _tell_of_variables()
-    if making.new_bookmark:
-        say(f"Made the bookmark {project.bookmark} at {making.tip[:10]}.")
-    for path in layout.empty:
-        get = f"datalad get -n -d {quoted(project.main_tree)} {quoted(project.main_tree / path)}"
-        say(f"  {path} stays empty, as in the main tree ({get}).")
+    for words in founding.advice(hooks or ()):
+        say_folded(words)
+    _first_sync(making.project)
+    _offer_service()
 
 
 def _tell_of_variables() -> None:
@@ -94,20 +80,12 @@ def _tell_of_variables() -> None:
 
 
 def _code_found(project: Project) -> Iterator[str]:
-    """Yield what was taken for code in the superdataset, and what one ought to know of it."""
-    numbers = [(path, pathlayout.number_of_files(project.main_tree, path)) for path in project.paths]
-    found = ", ".join(f"{path} ({counted(number, 'file')})" for path, number in numbers)
-    yield f"Code is {found}: release it with `wtwatch release`, results come home with `wtwatch merge`."
-    if len(numbers) > 1:
-        chosen = " ".join(f"--code {quoted(path)}" for path, _ in numbers)
+    """Yield what one ought to know of code that is paths of the superdataset."""
+    yield "Release code with `wtwatch release`; results come home with `wtwatch merge`."
+    if len(project.paths) > 1:
+        chosen = " ".join(f"--code {quoted(path)}" for path in project.paths)
         yield f"  For others: wtwatch forget, then wtwatch init {chosen}"
     yield from pathlayout.remarks(project)
-
-
-def _install_hooks(project: Project) -> None:
-    for hook in githooks.install(project.main_code):
-        if hook.advice and hook.state is not githooks.Fitting.INSTALLED:
-            say(hook.advice)
 
 
 def _first_sync(project: Project) -> None:
@@ -122,5 +100,18 @@ def _first_sync(project: Project) -> None:
     if done.waits:
         raise WtwatchError(f"{project.name} is set up, but waits: {done.waits}", done.hint)
     say(f"{project.name} follows the bookmark {project.bookmark}.")
+
+
+def _offer_service() -> None:
+    """Offer the service where somebody can say yes and it can run; and say what is next."""
+    if not status.daemon().running and _wants_service():
+        tell_of(service.install())
     watched = "" if status.daemon().running else "wtwatch service install (or wtwatch watch), "
     say(f"Next: {watched}wtwatch status.")
+
+
+def _wants_service() -> bool:
+    """Ask whether the service is wanted, if somebody sits at a terminal; silence is a no."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty() and service.can_run()):
+        return False
+    return click.confirm("Run the daemon as a service of yours, from now on and at each login?")

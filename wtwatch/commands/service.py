@@ -16,7 +16,11 @@ def command() -> None:
 @command.command("install")
 def install() -> None:
     """Write the unit with today's PATH, start it now and at each login."""
-    done = service.install()
+    tell_of(service.install())
+
+
+def tell_of(done: service.Installed) -> None:
+    """Say what an installation did."""
     say(f"The service runs. Unit: {done.unit}")
     if done.replaced:
         say(f"Its daemon was started anew: it was of another version ({done.replaced}).")

@@ -101,6 +101,13 @@ def uninstall() -> bool:
     return True
 
 
+def can_run() -> bool:
+    """Return whether there is a systemd for users that the service could be installed in, and is not."""
+    return (
+        not unit_file().exists() and _ask("systemctl", "--user", "show", "--property=Version").returncode == 0
+    )
+
+
 def state() -> ServiceState:
     """Look at the service. Without a systemd for users it does not run, and ``detail`` says why."""
     unit = unit_file()

@@ -111,8 +111,8 @@ def say(text: str = "") -> None:
 
 
 def say_folded(text: str) -> None:
-    """Print a sentence for people, which fits the terminal."""
-    say("\n".join(folded(text, width())))
+    """Print sentences for people, which fit the terminal; a command on a line of its own stays whole."""
+    say("\n".join(_each_folded(text, width())))
 
 
 def warn(text: str) -> None:
@@ -124,7 +124,11 @@ def _fitting(text: str) -> list[str]:
     """Return what goes to stderr as lines that fit its terminal; a command on its own line stays whole."""
     if sys.stderr is None or not sys.stderr.isatty():
         return [text]
-    columns = _columns(sys.stderr)
+    return _each_folded(text, _columns(sys.stderr))
+
+
+def _each_folded(text: str, columns: int | None) -> list[str]:
+    """Return lines that fit, but for commands: these stand on lines of their own, which begin with a blank."""
     return [
         part for line in text.split("\n") for part in ([line] if line[:1] == " " else folded(line, columns))
     ]
