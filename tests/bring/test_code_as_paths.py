@@ -174,6 +174,15 @@ def test_a_job_that_touches_code_has_not_succeeded(house: PathHouse, command: st
         assert house.git("branch", "--show-current", cwd=house.run) == "runs"
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_housekeeping_of_git_under_a_job_hides_nothing_and_is_no_fault(
+    house: PathHouse, elsewhere: bool
+) -> None:
+    there = "git checkout -q --detach && git checkout -q runs && " if elsewhere else ""
+    (job,) = run(house, JobSpec(f"{there}git gc -q", plain=True))
+    assert job.word == (Outcome.FAILED if elsewhere else Outcome.SUCCEEDED).value, job
+
+
 def test_no_job_starts_on_code_that_is_not_the_release(house: PathHouse) -> None:
     house.job(code__a="hot fix\n")
     queue = Queue(house.project.state)

@@ -278,6 +278,11 @@ def test_code_that_was_taken_elsewhere_and_back_under_a_job_is_noticed(bench: Be
     assert "elsewhere and back" in (over(job).detail or "")
 
 
+def test_housekeeping_of_git_under_a_job_is_not_taken_for_a_move_of_code(bench: Bench) -> None:
+    """It writes all reflogs anew, also those of other work trees, and somewhat different."""
+    assert over(bench.do("git -C code gc -q; git gc -q", plain=True)).outcome is Outcome.SUCCEEDED
+
+
 def test_bytecode_and_a_plain_jobs_declared_outputs_in_code_are_nobodys_code(bench: Bench) -> None:
     compiled = "mkdir -p code/x/__pycache__ && touch code/x/__pycache__/y.pyc && touch code/nohup.out"
     state = over(bench.do(f"{compiled}; echo 1 > code/out.txt", plain=True, outputs=("code/out.*",)))

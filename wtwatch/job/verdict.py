@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from wtwatch.doors.porcelain import Change
 from wtwatch.doors.repo import Repo
 from wtwatch.job.readiness import Demands, is_allowed, listed, other_code, reaches_into
+from wtwatch.tree import reflog
 from wtwatch.tree.states import After, Before, DatasetState, added
 
 BYTECODE = "__pycache__"
 
-_ELSEWHERE = (b"checkout:", b"reset:", b"rebase")
+_ELSEWHERE = ("checkout:", "reset:", "rebase")
 """How the reflog says what takes a work tree to other files (git-reflog(1)); a commit says "commit"."""
 
 
@@ -40,7 +41,7 @@ def _moved(demands: Demands, then: DatasetState, now: DatasetState) -> Iterator[
     code = demands.code_path
     if then.head != now.head:
         yield f"{code} was taken from {_short(then)} to {_short(now)} while it ran"
-    elif then.written != now.written:
+    elif then.entry is not None and now.entry not in ("", then.entry):  # none: git dropped what is very old
         yield f"{code} was taken elsewhere and back while it ran (git reflog there shows it)"
     elif then.branch != now.branch:
         yield f"{code} was put on {now.branch or 'no branch'} while it ran"
@@ -101,9 +102,9 @@ def _committed(demands: Demands, before: Before, after: After) -> Iterator[str]:
     names = other_code(demands, now.head)
     if names:
         yield f"code was committed to while it ran: {listed(names)}"
-    log = Repo(demands.top).git_dir() / "logs" / "HEAD"
-    since = log.read_bytes()[then.written :].splitlines() if log.exists() else []
-    if any(line.partition(b"\t")[2].startswith(_ELSEWHERE) for line in since):
+    if then.entry is not None and any(
+        why.startswith(_ELSEWHERE) for why in reflog.since(Repo(demands.top), then.entry)
+    ):
         yield "the superdataset, and code with it, was taken elsewhere and back (git reflog there shows it)"
 
 

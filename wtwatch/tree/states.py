@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from wtwatch.doors.porcelain import Change, parse_status
 from wtwatch.doors.repo import GitAsking, Repo
+from wtwatch.tree import reflog
 from wtwatch.tree.changes import ask_changes, subdatasets
 from wtwatch.words.model import Sha
 
@@ -22,17 +23,17 @@ class DatasetState(NamedTuple):
     """How one dataset of a tree stands; ``path`` is its place from the top, empty for the superdataset.
 
     ``branch`` is ``None`` where HEAD is detached, ``operation`` one like "merge" that waits for the user.
-    ``written`` is how long the reflog of HEAD is: it grows with each commit and checkout that is made here.
-    ``locks`` are the lock files that a git has put there, or left.
+    ``locks`` are the lock files that a git has put there, or left. ``entry`` is the last of HEAD's reflog: it
+    is another after each commit and checkout that is made here. Looks of before there was that have ``None``.
     """
 
     path: str
     head: Sha | None
     branch: str | None
     operation: str | None
-    written: int
     locks: tuple[str, ...]
     changes: tuple[Change, ...]
+    entry: str | None = None
 
 
 class TreeState(NamedTuple):
@@ -84,16 +85,14 @@ def _look_at(top: Path, paths: Sequence[str], env: Mapping[str, str]) -> list[Da
 
 def _state(repo: Repo, path: str, asking: GitAsking) -> DatasetState:
     found = parse_status(asking.answer())
-    own = repo.git_dir()
-    log = own / "logs" / "HEAD"
     return DatasetState(
         path=path,
         head=found.head,
         branch=found.branch,
         operation=repo.operation(),
-        written=log.stat().st_size if log.exists() else 0,
         locks=tuple(str(lock) for lock in locks_of(repo, found.branch) if lock.exists()),
         changes=found.entries,
+        entry=reflog.last_in(repo),
     )
 
 
