@@ -8,6 +8,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,14 @@ from tests.lab import eventually, running_daemon
 from tests.moves import MovingCode
 from tests.proofs import test_random_moves as watched
 from wtwatch.doors import jj
+from wtwatch.doors.files import bell_in, ring
 from wtwatch.project.config import write_project
 from wtwatch.project.listing import register
+from wtwatch.queue.jobs import Queue
 from wtwatch.tree import tip as bookmark
 from wtwatch.views.kept import file_of
+from wtwatch.words.model import Ended, JobSpec, Outcome, Trigger
+from wtwatch.words.quoting import quoted
 
 Move = Callable[[MovingCode], None]
 
@@ -33,6 +38,9 @@ for module in (loop, ticks):
 
 OPERATIONS = 170
 """Operations on each of the six projects."""
+
+BESIDE_A_JOB = 70
+"""Operations of each of the six kinds while a job runs, on its project and on another."""
 
 _SEED = os.environ.get("WTWATCH_SEED")  # read here, since the room of a test is sealed
 
@@ -113,15 +121,60 @@ def test_each_burst_is_followed_without_a_sweep(tmp_path: Path, kind: str) -> No
         while done < OPERATIONS:
             burst = dice.choices(KINDS[kind][1], k=dice.randint(1, 6))
             print(*(way.__name__ for way in burst))
-            if kind == "jj-apart":
-                for way in burst:
-                    way(code)
-            else:
-                watched.play(code, burst)
-                if not code.tip():  # of one that is deleted there is nothing to follow
-                    code.git("branch", code.bookmark, "a")
+            play(code, kind, burst)
             eventually(partial(is_followed, house), within=watched.LONG)
             done += len(burst)
+
+
+def play(code: MovingCode, kind: str, burst: list[Move]) -> None:
+    if kind == "jj-apart":
+        for way in burst:
+            way(code)
+        return
+    watched.play(code, burst)
+    if not code.tip():  # of one that is deleted there is nothing to follow
+        code.git("branch", code.bookmark, "a")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_moves_while_a_job_runs_is_followed_after_it_and_elsewhere_at_once(
+    tmp_path: Path, kind: str
+) -> None:
+    seed = int(_SEED or int.from_bytes(os.urandom(4)))
+    print(f"WTWATCH_SEED={seed}")
+    dice = random.Random(seed)
+    (house, code), (other, others) = built(tmp_path, kind), built(tmp_path, "plain", "q")
+    queue, done = Queue(house.project.state), 0
+    with running_daemon(tmp_path, before=NO_SWEEP):
+        for number in count():
+            if done >= BESIDE_A_JOB:
+                break
+            gate, saw = tmp_path / f"gate {number}", tmp_path / f"saw {number}"
+            look = f"git -C code rev-parse HEAD >> {quoted(saw)}"
+            waits = f"until [ -e {quoted(gate)} ]; do sleep 0.02; done"
+            [job] = queue.add([JobSpec(f"{look}; {waits}; {look}", plain=True)], Trigger.NOW, house.head())
+            ring(bell_in(code.common))
+            eventually(lambda at=saw: at.exists() and at.read_text(), within=watched.LONG)  # type: ignore[misc]
+            at = house.head()
+            for _ in range(dice.randint(1, 3)):
+                burst = dice.choices(KINDS[kind][1], k=dice.randint(1, 6))
+                print(*(way.__name__ for way in burst))
+                play(code, kind, burst)
+                play(others, "plain", burst_elsewhere := dice.choices(GIT_MOVES, k=2))
+                eventually(partial(is_followed, other), within=watched.LONG)
+                assert house.head() == at
+                done += len(burst) + len(burst_elsewhere)
+            gate.touch()
+            state = eventually(partial(end_of, queue, job.id), within=watched.LONG)
+            assert state is not None and (state.outcome, state.code_sha) == (Outcome.SUCCEEDED, at), state
+            assert saw.read_text().split() == [at, at]
+            eventually(partial(is_followed, house), within=watched.LONG)
+
+
+def end_of(queue: Queue, job: int) -> Ended | None:
+    state = queue.job(job).state
+    return state if isinstance(state, Ended) else None
 
 
 @pytest.mark.slow
