@@ -88,7 +88,7 @@ def gathered(folders: Iterable[str], beside: Collection[str]) -> Path:
     made, the one of our own programs is returned.
     """
     searched = tuple(folders)
-    known = (searched, tuple(beside), tuple(map(_changed, searched)))
+    known = (state_folder(), searched, tuple(beside), tuple(map(_changed, searched)))
     place = _gathered(*known)
     if not place.is_dir():  # somebody cleared the state
         _gathered.cache_clear()
@@ -104,7 +104,9 @@ def _changed(folder: str) -> int | None:
 
 
 @lru_cache(16)
-def _gathered(folders: tuple[str, ...], beside: tuple[str, ...], _as_of: tuple[int | None, ...]) -> Path:
+def _gathered(
+    state: str, folders: tuple[str, ...], beside: tuple[str, ...], _as_of: tuple[int | None, ...]
+) -> Path:
     found: dict[str, Path] = {}
     for folder in map(Path, folders):
         with suppress(OSError):
@@ -112,7 +114,7 @@ def _gathered(folders: tuple[str, ...], beside: tuple[str, ...], _as_of: tuple[i
                 if _DRIVEN.match(program.name) or program.name == "git":
                     found.setdefault(program.name, program)
     wanted = {name: program for name, program in sorted(found.items()) if str(program.parent) not in beside}
-    place = Path(state_folder()) / _name_of("\n".join(map(str, wanted.values())))
+    place = Path(state) / _name_of("\n".join(map(str, wanted.values())))
     try:
         _link_to(place, wanted)
     except OSError:
