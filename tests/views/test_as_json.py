@@ -187,6 +187,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                         "subdatasets_from_main": ["lib", "in/s"],
                         "barred": ["both changed out/f", "take one"],
                         "away": ["out/s1"],
+                        "main_elsewhere": None,
                     },
                     "stale": None,
                     "backups": 2,

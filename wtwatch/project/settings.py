@@ -15,7 +15,7 @@ CHANGEABLE = {
     "on_move": "when code moves during a batch: after-batch, after-job, or cancel (stop its job)",
     "merge_pointer": "whose pointer of code a merge keeps if only that conflicts: ask, main or run",
     "from_main": "when what main has comes into the run tree: with each move, or if you ask",
-    "main_branch": "the branch that this comes from; default: the one that the main tree is on",
+    "main_branch": "the branch that this comes from, as init found it; empty: whichever the main tree is on",
     "max_failures": "after how many failed jobs of a batch the queue pauses; 0: it always goes on",
     "keep_failed": "how many attempts of failed jobs keep what they wrote to their outputs",
     "busy_alarm": "seconds that somebody may work in the run tree before status asks for attention",

@@ -112,6 +112,7 @@ def _of(
         run_branch=code.branch,
         environment=_environment(asked, before.environment if before else "auto"),
         host=config.host(),
+        main_branch=Repo(main).branch() or "",
     )
     if before is None:
         return chosen, False

@@ -141,6 +141,7 @@ def _results(results: Results) -> Document:
         "subdatasets_from_main": list(results.subdatasets),
         "barred": list(results.barred) if results.barred else None,
         "away": list(results.away),
+        "main_elsewhere": results.elsewhere,
     }
 
 

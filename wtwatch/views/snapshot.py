@@ -110,8 +110,10 @@ class Results(NamedTuple):
 
     ``oldest`` is when the first of those was made that the main tree lacks. ``from_main`` is how many files
     main has that the run tree lacks, ``subdatasets`` which of these it has otherwise, ``barred`` why they
-    cannot come, with the way out; ``asked``: they come only if somebody says so. ``away`` are the subdatasets
-    that the main tree names, and whose repository was made in the run tree and is not in the main tree yet.
+    cannot come, with the way out; ``asked``: they come only if somebody says so. ``elsewhere`` is the branch
+    that the main tree is on instead of the noted one, so that nothing comes from it. ``away`` are the
+    subdatasets that the main tree names, and whose repository was made in the run tree and is not in the main
+    tree yet.
     """
 
     ahead: int = 0
@@ -123,6 +125,7 @@ class Results(NamedTuple):
     barred: tuple[str, str] | None = None
     asked: bool = False
     away: tuple[str, ...] = ()
+    elsewhere: str | None = None
 
 
 class ProjectSnapshot(NamedTuple):

@@ -210,6 +210,7 @@ def _results(project: Project, apart: harvest.Apart, lost: bool) -> Results:
         subdatasets=lacking.subdatasets,
         asked=project.from_main == "ask",
         away=() if ahead else _away(project),
+        elsewhere=steps.away(project).away if project.main_branch else None,
     )
 
 

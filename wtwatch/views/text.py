@@ -260,6 +260,9 @@ def _results(results: Results) -> Line:
 
 def _from_main(results: Results) -> Iterator[Line]:
     """Say what changed in main that the run tree does not have yet, when that comes, and what bars it."""
+    if results.elsewhere:
+        yield Line("from main", f"nothing comes while the main tree is on {one_line(results.elsewhere)}")
+        yield Line("", "→ to have it come from another branch: wtwatch config main_branch NAME")
     if not (results.from_main or results.subdatasets):
         return
     when = "" if results.barred or results.asked else "with the next move, or now: "
