@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 import pytest
 
 from tests.conftest import Say
+from tests.house import write
 from tests.lab import Lab
 from wtwatch.commands import group
 from wtwatch.doors.repo import Repo
@@ -277,10 +279,10 @@ no batch
 """What is said, and below that command lines of which it is."""
 
 
-def of_lines() -> Iterator[Row]:
-    """Yield what stands in the table above."""
+def of_lines(table: str = LINES) -> Iterator[Row]:
+    """Yield what stands in a table like the one above."""
     said = ""
-    for line in LINES.strip().splitlines():
+    for line in table.strip().splitlines():
         if line.startswith(" "):
             yield tuple(shlex.split(line)), said
         else:
@@ -390,6 +392,131 @@ def refused(say: Say, home: Lab, row: Row, before: object, known: set[str]) -> s
     if everything(home) != before:
         return "it changed something"
     return "" if said in message else f"{said!r} is not said: {told.err}"
+
+
+IN_PATHS = """
+is the whole superdataset
+    init --code .
+    init --code ./ --code code
+within the superdataset
+    init --code ../x
+    init --code code/..
+    init --code /abs
+for themselves
+    init --code .git
+    init --code code --code .datalad/config
+    init --code .gitmodules
+lies in code
+    init --code code --code code/deep
+    init --code code/deep --code code
+is not there
+    init --code src --code nowhere
+    init --code code --code code/a/b
+has no subdataset
+    init --code nowhere
+is not tracked by git
+    init --code loose
+    init --code src --code loose/z.py
+lies in the subdataset lib
+    init --code lib/x
+    init --code code --code lib/deep/y
+cannot be the bookmark
+    init --bookmark main
+Git cannot hold a branch
+    init --bookmark main/x
+forbids
+    init --bookmark a..b
+"""
+"""What `init` refuses in a superdataset whose folders are code; as :data:`LINES`."""
+
+MADE = """
+holds the code
+    queue add -o code/x -- true
+    queue add -o code -- true
+    queue add -o c*/x -- true
+    queue add -o ./code/deep/../z -- true
+    queue add -o src/new -- true
+is the branch for results of the project
+    init --bookmark runs
+lies in a tree of the project
+    init --bookmark other --run-tree t
+overlaps the code of the project
+    init --bookmark two --code code/deep
+    init --bookmark two --code code
+    init --bookmark two --code src --code in
+The code of main is in 'code src'
+    init --code src
+    init --code nowhere
+    init --bookmark runs-code --code in
+"""
+"""What is refused beside a project whose code is `code` and `src`."""
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A superdataset of plain git with folders of code, and a subdataset."""
+    main = tmp_path / "all" / "main"
+    for name in ("code/a", "code/deep/b", "src/y", "in/1", "lib/x", "lib/deep/y"):
+        write(main, name, "1\n")
+    write(main, ".datalad/config", '[datalad "dataset"]\n\tid = 1-2-3\n')
+    for tree in (main / "lib", main):
+        Repo(tree).git("init", "-q", "-b", "main")
+        Repo(tree).git("add", "-A")
+        Repo(tree).git("commit", "-q", "-m", "first")
+    write(main, "loose/z.py", "1\n")
+    return main
+
+
+def all_of(main: Path) -> object:
+    """Return all files around a superdataset, and its refs; not those that any look may write."""
+    found = sorted(file for file in main.parent.rglob("*") if file.name not in (*OWN, "index"))
+    return Repo(main).refs(), [(file, file.read_bytes() if file.is_file() else b"") for file in found]
+
+
+def check_rows(say: Say, main: Path, table: str) -> None:
+    """Assert that each row is refused with one error and a hint, and changes nothing."""
+    before, known = all_of(main), options()
+    for words, said in of_lines(table):
+        told = say(main, *words, code=2)
+        message, _, hint = told.err.partition("\nHint: ")
+        assert told.out == "" and message.count("Error: ") == 1 and hint.strip(), (words, told)
+        assert said in message, (words, told.err)
+        check_hint(hint, known)
+        assert all_of(main) == before, words
+
+
+def test_code_that_can_be_none_is_refused_and_nothing_is_made(say: Say, dataset: Path) -> None:
+    check_rows(say, dataset, IN_PATHS)
+
+
+def test_beside_a_project_whose_code_is_paths_what_would_meet_it_is_refused(say: Say, dataset: Path) -> None:
+    say(dataset, "init", "--code", "code", "--code", "src", "--env", "none")
+    check_rows(say, dataset, MADE)
+
+
+def test_in_a_folder_of_code_init_means_the_dataset_around_it(say: Say, dataset: Path) -> None:
+    say(dataset / "code" / "deep", "init", "--env", "none")
+    assert "was set up already" in say(dataset, "init").out
+    assert Repo(dataset.parent / "main-runs").branch() == "runs"
+
+
+def test_a_history_that_is_cut_off_or_not_begun_is_refused_with_what_mends_it(
+    say: Say, dataset: Path, tmp_path: Path
+) -> None:
+    Repo(dataset).git("commit", "-q", "--allow-empty", "-m", "second")
+    shallow, unborn = tmp_path / "one" / "shallow", tmp_path / "other" / "unborn"
+    shallow.parent.mkdir()
+    Repo(tmp_path).git("clone", "-q", "--depth", "1", f"file://{dataset}", str(shallow))
+    Repo(tmp_path).git("init", "-q", str(unborn))
+    for name in (".datalad/config", "code/a"):
+        write(unborn, name, (dataset / name).read_text())
+    for place, said in ((shallow, "shallow clone"), (unborn, "no commit yet")):
+        before = all_of(place)
+        told = say(place, "init", "--code", "code", code=2)
+        assert said in told.err and told.err.count("Error: ") == 1 and all_of(place) == before
+        mend = told.err.partition("\nHint: ")[2].strip().partition("Get the rest: ")
+        subprocess.run(["sh", "-c", mend[2] or mend[0]], check=True, capture_output=True, timeout=60)
+        say(place, "init", "--code", "code", "--env", "none", "--name", place.name)
 
 
 ALIKE = """\

@@ -59,12 +59,22 @@ def outermost(main: Path) -> Path:
 
 
 def code_path(text: str) -> str:
-    """Return the path of a code subdataset in its plain form; raises :class:`UsageError` for no such path."""
+    """Return a path of code in its plain form; raises :class:`UsageError` for what can be none."""
     path = PurePosixPath(text)
-    if path.is_absolute() or ".." in path.parts or path == PurePosixPath():
+    if path == PurePosixPath():
         raise UsageError(
-            f"--code {text!r} is not the path of a subdataset.",
-            "Give it as seen from the superdataset, such as --code code.",
+            f"--code {text!r} is the whole superdataset, results and all.",
+            "Name the folders or files in it that are code, such as --code code.",
+        )
+    if path.is_absolute() or ".." in path.parts:
+        raise UsageError(
+            f"--code {text!r} is not the path of a subdataset, or of files, within the superdataset.",
+            "Give it as seen from there, such as --code code.",
+        )
+    if path.parts[0].startswith((".git", ".datalad")):
+        raise UsageError(
+            f"--code {text!r} is what git, git-annex and DataLad have for themselves.",
+            "Name the folders or files that are code, such as --code code.",
         )
     return path.as_posix()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from wtwatch.doors import jj
 from wtwatch.doors.repo import GITLINK, Repo
@@ -69,6 +70,7 @@ def check_paths(main: Path, paths: Sequence[str]) -> None:
     repo = Repo(main)
     for path in paths:
         if not repo.git("ls-files", "-z", "--", f":(top,literal){path}"):
+            _check_is_here(main, path)
             save = f"datalad save -d {quoted(main)} {quoted(main / path)}"
             raise UsageError(
                 f"{main / path} is not tracked by git, so it cannot be followed.",
@@ -78,6 +80,18 @@ def check_paths(main: Path, paths: Sequence[str]) -> None:
         inside = next((other for other in paths if other != one and other.startswith(f"{one}/")), None)
         if inside is not None:
             raise UsageError(f"The code path {inside} lies in {one}.", f"Leave it out: --code {quoted(one)}")
+
+
+def _check_is_here(main: Path, path: str) -> None:
+    if not os.path.lexists(main / path):
+        raise UsageError(f"{main / path} is not there.", "Name folders or files that are: --code PATH")
+    above = (str(folder) for folder in PurePosixPath(path).parents if str(folder) != ".")
+    dataset = next((folder for folder in above if (main / folder / ".git").exists()), None)
+    if dataset is not None:
+        raise UsageError(
+            f"{main / path} lies in the subdataset {dataset}, which is code as a whole, or not at all.",
+            f"Name that: --code {quoted(dataset)}",
+        )
 
 
 def _check_names(project: Project) -> None:
