@@ -100,7 +100,7 @@ def test_it_says_what_it_found_and_chose(say: Say, any_lab: Lab) -> None:
     driver = {"git": "git", "jj": "jj, colocated with git"}[lab.driver]
     assert words[1] == f"code         the subdataset code, driven by {driver}"
     assert words[3] == "environment  code/.venv, by uv from pyproject.toml and uv.lock"
-    assert words[4] == "not looked after: renv.lock; to have it by renv:"
+    assert words[4] == "not looked after: renv.lock. For renv:"
     assert words[6].startswith("hooks        4 of git's ring the daemon's bell")
     assert words[7] == "annex        one for both trees (2 datasets): nothing is copied"
     assert "Next: wtwatch service install" in words[-1] and len(words) <= 12

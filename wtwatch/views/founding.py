@@ -83,7 +83,7 @@ def lines(found: Found, columns: int | None) -> Iterator[str]:
     yield from fact("environment", found.environment, columns)
     if found.unhandled:
         by, command = UNHANDLED[found.unhandled[0]]
-        yield from fact("", f"not looked after: {', '.join(found.unhandled)}; to have it by {by}:", columns)
+        yield from fact("", f"not looked after: {', '.join(found.unhandled)}. For {by}:", columns)
         yield f"    wtwatch init --env {quoted(command)}"
     yield from fact("hooks", found.hooks, columns)
     yield from fact("annex", _annex(found.annexes), columns)

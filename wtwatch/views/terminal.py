@@ -128,7 +128,7 @@ def _fitting(text: str) -> list[str]:
 
 
 def _each_folded(text: str, columns: int | None) -> list[str]:
-    """Return lines that fit, but for commands: these stand on lines of their own, which begin with a blank."""
+    """Return lines that fit, but for commands: these stand on their own, in lines that begin with a blank."""
     return [
         part for line in text.split("\n") for part in ([line] if line[:1] == " " else folded(line, columns))
     ]
