@@ -22,7 +22,7 @@ ACCESS = re.compile(
     r"TMPDIR|SSH_(AUTH_SOCK|AGENT_PID)|KRB5(CCNAME|_CONFIG)|DBUS_SESSION_BUS_ADDRESS"
     r"|XDG_((CONFIG|STATE|CACHE|DATA)_HOME|RUNTIME_DIR)"
     r"|(https?|ftp|no|all)_proxy|(HTTPS?|FTP|NO|ALL)_PROXY"
-    r"|SSL_CERT_(FILE|DIR)|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|NIX_SSL_CERT_FILE"
+    r"|SSL_CERT_(FILE|DIR)|(CURL|REQUESTS|AWS)_CA_BUNDLE|NIX_SSL_CERT_FILE"
     r"|GIT_(CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)|SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|SSL_.*|EXEC_PATH)"
     r"|DATALAD_(CREDENTIAL|TOKENS)_.*|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|PROFILE)"
     r"|UV_(CACHE_DIR|OFFLINE|(NO_)?CONFIG(_FILE)?|.*INDEX.*|FIND_LINKS|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*"
@@ -53,20 +53,20 @@ def for_jobs(tree: RunTree) -> dict[str, str]:
 
 
 def withheld(shell: Iterable[str]) -> list[str]:
-    """Return which of these names of variables no job gets, those apart that only a terminal needs."""
+    """Return which of these names of variables analyses may go by, and no job gets."""
     made = _fixed()
-    asked = (name for name in shell if name not in made and not _passes(name))
-    return sorted(name for name in asked if not _USUAL.fullmatch(name))
+    return sorted(
+        name for name in shell if _TELLING.fullmatch(name) and name not in made and not _passes(name)
+    )
 
 
-_USUAL = re.compile(
-    r"_|PATH|PWD|OLDPWD|SHLVL|TERM.*|COLORTERM|COLUMNS|LINES|LS_COLORS|LESS.*|PAGER|MANPATH|EDITOR|VISUAL|BROWSER"
-    r"|HOSTNAME|HOST|MAIL|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|LANGUAGE|LC_.*|PS\d|PROMPT.*|HIST.*|SSH_.*|SUDO_.*"
-    r"|XDG_.*|GDM.*|GNOME_.*|GTK_.*|QT_.*|KDE_.*|DESKTOP_.*|SESSION_.*|WINDOWID|TMUX.*|STY|VTE_.*|INVOCATION_ID"
-    r"|JOURNAL_STREAM|MANAGERPID|SYSTEMD_.*|NOTIFY_SOCKET|WATCHDOG_.*|MOTD_.*|WSL.*|VSCODE_.*|GIT_.*|JJ_.*"
-    r"|VIRTUAL_ENV.*|CONDA_.*|PYENV_.*|WTWATCH_.*|GPG_.*|MEMORY_PRESSURE_.*|CI|DEBIAN_FRONTEND|BASH_.*|SYSTEMD.*"
+_TELLING = re.compile(
+    r"(?!XDG_|GIT_|CONDA_|PYENV|VIRTUAL_ENV|NVM_|CARGO_|RUSTUP_|GO|SSH_|WTWATCH_|JJ_|MAN|INFO|OLD|GPG_)"
+    r"(\w+(_HOME|DIR|_PATH|_ROOT|_LIBS?|_CONFIG|_LICENSE)|(OMP|MKL|OPENBLAS|NUMEXPR|BLIS|NUMBA)_\w+"
+    r"|PYTHON(PATH|OPTIMIZE|HASHSEED|WARNINGS)|R_\w+|JULIA_\w+|FSL\w+|FREESURFER\w*|ANTS\w*|AFNI\w*|MATLAB\w*"
+    r"|\w*SEED|\w*THREADS)"
 )
-"""What shells, terminals and desktops set for themselves."""
+"""Variables by which programs of science find data, libraries and licences, or compute otherwise."""
 
 
 def _fixed() -> dict[str, str]:
