@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.full_disk import fill, mounted
 from tests.queue.samples import A, commands, specs
-from wtwatch.queue.database import MIGRATIONS, changing
+from wtwatch.queue.database import MIGRATIONS, Unusable, changing
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Job, JobSpec, Trigger
+from wtwatch.words.model import Job, JobSpec, Running, Trigger, now
 
 
 def add(queue: Queue, number: int = 1) -> list[Job]:
@@ -122,6 +123,22 @@ def test_a_process_killed_while_it_writes_leaves_the_last_whole_state(queue: Que
     assert commands(queue.jobs()) == ["before"]
     queue.add(specs("after"), Trigger.NOW, A)
     assert commands(queue.jobs()) == ["before", "after"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+def test_a_disk_that_is_full_is_named_and_all_stays_as_it_was(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", 4) as disk:
+        queue = Queue(disk)
+        add(queue, 100)
+        for room in (0, 4, 8, 12):
+            ballast = fill(disk, room)
+            with pytest.raises(Unusable, match="or disk is full"):
+                add(queue, 1000)
+            with pytest.raises(Unusable, match="or disk is full"):
+                queue.begin(1, Running(now(), A, A, "u"), 1)
+            assert commands(queue.jobs()) == ["true"] * 100 and queue.running() is None
+            ballast.unlink()
+        queue.begin(1, Running(now(), A, A, "u"), 1)
 
 
 OTHER = """\

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wtwatch.doors.processes import bearing, is_alive, send
+from wtwatch.doors.traces import is_full
 from wtwatch.job.attempt import LOCK, MARK
 from wtwatch.job.executor import Handle, Life, Resources, Seen
 from wtwatch.words.errors import WtwatchError
+from wtwatch.words.quoting import quoted
 
 START_LIMIT = 60.0
 """Seconds within which an attempt's process must have said that it started."""
@@ -49,6 +51,11 @@ class Here:
                 code = -signal.SIGALRM
         started = handle.folder.started()
         if code != 0 or started is None:
+            if is_full(handle.folder.path):  # then its log could not take up why
+                raise WtwatchError(
+                    f"The disk of {handle.folder.path} is full.",
+                    f"Make room on it (df -h {quoted(handle.folder.path)}); then it goes on by itself.",
+                )
             said = handle.folder.log.read_text(errors="replace").strip().splitlines() or [
                 "it printed nothing"
             ]

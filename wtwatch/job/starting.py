@@ -9,6 +9,7 @@ from wtwatch.job import lifecycle
 from wtwatch.job.readiness import hidden_edits, hindrances, identity_problem, moved_code
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
+from wtwatch.queue.database import Unusable
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import pathcode, save
 from wtwatch.tree.states import Before
@@ -24,7 +25,7 @@ class Hindered(NamedTuple):
 
 
 def take_up(tree: RunTree, queue: Queue) -> Job | None:
-    """Return the job that was started by a daemon which died before it could tell the queue, if any."""
+    """Return the job that was started by a daemon which could not tell the queue, if any: it died, say."""
     job = queue.next_job(though_paused=True)
     running = lifecycle.begun(tree, job) if job else None
     if job is None or running is None:
@@ -63,6 +64,8 @@ def start(tree: RunTree, queue: Queue, job: Job, lock: int) -> Job | Hindered:
     job = job._replace(state=running)
     try:
         queue.begin(job.id, running, job.batch)
+    except Unusable:  # on a full disk, say: it runs, and the next tick takes it up
+        raise
     except WtwatchError:  # it was removed from the queue this very moment
         lifecycle.stop(tree, job)
         raise

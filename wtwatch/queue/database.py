@@ -160,6 +160,10 @@ def _note_loss(db: sqlite3.Connection, file: Path) -> None:
         db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", (max(jobs, default=0),))
 
 
+class Unusable(WtwatchError):
+    """The queue cannot be read or written just now, such as on a full disk; it stays as it was."""
+
+
 def _sign(file: Path) -> Path:
     """Return the file which says that the database beside it was made, and has not merely never been."""
     return file.with_name("state.db-was-made")
@@ -175,7 +179,8 @@ def _all_or_nothing(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk ends it, see https://sqlite.org/lang_transaction.html
+            db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")
 
@@ -187,7 +192,7 @@ def _in_words(file: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         hint = "Another process has been writing to it for over 10 s; see who: `wtwatch status`."
         held = "locked" in str(error)
-        raise WtwatchError(
+        raise Unusable(
             f"{file} cannot be used: {error} ({error.sqlite_errorname}).",
             hint if held else "Is the disk full or the file read-only?",
         ) from error
