@@ -80,7 +80,7 @@ def test_a_tick_that_starts_no_program_sees_what_somebody_did_to_the_tree(house:
     assert tick(house.project, WORK) == Done()
 
 
-def test_after_the_pointer_only_the_environment_is_asked(tmp_path: Path) -> None:
+def test_after_the_pointer_only_the_command_of_the_environment_is_run(tmp_path: Path) -> None:
     house = House.built(tmp_path / "house", environment="true")
     python = house.code / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -89,7 +89,7 @@ def test_after_the_pointer_only_the_environment_is_asked(tmp_path: Path) -> None
     house.commit({"a.py": "a = 2\n"})
     with programs() as started:
         assert tick(house.project, WORK).pointer
-    assert [words[0] for words in started[-2:]] == ["git", str(python)]
+    assert [words[0] for words in started[-2:]] == ["git", "true"], started
     with programs() as started:
         assert tick(house.project, WORK) == Done()
     assert started == []

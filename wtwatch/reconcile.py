@@ -311,11 +311,12 @@ def _is_due_from_main(site: Site, tip: Sha) -> bool:
 def _set_up(site: Site, done: Done) -> Done:
     """Have the environment right for what was moved to, and before a batch begins."""
     tree, queue, options, _, facts, _ = site
-    wanted = environment.requirements(facts.tip_tree)
+    wanted = environment.requirements(tree, facts.tip_tree)
     verdict = environment.noted(tree, wanted)
     known_broken = verdict.state is EnvironmentState.BROKEN and not done.moved
-    if done.moved or (verdict.ready and options.start_jobs and queue.next_job() is not None):
-        verdict = environment.finish_probe(tree, environment.start_probe(tree), wanted)
+    batch = verdict.ready and options.start_jobs and queue.next_job() is not None
+    if done.moved or batch:
+        verdict = environment.look(tree, wanted, batch, options.stop)
     if not verdict.ready and not (known_broken and not options.hurry):
         verdict = environment.set_up(tree, wanted, verdict, options.stop)
     if verdict.ready:
@@ -359,7 +360,7 @@ def _is_settled(site: Site, pointer: Pointer) -> bool:
     """Return whether pointer and environment are right for the tip, so that nothing has to be changed."""
     if pointer.recorded != site.facts.tip or pointer.cut_off:
         return False
-    return environment.noted(site.tree, environment.requirements(site.facts.tip_tree)).ready
+    return environment.noted(site.tree, environment.requirements(site.tree, site.facts.tip_tree)).ready
 
 
 def _noting(queue: Queue, tip: Sha | None, options: TickOptions) -> Callable[[], None]:

@@ -184,5 +184,5 @@ def test_its_move_that_was_cut_off_is_recovered(version: str, tmp_path: Path, wr
 
 def test_its_note_on_the_environment_is_believed(version: str, tmp_path: Path) -> None:
     house = left_by(version, "running", tmp_path)
-    wanted = environment.requirements(Repo(house.code).tree(house.head()).values())
+    wanted = environment.requirements(house.tree, Repo(house.code).tree(house.head()).values())
     assert environment.noted(house.tree, wanted).state is EnvironmentState.OK

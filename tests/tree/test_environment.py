@@ -16,8 +16,8 @@ from wtwatch.doors.repo import Repo
 from wtwatch.project import jobenv
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import environment, venv
-from wtwatch.tree.environment import Verdict
+from wtwatch.tree import environment
+from wtwatch.tree.environment import Verdict, commands
 from wtwatch.words.errors import Busy
 from wtwatch.words.model import EnvironmentState as State
 
@@ -38,13 +38,12 @@ def house(tmp_path: Path) -> House:
 
 
 def wanted(project: Project) -> str:
-    return environment.requirements(Repo(project.run_code).tree("HEAD").values())
+    return environment.requirements(RunTree.of(project), Repo(project.run_code).tree("HEAD").values())
 
 
 def look(project: Project) -> Verdict:
     """Look as after a move."""
-    tree = RunTree.of(project)
-    return environment.finish_probe(tree, environment.start_probe(tree), wanted(project))
+    return environment.look(RunTree.of(project), wanted(project))
 
 
 def put_right(project: Project) -> Verdict:
@@ -191,7 +190,7 @@ def test_a_missing_program_is_named(house: House, monkeypatch: pytest.MonkeyPatc
 def test_a_set_up_that_is_stopped_is_not_a_failure(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.edit(".venv/mine", "old")
     project = own(house, "trap '' TERM; touch ../begun; sleep 60 & wait; sleep 1")
-    monkeypatch.setattr(venv, "PATIENCE", 0.2)
+    monkeypatch.setattr(commands, "PATIENCE", 0.2)
     begun = project.run_tree / "begun"
     stopped = environment.set_up(RunTree.of(project), "", Verdict(State.BROKEN, "it is"), begun.exists)
     assert stopped.state is State.STALE

@@ -9,6 +9,7 @@ import pytest
 from tests.screens import assert_screen
 from wtwatch.project.config import Project
 from wtwatch.setup.githooks import GIT_HOOKS, Fitting, HookState
+from wtwatch.tree.environment.kinds import OFFERS
 from wtwatch.views import founding
 from wtwatch.views.founding import Found
 
@@ -52,7 +53,7 @@ def test_what_was_found_is_read_in_twelve_lines_of_80_columns(name: str, found: 
     assert_screen(f"init-{name}.80", screen(found))
 
 
-@pytest.mark.parametrize("file", founding.UNHANDLED)
+@pytest.mark.parametrize("file", OFFERS)
 def test_the_line_for_each_kind_that_is_not_looked_after_fits(file: str) -> None:
     shown = screen(FOUND._replace(unhandled=(file,)))
     assert max(map(len, shown.splitlines())) <= 80 and "wtwatch init --env " in shown

@@ -27,10 +27,13 @@ PASSIVE = (
 )  # fmt: skip
 """Programs that stand in a folder without using its files for a computation."""
 
+DEFAULT_PREFIX = ".venv"
+"""Where the environment of code lies, from code's folder."""
+
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 6
+VERSION = 7
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 MAIN_SETTINGS = (
@@ -58,6 +61,10 @@ class Project(NamedTuple):
     paths: tuple[str, ...] = ()
     run_branch: str = ""
     environment: str = "auto"
+    env_files: tuple[str, ...] = ()
+    env_prefix: str = DEFAULT_PREFIX
+    env_exact: bool = False
+    env_limit: float = 3600.0
     host: str = ""
     settle: float = 30.0
     keep_failed: int = 5
@@ -129,6 +136,7 @@ def check_name(name: str) -> str:
 
 
 _KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
+    bool: (bool, "true or false"),
     str: (str, "a text in quotes"),
     Path: (str, "an absolute path in quotes"),
     float: ((int, float), "a number of seconds"),
@@ -211,14 +219,14 @@ def sound(key: str, value: object, wanted: object = None) -> Any:
     ``wanted`` is the kind that the setting has, where that is known already.
     """
     kind, words = _KINDS[wanted or _allowed()[key]]
-    sound = isinstance(value, kind) and not isinstance(value, bool)
+    sound = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     if isinstance(value, list):
         sound = sound and all(isinstance(item, str) for item in value)
     if not sound:
         raise UsageError(f"{key} must be {words}, not {value!r}.", _SEE)
     if isinstance(value, dict):
         return _table(key, value)
-    if isinstance(value, int | float) and not value >= 0:  # nan is not
+    if kind is not bool and isinstance(value, int | float) and not value >= 0:  # nan is not
         raise UsageError(f"{key} must be 0 or more, not {value!r}.", _SEE)
     if key in _CHOICES and value not in _CHOICES[key]:
         raise UsageError(f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.", _SEE)

@@ -38,13 +38,13 @@ ALLOCATION = re.compile(r"CUDA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|SLURM_.*")
 def for_jobs(tree: RunTree) -> dict[str, str]:
     """Return the environment for what runs in the run tree, whoever started the daemon from which shell.
 
-    The tree's own ``.venv`` comes first on PATH; git-annex, DataLad and uv come from a folder that holds
+    The tree's own environment comes first on PATH; git-annex, DataLad and uv come from a folder that holds
     nothing else, so that neither a folder of the main tree nor wtwatch's own environment is on it. What
     Python compiles of modules that jobs import lies outside of the tree, or it would be a result, or an edit
     of code.
     """
-    tools = gathered(_allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep)), SYSTEM_PATH)
-    path = [str(tree.code_folder / ".venv" / "bin"), str(tools), *SYSTEM_PATH]
+    tools = gathered(allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep)), SYSTEM_PATH)
+    path = [str(tree.prefix / "bin"), str(tools), *SYSTEM_PATH]
     return (
         _fixed()
         | {name: value for name, value in os.environ.items() if _passes(name)}
@@ -95,7 +95,7 @@ def _passes(name: str) -> bool:
     return bool(ACCESS.fullmatch(name) or ALLOCATION.fullmatch(name))
 
 
-def _allowed(tree: RunTree, folders: Iterable[str]) -> Iterator[str]:
+def allowed(tree: RunTree, folders: Iterable[str]) -> Iterator[str]:
     """Yield the folders that do not lie in the main tree; wtwatch's own comes last, if it is its own."""
     own = {own_folder(), own_folder().resolve()} if is_own_environment() else set()
     main = tree.project.main_tree

@@ -29,6 +29,10 @@ CHANGEABLE = {
     "on_attention": "a command that the daemon runs when something needs you",
     "on_batch_end": "a command that the daemon runs when a batch is over",
     "environment": "what sets code/.venv up: auto (by uv), none, or a command",
+    "env_files": "files that such a command reads; by default those that are known as such, or that it names",
+    "env_prefix": "where such a command puts the environment, from code's folder",
+    "env_exact": "whether what was installed by hand goes when the environment is set up: true or false",
+    "env_limit": "seconds that a set-up of the environment may take",
 }
 """What `wtwatch config` sets, and what it does."""
 
@@ -70,6 +74,8 @@ def as_words(value: object) -> str:
     """Return a value as it is written on the command line."""
     if isinstance(value, tuple):
         return ",".join("=".join(each) if isinstance(each, tuple) else str(each) for each in value)
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -126,6 +132,8 @@ def _read(key: str, text: str) -> Any:
     kind = get_type_hints(Project)[key]
     if kind is str:
         return text
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
     if kind not in (float, int):
         return [part.strip() for part in text.split(",")]
     try:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from wtwatch.doors.journal import Journal
-from wtwatch.project.config import Project
+from wtwatch.project.config import DEFAULT_PREFIX, Project
 
 
 class RunTree(NamedTuple):
@@ -40,6 +40,12 @@ class RunTree(NamedTuple):
     def code_folder(self) -> Path:
         """The folder that has code's environment."""
         return self.path / self.code_home
+
+    @property
+    def prefix(self) -> Path:
+        """The folder of that environment, with ``bin`` in it, which need not be there."""
+        by_command = self.project.environment not in ("auto", "none")
+        return self.code_folder / (self.project.env_prefix if by_command else DEFAULT_PREFIX)
 
     @property
     def branch(self) -> str:

@@ -53,7 +53,7 @@ def project(found: Project) -> Iterator[Finding]:
         code = "" if found.paths else found.code
         yield from layout.findings(found.main_tree, found.run_tree, code, found.branch)
     in_main = RunTree.of(found._replace(run_tree=found.main_tree))  # the run tree may not be there yet
-    yield tried("uv", lambda: environment.require_uv(in_main))
+    yield tried("uv", lambda: environment.require_tools(in_main))
 
 
 def tip(project: Project) -> tuple[Sha, bool]:

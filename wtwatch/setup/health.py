@@ -177,7 +177,7 @@ def _environment(tree: RunTree) -> Finding:
     facts = codetree.facts_of(tree)
     at_tip = facts.applied in (None, facts.tip)
     entries = facts.tip_tree if at_tip else codetree.tops(tree, facts.applied)
-    verdict = environment.noted(tree, environment.requirements(entries))
+    verdict = environment.noted(tree, environment.requirements(tree, entries))
     good = verdict.state in (EnvironmentState.OK, EnvironmentState.NONE)
     text = "none to look after" if verdict.state is EnvironmentState.NONE else verdict.state.value
     said = f"{text}: {verdict.detail}" if verdict.detail else text

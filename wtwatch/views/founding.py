@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors import jj
-from wtwatch.project.config import Project
+from wtwatch.project.config import DEFAULT_PREFIX, Project
 from wtwatch.project.tree import RunTree
 from wtwatch.setup import pathlayout
 from wtwatch.setup.dotgit import is_annexed
 from wtwatch.setup.githooks import JJ_HOOK, Fitting, HookState
 from wtwatch.setup.init import Making
-from wtwatch.tree import venv
+from wtwatch.tree.environment.kinds import OFFERS, kind_of, passed_over
 from wtwatch.views.factlines import fact
 from wtwatch.views.terminal import folded
 from wtwatch.words.model import counted
 from wtwatch.words.quoting import quoted
 
-UNHANDLED = {
-    "environment.yml": ("conda", "conda env update -q -p .venv -f environment.yml"),
-    "environment.yaml": ("conda", "conda env update -q -p .venv -f environment.yaml"),
-    "pixi.toml": ("pixi", "pixi install"),
-    "poetry.lock": ("poetry", "POETRY_VIRTUALENVS_IN_PROJECT=1 poetry install"),
-    "pdm.lock": ("pdm", "pdm sync"),
-    "Pipfile.lock": ("pipenv", "PIPENV_VENV_IN_PROJECT=1 pipenv sync"),
-    "setup.py": ("setuptools", "uv venv --allow-existing && uv pip install -e ."),
-    "renv.lock": ("renv", "Rscript -e 'renv::restore()'"),
-    "package-lock.json": ("npm", "npm ci"),
-}
-"""Files that say what code needs in a way that is recognised: what reads them, and what could set it up."""
-
-_KINDS = ("pyproject.toml", "uv.lock", "requirements.txt")
-
 
 class Found(NamedTuple):
     """What was found and chosen.
 
-    ``environment`` is in words, ``unhandled`` are files of :data:`UNHANDLED` that nobody looks after,
+    ``environment`` is in words, ``unhandled`` are files of kinds that are known and not looked after,
     ``annexes`` how many datasets have one. ``empty`` are subdatasets that are not installed.
     """
 
@@ -82,9 +66,11 @@ def lines(found: Found, columns: int | None) -> Iterator[str]:
     yield from fact("bookmark", found.bookmark, columns)
     yield from fact("environment", found.environment, columns)
     if found.unhandled:
-        by, command = UNHANDLED[found.unhandled[0]]
-        yield from fact("", f"not looked after: {', '.join(found.unhandled)}. For {by}:", columns)
-        yield f"    wtwatch init --env {quoted(command)}"
+        offer = OFFERS[found.unhandled[0]]
+        yield from fact("", f"not looked after: {', '.join(found.unhandled)}. For {offer.by}:", columns)
+        yield f"    wtwatch init --env {quoted(offer.command)}"
+        if offer.prefix != DEFAULT_PREFIX:
+            yield f"    wtwatch config env_prefix {offer.prefix}"
     yield from fact("hooks", found.hooks, columns)
     yield from fact("annex", _annex(found.annexes), columns)
     if found.empty:
@@ -126,11 +112,15 @@ def _environment(project: Project) -> str:
     if project.environment != "auto":
         return f"by your command: {project.environment}"
     tree = RunTree.of(project)
-    if venv.commands(tree):
-        seen = [name for name in _KINDS if (tree.code_folder / name).exists()]
-        seen = seen[:-1] if "pyproject.toml" in seen and "requirements.txt" in seen else seen
-        return f"{_in_words(venv.folder(tree), project)}, by uv from {' and '.join(seen)}"
-    return "none: no pyproject.toml with a [project], and no requirements.txt"
+    kind = kind_of(tree)
+    if kind.problem:
+        return f"not set up: {kind.problem}"
+    if not kind.commands:
+        return "none: no pyproject.toml with a [project], and no requirements.txt"
+    has_project = kind.name == "uv.lock" and (tree.code_folder / "pyproject.toml").exists()
+    seen = f"pyproject.toml and {kind.name}" if has_project else kind.name
+    place = "uv's own" if kind.elsewhere else _in_words(tree.prefix, project)
+    return f"{place}, by {kind.tools[-1]} from {seen}"
 
 
 def _in_words(place: Path, project: Project) -> str:
@@ -138,12 +128,7 @@ def _in_words(place: Path, project: Project) -> str:
 
 
 def _unhandled(project: Project) -> tuple[str, ...]:
-    if project.environment != "auto":
-        return ()
-    there = {path.name for path in RunTree.of(project).code_folder.iterdir()}
-    seen = [name for name in UNHANDLED if any(fnmatch(one, name) for one in there)]
-    looked_after = venv.commands(RunTree.of(project))
-    return tuple(name for name in seen if not (name == "setup.py" and looked_after))
+    return tuple(kind.name for kind in passed_over(RunTree.of(project)))
 
 
 def _hooks(project: Project, hooks: Sequence[HookState] | None) -> str:

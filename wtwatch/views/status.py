@@ -254,7 +254,7 @@ def _environment(project: Project, facts: Facts) -> Verdict:
         return Verdict(EnvironmentState.MISSING)
     tree = RunTree.of(project)
     entries = facts.tip_tree if facts.tip == facts.applied else codetree.tops(tree, facts.applied)
-    return environment.noted(tree, environment.requirements(entries))
+    return environment.noted(tree, environment.requirements(tree, entries))
 
 
 def _running(job: Job | None, leader: int | None) -> RunningJob | None:
