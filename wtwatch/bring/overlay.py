@@ -6,17 +6,17 @@ inputs back that somebody dropped. So what jobs wrote is laid, path by path, ove
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from wtwatch.bring import wrote
+from wtwatch.bring import trees, wrote
 from wtwatch.bring.threeway import Blocked as Blocked  # noqa: PLC0414 - part of what this module offers
 from wtwatch.bring.threeway import Conflict, merged
 from wtwatch.bring.threeway import Inside as Inside  # noqa: PLC0414
-from wtwatch.bring.wrote import Entry, Found, RunBranch, Wrote, below, entries
-from wtwatch.doors.files import scratch_folder
+from wtwatch.bring.wrote import Both, Entry, Found, RunBranch, Wrote, below, entries
 from wtwatch.doors.repo import Repo
+from wtwatch.tree import named
 from wtwatch.words.model import Sha
 from wtwatch.words.value import Value
 
@@ -34,11 +34,15 @@ class Code(NamedTuple):
 
 
 class Overlaid(Value):
-    """What comes out: a tree, which paths were laid over the target's, and what was written at all."""
+    """What comes out: a tree, which paths were laid over the target's, and what was written at all.
+
+    ``changes`` are the paths at which it differs from the run branch, with what both have.
+    """
 
     tree: Sha
     laid: tuple[str, ...]
     wrote: Wrote
+    changes: tuple[tuple[str, Both], ...]
 
 
 Laid = Mapping[str, Entry | None]
@@ -59,41 +63,41 @@ def overlay(
         odd = _written_in_code(repo, in_code, branch.tip, (code.applied, target, code.source, *found.came))
         if odd:
             return Blocked("code", odd)
-    sides = _Sides(branch, target, found)
-    put, both = _laid(sides, [path for path in found.paths if not below(path, code.paths)], inside)
+    results = [path for path in found.paths if not below(path, code.paths)]
+    sides = _Sides(branch, target, found, results)
+    put, both = _laid(sides, results, inside)
     if both:
         return Blocked("both", tuple(both))
     odd = _misshapen(sides.differing, put, code) or _in_the_way_of_code(repo, target, put, code)
     if odd:
         return Blocked("shape", odd)
-    return Overlaid(_written(sides, put, code), tuple(put), found)
+    of_code = _code_entries(sides, code)
+    differing = tuple(sorted(_differing(sides, put, of_code).items(), key=lambda one: trees.in_bytes(one[0])))
+    return Overlaid(_written(sides, put, of_code), tuple(put), found, differing)
 
 
 class _Sides:
-    """What each side has, asked for when it is needed."""
+    """What each side has; ``paths`` are those for which it matters who had what before."""
 
-    def __init__(self, branch: RunBranch, target: Sha, found: Wrote) -> None:
+    def __init__(self, branch: RunBranch, target: Sha, found: Wrote, paths: Sequence[str]) -> None:
         self.branch = branch
         self.target = target
         self.found = found
-        self._differing = wrote.ask_differing(branch.repo, branch.tip, target)
         self._shared: set[str] = set()
-
-    @cached_property
-    def differing(self) -> dict[str, tuple[Entry | None, Entry | None]]:
+        last, before = _came_last(branch, found) if paths else (None, None)
+        pairs = [(branch.tip, target)]
+        if paths:
+            pairs.append((found.base, target))
+        if last and before:
+            pairs.append((before, last))
+        differing, *more = wrote.differing_in_each(branch.repo, pairs)
+        self.differing = differing or {}
         """What the run branch and the target have where they differ."""
-        return wrote.differing(self._differing)
-
-    @cached_property
-    def since_base(self) -> dict[str, tuple[Entry | None, Entry | None]]:
+        self.since_base = (more[0] if more else None) or {}
         """What the base and the target have where they differ."""
-        return wrote.differing(wrote.ask_differing(self.branch.repo, self.found.base, self.target))
-
-    @cached_property
-    def last(self) -> Sha | None:
+        self._since_before = more[1] if len(more) > 1 else None
+        self.last = last if self._since_before is not None else None
         """The commit of main's that came into the run branch last, if any did since the base."""
-        came = self.found.came[:1]
-        return came[0] if came and self.branch.repo.resolve(came[0]) else None
 
     @cached_property
     def since_last(self) -> Laid:
@@ -104,11 +108,10 @@ class _Sides:
         """
         was = self.found.was
         theirs = {path: entry for path, entry in self.found.brought.items() if entry not in was[path]}
-        if self.last is None:
+        if self.last is None or self._since_before is None:
             return theirs
-        repo, before = self.branch.repo, wrote.held(self.branch, self.last)
-        changed = wrote.differing(wrote.ask_differing(repo, before, self.last))
-        moved = {path: after for path, (_, after) in changed.items() if path in was}
+        repo = self.branch.repo
+        moved = {path: after for path, (_, after) in self._since_before.items() if path in was}
         taken = [path for path, entry in moved.items() if entry in was[path]]
         shared = repo.git("merge-base", self.last, self.target, ok=(0, 1)) if taken else ""
         there = entries(repo, Sha(shared), taken) if shared else {}
@@ -138,6 +141,20 @@ class _Sides:
     def built_on(self, path: str) -> bool:
         """Return whether the run branch had what the target has there, and went on from it."""
         return self.differing[path][1] in self.found.was[path]
+
+
+def _came_last(branch: RunBranch, found: Wrote) -> tuple[Sha | None, Sha | None]:
+    """Return the commit that came into the run branch last, and the newest of the branch that it held.
+
+    ``None`` for both if nothing came since the base, or git has it no more.
+    """
+    last = found.came[0] if found.came else None
+    if last is None:
+        return None, None
+    before = wrote.noted_base(branch, found.brings[0]) if found.brings else None
+    if before is not None and found.brings[0].target == last:
+        return last, before
+    return (last, wrote.held(branch, last)) if branch.repo.resolve(last) else (None, None)
 
 
 def _laid(
@@ -182,9 +199,7 @@ def _written_in_code(repo: Repo, paths: list[str], runs: Sha, known: Iterable[Sh
     return tuple(odd)
 
 
-def _misshapen(
-    differing: Mapping[str, tuple[Entry | None, Entry | None]], put: Laid, code: Code
-) -> tuple[str, ...]:
+def _misshapen(differing: Mapping[str, Both], put: Laid, code: Code) -> tuple[str, ...]:
     """Return paths at which the run branch has a file and the target a folder, or the other way round."""
     theirs = {path for path, (ours, their) in differing.items() if ours is None and their is not None}
     theirs -= {path for path in theirs if below(path, code.paths) or path in put}
@@ -207,32 +222,32 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _written(sides: _Sides, put: Laid, code: Code) -> Sha:
-    """Write the tree; ``put`` over the target's entries, then code as it is to be."""
+def _differing(sides: _Sides, put: Laid, of_code: Mapping[str, Both]) -> dict[str, Both]:
+    """Return what the run branch has and what comes out, at all paths at which they differ."""
+    found = {}
+    for path, (ours, theirs) in sides.differing.items():
+        new = of_code[path][1] if path in of_code else put.get(path, theirs)
+        if new != ours:
+            found[path] = (ours, new)
+    found |= {path: both for path, both in of_code.items() if path not in sides.differing}
+    return found
+
+
+def _written(sides: _Sides, put: Laid, of_code: Mapping[str, Both]) -> Sha:
+    """Write the tree: ``put`` over the target's entries, then code as it is to be."""
     repo, target = sides.branch.repo, sides.target
-    of_code = _code_entries(sides, code)
-    if not put and not of_code:
-        return Sha(repo.git("rev-parse", f"{target}^{{tree}}"))
-    with scratch_folder("wtwatch-") as scratch:
-        env = {"GIT_INDEX_FILE": str(scratch / "index")}
-        repo.git("read-tree", target, env=env)
-        lines = "".join([*_lines(put), *_lines(of_code)])
-        repo.git("update-index", "--add", "--replace", "-z", "--index-info", stdin=lines, env=env)
-        return Sha(repo.git("write-tree", env=env))
+    over = {**put, **{path: after for path, (_, after) in of_code.items()}}
+    if over:
+        return trees.with_entries(repo, target, over)
+    known = named.of(repo, target)
+    return known.tree if known else Sha(repo.git("rev-parse", f"{target}^{{tree}}"))
 
 
-def _code_entries(sides: _Sides, code: Code) -> Laid:
-    """Return the entries of code that the target has otherwise than its source."""
+def _code_entries(sides: _Sides, code: Code) -> Mapping[str, Both]:
+    """Return what the target has, and what its source, at paths of code at which they differ."""
     if code.source == sides.target:
         return {}
     if code.source == sides.branch.tip:
-        return {path: ours for path, (ours, _) in sides.differing.items() if below(path, code.paths)}
-    asked = wrote.ask_differing(sides.branch.repo, sides.target, code.source, *code.paths)
-    return {path: after for path, (_, after) in wrote.differing(asked).items()}
-
-
-def _lines(put: Laid) -> Iterable[str]:
-    """Return what `git update-index` is told: first what goes, since it may be in the way of what comes."""
-    gone = (f"0 {'0' * 40}\t{path}\0" for path, entry in put.items() if entry is None)
-    there = (f"{entry.mode} {entry.sha}\t{path}\0" for path, entry in put.items() if entry is not None)
-    return (*gone, *there)
+        there = sides.differing.items()
+        return {path: (theirs, ours) for path, (ours, theirs) in there if below(path, code.paths)}
+    return wrote.differing(wrote.ask_differing(sides.branch.repo, sides.target, code.source, *code.paths))

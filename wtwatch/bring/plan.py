@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from wtwatch.bring import wrote
 from wtwatch.bring.overlay import Blocked, Code, Inside, Overlaid, overlay
-from wtwatch.bring.wrote import RunBranch
+from wtwatch.bring.wrote import Both, Bring, Entry, RunBranch
+from wtwatch.doors.repo import ZERO, Repo
+from wtwatch.tree import checkout, named
+from wtwatch.tree.bytewise import NOTHING
+from wtwatch.tree.checkout import Change
 from wtwatch.tree.save import SIGN
 from wtwatch.words.model import Sha
 from wtwatch.words.value import Value
@@ -34,8 +38,8 @@ def from_main(
     done = overlay(branch, main, Code(code, branch.tip), inside, found)
     if not isinstance(done, Overlaid):
         return done
-    words = f"from main: {main[:10]} {branch.repo.subject(main)}\n\nWhat main had, and the run tree lacked."
-    return _planned(branch, done, f"{words}\n\n{wrote.TARGET}: {main}")
+    words = f"from main: {main[:10]} {_subject(branch.repo, main)}\n\nWhat main had, and the run tree lacked."
+    return _planned(branch, done, f"{words}\n\n{wrote.TARGET}: {main}", main)
 
 
 def release(
@@ -50,10 +54,10 @@ def release(
         return done
     old, new = code.applied or branch.fork, code.source
     more = f" and {len(code.paths) - 1} more" if len(code.paths) > 2 else ""
-    named = f"{code.paths[0]}{more}" if more else " ".join(code.paths)
-    subject = f"{named}: {old[:10]} → {new[:10]} {branch.repo.subject(new)}"
+    where = f"{code.paths[0]}{more}" if more else " ".join(code.paths)
+    subject = f"{where}: {old[:10]} → {new[:10]} {_subject(branch.repo, new)}"
     said = f"Old: {old}\nNew: {new}\n{wrote.TARGET}: {target}\n{wrote.CODE}: {new}"
-    return _planned(branch, done, f"{subject}\n\n{said}")
+    return _planned(branch, done, f"{subject}\n\n{said}", target, new)
 
 
 def home(
@@ -69,8 +73,23 @@ def home(
     return Planned(branch.repo.commit_tree(done.tree, parents, message), done.laid)
 
 
-def _planned(branch: RunBranch, done: Overlaid, words: str) -> Planned | None:
-    if done.tree == branch.repo.git("rev-parse", f"{branch.tip}^{{tree}}"):
+def _planned(
+    branch: RunBranch, done: Overlaid, words: str, target: Sha, code: Sha | None = None
+) -> Planned | None:
+    if not done.changes:
         return None
     message = f"{words}\n{wrote.TREE}: {done.tree}\n{SIGN}\n"
-    return Planned(branch.repo.commit_tree(done.tree, [branch.tip], message), done.laid)
+    made = branch.repo.commit_tree(done.tree, [branch.tip], message)
+    wrote.note(branch, Bring(made, target, code), done.wrote.base, done.tree, done.changes)
+    checkout.note_between(branch.tip, made, tuple(_change(path, both) for path, both in done.changes))
+    return Planned(made, done.laid)
+
+
+def _change(path: str, both: Both) -> Change:
+    old, new = (side or Entry(NOTHING, ZERO) for side in both)
+    return Change(path, old.mode, old.sha, new.mode, new.sha)
+
+
+def _subject(repo: Repo, commit: Sha) -> str:
+    known = named.of(repo, commit)
+    return known.subject if known else repo.subject(commit)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from wtwatch.bring import carry, inside, known, plan, steps
 from wtwatch.bring.overlay import Blocked, Code
-from wtwatch.bring.steps import Coming, Held, Step
+from wtwatch.bring.steps import NOTHING_LOOKED_UP, Coming, Held, Looked, Step
 from wtwatch.doors.files import sync_disk
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
@@ -26,7 +26,8 @@ def apply(tree: RunTree, step: sync.Fresh | sync.Move, complete: Callable[[], No
             repo.update_refs({tree.applied_ref: step.at, save.keep_ref(step.at): step.at}, why="adopted")
         return None
     known.look(tree)
-    found = coming(tree, step, but={*step.edited, *step.in_the_way})
+    seen = Looked(frozenset(step.changes), frozenset((*step.edited, *step.in_the_way)))
+    found = coming(tree, step, seen)
     if isinstance(found, Held):  # before anything is taken out of its way
         raise WtwatchError(found.reason, found.hint)
     backup = _backed_up(tree, repo, step) if step.backup else None
@@ -44,11 +45,8 @@ def apply(tree: RunTree, step: sync.Fresh | sync.Move, complete: Callable[[], No
     return backup
 
 
-def coming(tree: RunTree, step: sync.Move, but: Collection[str] = ()) -> Coming | Held:
-    """Return the steps that bring a release, with what main has where that comes with each move.
-
-    ``but`` are paths at which nothing will lie by then, since it is backed up first.
-    """
+def coming(tree: RunTree, step: sync.Move, looked: Looked = NOTHING_LOOKED_UP) -> Coming | Held:
+    """Return the steps that bring a release, with what main has where that comes with each move."""
     branch = steps.run_branch(tree, step.to)
     if branch is None:
         return Held(
@@ -62,7 +60,7 @@ def coming(tree: RunTree, step: sync.Move, but: Collection[str] = ()) -> Coming 
         return Held(*steps.in_words(tree, done))
     new = done.commit if done else branch.tip
     pathcode.note_brought(tree.project.paths, step.to, new)
-    return steps.planned(tree, rest, Step("", tree.branch, branch.tip, new), step.to, but)
+    return steps.planned(tree, rest, Step("", tree.branch, branch.tip, new), step.to, looked)
 
 
 def has_all_of_main(tree: RunTree, release: Sha) -> bool:

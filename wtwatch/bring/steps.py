@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +35,19 @@ class Step(NamedTuple):
     branch: str
     old: Sha
     new: Sha
+
+
+class Looked(NamedTuple):
+    """What was looked up before: ``changes``, of which is known what is in their way.
+
+    ``gone`` are paths from the top, at which nothing will lie by then.
+    """
+
+    changes: frozenset[Change] = frozenset()
+    gone: frozenset[str] = frozenset()
+
+
+NOTHING_LOOKED_UP = Looked()
 
 
 class Coming(Value):
@@ -156,9 +169,8 @@ def _differing(branch: RunBranch, main: Sha, code: tuple[str, ...], scratch: Pat
     done = overlay(branch._replace(repo=repo), main, Code(code, branch.tip))
     if isinstance(done, Blocked):
         return Lacking(1)
-    changes = checkout.between(repo, branch.tip, done.tree)
-    links = tuple(change.path for change in changes if GITLINK in (change.mode_before, change.mode_after))
-    return Lacking(len(changes) - len(links), links)
+    links = tuple(path for path, both in done.changes if GITLINK in {side.mode for side in both if side})
+    return Lacking(len(done.changes) - len(links), links)
 
 
 def coming(tree: RunTree) -> Coming | Nothing | Held:
@@ -182,16 +194,17 @@ def coming(tree: RunTree) -> Coming | Nothing | Held:
 
 
 def planned(
-    tree: RunTree, main: Sha, top: Step, release: Sha | None = None, but: Collection[str] = ()
+    tree: RunTree,
+    main: Sha,
+    top: Step,
+    release: Sha | None = None,
+    looked: Looked = NOTHING_LOOKED_UP,
 ) -> Coming | Held:
-    """Return the steps that lead to the commit of ``top``, those of subdatasets first, or what bars them.
-
-    ``but`` are paths from the top at which nothing will lie by then.
-    """
+    """Return the steps that lead to the commit of ``top``, those of subdatasets first, or what bars them."""
     changes = checkout.between(Repo(tree.path), top.old, top.new)
     steps = (*_inside(tree, "", changes), top)
     for step in steps:
-        barred = _barred(tree, step, but if step == top else ())
+        barred = _barred(tree, step, looked if step == top else NOTHING_LOOKED_UP)
         if barred:
             return barred
     return Coming(main, steps, changes, release)
@@ -221,19 +234,17 @@ def _inside(tree: RunTree, above: str, changes: tuple[Change, ...]) -> Iterator[
         yield Step(path, branch, change.before, change.after)
 
 
-def _barred(tree: RunTree, step: Step, but: Collection[str] = ()) -> Held | None:
-    """Return what keeps git from a step, apart from what lies at the paths ``but``."""
+def _barred(tree: RunTree, step: Step, looked: Looked) -> Held | None:
+    """Return what keeps git from a step, apart from what was looked up."""
     repo = Repo(tree.path / step.path)
     word, lock = repo.operation(), checkout.index_lock(repo)
     if word:
         return Held(f"A {word} in {repo.path} is not finished.", "Finish or abort it there.")
     if lock:
         return Held(f"Another git command works in {repo.path}.", f"If none does, remove {quoted(lock)}.")
-    barred = [
-        path
-        for path in checkout.hindrances(repo, checkout.between(repo, step.old, step.new))
-        if path not in but
-    ]
+    between = checkout.between(repo, step.old, step.new)
+    changes = [change for change in between if change not in looked.changes]
+    barred = [path for path in checkout.hindrances(repo, changes) if path not in looked.gone]
     if not barred:
         return None
     return Held(

@@ -38,6 +38,9 @@ class Entry(NamedTuple):
     sha: Sha
 
 
+Both = tuple[Entry | None, Entry | None]
+"""What two commits have at a path, ``None`` where it is not there."""
+
 Found = Mapping[str, frozenset[Entry | None]]
 """All that paths were made in some commits, ``None`` where one was deleted."""
 
@@ -81,7 +84,10 @@ _MANY = 500
 """Paths changed by a commit from which on that is not remembered."""
 
 _known: Memory[Sha, _Commit] = Memory(1000)
-"""Commits of run branches, which never change; of wtwatch's own without what they changed."""
+"""Commits of run branches, which never change."""
+
+_bases: Memory[tuple[Sha, Sha], Sha] = Memory(1000)
+"""The newest commit of a run branch that the target of a bring held, by the bring and the branch's fork."""
 
 
 def since(branch: RunBranch, target: Sha) -> Wrote:
@@ -110,6 +116,22 @@ def since(branch: RunBranch, target: Sha) -> Wrote:
         at = commit.parents[0] if commit.parents else branch.fork
     found = {path: frozenset(made) for path, made in was.items()}
     return Wrote(at, tuple(sorted(found)), tuple(brings), tuple(came), found, brought)
+
+
+def note(branch: RunBranch, bring: Bring, base: Sha, tree: Sha, changes: Iterable[tuple[str, Both]]) -> None:
+    """Note a commit that was just made on a run branch, so that git need not be asked about it."""
+    after = tuple((path, new) for path, (_, new) in changes)
+    if len(after) < _MANY:
+        _known[bring.commit] = _Commit(bring.commit, (branch.tip,), tree, bring, tree, after)
+    _bases[bring.commit, branch.fork] = base
+
+
+def noted_base(branch: RunBranch, bring: Bring) -> Sha | None:
+    """Return what :func:`held` says of the target of a bring, if that was noted when it was made.
+
+    No commit that came after it can be in its target.
+    """
+    return _bases.get((bring.commit, branch.fork))
 
 
 def held(branch: RunBranch, target: Sha) -> Sha:
@@ -159,11 +181,30 @@ def ask_differing(repo: Repo, old: Sha, new: Sha, *paths: str) -> GitAsking:
     return repo.ask("diff-tree", *_RAW, old, new, "--", *paths, env=literal)
 
 
-def differing(asked: GitAsking) -> dict[str, tuple[Entry | None, Entry | None]]:
+def differing(asked: GitAsking) -> dict[str, Both]:
     """Return what both trees have at the paths at which they differ."""
     with asked:
         fields = asked.answer().split("\0")
     return {path: _both(raw) for raw, path in zip(fields[::2], fields[1::2], strict=False)}
+
+
+def differing_in_each(repo: Repo, pairs: Sequence[tuple[Sha, Sha]]) -> list[dict[str, Both] | None]:
+    """Return what both commits of each pair, old and new, have at the paths at which they differ, by one git.
+
+    ``None`` where git has not the new one (any more).
+    """
+    told = "".join(f"{new} {old}\n" for old, new in pairs)  # as if the old one were its parent
+    fields = iter(repo.git("diff-tree", *_RAW, "--stdin", "--always", stdin=told).split("\0"))
+    found: list[tuple[str, dict[str, Both]]] = []
+    for field in fields:
+        if field.startswith(":"):
+            found[-1][1][next(fields)] = _both(field)
+        elif field:
+            found.append((field, {}))
+    answers: list[dict[str, Both] | None] = []
+    for _, new in pairs:
+        answers.append(found.pop(0)[1] if found and found[0][0] == new else None)
+    return answers
 
 
 def below(path: str, folders: Iterable[str]) -> bool:

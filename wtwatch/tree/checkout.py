@@ -64,9 +64,14 @@ def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
     if found is None:
         with between_asked(repo, old, new) as answer:
             found = answer()
-        if min(len(old), len(new)) >= _ID and len(found) <= _FEW:
-            _changes[old, new] = found
+        note_between(old, new, found)
     return found
+
+
+def note_between(old: Sha, new: Sha, changes: tuple[Change, ...]) -> None:
+    """Note what differs between two commits, so that git need not be asked."""
+    if min(len(old), len(new)) >= _ID and len(changes) <= _FEW:
+        _changes[old, new] = changes
 
 
 def changes_in(listing: str) -> tuple[Change, ...]:

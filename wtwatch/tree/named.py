@@ -14,10 +14,11 @@ LARGE = 500
 
 
 class Named(NamedTuple):
-    """A commit of code: the subject of its message, and what lies at its top."""
+    """A commit of code: the subject of its message, what lies at its top, and the id of that tree."""
 
     subject: str
     top: tuple[TreeEntry, ...]
+    tree: Sha
 
 
 _known: Memory[Sha, Named] = Memory(128)
@@ -36,7 +37,7 @@ def asked(repo: Repo, commit: Sha | None) -> Iterator[Callable[[], Named | None]
             found, tree = asking.objects()
             if found is None or tree is None:
                 return None
-            named = Named(found.subject(), tree.entries())
+            named = Named(found.subject(), tree.entries(), tree.sha)
             if len(named.top) < LARGE:
                 _known[commit] = named
             return named
