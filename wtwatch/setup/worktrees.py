@@ -11,6 +11,7 @@ from pathlib import Path
 from wtwatch.doors.files import write_whole
 from wtwatch.doors.links import tie
 from wtwatch.doors.repo import Repo, break_lock
+from wtwatch.setup import times
 from wtwatch.setup.dotgit import is_annexed, is_linked, shares_annex
 from wtwatch.setup.layout import Layout, Wanted, check_vacant
 from wtwatch.tree.busy import gits_in
@@ -87,7 +88,7 @@ def _add(wanted: Wanted, reason: str) -> None:
     if wanted.branch:
         repo.break_lock(f"refs/heads/{wanted.branch}")
     repo.git("worktree", "add", "-q", "--lock", "--reason", _MAKING, *where, "--", str(wanted.path), what)
-    _finish(wanted.path)
+    _finish(wanted.path, wanted.main)
     if not shares_annex(wanted.main, wanted.path):
         raise WtwatchError(
             f"The new worktree {wanted.path} does not share the annex of {wanted.main}.",
@@ -96,13 +97,14 @@ def _add(wanted: Wanted, reason: str) -> None:
     write_whole(Repo(wanted.path).git_dir() / "locked", f"{reason}\n")
 
 
-def _finish(path: Path) -> None:
-    """Do what git leaves to be done in a new worktree; safe to do again."""
+def _finish(path: Path, main: Path) -> None:
+    """Do what git leaves to be done in a new worktree of the repository ``main``; safe to do again."""
     new = Repo(path)
     if new.git("config", "--type=bool", "core.sparseCheckout", ok=(0, 1)) == "true":
         new.git("sparse-checkout", "disable")  # git-worktree(1) copies it; results would lose all other files
     if is_annexed(path):
         new.git("annex", "smudge", "--update", hooks=True)
+    times.take_over(main, path)
 
 
 def _take_up(path: Path) -> None:
@@ -118,7 +120,7 @@ def _take_up(path: Path) -> None:
         break_lock(lock)
     if branch := repo.branch():
         repo.break_lock(f"refs/heads/{branch}")
-    _finish(path)
+    _finish(path, next(iter(repo.worktrees())))
 
 
 def _take_back(wanted: Wanted) -> None:
