@@ -255,8 +255,11 @@ def cancel(words: tuple[str, ...], batches: tuple[str, ...], project: str | None
 
 @command.command("retry")
 @click.option("--failed", is_flag=True, help="what failed or was interrupted, and was not acknowledged")
+@click.option("--resume", is_flag=True, help="each finds what it left of its outputs, and goes on from there")
 @_jobs
-def retry(words: tuple[str, ...], batches: tuple[str, ...], failed: bool, project: str | None) -> None:
+def retry(
+    words: tuple[str, ...], batches: tuple[str, ...], failed: bool, resume: bool, project: str | None
+) -> None:
     """Queue jobs again, as a new batch on the code of today.
 
     With --failed alone: all whose failure still stands, each once, though it failed in several batches.
@@ -273,7 +276,7 @@ def retry(words: tuple[str, ...], batches: tuple[str, ...], failed: bool, projec
             raise UsageError("No job failed that was not seen.", "`wtwatch queue list --failed` shows all.")
     else:
         meant = _meant(queue, words, batches, is_bad if failed else lambda job: isinstance(job.state, Ended))
-    made = queue.retry(meant)
+    made = queue.retry(meant, resume)
     queue.acknowledge([job.id for job in older])
     ring_for(chosen)
     if made:

@@ -8,8 +8,8 @@ import lzma
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,9 +43,38 @@ def load() -> None:
     ui.set_backend("no-progress")  # which asks no questions either
 
 
-def run(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResult:
+@contextmanager
+def just_before_commands(act: Callable[[], None]) -> Iterator[None]:
+    """Have ``act`` called while the body runs, each time that DataLad is about to start a command.
+
+    Then it has looked whether the tree is clean, has got inputs, and unlocked or removed outputs: what is put
+    there any earlier it would refuse or delete. DataLad offers no way to do that (datalad/core/local/run.py);
+    raises :class:`WtwatchError` where a version of it has no such place any more.
+    """
+    from datalad.core.local import run as module
+
+    known = getattr(module, "_execute_command", None)
+    if known is None:
+        raise WtwatchError(
+            "This version of DataLad has no place for what an earlier attempt left.",
+            "wtwatch queue retry without --resume",
+        )
+
+    def with_act(*args: Any, **kwargs: Any) -> Any:
+        act()
+        return known(*args, **kwargs)
+
+    module._execute_command = with_act
+    try:
+        yield
+    finally:
+        module._execute_command = known
+
+
+def run(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any], explicit: bool = False) -> RunResult:
     """Run a job's command as `datalad run` does; ``extra_info`` becomes part of the record.
 
+    With ``explicit`` the tree need not be clean, and declared outputs alone are saved.
     What DataLad raises where it should report is passed on.
     """
     from datalad.core.local.run import run_command
@@ -63,7 +92,7 @@ def run(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResul
     )
 
 
-def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResult:
+def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any], explicit: bool = False) -> RunResult:
     """Run the record of the commit ``spec.rerun_of`` again, on HEAD; the rest of ``spec`` does not matter.
 
     The commit that comes of it is what `datalad rerun` makes, but nothing is ever checked out: for a record

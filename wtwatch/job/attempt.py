@@ -39,7 +39,8 @@ class Order(NamedTuple):
     ``code_sha`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's,
     which is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code, and
     ``paths`` what of ``code_path`` is code, if not all. ``wanted`` are the variables of
-    its command, ``limits`` what holds for its processes. It is kept in a file, with ``code_sha`` as "code":
+    its command, ``limits`` what holds for its processes. ``left`` is a folder with ``left_paths`` that an
+    earlier attempt left, which this one finds again. It is kept in a file, with ``code_sha`` as "code":
     see :mod:`wtwatch.words.versioned`.
     """
 
@@ -60,6 +61,8 @@ class Order(NamedTuple):
     wanted: Wanted = Wanted()
     limits: Variables = ()
     main_tree: Path | None = None
+    left: Path | None = None
+    left_paths: tuple[str, ...] = ()
     version: int = 1
     more: More = ()
 
@@ -124,6 +127,7 @@ class Folder:
             "spec": json.loads(spec_text(order.spec)),
             "wanted": order.wanted._asdict(),
             "main_tree": str(order.main_tree) if order.main_tree else None,
+            "left": str(order.left) if order.left else None,
         }
         make_within(self.path.parents[1], self.path)
         write_whole(self.path / "job.json", json.dumps(facts, indent=1))
@@ -149,6 +153,8 @@ class Folder:
                     "wanted": _wanted(facts.get("wanted", {})),
                     "limits": _pairs(facts.get("limits", ())),
                     "main_tree": Path(facts["main_tree"]) if facts.get("main_tree") else None,
+                    "left": Path(facts["left"]) if facts.get("left") else None,
+                    "left_paths": tuple(facts.get("left_paths", ())),
                 }
             )
 

@@ -63,6 +63,12 @@ def _declared(tree: RunTree, name: str) -> _Declared | None:
         return None
 
 
+def declared(tree: RunTree, name: str) -> tuple[str, ...]:
+    """Return which files of an attempt's leftovers were declared outputs, by their place in the tree."""
+    known = _declared(tree, name)
+    return known.paths if known else ()
+
+
 def _all_declared(tree: RunTree) -> dict[str, _Declared]:
     names = [folder.name for folder in (tree.shelf / "jobs").iterdir()]
     return {name: known for name in names if (known := _declared(tree, name)) is not None and known.paths}

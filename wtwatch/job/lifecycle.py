@@ -11,7 +11,7 @@ from uuid import uuid4
 from wtwatch.doors.dataset import results_of, spec_of
 from wtwatch.doors.files import bell_in
 from wtwatch.doors.repo import Repo
-from wtwatch.job import verdict
+from wtwatch.job import resuming, verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.executor import Executor, Handle, Life, Resources
 from wtwatch.job.here import Here, left_running
@@ -63,6 +63,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
     if other is not None and other.queued != job.queued:
         folder.set_aside()
     settings = tree.project
+    left, left_paths = (resuming.kept(tree, job.id, job.attempt) if job.spec.resume else None) or (None, ())
     order = Order(
         job=job.id,
         attempt=job.attempt,
@@ -81,6 +82,8 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         wanted=Wanted(settings.preamble, settings.env, job.spec.setenv, settings.secret),
         limits=settings.limits,
         main_tree=settings.main_tree,
+        left=left,
+        left_paths=left_paths,
     )
     bytecode.stands_for(tree, demanded.code_sha)
     folder.write_order(order)

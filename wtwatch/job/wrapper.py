@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +23,7 @@ from wtwatch.doors.dataset import OUR_KEY, RunResult, results_of
 from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.doors.traces import is_full
-from wtwatch.job import limits, recording, verdict
+from wtwatch.job import limits, recording, resuming, verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.readiness import Demands, hindrances, identity_problem, moved_code
 from wtwatch.job.steps import Steps
@@ -194,12 +195,18 @@ def _ignore_signals() -> None:
 
 
 def _run(order: Order, noted: dict[str, Any]) -> RunResult:
+    put_back = (
+        partial(resuming.put_back, order.run_tree, order.left, order.left_paths) if order.left else None
+    )
     if order.spec.plain:
+        if put_back:
+            put_back()
         return RunResult(subprocess.Popen(["/bin/sh", "-c", order.spec.command]).wait())
     ours = {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base, "environment": noted}
     extra = {OUR_KEY: ours}
     act = dataset.rerun if order.spec.rerun_of else dataset.run
-    return act(order.run_tree, order.spec, extra)
+    with dataset.just_before_commands(put_back) if put_back else nullcontext():
+        return act(order.run_tree, order.spec, extra)
 
 
 def _end_others(uuid: str) -> None:

@@ -18,10 +18,14 @@ def to_retry(jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
     newest: dict[JobSpec, int] = {}
     for _, number, job in sorted(over):
         if not _is_cancelled(job):
-            newest[job.spec] = number
+            newest[_kind(job)] = number
     bad = [job for _, _, job in sorted(over) if _is_open_failure(job)]
-    standing = [job for job in bad if newest[job.spec] == job.id]
-    return standing, [job for job in bad if newest[job.spec] != job.id]
+    standing = [job for job in bad if newest[_kind(job)] == job.id]
+    return standing, [job for job in bad if newest[_kind(job)] != job.id]
+
+
+def _kind(job: Job) -> JobSpec:
+    return job.spec._replace(resume=False)
 
 
 def _is_cancelled(job: Job) -> bool:

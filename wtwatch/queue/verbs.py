@@ -10,7 +10,7 @@ from typing import NamedTuple
 from wtwatch.queue.batches import cancel_waiting, new_batch
 from wtwatch.queue.database import changing, reading
 from wtwatch.queue.facts import QueueFacts
-from wtwatch.queue.rows import JobId, job_of, job_row, jobs_in, number_of
+from wtwatch.queue.rows import JobId, job_of, job_row, jobs_in, number_of, spec_of, spec_text
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import Ended, Foreign, Job, Outcome, Trigger, Waiting, now, stamp
 
@@ -60,10 +60,11 @@ class QueueVerbs(QueueFacts):
                     running.append(job_of(job_row(db, found.id)))
             return running
 
-    def retry(self, ids: Iterable[JobId]) -> list[Job]:
+    def retry(self, ids: Iterable[JobId], resume: bool = False) -> list[Job]:
         """Queue jobs that ended once more, as a new batch that is due now, in the order given.
 
-        They keep their ids and count their attempts. Raises :class:`UsageError` for one that has not ended.
+        With ``resume`` each finds what it left of its outputs. They keep their ids and count their attempts.
+        Raises :class:`UsageError` for one that has not ended.
         """
         numbers = list(dict.fromkeys(number_of(job) for job in ids))
         with self._known() as db:
@@ -83,11 +84,11 @@ class QueueVerbs(QueueFacts):
                     (row["id"],),
                 )
                 db.execute(
-                    "UPDATE jobs SET batch = ?, place = ?, attempt = attempt + 1, queued = ?,"
+                    "UPDATE jobs SET batch = ?, place = ?, attempt = attempt + 1, queued = ?, spec = ?,"
                     " state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL, ended = NULL,"
                     " exit = NULL, commits = '[]', detail = NULL, cancel_requested = 0, acknowledged = 0"
                     " WHERE id = ?",
-                    (batch, place, stamp(now()), row["id"]),
+                    (batch, place, stamp(now()), _resuming(row["spec"], resume), row["id"]),
                 )
             return jobs_in(db, batch)
 
@@ -181,3 +182,8 @@ def _drop_standing(db: sqlite3.Connection, job: JobId) -> None:
     number = number_of(str(job).removeprefix("s"))
     if not db.execute("DELETE FROM standing WHERE id = ?", (number,)).rowcount:
         raise UsageError(f"There are no standing jobs {job}.", "`wtwatch queue list` shows all.")
+
+
+def _resuming(spec: str, resume: bool) -> str:
+    known = spec_of(spec)
+    return spec if known.resume == resume else spec_text(known._replace(resume=resume))

@@ -161,7 +161,8 @@ class JobSpec(NamedTuple):
     ``command`` is one shell line, as DataLad records it. ``plain`` runs it as it is, else it goes through
     DataLad's run. ``rerun_of`` is the result commit whose record is run again (then the record rules, and
     ``command`` only shows it). ``values`` are the names of ``--each`` and what this job has for them,
-    ``setenv`` are variables that its command gets. It is kept in files: see :mod:`wtwatch.words.versioned`.
+    ``setenv`` are variables that its command gets; ``resume``: it finds what it left of its outputs when it
+    failed. It is kept in files: see :mod:`wtwatch.words.versioned`.
     """
 
     command: str
@@ -172,6 +173,7 @@ class JobSpec(NamedTuple):
     rerun_of: Sha | None = None
     values: tuple[tuple[str, str], ...] = ()
     setenv: tuple[tuple[str, str], ...] = ()
+    resume: bool = False
     version: int = 1
     more: More = ()
 
