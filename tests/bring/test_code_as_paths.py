@@ -317,3 +317,29 @@ def test_several_paths_and_a_file_at_the_top_are_code_together(tmp_path: Path) -
     assert house.tick(from_main=True).brought == 1
     assert house.here("Makefile") == "all:\n" and house.here("other") == "o2\n"
     assert lifecycle.demands(house.tree, JobSpec("x"), house.release("runs-code")).is_code("Makefile")
+
+
+def test_a_lock_that_is_left_where_a_backup_before_a_release_was_cut_off_bars_nothing(
+    house: PathHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(house.run, "code/a", "mine\n")
+    house.save(code__a="v2\n")
+    house.release()
+    lock = Path(house.git("rev-parse", "--absolute-git-dir", cwd=house.run)) / "index.lock"
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        lock.touch()
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wtwatch.tree.checkout.restore", die)
+        with pytest.raises(Killed):
+            house.tick()
+    house.tick()
+    assert house.here("code/a") == "v2\n" and house.is_clean() and not lock.exists()
+    assert house.tick() == Done()
+    kept = [house.git("show", f"{one.commit}:code/a") for one in backups.listing(house.tree)[:1]]
+    assert kept == ["mine"]

@@ -30,7 +30,7 @@ def apply(tree: RunTree, step: sync.Fresh | sync.Move, complete: Callable[[], No
     found = coming(tree, step, seen)
     if isinstance(found, Held):  # before anything is taken out of its way
         raise WtwatchError(found.reason, found.hint)
-    backup = _backed_up(tree, repo, step) if step.backup else None
+    backup = _journalled(tree, repo, step) if step.backup else None
     try:
         found = coming(tree, step) if backup else found
         if isinstance(found, Held):
@@ -76,6 +76,18 @@ def _rest(tree: RunTree, release: Sha) -> Sha:
         return release
     goes_on = main == release or Repo(tree.project.main_tree).is_ancestor(release, main)
     return main if goes_on else release
+
+
+def _journalled(tree: RunTree, repo: Repo, step: sync.Move) -> Backup:
+    """Back up, in a journal: a git that is killed meanwhile leaves its lock, which is nobody else's then."""
+    tree.journal().open({"from": step.parked, "to": step.to, "phase": "backup"})
+    try:
+        backup = _backed_up(tree, repo, step)
+    except (WtwatchError, OSError):
+        tree.journal().close()
+        raise
+    tree.journal().close()
+    return backup
 
 
 def _backed_up(tree: RunTree, repo: Repo, step: sync.Move) -> Backup:
