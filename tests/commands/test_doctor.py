@@ -519,3 +519,15 @@ def test_lines_fit_the_terminal(watched: House, say: Say, monkeypatch: pytest.Mo
     shown = say(watched.project.main_tree, "doctor", code=1).out
     assert [line for line in shown.splitlines() if len(line) > 80 and "/" not in line] == []
     assert shown.splitlines()[-1] == "1 fault.", shown
+
+
+def test_what_the_shell_has_and_jobs_do_not_get_is_a_note_with_the_line_that_declares_it(
+    watched: House, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FSLDIR", "/opt/fsl")
+    shown = say(watched.project.main_tree, "doctor").out
+    assert "jobs do not get FSLDIR of this shell" in shown and shown.splitlines()[-1] == "All is well."
+    line = next(line.strip().removeprefix("→ ") for line in shown.splitlines() if "config env.FSLDIR" in line)
+    words = [word.replace("$FSLDIR", "/opt/fsl") for word in shlex.split(line)]
+    assert say(watched.project.main_tree, *words[1:]).out == "env.FSLDIR = /opt/fsl\n"
+    assert "FSLDIR" not in say(watched.project.main_tree, "doctor").out

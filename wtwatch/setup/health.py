@@ -16,6 +16,7 @@ from wtwatch.doors.processes import holding
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config
 from wtwatch.project.config import Project
+from wtwatch.project.jobenv import withheld
 from wtwatch.project.tree import RunTree
 from wtwatch.setup import checks, githooks, hooktrial, stores, worktrees
 from wtwatch.setup.dotgit import is_annexed, shares_annex
@@ -51,6 +52,7 @@ def findings(project: Project) -> Iterator[Finding]:
     good = "that of the release" if project.paths else "detached at the commit"
     yield tried("code in the run tree", partial(_check_code, tree), f"{good} that is applied")
     yield _environment(tree)
+    yield from _variables(project)
     yield _journals(tree)
     yield from stores.findings(tree)
 
@@ -63,6 +65,16 @@ def _of_init(project: Project) -> Iterator[Finding]:
     yield from (found for found in faults if not (off and found.subject == "run tree"))
     if not faults:
         yield Finding("what init demands", True, "main tree, code, bookmark, worktrees and author are sound")
+
+
+def _variables(project: Project) -> Iterator[Finding]:
+    """Note what analyses may go by in this shell, and no job gets."""
+    own = {name for name, _ in project.env}
+    names = [name for name in withheld(os.environ) if name not in own]
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        said = f"jobs do not get {', '.join(names[:_SHOWN])}{more} of this shell"
+        yield Finding("variables", True, said, f'wtwatch config env.{names[0]} "${names[0]}"')
 
 
 def _hooks(project: Project) -> Iterator[Finding]:
