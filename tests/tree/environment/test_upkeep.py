@@ -21,7 +21,7 @@ from wtwatch.tree.environment import Verdict, commands
 from wtwatch.words.errors import Busy
 from wtwatch.words.model import EnvironmentState as State
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
