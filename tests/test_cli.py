@@ -364,6 +364,7 @@ ZSH = (
     "autoload -U compinit; compinit -D; source <(_WTWATCH_COMPLETE=zsh_source wtwatch); "
     "compadd() { local list=${@[-1]}; print -rl -- ${(P)list} }; "
     "_describe() { local list=$3; print -rl -- ${(P)list} }; "
+    "_path_files() { print -rl -- $words[CURRENT]*(N) }; "
     'words=("$@"); CURRENT=$#; _wtwatch_completion wtwatch'
 )
 
@@ -397,19 +398,29 @@ def test_a_shell_completes_commands_options_and_what_is_there(home: Lab, say: Sa
     assert offered("queue", "cancel", "s") == {"s1"}
     assert offered("queue", "retry", "--batch", "") == {"1"}
     assert offered("show", "b") == {"b1"}
+    assert offered("queue", "logs", "--batch", "") == {"1"} == offered("queue", "list", "--batch", "")
     assert offered("config", "sett") == {"settle"}
+    assert offered("config", "on_move", "") == {"after-batch", "after-job", "cancel", "default"}
 
 
 @pytest.mark.usefixtures("program")
-def test_backups_are_completed_and_files_left_to_the_shell(home: Lab, say: Say) -> None:
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_backups_are_completed_and_files_left_to_the_shell(home: Lab, say: Say, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} on this machine")
     (home.run_code / "src" / "process2p" / "version.py").write_text("mine\n")
     home.change_code("2", "second version")
     home.move_bookmark()
     say(home.main, "sync")
-    (backup,) = completed(home, "bash", "backups", "show", "")
+    (backup,) = completed(home, shell, "backups", "show", "")
     assert backup in say(home.main, "backups", "list").out
-    assert backup in completed(home, "bash", "ack", "2")
-    assert completed(home, "bash", "queue", "add", "-i", "in") == []  # bash then offers files by itself
+    old = home.run.with_name(f".{home.run.name}.wtwatch") / "environments" / "20260101T000000"
+    (old / "bin").mkdir(parents=True)
+    assert {backup, old.name} <= set(completed(home, shell, "backups", "drop", "2"))
+    files = {"bash": []}.get(shell, ["inputs/"] if shell == "fish" else ["inputs"])  # bash itself offers them
+    for words in (("queue", "add", "--", "python"), ("show",)):
+        assert completed(home, shell, *words, "in") == files, words
+    assert completed(home, shell, "backups", "restore", backup, "--to", "in") == files
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

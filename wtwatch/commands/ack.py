@@ -23,7 +23,7 @@ _BACKUP = re.compile(r"\d{8}T\d*Z?(-[0-9a-f]*)?", re.ASCII)
 
 @click.command("ack")
 @click.argument("words", nargs=-1, metavar="[JOB|BACKUP]...", shell_complete=completing.jobs_and_backups)
-@click.option("--batch", "batches", multiple=True, metavar="N", help="the jobs of a batch that ended")
+@completing.batch_option("the jobs of a batch that ended")
 @click.option("--all", "everything", is_flag=True, help="all that ended, and all backups")
 @project_option
 def command(words: tuple[str, ...], batches: tuple[str, ...], everything: bool, project: str | None) -> None:

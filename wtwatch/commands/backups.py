@@ -73,7 +73,7 @@ def restore(name: str, to: Path | None, project: str | None) -> None:
 
 
 @command.command("drop")
-@click.argument("names", nargs=-1, required=True, metavar="ID...", shell_complete=completing.backups)
+@click.argument("names", nargs=-1, required=True, metavar="ID...", shell_complete=completing.droppable)
 @project_option
 def drop(names: tuple[str, ...], project: str | None) -> None:
     """Give up backups, or environments that were set aside: all that are named, or none of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,6 +14,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
+from wtwatch.tree import aside
 from wtwatch.tree import backups as kept
 from wtwatch.views.jobwords import caption, standing_caption
 from wtwatch.words.errors import WtwatchError
@@ -23,14 +25,18 @@ MOST = 100
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
-def _completer(offered: Callable[[Project], Iterator[tuple[str, str]]]) -> Completer:
-    """Make a completer of what yields words and what they are, of the project that is meant."""
+def _completer(offered: Callable[[Project], Iterator[tuple[str, str]]], or_files: bool = False) -> Completer:
+    """Make a completer of what yields words and what they are, of the project that is meant.
+
+    ``or_files``: where none of them fits, the shell offers files.
+    """
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        fitting = []
         with suppress(WtwatchError, OSError):
             found = offered(one(ctx.params.get("project")))
-            return [CompletionItem(word, help=text) for word, text in found if word.startswith(incomplete)]
-        return []
+            fitting = [CompletionItem(word, help=text) for word, text in found if word.startswith(incomplete)]
+        return fitting or (files(ctx, param, incomplete) if or_files else [])
 
     return complete
 
@@ -58,6 +64,11 @@ def _backups(project: Project) -> Iterator[tuple[str, str]]:
         yield name, "a backup"
 
 
+def _droppable(project: Project) -> Iterator[tuple[str, str]]:
+    yield from _backups(project)
+    yield from ((old.id, "an environment") for old in aside.environments(RunTree.of(project)))
+
+
 def _things(project: Project) -> Iterator[tuple[str, str]]:
     yield from _jobs(project)
     yield from ((f"b{batch}", text) for batch, text in _batches(project))
@@ -78,7 +89,8 @@ def _jobs_and_standing(project: Project) -> Iterator[tuple[str, str]]:
 jobs = _completer(_jobs)
 batches = _completer(_batches)
 backups = _completer(_backups)
-things = _completer(_things)
+droppable = _completer(_droppable)
+things = _completer(_things, or_files=True)
 jobs_and_backups = _completer(_jobs_and_backups)
 jobs_and_standing = _completer(_jobs_and_standing)
 
@@ -93,3 +105,8 @@ def projects(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Have the shell offer files, as it does by itself."""
     return [CompletionItem(incomplete, type="file")]
+
+
+def batch_option(text: str) -> Callable[..., Any]:
+    """Give a command the option --batch, which may be given more than once; ``text`` is its help."""
+    return click.option("--batch", "batches", multiple=True, metavar="N", help=text, shell_complete=batches)

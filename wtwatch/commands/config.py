@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem
 
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.project import settings
+from wtwatch.project.config import CHOICES
 from wtwatch.project.registry import one
 from wtwatch.views.settings import screen
 from wtwatch.views.terminal import say, width
@@ -16,9 +17,14 @@ def _keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
     return [CompletionItem(key) for key in settings.CHANGEABLE if key.startswith(incomplete)]
 
 
+def _values(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    choices = CHOICES.get(ctx.params.get("key") or "", ())
+    return [CompletionItem(value) for value in (*choices, "default") if value.startswith(incomplete)]
+
+
 @click.command("config")
 @click.argument("key", required=False, shell_complete=_keys)
-@click.argument("value", required=False)
+@click.argument("value", required=False, shell_complete=_values)
 @project_option
 def command(key: str | None, value: str | None, project: str | None) -> None:
     """Show every setting with its value, its default and what it does; KEY alone; or set KEY to VALUE.

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from wtwatch.bring import carry
+from wtwatch.commands import completing
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors.files import held
 from wtwatch.doors.processes import identity
@@ -32,7 +33,13 @@ from wtwatch.words.model import Running, ago, now
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})
 @project_option
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument(
+    "words",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="-- COMMAND...",
+    shell_complete=completing.files,
+)
 def command(project: str | None, words: tuple[str, ...]) -> int:
     """Run COMMAND in the run tree as a job would find it; nothing moves there until it ends."""
     if not words:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import click
@@ -82,9 +81,6 @@ class Order(NamedTuple):
     yes: bool
 
 
-_path = partial(click.option, multiple=True, shell_complete=completing.files)
-
-
 @command.command("add", context_settings={"allow_interspersed_args": False})
 @click.option("-m", "--message", metavar="MSG", help="the message of the result commit")
 @click.option(
@@ -114,7 +110,13 @@ _path = partial(click.option, multiple=True, shell_complete=completing.files)
 )
 @click.option("--plain", is_flag=True, help="run the command as it is, not through `datalad run`")
 @project_option
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument(
+    "words",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="-- COMMAND...",
+    shell_complete=completing.files,
+)
 @_orders
 def add(order: Order, each: tuple[str, ...], project: str | None, **asked: Any) -> None:
     """Queue COMMAND, as `datalad run` has it; with --each, one job for each combination."""
@@ -207,11 +209,9 @@ def _warn_of_inputs(project: Project, queue: Queue, specs: list[JobSpec]) -> Non
 
 def _jobs(function: Any) -> Any:
     """Give a command the argument JOBS and the option --batch: see :mod:`wtwatch.queue.wanted`."""
-    number, jobs = completing.batches, completing.jobs_and_standing
-    text = "all jobs of a batch"
-    option = click.option("--batch", "batches", multiple=True, metavar="N", help=text, shell_complete=number)
+    jobs = completing.jobs_and_standing
     argument = click.argument("words", nargs=-1, metavar="[JOBS]...", shell_complete=jobs)
-    decorated: Any = argument(option(project_option(function)))
+    decorated: Any = argument(completing.batch_option("all jobs of a batch")(project_option(function)))
     return decorated
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from wtwatch.commands import completing
 from wtwatch.commands.front import project_option
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
@@ -31,7 +32,7 @@ STATES = ("waiting", "running", *(outcome.value for outcome in Outcome), "held")
 @click.command("list")
 @click.option("--failed", is_flag=True, help="those that failed or were interrupted, and were not retried")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="those in this state")
-@click.option("--batch", "batches", multiple=True, metavar="N", help="the jobs of batch N")
+@completing.batch_option("the jobs of batch N")
 @click.option(
     "-n", "limit", type=click.IntRange(min=0), help="the newest N; 0: all (default 50; with --json 0)"
 )

@@ -42,7 +42,7 @@ class _Part(NamedTuple):
 @click.option("-n", "lines", type=click.IntRange(min=0), metavar="LINES", help="the last LINES of each")
 @click.option("--grep", "pattern", metavar="RE", help="the lines in which RE is found (as in Python)")
 @click.option("--failed", is_flag=True, help="of all that failed or were interrupted, and nobody saw")
-@click.option("--batch", "batches", multiple=True, metavar="N", help="of the jobs of batch N")
+@completing.batch_option("of the jobs of batch N")
 @click.argument("jobs", nargs=-1, metavar="[JOBS]...", shell_complete=completing.jobs)
 @project_option
 def logs(follow: bool, failed: bool, jobs: tuple[str, ...], project: str | None, **asked: Any) -> None:

@@ -39,7 +39,7 @@ _RARELY = 10.0
 
 @click.command("wait")
 @click.argument("jobs", nargs=-1, metavar="[JOBS]...", shell_complete=completing.jobs)
-@click.option("--batch", "batches", multiple=True, metavar="N", help="the jobs of batch N")
+@completing.batch_option("the jobs of batch N")
 @project_option
 def wait(jobs: tuple[str, ...], batches: tuple[str, ...], project: str | None) -> int:
     """Wait until JOBS (numbers, ranges 12-20) have ended; without any, until nothing runs or is due.

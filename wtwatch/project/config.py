@@ -145,7 +145,7 @@ _KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
     Variables: (dict, "a table of names and texts"),
 }
 _SEE = "`wtwatch config` says what each setting does."
-_CHOICES = {
+CHOICES = {
     "merge_pointer": ("ask", "main", "run"),
     "from_main": ("move", "ask"),
     "on_move": ("after-batch", "after-job", "cancel"),
@@ -228,8 +228,8 @@ def sound(key: str, value: object, wanted: object = None) -> Any:
         return _table(key, value)
     if kind is not bool and isinstance(value, int | float) and not value >= 0:  # nan is not
         raise UsageError(f"{key} must be 0 or more, not {value!r}.", _SEE)
-    if key in _CHOICES and value not in _CHOICES[key]:
-        raise UsageError(f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}.", _SEE)
+    if key in CHOICES and value not in CHOICES[key]:
+        raise UsageError(f"{key} must be one of {', '.join(CHOICES[key])}, not {value!r}.", _SEE)
     if key == "name":
         return check_name(str(value))
     if wanted is Path:
