@@ -417,6 +417,9 @@ def test_backups_are_completed_and_files_left_to_the_shell(home: Lab, say: Say, 
     old = home.run.with_name(f".{home.run.name}.wtwatch") / "environments" / "20260101T000000"
     (old / "bin").mkdir(parents=True)
     assert {backup, old.name} <= set(completed(home, shell, "backups", "drop", "2"))
+    if shell == "bash":
+        assert backup in completed(home, shell, "ack", "2")
+        assert completed(home, shell, "queue", "add", "-i", "in") == []
     files = {"bash": []}.get(shell, ["inputs/"] if shell == "fish" else ["inputs"])  # bash itself offers them
     for words in (("queue", "add", "--", "python"), ("show",)):
         assert completed(home, shell, *words, "in") == files, words
