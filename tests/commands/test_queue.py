@@ -165,3 +165,10 @@ def test_of_a_batch_the_failures_alone_can_be_tried_again(house: House, say: Say
     main = house.project.main_tree
     assert "1 job again" in say(main, "queue", "retry", "--failed", "--batch", "2").out
     assert states(house) == {1: "failed", 2: "succeeded", 3: "waiting", 4: "succeeded"}
+
+
+def test_to_resume_what_was_not_paused_says_so(house: House, say: Say) -> None:
+    main = house.project.main_tree
+    assert say(main, "queue", "resume").out == "Nothing was paused.\n"
+    say(main, "queue", "pause")
+    assert say(main, "queue", "resume").out == "Going on.\n"

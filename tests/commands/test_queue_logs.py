@@ -73,3 +73,9 @@ def test_a_log_is_followed_from_before_its_job_starts_to_its_end(
             gate.touch()
             assert follows.stdout.read() == "ended\n"
             assert follows.wait(20) == 0
+
+
+def test_of_what_failed_the_last_lines_are_those_of_the_command(house: House, say: Say) -> None:
+    ran(house, "starting\nKeyError: 'd'\n[INFO] The command had a non-zero exit code.\n")
+    assert say(house.project.main_tree, "queue", "logs", "1", "-n", "1").out == "KeyError: 'd'\n"
+    assert "non-zero" in say(house.project.main_tree, "queue", "logs", "1").out

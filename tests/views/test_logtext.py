@@ -44,3 +44,19 @@ def test_lines_that_match_are_shown_all_or_the_last_of_them(log: Path) -> None:
 def test_the_last_words_are_those_that_say_something(log: Path) -> None:
     log.write_text("10%\r20%\rdone\n\n  ValueError: decimal comma\n \n")
     assert logtext.last_words(log, 2) == ["done", "  ValueError: decimal comma"]
+
+
+FRAME = "[INFO] == Command exit (modification check follows) =====\nrun(error): /d (dataset) [make]\n\n"
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+def test_the_last_lines_are_the_commands_own_and_not_what_datalad_said_of_its_end(
+    log: Path, lines: int
+) -> None:
+    log.write_text("[INFO] == Command start (output follows) =====\none\n\ntwo\n" + FRAME)
+    end = logtext.start_of_frame(log)
+    start = logtext.start_of_last(log, lines, end)
+    assert b"".join(logtext.copied(log, start, end)).decode().split() == ["two"]
+    assert logtext.last_words(log, 2) == ["one", "two"]
+    log.write_text(FRAME)
+    assert logtext.start_of_frame(log) == log.stat().st_size, "all there is to see"

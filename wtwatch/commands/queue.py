@@ -303,9 +303,10 @@ def resume(project: str | None) -> None:
     """Start jobs again."""
     chosen = one(project)
     queue = Queue(chosen.state)
+    paused = queue.paused()
     queue.resume()
     ring_for(chosen)
-    say("Going on.")
+    say("Going on." if paused else "Nothing was paused.")
     if queue.next_job() is not None:
         warn_of_daemon(chosen)
 

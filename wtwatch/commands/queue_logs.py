@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import Any, NamedTuple
 
 import click
@@ -85,9 +86,11 @@ def _show(project: Project, job: Job, part: _Part, follow: bool) -> None:
         warn(f"Job {job.id} has no log: it is {job.word}.")
     if part.pattern is not None:
         _print(logtext.matching(log, part.pattern, part.lines))
-    at = 0 if part.lines is None else logtext.start_of_last(log, part.lines)
+    is_over = isinstance(job.state, Ended)  # then what DataLad said of its end is not among its last lines
+    end = logtext.start_of_frame(log) if part.lines is not None and is_over else None
+    at = 0 if part.lines is None else logtext.start_of_last(log, part.lines, end)
     if part.pattern is None:
-        at = _print(logtext.copied(log, at), at)
+        at = _print(logtext.copied(log, at, inf if end is None else end), at)
     if follow:
         _follow(project, job.id, at)
     ended = Queue(project.state).job(job.id)

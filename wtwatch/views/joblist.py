@@ -19,7 +19,7 @@ from wtwatch.views.jobwords import (
     standing_caption,
 )
 from wtwatch.views.terminal import folded, styled
-from wtwatch.words.model import Ended, Running, Standing, counted, spent
+from wtwatch.words.model import Ended, Running, Standing, Trigger, counted, spent
 
 TRIGGERS = {"now": "next in line", "on-move": "after a move", "every-move": "at every move"}
 """When a batch begins, in words."""
@@ -63,13 +63,22 @@ def header(batch: BatchLine, subjects: Mapping[str, str], columns: int | None) -
     if batch.code_sha:
         subject = one_line(subjects.get(batch.code_sha, ""))
         parts.append(f"{batch.code_sha[:10]} {shortened(subject, 40)}".strip())
-    trigger = TRIGGERS.get(batch.trigger, batch.trigger)
-    parts.append(f"{trigger} (s{batch.standing})" if batch.standing else trigger)
+    began = trigger(batch)
+    parts += [f"{began} (s{batch.standing})" if batch.standing else began] if began else []
     if sum(batch.counts.values()) > 1:
         parts.append(
             ", ".join(f"{number} {word}" for word, number in sorted(batch.counts.items(), key=_order))
         )
     yield from (styled(line, bold=True) for line in joined(parts, columns))
+
+
+def trigger(batch: BatchLine) -> str:
+    """Return when a batch begins, or what began it; "" where somebody queued it, and that is over."""
+    if batch.trigger != Trigger.NOW.value:
+        return TRIGGERS.get(batch.trigger, batch.trigger)
+    if not (batch.counts.keys() & {"waiting", "running"}):
+        return ""
+    return "under way" if batch.code_sha else TRIGGERS[batch.trigger]
 
 
 def joined(parts: Sequence[str], columns: int | None) -> list[str]:

@@ -6,29 +6,36 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 _BLOCK = 65536
+
+AROUND = ("[INFO] ", "[INFO   ] ", "run(error): ", "run(ok): ")
+"""How lines begin that DataLad prints before and after a command, of which the last only repeats it."""
+
+_AROUND_BYTES = tuple(map(os.fsencode, AROUND))
 _LONGEST = 1 << 20
 """Bytes of the longest line that is looked at as one: progress bars write megabytes without a line's end."""
 
 
-def copied(log: Path, start: int = 0) -> Iterator[bytes]:
-    """Yield what a log holds from byte ``start`` on, in blocks; nothing where there is no log."""
+def copied(log: Path, start: int = 0, end: float = inf) -> Iterator[bytes]:
+    """Yield what a log holds from byte ``start`` up to ``end``, in blocks; nothing where there is no log."""
     try:
         with log.open("rb") as file:
-            file.seek(start)
-            while block := file.read(_BLOCK):
+            at = file.seek(start)
+            while block := file.read(int(min(_BLOCK, end - at))):
+                at += len(block)
                 yield block
     except FileNotFoundError:
         return
 
 
-def start_of_last(log: Path, lines: int) -> int:
-    """Return at which byte of a log its last ``lines`` lines begin; 0 where it has no more."""
+def start_of_last(log: Path, lines: int, end: int | None = None) -> int:
+    """Return at which byte of a log its last ``lines`` lines begin, up to ``end``; 0 where it has no more."""
     try:
         with log.open("rb") as file:
-            at = size = file.seek(0, os.SEEK_END)
+            at = size = file.seek(0, os.SEEK_END) if end is None else end
             wanted = lines
             if lines == 0:
                 return size
@@ -47,6 +54,20 @@ def start_of_last(log: Path, lines: int) -> int:
     return 0
 
 
+def start_of_frame(log: Path) -> int:
+    """Return at which byte the lines begin that DataLad printed after the command ended; else the end."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            begin = file.seek(max(0, size - _BLOCK))
+            lines = file.read().splitlines(keepends=True)
+    except FileNotFoundError:
+        return 0
+    while lines and (lines[-1].startswith(_AROUND_BYTES) or not lines[-1].strip()):
+        lines.pop()
+    return begin + sum(map(len, lines)) if lines else size
+
+
 def matching(log: Path, pattern: re.Pattern[str], lines: int | None = None) -> Iterator[bytes]:
     """Yield the lines of a log in which ``pattern`` is found: all, or the last so many."""
     found = (line for line in _lines(log) if pattern.search(line.decode("utf-8", "surrogateescape")))
@@ -54,17 +75,11 @@ def matching(log: Path, pattern: re.Pattern[str], lines: int | None = None) -> I
 
 
 def last_words(log: Path, lines: int) -> list[str]:
-    """Return the last lines of a log as text, without those that are empty."""
-    block = b"".join(copied(log, max(start_of_last(log, 3 * lines), _size(log) - _BLOCK)))
+    """Return the last lines of what a command printed as text, without those that are empty."""
+    end = start_of_frame(log)
+    block = b"".join(copied(log, max(start_of_last(log, 3 * lines, end), end - _BLOCK), end))
     texts = [line.rstrip() for line in re.split(r"[\r\n]+", block.decode("utf-8", "replace"))]
     return [text for text in texts if text.strip()][-lines:]
-
-
-def _size(log: Path) -> int:
-    try:
-        return log.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _lines(log: Path) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from wtwatch.queue.pages import BatchLine, batch_of
 from wtwatch.views import jobway, logtext
 from wtwatch.views.factlines import commit_words, fact, listed, spec_facts
 from wtwatch.views.jobdocument import log_of
-from wtwatch.views.joblist import TRIGGERS
+from wtwatch.views.joblist import trigger
 from wtwatch.views.jobwords import COLOURS, MARKS, caption, harmless, is_bad, local, outcome, seconds
 from wtwatch.views.terminal import folded, styled
 from wtwatch.words.model import Ended, Job, JobSpec, Running, Standing, counted, spent
@@ -99,10 +99,9 @@ def _short(spec: JobSpec) -> str:
 def _facts(sight: Sight, at: datetime) -> Iterator[tuple[str, str]]:
     job, state, batch = sight.job, sight.job.state, sight.batch
     if batch is not None:
-        trigger = TRIGGERS.get(batch.trigger, batch.trigger)
-        of = f", of s{batch.standing}" if batch.standing else ""
         number = sum(count for word, count in batch.counts.items() if word != "retried")
-        yield "batch", f"{batch.id}, {counted(number, 'job')}, {trigger}{of}"
+        of = f"of s{batch.standing}" if batch.standing else ""
+        yield "batch", ", ".join(filter(None, [str(batch.id), counted(number, "job"), trigger(batch), of]))
     code_sha = state.code_sha if isinstance(state, Running | Ended) else batch and batch.code_sha
     if code_sha:
         yield "code", commit_words(code_sha, sight.subjects)

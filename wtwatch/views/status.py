@@ -24,6 +24,7 @@ from wtwatch.queue.prospects import Outlook
 from wtwatch.tree import codetree, environment, nested, save, sync
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
+from wtwatch.views import logtext
 from wtwatch.views.holders import AtWork, holders
 from wtwatch.views.jobwords import caption, one_line
 from wtwatch.views.snapshot import (
@@ -39,9 +40,6 @@ from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process
 
 _TAIL = 4096
 """Bytes at the end of a job's log in which its last line is looked for."""
-
-_AROUND = ("[INFO] ", "[INFO   ] ", "run(error): ", "run(ok): ")
-"""How lines begin that DataLad prints before and after a command, of which the last only repeats it."""
 
 
 class Seen(NamedTuple):
@@ -245,7 +243,7 @@ def last_line(log: Path) -> str | None:
     except OSError:
         return None
     lines = [said for line in text.splitlines() if (said := one_line(line))]
-    own = [line for line in lines if not line.startswith(_AROUND)]
+    own = [line for line in lines if not line.startswith(logtext.AROUND)]
     return own[-1] if own else None
 
 
