@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -47,10 +49,10 @@ class Seen:
         self.leave()
 
     def leave(self, daemon: DaemonSnapshot = DAEMON) -> None:
-        live = Live()
-        live.beat()
-        live.tell_of([self.house.project], traces.stamp(xdg.registry_file()), daemon)
-        eventually(lambda: live.leave(self.house.project) is None)
+        self._live = Live()
+        self._live.beat()
+        self._live.tell_of([self.house.project], traces.stamp(xdg.registry_file()), daemon)
+        eventually(lambda: self._live.leave(self.house.project) is None)
 
     def is_there(self) -> bool:
         return Path(glance.file_of(self.house.project.name)).exists()
@@ -60,15 +62,22 @@ class Seen:
 
     def shows(self, *words: str) -> bool:
         """Return whether a glance answers; then it says word by word what the thorough way says."""
-        self._capsys.readouterr()
-        code = glance.show(["status", *words])
-        shown = self._capsys.readouterr().out
-        if code is None:
-            assert shown == ""
-            return False
-        assert text.show(words[0] if words else None) == code
-        assert self._capsys.readouterr().out == shown
+        for tried in range(3):  # between the two a second may have passed, which both tell
+            self._live.beat()
+            code, shown = self._said(lambda: glance.show(["status", *words]))
+            if code is None:
+                assert shown == ""
+                return False
+            thorough = self._said(lambda: text.show(words[0] if words else None))
+            if thorough == (code, shown) or tried == 2:
+                break
+        assert thorough == (code, shown)
         return True
+
+    def _said(self, show: Callable[[], int | None]) -> tuple[int | None, str]:
+        self._capsys.readouterr()
+        code = show()
+        return code, self._capsys.readouterr().out
 
 
 @pytest.fixture
@@ -294,20 +303,34 @@ print(code, *(name for name in {LONG!r} if name in sys.modules and name not in b
 def test_the_status_of_a_project_at_rest_loads_nothing_that_takes_long(any_lab: Lab) -> None:
     any_lab.wtwatch("init")
     Queue(any_lab.project().state).add([JobSpec("true")], Trigger.ON_MOVE, any_lab.commit("HEAD"))
-    with any_lab.daemon():
+    with any_lab.daemon(), a_script_with_git():
         for folder in (any_lab.main, any_lab.run, any_lab.root):
-            eventually(partial(_is_at_a_glance, any_lab, folder), within=20)
-            assert any("✓ fresh" in line for line in _asked(any_lab, folder))
+            shown = eventually(partial(_at_a_glance, any_lab, folder), within=20)
+            assert any("✓ fresh" in line for line in shown)
             thorough = any_lab.say(sys.executable, "-P", "-m", "wtwatch", "status", "L5b", cwd=folder).out
             assert "✓ fresh" in thorough and "wtwatch queue" not in thorough
 
 
-def _is_at_a_glance(lab: Lab, folder: Path) -> bool:
-    return _asked(lab, folder)[-1] == "0"
+@contextmanager
+def a_script_with_git() -> Iterator[None]:
+    """Have a shell run for which git is at work, so that what it says has to be read."""
+    with subprocess.Popen(["sh", "-c", "sleep 600; git status"], cwd="/", start_new_session=True) as shell:
+        try:
+            yield
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
 
 
-def _asked(lab: Lab, folder: Path) -> list[str]:
-    return lab.say(sys.executable, "-P", "-c", ASKED, cwd=folder).out.splitlines()
+def _at_a_glance(lab: Lab, folder: Path) -> list[str]:
+    """Return what a glance shows, if that needs nothing which takes long to load."""
+    *shown, last = lab.say(sys.executable, "-P", "-c", ASKED, cwd=folder).out.splitlines()
+    return shown if last == "0" else []
+
+
+def _seen_now() -> object:
+    with suppress(OSError, ValueError, TypeError, LookupError, EOFError):  # as in glance.show
+        return glance._seen("p")
+    return None
 
 
 def test_the_daemon_leaves_it_anew_after_each_change(tmp_path: Path) -> None:
@@ -315,8 +338,7 @@ def test_the_daemon_leaves_it_anew_after_each_change(tmp_path: Path) -> None:
     config.write_project(house.project)
     register("p", house.project.state)
     with running_daemon(tmp_path):
-        eventually(lambda: Path(glance.file_of("p")).exists() and glance._seen("p"))
+        eventually(_seen_now)
         moved = house.commit({"a.py": "a = 2\n"}, message="moved on")
-        eventually(lambda: moved[:10] in str(glance._read(glance.file_of("p"))["lines"]))
-        assert glance._seen("p")
+        eventually(lambda: moved[:10] in str(_seen_now()))
     assert glance.show(["status"]) is None
