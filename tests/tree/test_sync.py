@@ -661,6 +661,20 @@ def test_a_branch_that_moves_between_look_and_move_reverts_nothing(house: House)
     house.assert_exactly_at(tip)
 
 
+def test_edits_that_cannot_be_backed_up_are_not_called_taken_away_where_code_stays(house: House) -> None:
+    """As behind a job that edited code: the move is to where it is."""
+    house.edit("a.py", "mine\n")
+    bars = Path(house.git("rev-parse", "--absolute-git-dir")) / house.tree.backup_prefix.rstrip("/")
+    bars.parent.mkdir(parents=True, exist_ok=True)
+    bars.write_text("in the way\n")
+    with pytest.raises(WtwatchError, match="could not be brought"):
+        sync.apply(house.tree, sync.move_to(house.tree, house.head()))
+    assert (house.code / "a.py").read_text() == "mine\n" and house.tree.journal().read() is None
+    bars.unlink()
+    backup = sync.apply(house.tree, sync.move_to(house.tree, house.head()))
+    assert house.kept(backup, "a.py") == "mine" and house.here("status", "--porcelain") == ""
+
+
 def test_a_file_that_is_written_during_the_backup_stops_the_move(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -250,11 +250,12 @@ def apply(tree: RunTree, step: Fresh | Move, then: Journal | None = None) -> Bac
 
 
 def _move(tree: RunTree, repo: Repo, step: Move, then: Journal | None) -> Backup | None:
-    backup = None
+    backup, cleared = None, False
     try:
         if step.backup or step.quit:
             backup, read = _back_up(tree, repo, step)
             _clear(tree, repo, step, read)
+        cleared = True
         before = tree.journal().read() or {"from": step.parked, "to": step.to}
         tree.journal().open(before | {"phase": "checkout"})
         if repo.branch() is not None:  # whoever moves that branch now no longer moves HEAD
@@ -263,7 +264,8 @@ def _move(tree: RunTree, repo: Repo, step: Move, then: Journal | None) -> Backup
         changes = step.changes or checkout.between(repo, step.parked, step.to)
         ending.complete(tree, repo, step.to, changes, then)
     except (WtwatchError, OSError) as error:
-        if _undone(tree) != step.to:
+        stands = _undone(tree)
+        if not (cleared and stands == step.to):  # which may be where it was
             raise _failed(tree, repo, step, backup, error) from error
     return backup
 
