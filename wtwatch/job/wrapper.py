@@ -109,7 +109,7 @@ def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
     if not stopped:
         steps.command_ended(CommandEnd(ran.exit, ran.error))
     try:
-        after = _look_after(order.run_tree)
+        after = _look_after(order.run_tree, folder)
         steps.looked_after(after)
         found = verdict.of_attempt(demanded, before, after)
         steps.verified(found)
@@ -136,16 +136,17 @@ def _prepare(order: Order, before: Before) -> dict[str, Any]:
     return command.record(order.run_tree)
 
 
-def _look_after(run_tree: Path) -> After:
+def _look_after(run_tree: Path, folder: Folder) -> After:
     """Look how the tree stands; on a full disk again, until there is room: git waits for that, and gives up.
 
-    Where git asks git-annex for what is in a file, that needs room.
+    Where git asks git-annex for what is in a file, that needs room, on the disk of the repository: that of
+    the attempt's folder.
     """
     while True:
         try:
             return After.of(run_tree, _excludes())
         except (WtwatchError, OSError):
-            if not is_full(run_tree):
+            if not (is_full(run_tree) or is_full(folder.path)):
                 raise
         time.sleep(AGAIN)
 
