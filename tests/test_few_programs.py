@@ -11,6 +11,8 @@ import pytest
 
 from tests.counting import programs
 from tests.house import House
+from tests.packages import project
+from tests.tree.environment.world import World
 from wtwatch.project.tree import RunTree
 from wtwatch.reconcile import Done, TickOptions, tick
 from wtwatch.tree import codetree
@@ -92,6 +94,20 @@ def test_after_the_pointer_only_the_command_of_the_environment_is_run(tmp_path: 
     assert [words[0] for words in started[-2:]] == ["git", "true"], started
     with programs() as started:
         assert tick(house.project, WORK) == Done()
+    assert started == []
+
+
+def test_after_the_pointer_uv_is_asked_once_whether_anything_lacks(tmp_path: Path) -> None:
+    world = World.built(tmp_path)
+    pyproject = project("p", 'dependencies = ["one==1"]', backend=False)
+    assert world.move({"pyproject.toml": pyproject}, lock=True).ready
+    tick(world.house.project, WORK)
+    world.house.commit({"a.py": "a = 2\n"})
+    with programs() as started:
+        assert tick(world.house.project, WORK).pointer
+    assert [words[0] for words in started].count("uv") == 1 and started[-1][0] == "uv", started
+    with programs() as started:
+        assert tick(world.house.project, WORK) == Done()
     assert started == []
 
 

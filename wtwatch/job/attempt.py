@@ -40,7 +40,8 @@ class Order(NamedTuple):
     which is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code, and
     ``paths`` what of ``code_path`` is code, if not all. ``wanted`` are the variables of
     its command, ``limits`` what holds for its processes. ``left`` is a folder with ``left_paths`` that an
-    earlier attempt left, which this one finds again. It is kept in a file, with ``code_sha`` as "code":
+    earlier attempt left, which this one finds again. ``packages`` says what is installed. It is kept in a
+    file, with ``code_sha`` as "code":
     see :mod:`wtwatch.words.versioned`.
     """
 
@@ -63,6 +64,7 @@ class Order(NamedTuple):
     main_tree: Path | None = None
     left: Path | None = None
     left_paths: tuple[str, ...] = ()
+    packages: Variables = ()
     version: int = 1
     more: More = ()
 
@@ -152,6 +154,7 @@ class Folder:
                     "spec": spec_of(json.dumps(facts["spec"])),
                     "wanted": _wanted(facts.get("wanted", {})),
                     "limits": _pairs(facts.get("limits", ())),
+                    "packages": _pairs(facts.get("packages", ())),
                     "main_tree": Path(facts["main_tree"]) if facts.get("main_tree") else None,
                     "left": Path(facts["left"]) if facts.get("left") else None,
                     "left_paths": tuple(facts.get("left_paths", ())),

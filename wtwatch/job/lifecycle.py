@@ -20,7 +20,7 @@ from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.project.variables import Wanted
-from wtwatch.tree import bytecode
+from wtwatch.tree import bytecode, environment
 from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After
 from wtwatch.words.errors import WtwatchError
@@ -81,6 +81,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         paths=demanded.paths,
         wanted=Wanted(settings.preamble, settings.env, job.spec.setenv, settings.secret),
         limits=settings.limits,
+        packages=environment.packages(tree),
         main_tree=settings.main_tree,
         left=left,
         left_paths=left_paths,

@@ -133,7 +133,8 @@ def _prepare(order: Order, before: Before) -> dict[str, Any]:
     for name in os.environ.keys() - command.env.keys():
         del os.environ[name]
     os.environ.update(command.env)
-    return command.record(order.run_tree)
+    installed = {"packages": dict(order.packages)} if order.packages else {}
+    return command.record(order.run_tree) | installed
 
 
 def _look_after(run_tree: Path, folder: Folder) -> After:

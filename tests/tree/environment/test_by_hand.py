@@ -11,6 +11,7 @@ import pytest
 from tests import packages
 from tests.packages import project
 from tests.tree.environment.world import World, touch
+from wtwatch.tree import environment
 from wtwatch.tree.environment import Verdict, note
 from wtwatch.tree.environment.installed import read
 from wtwatch.words.model import EnvironmentState as State
@@ -159,3 +160,11 @@ def test_looking_at_what_is_installed_writes_nothing(world: World) -> None:
     before = {path: os.lstat(path).st_mtime_ns for path in prefix.rglob("*")}
     world.put_right(batch=True)
     assert {path: os.lstat(path).st_mtime_ns for path in prefix.rglob("*")} == before
+
+
+def test_records_say_what_was_installed_and_what_of_it_by_hand(world: World) -> None:
+    before = dict(environment.packages(world.tree))
+    assert before["python"].startswith("CPython 3.") and "by_hand" not in before
+    world.by_hand("two")
+    after = dict(environment.packages(world.tree))
+    assert after["by_hand"] == "two" and after["fingerprint"] != before["fingerprint"]

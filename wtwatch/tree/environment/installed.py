@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import DEFAULT_PREFIX
 from wtwatch.project.tree import RunTree
@@ -26,16 +27,20 @@ _IN_FINDER = re.compile(r"'(/[^'\n]+)'")
 
 
 class Dist(NamedTuple):
-    """An installed distribution: its name as indexes compare it, and ``line``, what is true of it anywhere.
+    """An installed distribution: its name as indexes compare it, with its version, and where it came from.
 
     ``info`` is the folder of its metadata, ``source`` the local folder that it was installed from.
     """
 
     name: str
-    line: str
+    pinned: str
     info: Path
     source: Path | None = None
     editable: bool = False
+
+    def line(self) -> str:
+        """Return what is true of it in whatever folder it is installed."""
+        return self.pinned if self.editable else f"{self.pinned} {_digest(self.info)}"
 
     def compiles(self) -> bool:
         """Return whether it holds more than Python (the Wheel-Version file of its metadata says so)."""
@@ -71,7 +76,7 @@ class Installed(NamedTuple):
         """Return a digest that is the same for the same packages, in whatever folder they are installed."""
         import hashlib  # late: see wtwatch.doors.toolenv
 
-        lines = [self.python, *sorted(dist.line for dist in self.dists), *self.others]
+        lines = [self.python, *sorted(dist.line() for dist in self.dists), *self.others]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -130,8 +135,7 @@ def _dist(site: Path, name: str) -> Dist | None:
     named, version = (*stem.split("-"), "")[:2]
     info = site / name
     source, editable, said = _origin(info)
-    digest = "" if editable else f" {_digest(info)}"
-    return Dist(normal(named), f"{normal(named)}=={version}{said}{digest}", info, source, editable)
+    return Dist(normal(named), f"{normal(named)}=={version}{said}", info, source, editable)
 
 
 def _origin(info: Path) -> tuple[Path | None, bool, str]:
@@ -139,7 +143,8 @@ def _origin(info: Path) -> tuple[Path | None, bool, str]:
     from urllib.parse import unquote, urlsplit
 
     try:
-        said = json.loads((info / "direct_url.json").read_bytes())
+        with open(f"{info}/direct_url.json", "rb") as file:  # noqa: PTH123 - quicker, for hundreds
+            said = json.loads(file.read())
         url = urlsplit(said["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return None, False, ""
@@ -151,6 +156,9 @@ def _origin(info: Path) -> tuple[Path | None, bool, str]:
     return Path(unquote(url.path)), editable, " editable" if editable else " local"
 
 
+_digests: Memory[tuple[str, int, int, int, int], str] = Memory(2000)
+
+
 def _digest(info: Path) -> str:
     """Return a digest of what a distribution consists of: its RECORD has a hash of each file.
 
@@ -160,12 +168,19 @@ def _digest(info: Path) -> str:
     import hashlib
 
     try:
-        data = (info / "RECORD").read_bytes()
+        with open(info / "RECORD", "rb") as file:  # noqa: PTH123 - quicker, for hundreds
+            about = os.fstat(file.fileno())
+            key = (str(info), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+            if digest := _digests.get(key):
+                return digest
+            data = file.read()
     except OSError:
         return "?"
-    lines = data.splitlines()
-    kept = (line for line in lines if not line.startswith(b"..") and b".dist-info/" not in line)
-    return hashlib.sha256(b"\n".join(sorted(line for line in kept if b".pyc" not in line))).hexdigest()[:12]
+    skipped = (b"..", os.fsencode(f"{info.name}/"))
+    kept = [line for line in data.split(b"\n") if not line.startswith(skipped) and b".pyc," not in line]
+    kept.sort()
+    _digests[key] = digest = hashlib.sha256(b"\n".join(kept)).hexdigest()[:12]
+    return digest
 
 
 def _leads(site: Path, name: str) -> Iterator[tuple[str, Path]]:

@@ -54,6 +54,19 @@ def _offered(tree: RunTree) -> str | None:
     return f"{offers[0].name} is there: {line_for(offers[0])}" if offers else None
 
 
+def packages(tree: RunTree) -> tuple[tuple[str, str], ...]:
+    """Return what records say of the environment as it is now: a digest, its Python, what is by hand.
+
+    Nothing where there is none.
+    """
+    found, known = read(tree.prefix), Note.of(tree)
+    if not (found.dists or found.others or found.python):
+        return ()
+    by_hand = sorted(found.names - set(known.ours)) if known.ours is not None else []
+    said = {"fingerprint": found.fingerprint(), "python": found.python, "by_hand": " ".join(by_hand)}
+    return tuple((key, value) for key, value in said.items() if value)
+
+
 def _by_hand(kind: Kind, names: tuple[str, ...]) -> str | None:
     if not names:
         return None
