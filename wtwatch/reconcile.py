@@ -24,7 +24,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import Brought, Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
-from wtwatch.tree import codetree, environment, save, sync
+from wtwatch.tree import carried, codetree, environment, save, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
 from wtwatch.tree.save import Pointer
@@ -198,7 +198,7 @@ def _follow(site: Site, done: Done) -> Done:
         if gave_way is None:
             return _hold(site, batch)
         done = done._replace(gave_way=gave_way)
-    for step in (_move, _bring, _set_up, _fire):
+    for step in (_move, _bring, _carry, _set_up, _fire):
         done = step(site, done)
         if done.waits is not None:
             break
@@ -306,6 +306,21 @@ def _is_due_from_main(site: Site, tip: Sha) -> bool:
         site.queue.note_brought(known._replace(code=tip))
         return False
     return True
+
+
+def _carry(site: Site, done: Done) -> Done:
+    """Copy the files that git ignores and code needs, with each move, or when they are asked for."""
+    tree, asked = site.tree, site.options.from_main
+    if not tree.project.carry or not (done.moved or asked or carried.is_due(tree)):
+        return done
+    busy = others_in(tree, site.queue, site.options.ignore)
+    if busy:
+        return _busy(done, busy)
+    try:
+        carried.refresh(tree)
+    except WtwatchError as error:
+        return done._replace(waits=error.message, hint=error.hint)
+    return done
 
 
 def _set_up(site: Site, done: Done) -> Done:

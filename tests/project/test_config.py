@@ -103,13 +103,13 @@ def test_an_unknown_setting_stops_nothing_but_is_named(tmp_path: Path, line: str
 
 
 def test_settings_of_a_newer_version_are_written_back(tmp_path: Path) -> None:
-    text = GOOD + "version = 9\nlanes = 4\ncarry = ['.env']\nstate = 's'\n[later]\nopen_files = 1024\n"
+    text = GOOD + "version = 9\nlanes = 4\nmirrors = ['a']\nstate = 's'\n[later]\nopen_files = 1024\n"
     project = read_project(written(tmp_path, text))
     write_project(project._replace(settle=1.0, bookmark="other"))
     again = read_project(tmp_path / "config.toml")
     assert (again.settle, again.bookmark, again.version) == (1.0, "other", 9)
     assert dict(again.more) == {
-        "lanes": 4, "carry": [".env"], "state": "s", "later": {"open_files": 1024}
+        "lanes": 4, "mirrors": ["a"], "state": "s", "later": {"open_files": 1024}
     }  # fmt: skip
 
 

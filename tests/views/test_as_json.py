@@ -127,6 +127,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                         },
                     ],
                     "pointer": {"recorded": A, "saved": True},
+                    "carried": [],
                     "environment": {"state": "broken", "detail": "no python"},
                     "queue": {
                         "paused": True,

@@ -88,7 +88,8 @@ def _begin(tree: RunTree, repo: Repo, tip: Sha) -> None:
 
 
 def _lost(tree: RunTree, repo: Repo, had: Sha, tip: Sha | None) -> Lost:
-    run, main, branch = quoted(tree.path), quoted(tree.project.main_tree), quoted(tree.branch)
+    run, main = quoted(tree.path), quoted(tree.project.main_tree)
+    branch = quoted(tree.branch)
     back = f"git -C {run} checkout -B {branch} {had[:10]}"
     if tip is None:
         return Lost(had, f"The branch {tree.branch} is gone, which last was at {had[:10]}.", f"Back: {back}")

@@ -18,6 +18,7 @@ from wtwatch.project.registry import here, known
 from wtwatch.setup import checks, githooks, init, moved, pathlayout, service
 from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
+from wtwatch.tree import carried
 from wtwatch.views import founding, status
 from wtwatch.views.terminal import say, say_folded, warn, width
 from wtwatch.words.errors import WtwatchError
@@ -40,15 +41,23 @@ FEW = 5
 @click.option(
     "--env", metavar="auto|none|COMMAND", help="what sets code/.venv up (default: auto, which uses uv)"
 )
+@click.option(
+    "--carry",
+    multiple=True,
+    metavar="PATTERN",
+    help="files that git ignores and code needs, such as .env: copied to the run tree with each move",
+)
 @click.option("--name", help="the project's name (default: the superdataset's)")
 @click.option(
     "--no-hooks", is_flag=True, help="install no git hooks; the daemon notices moves without them too"
 )
-def command(no_hooks: bool, code: tuple[str, ...], **asked: Path | str | None) -> None:
+def command(
+    no_hooks: bool, code: tuple[str, ...], carry: tuple[str, ...], **asked: Path | str | None
+) -> None:
     """Make a run tree for the superdataset you stand in, or adopt the one that is there."""
     demand(checks.tools())
     with init.alone():
-        wish = Asked(code=code or None, **asked)  # type: ignore[arg-type]
+        wish = Asked(code=code or None, carry=carry or None, **asked)  # type: ignore[arg-type]
         for move in moved.find(here(), wish):
             moved.take_up(move)
             say(f"{move.new.name} was moved: all paths that named its old place are written anew.")
@@ -62,6 +71,7 @@ def command(no_hooks: bool, code: tuple[str, ...], **asked: Path | str | None) -
             say(line)
     if not making.known:
         _tell_of_variables()
+    _tell_of_ignored(making.project)
     for words in founding.advice(hooks or ()):
         say_folded(words)
     _first_sync(making.project)
@@ -77,6 +87,16 @@ def _tell_of_variables() -> None:
             f"Jobs do not get what this shell has in {', '.join(names[:FEW])}{more}. To have it in their "
             f'records too: wtwatch config env.{names[0]} "${names[0]}"'
         )
+
+
+def _tell_of_ignored(project: Project) -> None:
+    """Say what git ignores in the main tree's code, so that jobs have it only if it is carried along."""
+    found = [path for path in carried.candidates(project) if path.rstrip("/") not in project.carry]
+    if found:
+        more = f" and {len(found) - FEW} more" if len(found) > FEW else ""
+        say_folded(f"Git ignores {', '.join(found[:FEW])}{more}, so jobs do not have it. If they need it:")
+        words = " ".join(f"--carry {quoted(path.rstrip('/'))}" for path in found[:FEW])
+        say(f"  wtwatch init {words}")
 
 
 def _code_found(project: Project) -> Iterator[str]:

@@ -40,9 +40,9 @@ class Order(NamedTuple):
     which is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code, and
     ``paths`` what of ``code_path`` is code, if not all. ``wanted`` are the variables of
     its command, ``limits`` what holds for its processes. ``left`` is a folder with ``left_paths`` that an
-    earlier attempt left, which this one finds again. ``packages`` says what is installed. It is kept in a
-    file, with ``code_sha`` as "code":
-    see :mod:`wtwatch.words.versioned`.
+    earlier attempt left, which this one finds again. ``packages`` says what is installed, ``carried`` which
+    files of code that git ignores are there, with their digests. It is kept in a file, with ``code_sha`` as
+    "code": see :mod:`wtwatch.words.versioned`.
     """
 
     job: int
@@ -65,6 +65,7 @@ class Order(NamedTuple):
     left: Path | None = None
     left_paths: tuple[str, ...] = ()
     packages: Variables = ()
+    carried: Variables = ()
     version: int = 1
     more: More = ()
 
@@ -158,6 +159,7 @@ class Folder:
                     "main_tree": Path(facts["main_tree"]) if facts.get("main_tree") else None,
                     "left": Path(facts["left"]) if facts.get("left") else None,
                     "left_paths": tuple(facts.get("left_paths", ())),
+                    "carried": _pairs(facts.get("carried", ())),
                 }
             )
 

@@ -20,7 +20,7 @@ from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.project.variables import Wanted
-from wtwatch.tree import bytecode, environment
+from wtwatch.tree import bytecode, carried, environment
 from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After
 from wtwatch.words.errors import WtwatchError
@@ -85,6 +85,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         main_tree=settings.main_tree,
         left=left,
         left_paths=left_paths,
+        carried=tuple(sorted(carried.noted(tree).here.items())) if settings.carry else (),
     )
     bytecode.stands_for(tree, demanded.code_sha)
     folder.write_order(order)

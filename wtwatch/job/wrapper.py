@@ -205,6 +205,7 @@ def _run(order: Order, noted: dict[str, Any]) -> RunResult:
             put_back()
         return RunResult(subprocess.Popen(["/bin/sh", "-c", order.spec.command]).wait())
     ours = {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base, "environment": noted}
+    ours |= {"carried": dict(order.carried)} if order.carried else {}
     extra = {OUR_KEY: ours}
     act = dataset.rerun if order.spec.rerun_of else dataset.run
     with dataset.just_before_commands(put_back) if put_back else nullcontext():

@@ -33,7 +33,7 @@ DEFAULT_PREFIX = ".venv"
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 7
+VERSION = 8
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 MAIN_SETTINGS = (
@@ -72,6 +72,7 @@ class Project(NamedTuple):
     busy_alarm: float = 1800.0
     protected: tuple[str, ...] = (".venv",)
     ignore_untracked: tuple[str, ...] = ("nohup.out",)
+    carry: tuple[str, ...] = ()
     passive: tuple[str, ...] = PASSIVE
     on_move: str = "after-batch"
     merge_pointer: str = "ask"

@@ -21,6 +21,7 @@ CHANGEABLE = {
     "busy_alarm": "seconds that somebody may work in the run tree before status asks for attention",
     "ignore_untracked": "untracked files that may lie in the run tree when a job starts",
     "protected": "paths in code that no move touches",
+    "carry": "files that git ignores in code, such as .env, to copy from the main tree with each move",
     "passive": "programs that do not count as work in the run tree",
     "env": "variables that jobs get: env.NAME, in which $NAME stands for what is there",
     "secret": "names of variables whose values no record may show",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
@@ -26,6 +26,7 @@ class Asked(NamedTuple):
     bookmark: str | None = None
     code: str | tuple[str, ...] | None = None
     env: str | None = None
+    carry: tuple[str, ...] | None = None
     name: str | None = None
 
 
@@ -113,10 +114,11 @@ def _of(
         environment=_environment(asked, before.environment if before else "auto"),
         host=config.host(),
         main_branch=Repo(main).branch() or "",
+        carry=_carry(asked, before.carry if before else ()),
     )
     if before is None:
         return chosen, False
-    changes = {key: getattr(chosen, key) for key in ("name", "state", *config.MAIN_SETTINGS)}
+    changes = {key: getattr(chosen, key) for key in ("name", "state", *config.MAIN_SETTINGS, "carry")}
     return before._replace(**changes), False
 
 
@@ -159,7 +161,20 @@ def _again(project: Project, start: Path, asked: Asked, paths: tuple[str, ...]) 
         )
     if paths and paths != project.code_paths:
         raise UsageError(f"The code of {project.name} is in {project.code!r}.", "Leave --code out.")
-    return project._replace(environment=_environment(asked, project.environment), host=config.host())
+    environment = _environment(asked, project.environment)
+    return project._replace(environment=environment, carry=_carry(asked, project.carry), host=config.host())
+
+
+def _carry(asked: Asked, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the patterns of files to carry: what was asked for besides those that are set."""
+    for pattern in asked.carry or ():
+        path = PurePosixPath(pattern)
+        if path == PurePosixPath() or path.is_absolute() or ".." in path.parts:
+            raise UsageError(
+                f"--carry {pattern!r} names no files within code.",
+                "Give them as seen from there: --carry .env",
+            )
+    return tuple(dict.fromkeys((*default, *(asked.carry or ()))))
 
 
 def _environment(asked: Asked, default: str) -> str:

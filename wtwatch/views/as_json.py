@@ -62,6 +62,7 @@ def _project(project: ProjectSnapshot, at: datetime) -> Document:
         "full_disk": str(project.full) if project.full else None,
         "busy": [_holder(one) for one in project.busy] or None,
         "pointer": {"recorded": project.recorded, "saved": project.saved},
+        "carried": list(project.carried),
         "environment": {"state": project.environment.state.value, "detail": project.environment.detail},
         "queue": _queue(project.queue),
         "running": _running(project.running) if project.running else None,

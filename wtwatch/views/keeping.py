@@ -64,6 +64,7 @@ def ground_of(project: Project) -> Ground:
         state / "state.db",
         state / "config.toml",
         state / "environment.json",
+        state / "carried.json",
         state / "journal",
         state / "journal.bring",
         tree.path / ".git",

@@ -29,7 +29,7 @@ from wtwatch.views.snapshot import (
 )
 from wtwatch.words.model import EnvironmentState, Freshness, SyncDone, Verdict, moment, stamp
 
-FORMAT = 5
+FORMAT = 6
 """Raised whenever what is in the file, or what it rests on, is another thing than before."""
 
 _TUPLES: dict[str, type] = {

@@ -134,7 +134,8 @@ class ProjectSnapshot(NamedTuple):
     ``missing`` says why there is no ``tip``, such as "conflicted"; ``recorded`` is the code commit that the
     superdataset of the run tree names. ``batch`` is the one under way, ``failed`` the newest failures that
     nobody saw. ``unknown`` are sentences on settings that nobody knows; ``newer``: they were written for a
-    newer version. ``full`` is a place of it whose disk has no room left.
+    newer version. ``full`` is a place of it whose disk has no room left. ``carried`` are
+    sentences on files that git ignores and that are copied from the main tree.
     """
 
     name: str
@@ -164,6 +165,7 @@ class ProjectSnapshot(NamedTuple):
     newer: bool = False
     unknown: tuple[str, ...] = ()
     full: Path | None = None
+    carried: tuple[str, ...] = ()
 
     @property
     def saved(self) -> bool:

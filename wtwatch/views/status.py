@@ -21,7 +21,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.prospects import Outlook
-from wtwatch.tree import codetree, environment, nested, save, sync
+from wtwatch.tree import carried, codetree, environment, nested, save, sync
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
 from wtwatch.views import logtext
@@ -106,6 +106,7 @@ def _snapshot(
         bookmark=project.bookmark,
         standpoint=_standpoint(project, queue, facts),
         environment=_environment(project, facts),
+        carried=carried.noted(RunTree.of(project)).said if project.carry else (),
         queue=_queue(project, queue, facts, outlook),
         tip=facts.tip,
         missing=facts.tip_missing,

@@ -110,6 +110,9 @@ def _code(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     if project.edited:
         yield Line("", "its code has edits; they are backed up before a move", "yellow")
     yield _environment(project.environment)
+    yield from (
+        Line("" if number else "carried", said, "yellow") for number, said in enumerate(project.carried)
+    )
     yield _pointer(project)
 
 
