@@ -395,7 +395,7 @@ def refused(say: Say, home: Lab, row: Row, before: object, known: set[str]) -> s
 
 
 IN_PATHS = """
-is the whole superdataset
+but the whole superdataset
     init --code .
     init --code ./ --code code
 within the superdataset

@@ -63,7 +63,7 @@ def code_path(text: str) -> str:
     path = PurePosixPath(text)
     if path == PurePosixPath():
         raise UsageError(
-            f"--code {text!r} is the whole superdataset, results and all.",
+            f"--code {text!r} is not the path of a subdataset, but the whole superdataset, results and all.",
             "Name the folders or files in it that are code, such as --code code.",
         )
     if path.is_absolute() or ".." in path.parts:
