@@ -85,6 +85,8 @@ def test_a_locked_file_that_another_trees_edit_changed_is_made_right(world: Worl
     assert world.value("one") == "edited"
     assert world.put_right(batch=True) == Verdict(State.OK)
     assert world.value("one") == "1"
+    (kept,) = world.aside()
+    assert [path.read_text() for path in kept.rglob("one.py")] == ["V = 'edited'\n"]
 
 
 def test_a_locked_file_that_is_gone_is_put_back(world: World) -> None:
@@ -168,3 +170,12 @@ def test_records_say_what_was_installed_and_what_of_it_by_hand(world: World) -> 
     world.by_hand("two")
     after = dict(environment.packages(world.tree))
     assert after["by_hand"] == "two" and after["fingerprint"] != before["fingerprint"]
+
+
+def test_of_an_environment_of_conda_the_packages_count_and_it_needs_no_python(tmp_path: Path) -> None:
+    command = "mkdir -p .venv/conda-meta .venv/bin && cp environment.yml .venv/conda-meta/bet-1.0-0.json"
+    world = World.built(tmp_path, environment=command)
+    assert world.move({"environment.yml": "x\n"}) == Verdict(State.OK)
+    before = dict(environment.packages(world.tree))
+    (world.code / ".venv/conda-meta/bet-1.0-0.json").rename(world.code / ".venv/conda-meta/bet-2.0-0.json")
+    assert dict(environment.packages(world.tree))["fingerprint"] != before["fingerprint"]

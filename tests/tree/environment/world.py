@@ -92,7 +92,7 @@ class World(NamedTuple):
 
     def value(self, module: str, name: str = "V") -> str:
         """Return what a job finds in a module; "" where there is none."""
-        words = [str(self.code / ".venv/bin/python"), "-c", f"import {module}; print({module}.{name})"]
+        words = [str(self.code / ".venv/bin/python"), "-B", "-c", f"import {module}; print({module}.{name})"]
         done = subprocess.run(words, cwd=self.code.parent, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 

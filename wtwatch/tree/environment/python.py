@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from wtwatch.doors.memory import Memory
 from wtwatch.tree.environment.kind import PYTHON_FILES, Command, Kind, has_table, text_of
 
 _VENV: Command = ["uv", "venv", ".venv"]
@@ -103,12 +104,22 @@ def _locked(code: Path, script: str) -> list[str]:
 _SCRIPT = re.compile(rb"^# /// script\s*$", re.MULTILINE)
 _HEAD = 8192
 _MOST = 500
+_scripts: Memory[tuple[tuple[str, int], ...], list[str]] = Memory(32)
 
 
 def scripts(code: Path) -> list[str]:
-    """Return the scripts with such a block, at the top of code and in its folders, by path."""
-    files = [*sorted(code.glob("*.py")), *sorted(code.glob("[!.]*/*.py"))][:_MOST]
-    return [file.relative_to(code).as_posix() for file in files if _SCRIPT.search(_head(file))]
+    """Return the scripts with such a block, at the top of code and in its folders, by path.
+
+    They are read again when a folder changed: a checkout replaces files.
+    """
+    folders = [code, *(path for path in sorted(code.glob("[!.]*")) if path.is_dir())]
+    key = tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders)
+    found = _scripts.get(key)
+    if found is None:
+        files = [file for folder in folders for file in sorted(folder.glob("*.py"))][:_MOST]
+        found = [file.relative_to(code).as_posix() for file in files if _SCRIPT.search(_head(file))]
+        _scripts[key] = found
+    return found
 
 
 def _head(file: Path) -> bytes:

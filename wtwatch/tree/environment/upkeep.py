@@ -257,6 +257,7 @@ def _in_place(site: _Site) -> _Tried:
     again = {*sources.changed(tree, site.found, dict(site.known.sources)), *altered}
     if asked is not None and not (asked.added or strays.dropped or again):
         return _Tried(strays=strays)
+    _keep_files(tree, [path for paths in altered.values() for path in paths])
     site.known._replace(state=BEGUN, detail="its set-up was cut off").write(tree)
     problem = commands.carry_out(tree, _line_up(kind, again, strays.dropped), site.stops)
     if problem is None and altered:
@@ -328,9 +329,25 @@ def _rebuild(site: _Site) -> str | None:
     return problem
 
 
-def _set_aside(tree: RunTree) -> None:
+def _keep_files(tree: RunTree, paths: Iterable[str]) -> None:
+    """Put a copy of installed files that somebody altered onto the shelf, before they are made right."""
+    import shutil
+
+    target = _place_aside(tree)
+    for path in paths:
+        if os.path.lexists(tree.prefix / path):
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(tree.prefix / path, target / path, follow_symlinks=False)
+
+
+def _place_aside(tree: RunTree) -> Path:
     target = tree.shelf / "environments" / f"{now():%Y%m%dT%H%M%S%f}"
     target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _set_aside(tree: RunTree) -> None:
+    target = _place_aside(tree)
     _journal(tree).open({"aside": str(target)})
     tree.prefix.rename(target)
 
