@@ -24,7 +24,7 @@ _CHANGES = {
     "os.utime",
 }  # fmt: skip
 
-_ID = re.compile(r"\b[0-9a-f]{10,}\b|\d{8}T\d{6}Z-\w+|(?<=backup-)\w+")
+_ID = re.compile(r"\b[0-9a-f]{10,}\b|\d{8}T\d{6}Z-\w+|\d{8}T\d{12}\b|(?<=backup-)\w+")
 _DRAFT = re.compile(r"(?<=[a-z])\.[a-z0-9_]{8}\b")
 
 
@@ -71,7 +71,7 @@ def _name(event: str, args: tuple[Any, ...]) -> str | None:
         return None
     named = args[:1] if event == "open" else args[:2]
     paths = [os.fsdecode(arg) for arg in named if isinstance(arg, str | bytes | Path)]
-    if not paths or any("__pycache__" in path or path == os.devnull for path in paths):
+    if not paths or any(".pyc" in path or path == os.devnull for path in paths):
         return None
     short = " ".join("/".join(Path(path).parts[-2:]) for path in paths)
     if event == "open":
@@ -84,19 +84,36 @@ def struck_at_each(
 ) -> Iterator[str]:
     """Yield the names of the code's steps, after it was struck at each, from ``root`` as it is now.
 
-    The code gets ``words``, and then the name and the file for :func:`watch`. Every ``parts``-th step is
-    taken, from that of number ``part`` on. ``beside``: a folder elsewhere, for what is needed for that.
+    The code gets ``words``, and then the name and the file for :func:`watch`. See :func:`at_each`.
+    """
+
+    def run(step: str, names: Path) -> None:
+        ended = _run(code, *words, step, str(names))
+        print(f"exit {ended}")
+        assert step or ended == 0
+
+    return at_each(root, beside, run, part, parts)
+
+
+def at_each(
+    root: Path, beside: Path, run: Callable[[str, Path], object], part: int = 0, parts: int = 1
+) -> Iterator[str]:
+    """Yield the names of the steps of what ``run`` starts, after that was struck at each.
+
+    ``run`` gets the name and the file for :func:`watch`, first an empty name, to have the names of all; then
+    ``root`` is each time as it is now. Every ``parts``-th step is taken, from that of number ``part`` on.
+    ``beside``: a folder elsewhere, for what is needed for that.
     """
     saved, names = beside / f"{root.name} as it was", beside / f"steps in {root.name}"
     _copy(root, saved)
-    assert _run(code, *words, "", str(names)) == 0
+    run("", names)
     steps = names.read_text().splitlines()
     print(f"{len(steps)} steps")
     for step in steps[part::parts]:
         shutil.rmtree(root)
         _copy(saved, root)
-        ended = _run(code, *words, step, str(names))
-        print(f"{step}: exit {ended}")
+        print(step)
+        run(step, names)
         assert step in names.read_text().splitlines(), "it did not come so far"
         yield step
 

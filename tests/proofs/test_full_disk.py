@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shlex
 from collections.abc import Iterator
@@ -63,7 +64,8 @@ def told(project: Project, job: Job) -> str | None:
 
 
 def names_the_disk(said: str | None) -> bool:
-    return any(word in (said or "") for word in ("No space left", "disk", "room"))
+    without_paths = re.sub(r"/\S+", "", said or "")
+    return any(word in without_paths for word in ("No space left", "disk", "room"))
 
 
 @pytest.mark.slow
@@ -162,6 +164,20 @@ def test_how_a_job_failed_is_told_and_cleared_up_while_the_disk_is_full(
 def test_a_job_whose_end_waits_for_room_is_told_of_and_ends_as_it_did_when_there_is_some(
     lab: Lab, project: Project, small_disk: Path
 ) -> None:
+    assert_end_waits_for_room(lab, project, small_disk)
+
+
+@pytest.mark.slow
+def test_a_jobs_end_waits_for_room_on_the_disk_of_the_repository_too(
+    lab: Lab, say: Say, small_disk: Path
+) -> None:
+    with mounted(lab.run, 50):
+        say(lab.main, "init")
+        project = read_project(lab.project().state / "config.toml")._replace(settle=0.0)
+        assert_end_waits_for_room(lab, project, small_disk)
+
+
+def assert_end_waits_for_room(lab: Lab, project: Project, small_disk: Path) -> None:
     have_git_sure(lab, False)
     job, folder, gate = at_its_end(lab, project, "echo whole > out.txt; {}", plain=True)
     ballast = fill(small_disk, 0)
