@@ -1,4 +1,4 @@
-"""`kill -9` at each step of a move and its pointer, and of clearing up behind a job, one after the other."""
+"""`kill -9` at each step of a move, a bring, a merge and of clearing up behind a job, one after the other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.house import House
 from tests.lab import Lab, eventually
 from tests.proofs.killing import ticked
 from tests.proofs.steps import struck_at_each
+from tests.proofs.test_kills_of_brings import assert_brought_by_the_next, with_much_in_main
 from tests.proofs.test_kills_of_jobs import (
     FAILS,
     INSIDE,
@@ -21,6 +22,7 @@ from tests.proofs.test_kills_of_jobs import (
     started,
 )
 from tests.proofs.test_kills_of_jobs import project as project  # noqa: PLC0414 - the fixture
+from tests.proofs.test_kills_of_merges import assert_merged_by_the_next, with_results
 from tests.proofs.test_kills_of_moves import assert_nothing_is_lost, ready_to_move
 from tests.tally import Kills
 from wtwatch.project.config import Project
@@ -44,6 +46,19 @@ project, options = House.at(Path(sys.argv[1])).project, TickOptions(force=True, 
 """
     + STRIKE
 )
+
+BRING = MOVE.replace("force=True, hurry=True", "from_main=True")
+
+MERGE = """\
+import sys
+from pathlib import Path
+from tests.house import House
+from tests.proofs.steps import kill, watch
+from wtwatch.home import merge
+project = House.at(Path(sys.argv[1])).project
+watch(sys.argv[2], Path(sys.argv[3]), kill)
+merge.act(project, merge.prepare(project))
+"""
 
 CLEAR = (
     """\
@@ -108,6 +123,26 @@ def test_a_pointer_that_replaces_another_killed_at_each_step_is_saved_by_the_nex
         steps.append(step)
     for name in ("commit-tree", "update-ref", "update-index", "journal.pointer", "replaced-pointers"):
         assert any(name in step for step in steps), (name, steps)
+
+
+@pytest.mark.slow
+def test_a_merge_killed_at_each_step_is_ended_by_the_next(tmp_path: Path, kills: Kills) -> None:
+    house = with_results(tmp_path / "house")
+    root = house.project.main_tree.parent
+    for _ in kills.each("a merge at each step", struck_at_each(root, tmp_path, MERGE, str(root))):
+        assert_merged_by_the_next(house)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(3))
+def test_what_comes_from_main_killed_at_each_step_comes_with_the_next_tick(
+    tmp_path: Path, kills: Kills, part: int
+) -> None:
+    house = with_much_in_main(tmp_path / "house")
+    root = house.project.main_tree.parent
+    struck = struck_at_each(root, tmp_path, BRING, str(root), part=part, parts=3)
+    for _ in kills.each("a bring at each step", struck):
+        assert_brought_by_the_next(house)
 
 
 @pytest.mark.slow

@@ -56,17 +56,21 @@ def test_what_comes_from_main_and_is_killed_at_any_moment_comes_in_the_end(
 
     whole = undisturbed(BRING, *words(fresh()))
     for house in kills.each("a bring at random", struck(10, whole, fresh, BRING, words)):
-        locks = locks_in(house.project.main_tree)
-        ticked(house.project, TickOptions(from_main=True))
-        ticked(house.project, TickOptions(from_main=True))
-        run = house.project.run_tree
-        assert carry.journal(house.tree).read() is None
-        assert house.git("status", "--porcelain", cwd=run) == "", locks
-        assert (run / "in/99").read_text() == "99\n" * 500
-        assert (run / "in/updated/x").read_text() == "2\n" * 500
-        assert (run / "in/new/x").read_text() == "1\n"
-        assert (run / "out/a").read_text() == "the job's\n"
-        [kept] = house.tree.shelf.glob("removed/*/in/removed")
-        assert (kept / "mine").read_text() == "mine\n"
-        assert house.git("status", "--porcelain", cwd=kept) == "?? mine"
-        house.git("fsck", "--no-dangling", cwd=run)
+        assert_brought_by_the_next(house)
+
+
+def assert_brought_by_the_next(house: House) -> None:
+    locks = locks_in(house.project.main_tree)
+    ticked(house.project, TickOptions(from_main=True))
+    ticked(house.project, TickOptions(from_main=True))
+    run = house.project.run_tree
+    assert carry.journal(house.tree).read() is None
+    assert house.git("status", "--porcelain", cwd=run) == "", locks
+    assert (run / "in/99").read_text() == "99\n" * 500
+    assert (run / "in/updated/x").read_text() == "2\n" * 500
+    assert (run / "in/new/x").read_text() == "1\n"
+    assert (run / "out/a").read_text() == "the job's\n"
+    [kept] = house.tree.shelf.glob("removed/*/in/removed")
+    assert (kept / "mine").read_text() == "mine\n"
+    assert house.git("status", "--porcelain", cwd=kept) == "?? mine"
+    house.git("fsck", "--no-dangling", cwd=run)

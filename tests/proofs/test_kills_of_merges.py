@@ -61,20 +61,23 @@ def test_a_merge_killed_at_any_moment_is_ended_by_the_next(tmp_path: Path, kills
 
     whole = undisturbed(MERGE, *words(fresh()))
     for house in kills.each("a merge at random", struck(10, whole, fresh, MERGE, words)):
+        assert_merged_by_the_next(house)
 
-        def merged(house: House = house) -> bool:
-            try:
-                merge.act(house.project, merge.prepare(house.project))
-            except Busy:  # what was killed is not gone yet
-                return False
-            return True
 
-        eventually(merged, within=60)
-        main = house.project.main_tree
-        runs = house.git("rev-parse", "runs", cwd=main)
-        assert house.git("merge-base", "--is-ancestor", runs, "HEAD", cwd=main) == ""
-        assert house.git("status", "--porcelain", "--ignore-submodules", cwd=main) == "?? open.txt"
-        assert (main / "out-149.txt").read_text() == "149\n" * 500
+def assert_merged_by_the_next(house: House) -> None:
+    def merged() -> bool:
+        try:
+            merge.act(house.project, merge.prepare(house.project))
+        except Busy:  # what was killed is not gone yet
+            return False
+        return True
+
+    eventually(merged, within=60)
+    main = house.project.main_tree
+    runs = house.git("rev-parse", "runs", cwd=main)
+    assert house.git("merge-base", "--is-ancestor", runs, "HEAD", cwd=main) == ""
+    assert house.git("status", "--porcelain", "--ignore-submodules", cwd=main) == "?? open.txt"
+    assert (main / "out-149.txt").read_text() == "149\n" * 500
 
 
 @pytest.mark.slow
