@@ -17,6 +17,7 @@ from wtwatch.home import merge
 from wtwatch.project.config import write_project
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import TickOptions, tick
+from wtwatch.setup.nested import complete
 from wtwatch.tree import ending, nested, save
 from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
@@ -207,6 +208,21 @@ def save_below(house: House, path: str) -> Sha:
     house.git("update-index", "--add", "--cacheinfo", f"160000,{made},{path}", cwd=house.project.main_tree)
     house.git("commit", "-q", "-m", f"{path} at {made[:7]}", cwd=house.project.main_tree)
     return made
+
+
+def test_a_new_subdataset_whose_git_annex_was_killed_before_it_linked_it_anew_comes(
+    project_house: House,
+) -> None:
+    house = project_house
+    subdataset(house)
+    tick(house.project, NOW)
+    ours = house.project.run_tree / "in/sub"
+    own = Repo(ours).git_dir()
+    (own / "locked").write_text("wtwatch is making this worktree\n")  # as it is while that goes on
+    (own / "index").rename(own / "index.lock")
+    (ours / ".git").unlink()
+    complete(house.project)
+    assert house.git("status", "--porcelain", cwd=ours) == "" and house.head(ours)
 
 
 def test_a_subdataset_that_main_adds_and_updates_follows(project_house: House) -> None:
