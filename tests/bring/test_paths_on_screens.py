@@ -121,12 +121,17 @@ def test_the_environment_is_that_of_the_folder_of_code_also_before_the_tip(tmp_p
 
 
 def test_a_quiet_tick_starts_no_program_and_a_release_few(house: PathHouse) -> None:
-    for text in ("v2\n", "v3\n"):
+    house.save(code__a="v2\n")
+    house.release()
+    house.tick()
+    for text, worked, most in (("v3\n", False, 12), ("v4\n", False, 12), ("v5\n", True, 17)):
+        if worked:
+            house.job(out__x=text)
         house.save(code__a=text)
         house.release()
         with programs() as started:
             assert house.tick(start_jobs=True).moved
-        assert len(started) <= 20, started
+        assert len(started) <= most, started
         with programs() as started:
             assert tick(house.project, TickOptions(start_jobs=True)) == Done()
         assert started == []

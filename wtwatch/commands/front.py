@@ -11,7 +11,7 @@ from wtwatch.commands import completing
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project, host
-from wtwatch.views import status
+from wtwatch.views import watch
 from wtwatch.views.attention import is_silent
 from wtwatch.views.terminal import warn
 
@@ -47,7 +47,7 @@ def ring_for(project: Project) -> None:
 
 def warn_of_daemon(project: Project, what: str = "nothing starts") -> None:
     """Say on stderr that what was asked for does not happen, where no daemon of this host does it."""
-    daemon = status.daemon()
+    daemon = watch.daemon()
     if project.host not in ("", host()):
         warn(f"The daemon of the host {project.host} does that, not one of this host.")
     elif not daemon.running:
