@@ -172,6 +172,22 @@ def test_a_half_made_tree_is_made_anew_unless_somebody_put_files_there(nest: Nes
     assert (deep / "deep.txt").read_text() == "deep.txt\n" and stands(deep)
 
 
+@pytest.mark.parametrize("path", ["", "data/in"])
+def test_a_tree_without_its_index_that_holds_whole_ones_is_no_half_made_one(nest: Nest, path: str) -> None:
+    """Somebody deleted it: those below were made after it was whole, and may hold what no git tells of."""
+    nest.make()
+    deep = nest.run / "data/in/deep"
+    (Repo(deep).common_dir() / "info" / "exclude").write_text("*.log\n")
+    (deep / "mine.log").write_text("mine\n")
+    (Repo(nest.run / path).git_dir() / "index").unlink()
+    with pytest.raises(WtwatchError, match="has no index, and the worktree") as told:
+        nest.init()
+    assert (deep / "mine.log").read_text() == "mine\n"
+    subprocess.run(["sh", "-ec", (told.value.hint or "").partition(": ")[2]], check=True)
+    nest.init()
+    assert (deep / "mine.log").read_text() == "mine\n" and Repo(nest.run / path).changes().clean
+
+
 def test_a_tree_that_git_had_hardly_begun_is_made_anew(nest: Nest) -> None:
     nest.make()
     own = Repo(nest.run / "code").git_dir()

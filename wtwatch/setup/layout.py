@@ -258,6 +258,11 @@ def check_vacant(path: Path) -> None:
     if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
         return
     half_made = (path / ".git").exists() and not stands(path)
+    if half_made and (inside := _worktree_in(path)):
+        raise WtwatchError(
+            f"{path} has no index, and the worktree {inside} in it: it was whole once.",
+            f"Give it its index back: git -C {quoted(path)} read-tree HEAD",
+        )
     own = _own_files(path) if half_made else _some_files(path)
     if own:
         raise WtwatchError(
@@ -268,6 +273,16 @@ def check_vacant(path: Path) -> None:
 
 def _some_files(path: Path) -> list[str]:
     return sorted(os.listdir(path)) if path.is_dir() else [path.name]  # noqa: PTH208 - names alone
+
+
+def _worktree_in(half_made: Path) -> str | None:
+    """Return a subdataset that is installed in a worktree; they are only made when that is whole."""
+    repo = Repo(half_made)
+    if not repo.succeeds("cat-file", "-e", "HEAD^{tree}"):
+        return None
+    listing = repo.git("ls-tree", "-r", "-z", "--full-tree", "HEAD").split("\0")
+    links = (entry.path for entry in parse_tree("\0".join(line for line in listing if line[:6] == "160000")))
+    return next((path for path in links if os.path.lexists(half_made / path / ".git")), None)
 
 
 def _own_files(half_made: Path) -> list[str]:
