@@ -71,7 +71,7 @@ class Project(NamedTuple):
     max_failures: int = 0
     busy_alarm: float = 1800.0
     protected: tuple[str, ...] = (".venv",)
-    ignore_untracked: tuple[str, ...] = ("nohup.out",)
+    ignore_untracked: tuple[str, ...] = ("nohup.out", "*.egg-info")
     carry: tuple[str, ...] = ()
     passive: tuple[str, ...] = PASSIVE
     on_move: str = "after-batch"

@@ -1,4 +1,4 @@
-"""Files such as `nohup.out` that may lie about in the run tree: git and DataLad are told not to see them."""
+"""Files such as `nohup.out`, or setuptools' `*.egg-info`: git and DataLad are told not to see them."""
 
 from __future__ import annotations
 

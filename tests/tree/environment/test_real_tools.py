@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.tree.environment.world import World
+from wtwatch.project.excludes import excludes_env
 from wtwatch.tree.environment import Verdict
 from wtwatch.words.model import EnvironmentState as State
 
@@ -75,8 +76,11 @@ def test_poetry_sets_up_the_run_trees_own_environment(world: World) -> None:
 
 def test_a_setup_script_is_installed_so_that_edits_are_seen(world: World) -> None:
     setup = "from setuptools import setup\nsetup(name='m', version='1', py_modules=['m'])\n"
-    ignored = ".venv/\n*.egg-info/\nbuild/\n__pycache__/\n"
-    assert world.move({"setup.py": setup, "m.py": "V = 1\n", ".gitignore": ignored}) == Verdict(State.OK)
+    assert world.move({"setup.py": setup, "m.py": "V = 1\n"}) == Verdict(State.OK)
+    told = os.environ | excludes_env(world.tree)
+    words = ["git", "status", "--porcelain"]
+    done = subprocess.run(words, cwd=world.code, env=told, capture_output=True, text=True, check=True)
+    assert done.stdout == "", "what it leaves in code holds no job up"
     assert world.value("m", "__file__") == str(world.code / "m.py")
     assert world.move({"m.py": "V = 2\n"}) == Verdict(State.OK)
     assert world.value("m") == "2"
