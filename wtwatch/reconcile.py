@@ -127,6 +127,8 @@ def _with_tree(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
         carry.recover(tree, lambda: nested.complete(tree.project))
         done = _clear_up(tree, queue)
         if done.waits is None:
+            if known.lost(tree) is None:
+                known.look(tree)
             facts = _facts(tree, queue)
             noted = _noting(queue, facts.tip, options)
             done = _story(Site(tree, queue, options, lock, facts, noted))
@@ -178,11 +180,9 @@ def _story(site: Site) -> Done:
 
 
 def _stay_on_branch(site: Site, done: Done) -> Done:
-    """Note the run branch as it is. One that was rewritten under the tree is the user's: jobs go on."""
+    """Wait for the run tree to be on its branch. Where that was rewritten under it, jobs go on."""
     branch, lost = Repo(site.tree.path).branch(), known.lost(site.tree)
-    if branch == site.tree.branch:
-        if lost is None:
-            known.look(site.tree)
+    if branch == site.tree.branch and not (lost and site.facts.written):
         return done
     if lost is not None:
         return done._replace(waits=lost.reason, hint=lost.hint)

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.bring.test_code_as_paths import run
 from tests.pathhouse import PathHouse
+from wtwatch.bring import known
 from wtwatch.home import merge
 from wtwatch.reconcile import Done
+from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import Freshness, JobSpec
 
 
 @pytest.fixture
@@ -113,3 +117,48 @@ def test_a_run_branch_whose_beginning_was_rewritten_with_main_goes_on_from_the_n
     assert (house.here("code/a"), house.here("out/x"), house.here("out/y")) == ("v4\n", "1\n", "2\n")
     merge.bring(house.project)
     assert (house.here("out/x", house.main), house.here("code/a", house.main)) == ("1\n", "v4\n")
+
+
+def test_a_run_branch_whose_last_release_was_taken_back_by_hand_says_so_and_gets_it_again(
+    house: PathHouse,
+) -> None:
+    house.job(out__x="1\n")
+    released(house, "v2\n")
+    had = house.git("rev-parse", "runs")
+    house.git("reset", "-q", "--hard", "HEAD~1", cwd=house.run)
+    done = house.tick()
+    assert done.waits is not None and had[:10] in done.waits and done.hint is not None
+    subprocess.run(shlex.split(done.hint.rpartition(": ")[2]), check=True, capture_output=True, timeout=60)
+    assert house.tick().moved is not None and house.tick() == Done()
+    assert (house.here("code/a"), house.here("out/x")) == ("v2\n", "1\n") and house.is_clean()
+
+
+def test_what_a_rewritten_run_branch_lacks_of_wtwatchs_own_is_nothing_to_bring_home(house: PathHouse) -> None:
+    released(house, "v2\n")
+    house.git("reset", "-q", "--hard", "HEAD~1", cwd=house.run)
+    shown = status.describe(house.project)
+    assert shown.standpoint.freshness is Freshness.BLOCKED and shown.results.ahead == 0
+
+
+def test_a_run_branch_that_is_begun_anew_from_main_is_followed_once_the_old_one_is_let_go(
+    house: PathHouse,
+) -> None:
+    house.job(out__x="1\n")
+    released(house, "v2\n")
+    house.save(code__a="draft\n", in__c="3\n")
+    house.git("worktree", "remove", "--force", str(house.run))
+    house.git("branch", "-q", "-D", "runs")
+    house.git("worktree", "add", "-q", "-b", "runs", str(house.run))
+    house.git("update-ref", "-d", house.tree.known_ref)
+    assert house.tick().waits is None
+    assert (house.here("code/a"), house.here("in/c")) == ("v2\n", "3\n") and house.is_clean()
+    house.job(out__y="1\n")
+    merge.bring(house.project)
+    assert (house.here("code/a", house.main), house.here("out/y", house.main)) == ("draft\n", "1\n")
+
+
+def test_what_a_failed_job_committed_to_the_run_branch_is_no_rewriting_once_it_is_cleared_away(
+    house: PathHouse,
+) -> None:
+    (job,) = run(house, JobSpec("echo 1 > x && git add x && git commit -qm x && exit 3", plain=True))
+    assert job.word == "failed" and house.tick().waits is None and known.lost(house.tree) is None

@@ -8,12 +8,15 @@ from it. Both are whole, as the ref keeps the one from git-gc(1).
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
+from wtwatch.bring import wrote
 from wtwatch.doors import refs
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
+from wtwatch.tree import keeping, pathcode
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
@@ -26,6 +29,9 @@ class Lost(NamedTuple):
     reason: str
     hint: str
 
+
+_RELEASES = 20
+"""How many releases that came to a run branch are looked at for the code that it has now, newest first."""
 
 _lead_on: Memory[tuple[Sha, Sha], bool] = Memory(1000)
 """Pairs of commits of which the second was found to come from the first, which never changes."""
@@ -77,14 +83,20 @@ def goes_on(repo: Repo, old: Sha, new: Sha) -> bool:
 
 
 def _begin(tree: RunTree, repo: Repo, tip: Sha) -> None:
-    """Have it noted anew where the run branch began, if it is one that began elsewhere."""
+    """Have it noted anew where the run branch began, and which release it has, if that is another now."""
     fork = refs.tip_of(repo, tree.fork_ref)
-    if fork is None or repo.is_ancestor(fork, tip):
+    began = Sha(repo.git("merge-base", tip, tree.project.main_branch or "HEAD", ok=(0, 1, 128)))
+    if began and fork is not None and not repo.is_ancestor(fork, tip):
+        repo.update_refs({tree.fork_ref: began}, why="the run branch was rewritten")
+    applied, paths = refs.tip_of(repo, tree.applied_ref), tree.project.paths
+    if applied is None or not pathcode.between(repo, paths, applied, tip):
         return
-    main = tree.project.main_branch or "HEAD"
-    began = repo.git("merge-base", tip, main, ok=(0, 1, 128))
-    if began:
-        repo.update_refs({tree.fork_ref: Sha(began)}, why="the run branch was rewritten")
+    released = islice(wrote.releases(repo, tip), _RELEASES)
+    for code in filter(None, (refs.tip_of(repo, tree.project.bookmark_ref), *released, fork, began)):
+        if repo.resolve(code) and not pathcode.between(repo, paths, code, tip):
+            found = {tree.applied_ref: code, f"{keeping.PREFIX}{code}": code}
+            repo.update_refs(found, why="the run branch was rewritten")
+            return
 
 
 def _lost(tree: RunTree, repo: Repo, had: Sha, tip: Sha | None) -> Lost:

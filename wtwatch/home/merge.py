@@ -73,14 +73,15 @@ class Foreseen(NamedTuple):
     conflicts: tuple[str, ...] = ()
 
 
-def foreseen(project: Project) -> Foreseen:
+def foreseen(project: Project, theirs: Sha | None = None) -> Foreseen:
     """Return what a merge would come to, paths relative to the main tree; nothing is changed.
 
-    There is nothing to bring where the run tree's branch has commits of wtwatch's own alone.
+    There is nothing to bring where the run tree's branch has commits of wtwatch's own alone. ``theirs`` is
+    another commit than that branch is at.
     """
     try:
         with scratch_folder("wtwatch-merge-") as scratch:
-            return Foreseen(nothing=not Planner(project, None, scratch).steps_to_bookmark())
+            return Foreseen(nothing=not Planner(project, None, scratch).steps_to_bookmark(theirs))
     except Conflict as conflict:
         return Foreseen(conflicts=conflict.paths)
     except WtwatchError:  # what else would stop a merge is for `merge` to say

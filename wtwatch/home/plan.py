@@ -61,9 +61,9 @@ class Planner:
         self.missing: list[str] = []
         self._away = frozenset(nested.away(project))
 
-    def steps_to_bookmark(self) -> list[Step]:
-        """Return all steps, deepest first."""
-        theirs = refs.tip_of(Repo(self.project.main_tree), self.project.branch_ref)
+    def steps_to_bookmark(self, theirs: Sha | None = None) -> list[Step]:
+        """Return all steps, deepest first; ``theirs`` is another commit than the run branch is at."""
+        theirs = theirs or refs.tip_of(Repo(self.project.main_tree), self.project.branch_ref)
         return self._steps("", theirs) if theirs else []
 
     def _steps(self, path: str, theirs: Sha) -> list[Step]:

@@ -13,6 +13,7 @@ from wtwatch.doors.files import bell_in, held
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config, listing
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.setup import checks, githooks, intent, moved, worktrees
 from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
@@ -86,6 +87,8 @@ def _make_all(making: Making) -> None:
         listing.register(project.name, project.state)
         if making.new_bookmark:
             _make_bookmark(project, making.tip)
+        if not making.known and any(wanted.new_branch for wanted in making.layout.missing):
+            _forget_branch(project)
         undo.pop_all()
 
 
@@ -105,6 +108,13 @@ def take_apart(project: Project, others: Sequence[Project]) -> None:
         trees = [project.run_tree, *(project.run_tree / path for path in installed)]
         worktrees.unlock(trees, LOCKED_FOR)
     listing.unregister(project.name)
+
+
+def _forget_branch(project: Project) -> None:
+    """Let go of a branch for results that a forgotten project had, and that is begun anew."""
+    repo, tree = Repo(project.main_tree), RunTree.of(project)
+    for ref in (tree.known_ref, tree.fork_ref):
+        repo.git("update-ref", "-d", ref)
 
 
 def _make_bookmark(project: Project, tip: Sha) -> None:

@@ -38,7 +38,8 @@ def find(start: Path, asked: Asked) -> list[Move]:
     A main tree was moved if its state lies in it while its settings name another place, and nothing is there.
     That could also be a copy, while the disk of the original is not mounted: so on another disk than where
     it was, ``--run-tree`` has to say that it is meant. A run tree was moved if it is gone, and the one that
-    ``--run-tree`` names is a worktree of the same repository. Raises :class:`UsageError`.
+    ``--run-tree`` names, or that lies where it was as seen from the main tree, is that worktree of the same
+    repository. Raises :class:`UsageError`.
     """
     for main in maintree.trees_around(start):
         projects = _projects_in(main)
@@ -80,10 +81,17 @@ def _projects_in(main: Path) -> list[Project]:
 
 
 def _run_tree(start: Path, old: Project, main: Path, asked: Asked) -> Path:
-    """Return where the run tree is: as noted, or where ``--run-tree`` says, if that is it indeed."""
-    if asked.run_tree is None:
+    """Return where the run tree is: as noted, or where ``--run-tree`` says, if that is it indeed.
+
+    Without a word, one that is gone is looked for where it was as seen from the main tree: both came along
+    with a folder above them.
+    """
+    if asked.run_tree is not None:
+        named = (start / asked.run_tree).resolve()
+    elif not os.path.lexists(old.run_tree):
+        named = Path(os.path.normpath(main / os.path.relpath(old.run_tree, old.main_tree)))
+    else:
         return old.run_tree
-    named = (start / asked.run_tree).resolve()
     common = Repo(main).common_dir()
     admin = _admin_of(old.run_tree, common) or _admin_of(named, common)  # an earlier repair was cut off
     link = _led_to(named / ".git")

@@ -67,7 +67,7 @@ def see(project: Project, watch: int | None = None) -> Seen:
     ):
         facts = codetree.facts_to_show(tree)
         facts, recorded = facts._replace(busy=busy), naming()
-        results = _results(project, harvest.apart(counting), lost is not None)
+        results = _results(project, harvest.apart(counting), lost.commit if lost else None)
     queue = Queue(project.state)
     with queue.at_one_moment():
         noted = _at_work(tree, queue)
@@ -191,13 +191,14 @@ def _settling(project: Project, queue: Queue, facts: Facts) -> float | None:
     return round(left, 1) if left > 0 else None
 
 
-def _results(project: Project, apart: harvest.Apart, lost: bool) -> Results:
+def _results(project: Project, apart: harvest.Apart, lost: Sha | None) -> Results:
+    """Return what is to go home and to come from main; ``lost`` is what the run branch had and lacks."""
     ahead, behind, oldest = apart
     conflict = False
-    if ahead and behind and not lost:
+    if ahead and (behind or lost):
         from wtwatch.home import merge
 
-        found = merge.foreseen(project)
+        found = merge.foreseen(project, lost)
         conflict, ahead = bool(found.conflicts), 0 if found.nothing else ahead
     lacking = steps.lacking(RunTree.of(project)) if behind else steps.Lacking()
     return Results(
