@@ -1,4 +1,4 @@
-"""Measure wtwatch beside the tools that it stands in for: ``python -m tests.benchmarks [a … g] [--quick]``.
+"""Measure wtwatch beside the tools that it stands in for: ``python -m tests.benchmarks [a … h] [--quick]``.
 
 Prints one Markdown table, with the goals and whether they are met; nothing here fails for being slow. All
 projects are made in a folder of their own, in a sealed room, and removed at the end.
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from tests.benchmarks import hooks, idle, looks, machine, many, moves, paths, pointers
+from tests.benchmarks import environments, hooks, idle, looks, machine, many, moves, paths, pointers
 from tests.benchmarks.grounds import Grounds
 from tests.benchmarks.measure import Section, markdown
 from tests.room import missing_tools
@@ -27,6 +27,7 @@ MEASUREMENTS: dict[str, Callable[[Grounds, bool], list[Section]]] = {
     "e": idle.measure,
     "f": many.measure,
     "g": paths.measure,
+    "h": environments.measure,
 }
 
 
@@ -54,7 +55,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("letters", nargs="*", metavar="LETTER", help="a to g; all, unless told otherwise")
+    parser.add_argument("letters", nargs="*", metavar="LETTER", help="a to h; all, unless told otherwise")
     parser.add_argument(
         "--quick", action="store_true", help="few turns and small projects: a look, no result"
     )

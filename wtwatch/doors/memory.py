@@ -25,6 +25,11 @@ class Memory(Generic[K, V]):
         """Return an answer that is remembered."""
         return self._known.get(key)
 
+    def clear(self) -> None:
+        """Forget all answers."""
+        with self._lock:
+            self._known.clear()
+
     def __setitem__(self, key: K, answer: V) -> None:
         with self._lock:
             self._known.pop(key, None)

@@ -159,6 +159,11 @@ def _origin(info: Path) -> tuple[Path | None, bool, str]:
 _digests: Memory[tuple[str, int, int, int, int], str] = Memory(2000)
 
 
+def forget_digests() -> None:
+    """Have the next fingerprint read all anew."""
+    _digests.clear()
+
+
 def _digest(info: Path) -> str:
     """Return a digest of what a distribution consists of: its RECORD has a hash of each file.
 
