@@ -147,7 +147,7 @@ def clone_of_tree(bench: Bench, name: str) -> Path:
 def message(bench: Bench, tree: Path, without_ours: bool = False) -> str:
     text = bench.lab.git("log", "-1", "--format=%B", cwd=tree)
     if without_ours:
-        text, removed = re.subn(r',\n "wtwatch": \{[^}]*\}', "", text)
+        text, removed = re.subn(r',\n "wtwatch": \{.*?^ \}', "", text, flags=re.DOTALL | re.MULTILINE)
         assert removed == 1
     return text
 
