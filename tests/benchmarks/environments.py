@@ -1,4 +1,4 @@
-"""(h) What a look at an environment costs: where it imports from, what it holds, whether files were altered."""
+"""(h) What a look at an environment costs: whence it imports, what it holds, whether files were altered."""
 
 from __future__ import annotations
 
