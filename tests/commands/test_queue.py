@@ -79,11 +79,11 @@ def test_a_dry_run_shows_the_jobs_and_queues_nothing(house: House, say: Say) -> 
     out, err = add(house, say, "--dry-run", *words)
     assert out.splitlines() == [
         "1  Plot A",
-        "   plot {inputs} A",
+        "   plot in/A A",
         "   needs in/A",
         "   makes out/A",
         "2  Plot B",
-        "   plot {inputs} B",
+        "   plot in/B B",
         "   needs in/B",
         "   makes out/B",
         "That would be 2 jobs; nothing was queued.",

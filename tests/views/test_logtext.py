@@ -54,9 +54,25 @@ def test_the_last_lines_are_the_commands_own_and_not_what_datalad_said_of_its_en
     log: Path, lines: int
 ) -> None:
     log.write_text("[INFO] == Command start (output follows) =====\none\n\ntwo\n" + FRAME)
-    end = logtext.start_of_frame(log)
+    end = logtext.end_of_words(log)
     start = logtext.start_of_last(log, lines, end)
     assert b"".join(logtext.copied(log, start, end)).decode().split() == ["two"]
     assert logtext.last_words(log, 2) == ["one", "two"]
     log.write_text(FRAME)
-    assert logtext.start_of_frame(log) == log.stat().st_size, "all there is to see"
+    assert logtext.end_of_words(log) == log.stat().st_size, "all there is to see"
+
+
+def test_what_datalad_says_late_of_what_it_did_before_is_not_the_commands(log: Path) -> None:
+    done = "".join(f"unlock(ok): out/cell_{n}.png (file)\n" for n in range(3000))
+    start = "[INFO] == Command start (output follows) =====\n"
+    ends, _, _ = FRAME.partition("\n")
+    log.write_text(f"{start}Traceback\nValueError: decimal comma\n{ends}\n{done}run(error): x\n")
+    assert logtext.last_line(log) == "ValueError: decimal comma"
+    assert logtext.last_words(log, 1) == ["ValueError: decimal comma"]
+    log.write_text(f"{start}{FRAME}{done}")
+    assert logtext.last_line(log) is None
+
+
+def test_where_the_command_never_ran_the_trouble_is_what_datalad_said(log: Path) -> None:
+    log.write_text("[INFO] Making sure inputs are available\nget(error): in.dat (file) [not available]\n")
+    assert logtext.last_line(log) == "get(error): in.dat (file) [not available]"

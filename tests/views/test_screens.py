@@ -21,7 +21,7 @@ from wtwatch.job.attempt import Folder
 from wtwatch.project import config
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups, codetree
-from wtwatch.views import attention, quick, status, text
+from wtwatch.views import attention, logtext, quick, text
 from wtwatch.views.snapshot import DaemonSnapshot, Holder, Snapshot
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, JobSpec, Outcome, Running, SyncDone, Trigger, stamp
@@ -226,7 +226,7 @@ def test_the_last_line_of_a_log_is_found_however_long_it_is_and_does_nothing_to_
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "log"
-    assert status.last_line(log) is None
+    assert logtext.last_line(log) is None
     samples: Sequence[tuple[bytes, str | None]] = [
         (b"", None),
         (b"\n \n", None),
@@ -238,10 +238,10 @@ def test_the_last_line_of_a_log_is_found_however_long_it_is_and_does_nothing_to_
     ]
     for written, said in samples:
         log.write_bytes(written)
-        assert status.last_line(log) == said
+        assert logtext.last_line(log) == said
     log.write_bytes(b"y" * 10_000)
-    assert status.last_line(log) == "y" * 4096
+    assert logtext.last_line(log) == "y" * 4096
     log.write_text("[INFO] == Command start\nno such file\n[INFO] == Command exit\nrun(error): /x [false]\n")
-    assert status.last_line(log) == "no such file"
+    assert logtext.last_line(log) == "no such file"
     log.write_text("[INFO] == Command start\n[INFO] == Command exit\nrun(error): /x [false]\n")
-    assert status.last_line(log) is None
+    assert logtext.last_line(log) is None

@@ -158,7 +158,7 @@ def _queue(project: Project, specs: list[JobSpec], order: Order) -> None:
     queue, trigger = Queue(project.state), order.trigger
     odd = checks.meeting_outputs(specs)
     if order.dry_run:
-        for line in jobplan.lines(specs):
+        for line in jobplan.lines(specs, project.run_tree):
             say(line)
         if odd:
             warn(f"{odd}.")

@@ -87,7 +87,7 @@ def _show(project: Project, job: Job, part: _Part, follow: bool) -> None:
     if part.pattern is not None:
         _print(logtext.matching(log, part.pattern, part.lines))
     is_over = isinstance(job.state, Ended)  # then what DataLad said of its end is not among its last lines
-    end = logtext.start_of_frame(log) if part.lines is not None and is_over else None
+    end = logtext.end_of_words(log) if part.lines is not None and is_over else None
     at = 0 if part.lines is None else logtext.start_of_last(log, part.lines, end)
     if part.pattern is None:
         at = _print(logtext.copied(log, at, inf if end is None else end), at)

@@ -3,15 +3,22 @@
 No `from __future__ import annotations`: see :mod:`wtwatch.words.model`.
 """
 
+import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.proc import parents
-from wtwatch.doors.processes import Identity, bears, holding, is_alive, session
+from wtwatch.doors.processes import Identity, bears, holding, is_alive, serves, session
 from wtwatch.views.snapshot import Holder
 from wtwatch.words.model import Process
+
+_JOB = " -m wtwatch.job.wrapper "
+"""What is on the command line of the process that a job is, before its queue says that it runs, and after."""
+
+_TOOLS = ("git", "git-annex")
+"""What a look starts."""
 
 
 class AtWork(NamedTuple):
@@ -38,7 +45,7 @@ def holders(
     ``watch`` is the pid of the daemon, which holds it for moments; ``is_open``: some process may have its
     lock open.
     """
-    found = tuple(busy)
+    found = tuple(one for one in busy if not _is_of_wtwatch(one, noted, watch))
     by_hand = [] if noted.job is not None else _by_hand(noted, found, watch, is_open)
     executing = by_hand[0].pid if by_hand else None
     return (*(_holder(process, noted, executing) for process in found), *by_hand)
@@ -50,7 +57,16 @@ def _by_hand(noted: AtWork, busy: tuple[Process, ...], watch: int | None, is_ope
         return [Holder(noted.by_hand.pid, noted.name, noted.since, command=command, by_hand=True)]
     known = {watch, *(process.pid for process in busy)}
     left = [one for one in holding(noted.lock) if one.pid not in known] if is_open else []
+    left = [one for one in left if not _is_of_wtwatch(one, noted, watch)]
     return [Holder(one.pid, one.name, one.since, command=one.command, by_hand=True) for one in left]
+
+
+def _is_of_wtwatch(process: Process, noted: AtWork, watch: int | None) -> bool:
+    """Return whether a process only serves a look, or is that of a job which begins or ends this moment."""
+    if _JOB in (process.command or ""):
+        return not _is_of_the_job(process, noted)
+    masters = [pid for pid in (os.getpid(), watch) if pid is not None]
+    return process.name in _TOOLS and any(serves(process.pid, pid) for pid in masters)
 
 
 def _holder(process: Process, noted: AtWork, executing: int | None) -> Holder:

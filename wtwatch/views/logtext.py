@@ -9,12 +9,23 @@ from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 
+from wtwatch.views.jobwords import one_line
+
 _BLOCK = 65536
 
-AROUND = ("[INFO] ", "[INFO   ] ", "run(error): ", "run(ok): ")
+_AROUND = ("[INFO] ", "[INFO   ] ", "run(error): ", "run(ok): ")
 """How lines begin that DataLad prints before and after a command, of which the last only repeats it."""
 
-_AROUND_BYTES = tuple(map(os.fsencode, AROUND))
+_DONE = re.compile(r"\w+\((ok|notneeded)\): ")
+"""How those begin that tell of what it did (datalad's result records)."""
+
+_EXIT = re.compile(rb"(?m)^\[INFO *\] == Command exit")
+_TAIL = 4096
+"""Bytes at the end of what a command printed in which its last line is looked for."""
+
+_FAR = 1 << 22
+"""Bytes at the end of a log in which the line is looked for that tells of the command's end."""
+
 _LONGEST = 1 << 20
 """Bytes of the longest line that is looked at as one: progress bars write megabytes without a line's end."""
 
@@ -54,18 +65,51 @@ def start_of_last(log: Path, lines: int, end: int | None = None) -> int:
     return 0
 
 
-def start_of_frame(log: Path) -> int:
-    """Return at which byte the lines begin that DataLad printed after the command ended; else the end."""
+def end_of_words(log: Path) -> int:
+    """Return at which byte that ends which a command printed: before what DataLad says of its end.
+
+    Results of what DataLad did before the command may come after it, as they are written late.
+    """
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            begin = file.seek(max(0, size - _BLOCK))
-            lines = file.read().splitlines(keepends=True)
+            begin = file.seek(max(0, size - _FAR))
+            tail = file.read()
     except FileNotFoundError:
         return 0
-    while lines and (lines[-1].startswith(_AROUND_BYTES) or not lines[-1].strip()):
+    if exits := list(_EXIT.finditer(tail)):
+        tail = tail[: exits[-1].start()]
+    lines = tail.splitlines(keepends=True)
+    while lines and (not lines[-1].strip() or is_datalads(lines[-1].decode("utf-8", "replace"))):
         lines.pop()
     return begin + sum(map(len, lines)) if lines else size
+
+
+def is_datalads(line: str) -> bool:
+    """Return whether DataLad said a line, and it tells of no trouble but that the command had one."""
+    return line.startswith(_AROUND) or bool(_DONE.match(line))
+
+
+def last_line(log: Path) -> str | None:
+    """Return the last line that a command printed, however long its log is; control characters escaped.
+
+    Where it printed none, that is what DataLad said last of another trouble; ``None`` without one, or a log.
+    """
+    end = end_of_words(log)
+    for begin, until in ((max(0, end - _TAIL), end), (max(end, _size(log) - _TAIL), _size(log))):
+        text = b"".join(copied(log, begin, until)).decode("utf-8", "backslashreplace")
+        first, *more = text.splitlines() or [""]
+        lines = map(one_line, more if more and begin else [first, *more])  # the first may be cut off
+        if said := [line for line in lines if line and not is_datalads(line)]:
+            return said[-1]
+    return None
+
+
+def _size(log: Path) -> int:
+    try:
+        return log.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def matching(log: Path, pattern: re.Pattern[str], lines: int | None = None) -> Iterator[bytes]:
@@ -76,7 +120,7 @@ def matching(log: Path, pattern: re.Pattern[str], lines: int | None = None) -> I
 
 def last_words(log: Path, lines: int) -> list[str]:
     """Return the last lines of what a command printed as text, without those that are empty."""
-    end = start_of_frame(log)
+    end = end_of_words(log)
     block = b"".join(copied(log, max(start_of_last(log, 3 * lines, end), end - _BLOCK), end))
     texts = [line.rstrip() for line in re.split(r"[\r\n]+", block.decode("utf-8", "replace"))]
     return [text for text in texts if text.strip()][-lines:]

@@ -5,10 +5,8 @@ The cost does not grow with the number of files: only the code tree, which is sm
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.bring import known, steps
@@ -24,9 +22,9 @@ from wtwatch.queue.prospects import Outlook
 from wtwatch.tree import carried, codetree, environment, nested, save, sync
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
-from wtwatch.views import logtext
 from wtwatch.views.holders import AtWork, holders
 from wtwatch.views.jobwords import caption, one_line
+from wtwatch.views.logtext import last_line
 from wtwatch.views.snapshot import (
     FailedJob,
     ProjectSnapshot,
@@ -37,9 +35,6 @@ from wtwatch.views.snapshot import (
 )
 from wtwatch.views.watch import daemon as daemon  # noqa: PLC0414 - others ask for it here
 from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process, Running, Sha, Verdict
-
-_TAIL = 4096
-"""Bytes at the end of a job's log in which its last line is looked for."""
 
 
 class Seen(NamedTuple):
@@ -231,22 +226,6 @@ def _failures(project: Project, outlook: Outlook) -> Iterator[FailedJob]:
             printed = last_line(log) if job.state.exit else None  # else it is not the command that failed
             said = printed or (one_line(job.state.detail) if job.state.detail else None)
             yield FailedJob(job.id, job.batch, job.word, caption(job.spec), job.state.exit, said)
-
-
-def last_line(log: Path) -> str | None:
-    """Return the last line of a log that says anything, however long the log is; control characters escaped.
-
-    What DataLad says around each command does not count. ``None`` where there is nothing else, or no log.
-    """
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-            text = file.read().decode("utf-8", "backslashreplace")
-    except OSError:
-        return None
-    lines = [said for line in text.splitlines() if (said := one_line(line))]
-    own = [line for line in lines if not line.startswith(logtext.AROUND)]
-    return own[-1] if own else None
 
 
 def _environment(project: Project, facts: Facts) -> Verdict:
