@@ -53,6 +53,11 @@ def test_who_holds_the_tree_is_named_at_once() -> None:
         (Outlook(STARTS[:1], paused=True), TO, ["starts       batch 5, 1 job: make", "queue is paused"]),
         (Outlook(STARTS[:1]), TO._replace(working_copy=True), ["make", "is on jj's working copy"]),
         (Outlook(under_way=RUNS), TO._replace(asked="a b"), ["wtwatch release --after job 'a b'"]),
+        (
+            Outlook((Starting("s1", 9, PLOT),), under_way=RUNS._replace(of="s1"), after="job"),
+            TO,
+            ["after it; the 8 jobs left make way for the new batch of s1"],
+        ),
         (Outlook(holders=(Holder(8, "wtwatch exec make", AT),)), TO, ["for 4 min it moves when that ends"]),
         (Outlook(present=False), TO, ["run tree     gone: it follows when it is back"]),
         (

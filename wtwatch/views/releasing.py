@@ -14,6 +14,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue import due
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.jobs import Queue
+from wtwatch.queue.pages import batch_of
 from wtwatch.tree import codetree
 from wtwatch.tree.release import Aim
 from wtwatch.views.jobwords import caption
@@ -39,7 +40,8 @@ class Starting(NamedTuple):
 class UnderWay(NamedTuple):
     """The batch that runs now: on which code, its job that runs, and how many wait behind that.
 
-    ``takes`` are the seconds that a job of it took in the middle, where some have ended.
+    ``takes`` are the seconds that a job of it took in the middle, where some have ended. ``of`` names the
+    standing order that it was made by.
     """
 
     batch: int
@@ -47,6 +49,7 @@ class UnderWay(NamedTuple):
     running: Job | None
     behind: int
     takes: float | None
+    of: str | None = None
 
 
 class Outlook(NamedTuple):
@@ -126,7 +129,12 @@ def _under_way(queue: Queue, work: OpenWork, waiting: dict[int, int]) -> UnderWa
         if isinstance(state, Ended) and state.started
     ]
     return UnderWay(
-        number, code_sha, running, waiting.get(number, 0), statistics.median(took) if took else None
+        number,
+        code_sha,
+        running,
+        waiting.get(number, 0),
+        statistics.median(took) if took else None,
+        f"s{line.standing}" if (line := batch_of(queue.file, number)) and line.standing else None,
     )
 
 
@@ -205,6 +213,7 @@ def _still_runs(
         return
     where = f"batch {new_batch}" if new_batch else "a new batch"
     left = f"the {counted(batch.behind, 'job')} left" if batch.behind else ""
+    anew = batch.of in [one.name for one in seen.starts]  # its next batch takes the place of what is left
     if seen.after == "batch":
         about = "" if seen.paused else _about(batch, elapsed)
         yield f"the run tree moves after that{about}"
@@ -215,6 +224,7 @@ def _still_runs(
         yield f"it is stopped, and runs again on the new code in {where}{along}"
     else:
         goes = f"; {left} run on the new code in {where}" if left else ""
+        goes = f"; {left} make way for the new batch of {batch.of}" if left and anew else goes
         yield f"the run tree moves {'after it' if job else 'now'}{goes}"
 
 
