@@ -18,9 +18,11 @@ from wtwatch.doors.repo import Repo
 from wtwatch.home import merge, newcomers
 from wtwatch.project.config import write_project
 from wtwatch.project.listing import register
+from wtwatch.queue.jobs import Queue
 from wtwatch.tree import nested
 from wtwatch.views.status import describe
 from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.model import JobSpec, Running, Trigger, now
 
 
 @pytest.fixture
@@ -175,6 +177,26 @@ def test_it_is_waited_for_while_somebody_works_in_the_run_tree(site: Site) -> No
     with held(site.house.tree.lock), pytest.raises(Busy, match="out/s1"):
         merge.bring(site.project)
     assert not (site.main / "out").exists()
+
+
+def test_what_was_there_before_a_job_that_runs_comes_home_though_that_made_a_repository(
+    site: Site, say: Say
+) -> None:
+    write_project(site.project)
+    register("p", site.project.state)
+    site.commit(site.run, {"before": "1\n"}, "[DATALAD RUNCMD] before")
+    queue, base = Queue(site.project.state), site.house.head(site.run)
+    (job,) = queue.add([JobSpec("true")], Trigger.NOW, site.house.head())
+    queue.begin(job.id, Running(now(), site.house.head(), base, "uuid"))
+    with_one(site)
+    with held(site.house.tree.lock):
+        told = " ".join(say(site.main, "merge").out.split())
+        assert f"What job {job.id} has made so far comes when it has ended" in told and "out/s1" in told
+        assert (site.main / "before").exists() and not (site.main / "out").exists()
+        with pytest.raises(Busy, match=f"job {job.id} is at work"):
+            merge.bring(site.project)
+    merge.bring(site.project)
+    assert_home(site, "out/s1")
 
 
 def test_what_was_taken_in_comes_home_also_while_a_job_runs(site: Site) -> None:

@@ -18,10 +18,11 @@ from wtwatch.home.newcomers import Newcomer
 from wtwatch.home.plan import Conflict, Planner, Step
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
+from wtwatch.queue.jobs import Queue
 from wtwatch.tree import checkout, keeping
 from wtwatch.tree.busy import datalad_runs_in, gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
-from wtwatch.words.model import Sha
+from wtwatch.words.model import Running, Sha
 from wtwatch.words.quoting import quoted
 
 MANY = 100
@@ -34,7 +35,7 @@ class Report(NamedTuple):
     ``pointer_differs``: the main tree's code stands elsewhere than the superdataset names then;
     ``only_pointer``: both sides differ, but the run tree's in the pointer of code alone. ``lacking`` is a
     remote of code, and how many code commits that these results name it seems to lack. ``new`` are
-    repositories that the main tree gets, outside in, before all steps.
+    repositories that the main tree gets, outside in, before all steps. ``later`` says what cannot come yet.
     """
 
     steps: tuple[Step, ...] = ()
@@ -44,6 +45,7 @@ class Report(NamedTuple):
     above: Path | None = None
     lacking: tuple[str, int] | None = None
     new: tuple[Newcomer, ...] = ()
+    later: str | None = None
 
     @property
     def jobs(self) -> int:
@@ -110,16 +112,30 @@ def bring(project: Project, pointer: str | None = None) -> Report:
     with _lock(project):
         recover(project)
         report = _plan(project, pointer)
-        _take_in(project, report.new)
+        try:
+            _take_in(project, report.new)
+        except Busy as busy:
+            report = _before_what_runs(project, pointer, busy)
         _do(project, report)
     return report
 
 
-def _plan(project: Project, pointer: str | None) -> Report:
+def _before_what_runs(project: Project, pointer: str | None, busy: Busy) -> Report:
+    """Return what a merge can do of what there was before the job that runs; ``busy`` if that is nothing."""
+    job = Queue(project.state).running()
+    if job is None or not isinstance(job.state, Running):
+        raise busy
+    report = _plan(project, pointer, job.state.base)
+    if not report.steps or any(one.own for one in report.new):
+        raise busy
+    return report._replace(later=f"What job {job.id} has made so far comes when it has ended: {busy.message}")
+
+
+def _plan(project: Project, pointer: str | None, theirs: Sha | None = None) -> Report:
     main = Repo(project.main_tree)
     _check_main(project, main)
     planner = Planner(project, pointer)
-    steps = tuple(planner.steps_to_bookmark())
+    steps = tuple(planner.steps_to_bookmark(theirs))
     new = newcomers.find(project, {step.path: step.target for step in steps}, planner.missing)
     if not steps and not new:
         return Report(only_pointer=planner.only_pointer)
@@ -237,11 +253,17 @@ def _take_in(project: Project, new: Sequence[Newcomer]) -> None:
             newcomers.take_in(project, own)
     except Busy as busy:
         raise Busy(
-            f"The repository {own[0].path} was made in the run tree, where a job or somebody else is at work "
-            "yet. Nothing was changed.",
+            f"The repository {own[0].path} was made in the run tree, where {_who(project, busy)} at work.",
             "`wtwatch merge` again when that has ended; between two jobs: wtwatch queue pause",
             busy.processes,
         ) from busy
+
+
+def _who(project: Project, busy: Busy) -> str:
+    job = Queue(project.state).running()
+    if job is not None:
+        return f"job {job.id} is"
+    return f"{busy.processes[0].name} (pid {busy.processes[0].pid}) is" if busy.processes else "somebody is"
 
 
 def _do(project: Project, report: Report) -> None:

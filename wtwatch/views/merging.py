@@ -36,6 +36,8 @@ def lines(project: Project, report: Report, done: bool, columns: int | None) -> 
         names = [one.path for one in report.new]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         yield from folded(f"  new, each a repository of its own: {', '.join(names[:SHOWN])}{more}", columns)
+    if report.later:
+        yield from folded(report.later, columns)
     for prose, line in _left_to_do(project, report):
         yield from folded(prose, columns)
         yield f"    {line}"
