@@ -172,3 +172,12 @@ def test_to_resume_what_was_not_paused_says_so(house: House, say: Say) -> None:
     assert say(main, "queue", "resume").out == "Nothing was paused.\n"
     say(main, "queue", "pause")
     assert say(main, "queue", "resume").out == "Going on.\n"
+
+
+def test_to_cancel_a_batch_that_is_over_says_that_it_is(house: House, say: Say) -> None:
+    main, queue = house.project.main_tree, queue_of(house)
+    queue.add([JobSpec("one")], Trigger.NOW, house.head())
+    assert "None of these jobs has ended." in say(main, "queue", "retry", "--batch", "1", code=2).err
+    say(main, "queue", "cancel", "--batch", "1")
+    said = say(main, "queue", "cancel", "--batch", "1", code=2).err
+    assert "All of these jobs are over." in said and "wtwatch queue list" in said

@@ -22,6 +22,17 @@ def test_a_tree_that_is_not_clean_keeps_jobs_from_starting_and_names_the_files(b
     assert inside.startswith("inputs/L5b_2p/größe: not saved")
 
 
+def test_an_edit_of_code_is_told_from_a_new_file_and_the_way_out_undoes_it(bench: Bench) -> None:
+    code, path = bench.project.run_code, "src/process2p/version.py"
+    (code / path).write_text("VERSION = 'mine'\n")
+    (code / "new.py").write_text("")
+    edited, new = bench.hindrances(bench.job("true"))
+    assert edited.startswith(f"{path} in {code}: not as the applied commit has it.")
+    assert new.startswith(f"new.py in {code}: not part of the applied commit.")
+    bench.lab.say(*shlex.split(edited.partition("To undo that: ")[2]))
+    assert bench.hindrances(bench.job("true")) == [new]
+
+
 def test_an_operation_under_way_keeps_jobs_from_starting(bench: Bench) -> None:
     git_dir = Path(bench.lab.git("rev-parse", "--absolute-git-dir", cwd=bench.tree))
     (git_dir / "MERGE_HEAD").write_text(bench.head() + "\n")

@@ -215,22 +215,32 @@ def _jobs(function: Any) -> Any:
     return decorated
 
 
+class _Kind(NamedTuple):
+    """Which jobs a command is for, and what is said where there are none among those that were named."""
+
+    fits: Callable[[Job], bool]
+    otherwise: str
+
+
 def _meant(
     queue: Queue,
     words: tuple[str, ...],
     batches: tuple[str, ...],
-    fits: Callable[[Job], bool],
+    kind: _Kind,
     standing: bool = False,
 ) -> list[JobId]:
-    """Return the jobs that JOBS name: those named by their number, and of ranges and batches which fit."""
+    """Return the jobs that JOBS name: those named by their number, and of ranges and batches which fit.
+
+    Raises :class:`UsageError` if none does.
+    """
     if not words and not batches:
         raise UsageError("Which jobs?", "Numbers such as 3 or 5-8, or --batch 2: see `wtwatch queue list`.")
     alone = [word for word in words if word.isdigit() or word.startswith("s")]
     many = wanted(queue.file, [word for word in words if word not in alone], batches)
     known = {job.id: job for job in queue.jobs()} if many else {}
-    chosen = [job for job in many if isinstance(job, int) and fits(known[job])]
+    chosen = [job for job in many if isinstance(job, int) and kind.fits(known[job])]
     if many and not chosen and not alone:
-        raise UsageError("None of these jobs is one for that.", "`wtwatch queue list` says how they stand.")
+        raise UsageError(kind.otherwise, "`wtwatch queue list` says how they stand.")
     return list(dict.fromkeys([*wanted(queue.file, alone, standing=standing), *chosen]))
 
 
@@ -243,7 +253,8 @@ def cancel(words: tuple[str, ...], batches: tuple[str, ...], project: str | None
     """
     chosen = one(project)
     queue = Queue(chosen.state)
-    meant = _meant(queue, words, batches, lambda job: not isinstance(job.state, Ended), standing=True)
+    kind = _Kind(lambda job: not isinstance(job.state, Ended), "All of these jobs are over.")
+    meant = _meant(queue, words, batches, kind, standing=True)
     running = queue.cancel(meant)
     for job in running:
         lifecycle.stop(RunTree.of(chosen), job)
@@ -275,7 +286,9 @@ def retry(
         if not meant and not older:
             raise UsageError("No job failed that was not seen.", "`wtwatch queue list --failed` shows all.")
     else:
-        meant = _meant(queue, words, batches, is_bad if failed else lambda job: isinstance(job.state, Ended))
+        ended = _Kind(lambda job: isinstance(job.state, Ended), "None of these jobs has ended.")
+        kind = _Kind(is_bad, "None of these jobs failed.") if failed else ended
+        meant = _meant(queue, words, batches, kind)
     made = queue.retry(meant, resume)
     queue.acknowledge([job.id for job in older])
     ring_for(chosen)
@@ -317,7 +330,8 @@ def remove(words: tuple[str, ...], batches: tuple[str, ...], project: str | None
     """Forget jobs that do not run, and their logs; results stay, and so does what failed ones left."""
     chosen = one(project)
     shelf, queue = RunTree.of(chosen).shelf, Queue(chosen.state)
-    meant = _meant(queue, words, batches, lambda job: not isinstance(job.state, Running), standing=True)
+    kind = _Kind(lambda job: not isinstance(job.state, Running), "All of these jobs run.")
+    meant = _meant(queue, words, batches, kind, standing=True)
     kept = []
     for job in queue.remove(meant):
         for attempt in Folder.all_of(chosen.state, job):

@@ -107,9 +107,12 @@ def _code(demands: Demands, code: DatasetState) -> Iterator[str]:
     if code.head != demands.code_sha:
         there = code.head or "no commit"
         yield f"Code moved: {place} stands at {there}, but the job is for {demands.code_sha}."
-    names = [change.path for change in code.changes if not is_allowed(change.path, demands.allowed)]
-    if names:
-        yield f"{listed(names)} in {place}: not part of the applied commit. Move that away."
+    odd = [change for change in code.changes if not is_allowed(change.path, demands.allowed)]
+    if edited := [change.path for change in odd if not change.untracked]:
+        undo = f"git -C {quoted(place)} checkout HEAD -- {quoted(edited[0])}"
+        yield f"{listed(edited)} in {place}: not as the applied commit has it. To undo that: {undo}"
+    if new := [change.path for change in odd if change.untracked]:
+        yield f"{listed(new)} in {place}: not part of the applied commit. Move that away."
 
 
 def is_allowed(path: str, patterns: Sequence[str]) -> bool:
