@@ -4,7 +4,6 @@ uv links one file into many environments: an edit in another tree's changes this
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from wtwatch.doors.files import write_whole
@@ -43,22 +42,20 @@ def _read(file: Path) -> str:
         return ""
 
 
-def _lines(prefix: Path) -> Iterator[str]:
-    for top in (prefix / "bin", *sites(prefix)):
-        yield from _below(str(top), len(str(prefix)) + 1)
-
-
-def _below(folder: str, skip: int) -> Iterator[str]:
-    try:
-        entries = os.scandir(folder)
-    except OSError:
-        return
-    with entries:
+def _lines(prefix: Path) -> list[str]:
+    """Return a line for each installed file; what Python compiled is left out."""
+    found, skip = list[str](), len(str(prefix)) + 1
+    ahead = [str(folder) for folder in (prefix / "bin", *sites(prefix))]
+    while ahead:
+        try:
+            entries = list(os.scandir(ahead.pop()))
+        except OSError:
+            continue
         for entry in entries:
-            if entry.name == "__pycache__" or "\n" in entry.name:
-                continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _below(entry.path, skip)
-            else:
+                if entry.name != "__pycache__":
+                    ahead.append(entry.path)
+            elif "\n" not in entry.name:
                 about = entry.stat(follow_symlinks=False)
-                yield f"{about.st_size} {about.st_mtime_ns} {entry.path[skip:]}"
+                found.append(f"{about.st_size} {about.st_mtime_ns} {entry.path[skip:]}")
+    return found

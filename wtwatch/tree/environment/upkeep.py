@@ -120,9 +120,12 @@ def _judge(site: _Site, batch: bool) -> Verdict:
     if reason is not None:
         known._replace(state=OUTDATED, detail=reason).write(tree)
         return Verdict(EnvironmentState.STALE, reason)
+    if known.ours is None:  # nobody can be asked, so all that is there now is taken for set up
+        stamps.note(tree)
     by_hand = tuple(sorted(site.by_hand))
-    if by_hand != known.by_hand:
-        known._replace(by_hand=by_hand, fingerprint=found.fingerprint()).write(tree)
+    if known.ours is None or by_hand != known.by_hand:
+        ours = tuple(sorted(found.names)) if known.ours is None else known.ours
+        known._replace(ours=ours, by_hand=by_hand, fingerprint=found.fingerprint()).write(tree)
     return Verdict(EnvironmentState.OK, _by_hand(kind, by_hand))
 
 
