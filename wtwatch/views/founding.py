@@ -115,6 +115,8 @@ def _environment(project: Project) -> str:
     kind = kind_of(tree)
     if kind.problem:
         return f"not set up: {kind.problem}"
+    if not kind.commands and passed_over(tree):
+        return "none of a kind that wtwatch looks after by itself"
     if not kind.commands:
         return "none: no pyproject.toml with a [project], and no requirements.txt"
     has_project = kind.name == "uv.lock" and (tree.code_folder / "pyproject.toml").exists()

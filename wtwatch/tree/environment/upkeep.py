@@ -28,6 +28,9 @@ from wtwatch.words.model import EnvironmentState, Verdict, now
 _FEW = 3
 """Names that are said one by one."""
 
+_MANY = 6
+"""Packages by hand that are all said."""
+
 
 def noted(tree: RunTree, wanted: str) -> Verdict:
     """Return what is known without starting anything: the last verdict, if it is still about this commit.
@@ -70,8 +73,10 @@ def packages(tree: RunTree) -> tuple[tuple[str, str], ...]:
 def _by_hand(kind: Kind, names: tuple[str, ...]) -> str | None:
     if not names:
         return None
-    how = kind.adds.format(" ".join(names)) if kind.adds else ""
-    return f"by hand: {', '.join(names)}" + (f"; {how} makes it part of code" if how else "")
+    named = names if len(names) <= _MANY else ("…",)
+    how = kind.adds.format(" ".join(named)) if kind.adds else ""
+    shown = ", ".join(names) if len(names) <= _MANY else _few(names)
+    return f"by hand: {shown}" + (f"; {how} makes it part of code" if how else "")
 
 
 def look(
