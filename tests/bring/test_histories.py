@@ -43,6 +43,11 @@ def test_histories_come_out_as_who_went_on_from_what_says(tmp_path: Path, first:
     assert not wrong + needless, "\n".join(wrong + needless)
 
 
+def test_what_main_took_by_hand_and_dropped_since_stays_away(tmp_path: Path) -> None:
+    wrong, needless = faults(tmp_path, [350443611, 350443725])
+    assert not wrong + needless, "\n".join(wrong + needless)
+
+
 @pytest.mark.slow
 def test_three_hundred_fresh_histories_lose_and_undo_nothing_and_block_hardly_without_need(
     tmp_path: Path,

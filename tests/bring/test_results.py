@@ -407,3 +407,18 @@ def test_what_main_did_to_a_copied_result_stands_after_its_history_was_taken_bac
     world.edit({"out/x": None})
     assert world.from_main()
     assert world.in_run("out/x") is None
+
+
+def test_a_clock_that_was_wrong_brings_nothing_back_that_main_dropped(
+    folder: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git goes by dates when it is to leave out what a commit comes from, and gives up after a few."""
+    folder.job({"out/x": "1\n"})
+    folder.home()
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-01-01T00:00:00Z")
+    for number in range(12):
+        folder.edit({"inputs/1": f"{number}\n"})
+    assert folder.wrote() == ()
+    folder.edit({"out/x": None})
+    folder.release()
+    assert folder.in_run("out/x") is None

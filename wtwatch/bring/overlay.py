@@ -96,6 +96,7 @@ class _Sides:
         self.since_base = (more[0] if more else None) or {}
         """What the base and the target have where they differ."""
         self._since_before = more[1] if len(more) > 1 else None
+        self._went_home = before != found.base
         self.last = last if self._since_before is not None else None
         """The commit of main's that came into the run branch last, if any did since the base."""
 
@@ -112,12 +113,22 @@ class _Sides:
             return theirs
         repo = self.branch.repo
         moved = {path: after for path, (_, after) in self._since_before.items() if path in was}
+        moved |= self._taken_home(self.last)
         taken = [path for path, entry in moved.items() if entry in was[path]]
         shared = repo.git("merge-base", self.last, self.target, ok=(0, 1)) if taken else ""
         there = entries(repo, Sha(shared), taken) if shared else {}
         self._shared = {path for path in taken if shared and there.get(path) == moved[path]}
         lost = set(taken) - self._shared
         return theirs | {path: entry for path, entry in moved.items() if path not in lost}
+
+    def _taken_home(self, last: Sha) -> Laid:
+        """Return what results were at ``last`` that main had from a way home; the target has lost that."""
+        if not self._went_home or self._since_before is None:
+            return {}
+        was = self.found.was
+        paths = [path for path in was if path in self.differing and path not in self._since_before]
+        there = entries(self.branch.repo, last, paths)
+        return {path: there.get(path) for path in paths if there.get(path) in was[path]}
 
     @cached_property
     def made_since(self) -> Found:

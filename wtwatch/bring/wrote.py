@@ -136,11 +136,21 @@ def noted_base(branch: RunBranch, bring: Bring) -> Sha | None:
 
 def held(branch: RunBranch, target: Sha) -> Sha:
     """Return the newest commit on the first parents of a run branch that ``target`` holds; else its fork."""
-    words = ("rev-list", "--first-parent", "--parents", branch.tip, "--not", target, branch.fork)
+    known = (target, branch.fork, *shared(branch.repo, branch.tip, target))
+    words = ("rev-list", "--first-parent", "--parents", branch.tip, "--not", *known)
     lines = branch.repo.git(*words).splitlines()
     if not lines:
         return branch.tip
     return next((Sha(parent) for parent in lines[-1].split()[1:2]), branch.fork)
+
+
+def shared(repo: Repo, one: Sha, other: Sha) -> list[str]:
+    """Return where two histories part (git-merge-base(1)).
+
+    To be named to git with what a list is to leave out: it goes by the dates of commits, and shows more than
+    it was told to where a clock was wrong.
+    """
+    return repo.git("merge-base", "--all", one, other, ok=(0, 1)).split()
 
 
 def releases(repo: Repo, commit: Sha) -> Iterator[Sha]:
@@ -224,7 +234,7 @@ def _by_others(repo: Repo, commit: _Commit) -> Iterable[tuple[str, Entry | None]
 
 def _beyond(branch: RunBranch, target: Sha) -> dict[Sha, _Commit]:
     """Return the commits of a run branch beyond ``target`` and its fork; git shows each but once."""
-    words = ("rev-list", branch.tip, "--not", target, branch.fork)
+    words = ("rev-list", branch.tip, "--not", target, branch.fork, *shared(branch.repo, branch.tip, target))
     listed = [Sha(line) for line in branch.repo.git(*words).splitlines()]
     found = {commit: known for commit in listed if (known := _known.get(commit))}
     unknown = [commit for commit in listed if commit not in found]
