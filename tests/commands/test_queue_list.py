@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.night import TIMES, a_night, queue_of
+from tests.commands.night import TIMES, a_night, queue_of, ran
 from tests.conftest import Say
 from tests.house import House
 from tests.screens import assert_screen
@@ -102,3 +102,14 @@ def test_a_closed_stdout_is_no_trouble(house: House, words: tuple[str, ...]) -> 
         check=False,
     )
     assert (done.returncode in (0, 1), done.stderr) == (True, "")
+
+
+def test_why_the_queue_is_paused_fits_the_page(
+    house: House, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_of(house).add([JobSpec("one"), JobSpec("two")], Trigger.NOW, house.head(), first=1)
+    ran(house)
+    monkeypatch.setenv("COLUMNS", "80")
+    *_, above, last = say(house.project.main_tree, "queue", "list").out.splitlines()
+    assert f"{above} {last}".endswith("has run its first job, as was asked): wtwatch queue resume")
+    assert max(map(len, (above, last))) <= 80

@@ -69,7 +69,7 @@ def restore(name: str, to: Path | None, project: str | None) -> None:
     files = restoring.restore(tree, backup, target)
     say(f"Wrote {counted(len(files), 'file')} into {target}.")
     pick = f"git -C {quoted(chosen.main_code)} cherry-pick -n -m 1 {backup.commit[:12]}"
-    say(f"As changes to your code instead: {pick}")
+    say(f"As changes to your code instead:\n  {pick}")
 
 
 @command.command("drop")

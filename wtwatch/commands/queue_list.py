@@ -18,7 +18,7 @@ from wtwatch.queue.pages import Chosen, earlier, numbers, page
 from wtwatch.queue.wanted import batch_number
 from wtwatch.views import jobdocument, joblist
 from wtwatch.views.jobwords import BAD
-from wtwatch.views.terminal import complain, say, styled, width
+from wtwatch.views.terminal import complain, folded, say, styled, width
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import Outcome, now
 
@@ -91,4 +91,5 @@ def _listed(project: Project, chosen: Chosen) -> Iterator[str]:
         yield "There are no such jobs." if narrowed else "The queue is empty."
     if queue.paused():
         why = queue.pause_reason()
-        yield styled(f"The queue is paused{f' ({why})' if why else ''}: wtwatch queue resume", "yellow")
+        said = f"The queue is paused{f' ({why})' if why else ''}: wtwatch queue resume"
+        yield from (styled(line, "yellow") for line in folded(said, columns))
