@@ -205,20 +205,24 @@ from tests.house import House
 from wtwatch.tree import environment
 from wtwatch.words.model import EnvironmentState
 tree = House.at(Path(sys.argv[1]), environment=sys.argv[2]).tree
-environment.set_up(tree, "", environment.Verdict(EnvironmentState.BROKEN, "it is"))
+environment.set_up(tree, "", environment.Verdict(EnvironmentState(sys.argv[3]), "it is"))
 """
+
+
+def killed(project: Project, command: str, state: State) -> None:
+    """Have a set-up in a process of its own that is killed once its command has begun."""
+    words = [sys.executable, "-c", SET_UP, str(project.main_tree.parent), command, state.value]
+    daemon = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    eventually((project.run_tree / "begun").exists)
+    daemon.send_signal(signal.SIGKILL)
+    daemon.wait()
 
 
 def test_a_rebuild_that_is_killed_is_undone_once_its_command_has_ended(house: House, kills: Kills) -> None:
     house.edit(".venv/mine", "old")
     command = "mkdir .venv; touch .venv/half ../begun; while [ ! -e ../go ]; do sleep 0.02; done"
     project = own(house, command)
-    root = str(project.main_tree.parent)
-    words = [sys.executable, "-c", SET_UP, root, command]
-    daemon = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    eventually((project.run_tree / "begun").exists)
-    daemon.send_signal(signal.SIGKILL)
-    daemon.wait()
+    killed(project, command, State.BROKEN)
     with kills.survived("an environment half built"):
         with pytest.raises(Busy):
             environment.recover(RunTree.of(project))
@@ -235,6 +239,29 @@ def test_a_rebuild_that_is_killed_is_undone_once_its_command_has_ended(house: Ho
         eventually(recovered)
         assert (project.run_code / ".venv/mine").read_text() == "old"
         assert environment.noted(RunTree.of(project), "").state is State.STALE, "so it is tried anew"
+
+
+def test_a_set_up_in_place_that_is_killed_is_done_again(house: House, kills: Kills) -> None:
+    command = "echo once >> ../count; touch ../begun; while [ ! -e ../go ]; do sleep 0.02; done"
+    project = own(house, command)
+    tree = RunTree.of(project)
+    environment.set_up(RunTree.of(own(house, "true")), "", Verdict(State.MISSING))
+    killed(project, command, State.STALE)
+    with kills.survived("an environment half changed"):
+        assert environment.noted(tree, "").state is not State.OK
+        with pytest.raises(Busy):
+            environment.set_up(tree, "", Verdict(State.STALE))
+        (project.run_tree / "go").touch()
+
+        def done() -> bool:
+            try:
+                return environment.set_up(tree, "", Verdict(State.STALE)).ready
+            except Busy:
+                return False
+
+        eventually(done)
+        assert (project.run_tree / "count").read_text() == "once\nonce\n"
+        assert environment.noted(tree, "") == Verdict(State.OK)
 
 
 def test_of_many_set_ups_only_the_last_logs_are_kept(house: House) -> None:
