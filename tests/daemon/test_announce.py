@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Say
 from tests.house import House
 from tests.lab import eventually, running_daemon
 from wtwatch.daemon import announce
@@ -171,6 +172,17 @@ def test_the_daemon_tells_of_a_failed_job_and_of_the_batch(tmp_path: Path) -> No
     with running_daemon(tmp_path):
         eventually(lambda: out.exists() and len(out.read_text().splitlines()) == 2)
     assert sorted(out.read_text().splitlines()) == ["p|Job 1 (mine) failed (exit 1).|1||", "p||1|0|1"]
+
+
+def test_a_setting_holds_from_the_moment_in_which_it_is_set(tmp_path: Path, say: Say) -> None:
+    house, out = House.built(tmp_path / "house"), tmp_path / "told"
+    write_project(house.project)
+    register("p", house.project.state)
+    with running_daemon(tmp_path):
+        say(house.project.main_tree, "config", "on_attention", f"echo $WTWATCH_REASON >> '{out}'")
+        say(house.project.main_tree, "queue", "add", "--plain", "-m", "mine", "--", "false")
+        eventually(lambda: out.exists() and out.read_text())
+    assert out.read_text() == "Job 1 (mine) failed (exit 1).\n"
 
 
 KILL = """

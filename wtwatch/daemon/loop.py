@@ -104,7 +104,7 @@ class Daemon:
         if rung is None:
             self._swept = time.monotonic()
         settings = {str(folder) for folder in (listing.registry_file().parent, *self._unread.values())}
-        if rung is None or self._stale.is_set() or not rung.isdisjoint(settings):
+        if rung is None or self._stale.is_set() or not rung.isdisjoint(settings) or self._is_set_anew(rung):
             self._stale.clear()
             self._reload(watch)
             news = watch.rung()  # a folder that is watched only now
@@ -115,6 +115,14 @@ class Daemon:
         if not any(changed):
             self._bell.was_in_vain()
         self._pool.look()
+
+    def _is_set_anew(self, rung: frozenset[str]) -> bool:
+        """Return whether settings changed of a project in which something rang, as `wtwatch config` does."""
+        ringing = [one.project.state for one in self._ticks.values() if _concerns(rung, one)]
+        known = ((state, self._loaded.get(state)) for state in ringing)
+        with suppress(OSError):
+            return any(loaded and loaded[0] != _mark(state / "config.toml") for state, loaded in known)
+        return True
 
     def _sweep(self) -> float:
         """Return the seconds from one look at all projects to the next: more where they are many."""
@@ -209,10 +217,9 @@ class Daemon:
     def _load(self, state: Path) -> Project:
         """Return a project's settings, read anew if their file is not the one that was read last."""
         try:
-            found = (state / "config.toml").stat()
+            which = _mark(state / "config.toml")
         except OSError:
             return registry.load(state)  # which says why that cannot be
-        which = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         known = self._loaded.get(state)
         if known is None or known[0] != which:
             known = self._loaded[state] = (which, registry.load(state))
@@ -295,6 +302,12 @@ class Daemon:
             self._drop(name)
         self._pool.stop(GRACE)
         _log.info("stopped; jobs that run go on")
+
+
+def _mark(file: Path) -> tuple[int, ...]:
+    """Return what tells a file from the one that was there before."""
+    found = file.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _concerns(rung: frozenset[str] | None, one: ProjectTicks) -> bool:
