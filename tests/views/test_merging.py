@@ -46,5 +46,7 @@ def test_where_nothing_comes_it_says_so() -> None:
     only = screen(Report(only_pointer=True))
     assert only.startswith("Nothing to bring home: only the pointer of code differs.")
     assert "--pointer main" in only
+    by_hand = screen(Report(STEPS[1:], Harvest(0, 1, 3, commits=("save plain.txt", "code: 1 → 2"))))
+    assert by_hand.startswith("Brought home 2 commits: 1 file, 3 bytes (fast-forward).")
     moved = screen(Report(STEPS[1:], Harvest(commits=("code: 1 → 2",))))
     assert moved.startswith("Brought home 1 commit without a file (fast-forward).")

@@ -23,9 +23,11 @@ def lines(project: Project, report: Report, done: bool, columns: int | None) -> 
         yield from _nothing(project, report, columns)
         return
     verb = "Brought" if done else "Would bring"
-    what = f"{counted(report.jobs, 'job')}: {counted(report.files, 'file')}, {sized(report.size)}"
+    of = "job" if report.jobs else "commit"  # made by hand, or by a plain job
+    number = report.jobs or len(report.commits)
+    what = f"{counted(number, of)}: {counted(report.files, 'file')}, {sized(report.size)}"
     if not report.files and not report.jobs:
-        what = counted(len(report.commits), "commit") + " without a file"
+        what = f"{counted(number, of)} without a file"
     yield f"{verb} home {what}{_how(report)}."
     yield from _table("by job", report.harvest.by_job, columns, "job")
     yield from _table("by folder", report.harvest.by_folder, columns, "folder")
