@@ -227,3 +227,21 @@ def test_a_command_may_have_its_environment_where_a_setting_says(tmp_path: Path)
     assert for_jobs(world.tree)["PATH"].startswith(str(world.code / "env" / "bin"))
     (world.code / "env").rename(tmp_path / "gone")
     assert world.put_right() == Verdict(State.OK)
+
+
+def test_a_package_comes_with_its_requirements_and_what_it_asks_for_itself(world: World) -> None:
+    files = {
+        "requirements.txt": "one==1\n",
+        "pyproject.toml": project("mine", 'dependencies = ["two"]') + "# needs two\n",
+        "backend.py": BACKEND,
+        "pkg_mine.py": "V = 1\n",
+    }
+    assert world.move(files) == Verdict(State.OK)
+    assert (world.value("one"), world.value("two"), world.value("pkg_mine")) == ("1", "1", "1")
+
+
+def test_many_folders_of_data_are_not_searched_for_scripts(world: World) -> None:
+    head = "# /// script\n# dependencies = []\n# ///\n"
+    world.house.commit({f"d{number}/a.py": head for number in range(60)})
+    world.house.sync()
+    assert kinds.kind_of(world.tree) == kinds.NONE

@@ -1,6 +1,8 @@
 """The kinds of Python that wtwatch looks after by itself: of uv, of pip's files, of a package, of scripts."""
 
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from wtwatch.doors.memory import Memory
@@ -103,16 +105,23 @@ def _locked(code: Path, script: str) -> list[str]:
 
 _SCRIPT = re.compile(rb"^# /// script\s*$", re.MULTILINE)
 _HEAD = 8192
-_MOST = 500
+_MOST, _FOLDERS = 500, 50
 _scripts: Memory[tuple[tuple[str, int], ...], list[str]] = Memory(32)
 
 
 def scripts(code: Path) -> list[str]:
     """Return the scripts with such a block, at the top of code and in its folders, by path.
 
-    They are read again when a folder changed: a checkout replaces files.
+    They are read again when a folder changed: a checkout replaces files. Where there are more folders than
+    code has, they are of data, and are not looked into.
     """
-    folders = [code, *(path for path in sorted(code.glob("[!.]*")) if path.is_dir())]
+    with suppress(OSError), os.scandir(code) as entries:
+        inside = [code / one.name for one in entries if one.name[0] != "." and one.is_dir()]
+        return _scripts_in(code, [code, *sorted(inside)] if len(inside) <= _FOLDERS else [code])
+    return []
+
+
+def _scripts_in(code: Path, folders: list[Path]) -> list[str]:
     key = tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders)
     found = _scripts.get(key)
     if found is None:
@@ -135,7 +144,7 @@ def _has_setup(code: Path) -> bool:
 
 
 def _is_package(code: Path) -> bool:
-    return _has_setup(code) or has_table(code, "build-system")
+    return any((_has_setup(code), has_table(code, "build-system"), has_table(code, "project")))
 
 
 def _installs_itself(file: Path) -> bool:
