@@ -177,3 +177,28 @@ def test_a_tree_that_jj_left_behind_its_branch_with_nothing_to_lose_is_told_to_g
     back = done.hint.rpartition("then: ")[2]
     subprocess.run(["sh", "-c", back], check=True, capture_output=True, timeout=60)
     assert house.tick() == Done() and house.here("out/x") == "1\n"
+
+
+def test_a_run_branch_that_jj_deleted_is_put_back_by_what_is_said(house: JjHouse) -> None:
+    house.job(out__x="1\n")
+    house.tick()
+    house.jj("bookmark", "delete", "runs")
+    done = house.tick()
+    assert done.waits is not None and "gone" in done.waits
+    assert status.describe(house.project).results.ahead == 1
+    with pytest.raises(WtwatchError, match="gone"):
+        merge.bring(house.project)
+    pasted(done.hint, 0)
+    assert house.tick() == Done() and house.here("out/x") == "1\n"
+    merge.bring(house.project)
+    assert house.here("out/x", house.main) == "1\n"
+
+
+def test_a_commit_that_is_worked_on_in_jj_stays_with_its_words_when_results_come_home(house: JjHouse) -> None:
+    house.job(out__x="1\n")
+    house.commit(in__b="2\n")
+    (house.main / "draft").write_text("mine\n")
+    house.jj("describe", "-m", "a day's work")
+    merge.bring(house.project)
+    assert "draft" in house.jj("diff", "--summary") and (house.main / "draft").read_text() == "mine\n"
+    assert "draft" in house.jj("diff", "--summary", "-r", 'description(substring:"a day")')
