@@ -43,8 +43,10 @@ def test_histories_come_out_as_who_went_on_from_what_says(tmp_path: Path, first:
     assert not wrong + needless, "\n".join(wrong + needless)
 
 
-def test_what_main_took_by_hand_and_dropped_since_stays_away(tmp_path: Path) -> None:
-    wrong, needless = faults(tmp_path, [350443611, 350443725])
+def test_what_main_took_by_hand_and_then_dropped_or_changed_is_as_main_has_it_or_asked_for(
+    tmp_path: Path,
+) -> None:
+    wrong, needless = faults(tmp_path, [350443513, 350443611, 350443725])
     assert not wrong + needless, "\n".join(wrong + needless)
 
 

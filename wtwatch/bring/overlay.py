@@ -144,10 +144,13 @@ class _Sides:
         return known[0] if known else self.differing[path][1]
 
     def went_on(self, path: str) -> bool:
-        """Return whether main had what the run branch has there, and went on from it."""
+        """Return whether main had what the run branch has there, and went on from it.
+
+        Not that it was deleted there as well once: of several deletions nobody can say whose this is.
+        """
         ours = self.differing[path][0]
         taken = path in self._shared and self.since_last[path] == ours
-        return taken or ours in self.made_since.get(path, ())
+        return taken or (ours is not None and ours in self.made_since.get(path, ()))
 
     def built_on(self, path: str) -> bool:
         """Return whether the run branch had what the target has there, and went on from it."""
