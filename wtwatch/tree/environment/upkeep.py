@@ -341,11 +341,13 @@ def _keep_files(tree: RunTree, paths: Iterable[str]) -> None:
     """Put a copy of installed files that somebody altered onto the shelf, before they are made right."""
     import shutil
 
+    there = [path for path in paths if os.path.lexists(tree.prefix / path)]
+    if not there:
+        return
     target = _place_aside(tree)
-    for path in paths:
-        if os.path.lexists(tree.prefix / path):
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(tree.prefix / path, target / path, follow_symlinks=False)
+    for path in there:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(tree.prefix / path, target / path, follow_symlinks=False)
 
 
 def _place_aside(tree: RunTree) -> Path:
