@@ -409,15 +409,22 @@ def _written(repo: Repo, goal: Mapping[str, Change]) -> list[str]:
     """Return the paths of ``goal`` whose files on disk a checkout has written."""
     here = {path: change for path, change in goal.items() if is_here(repo.path, path)}
     here = {path: change for path, change in here.items() if not _is_folder(repo.path / path)}
-    if not here:
-        return []
+    left, found = here, list[str]()
+    for settings in (UNFILTERED, ()):  # git-annex puts content in place of pointers that it finds staged
+        others = _differing(repo, left, settings) if left else set()
+        found += [path for path in left if path not in others]
+        left = {path: change for path, change in left.items() if path in others}
+    return found + [path for path, new in left.items() if _is_begun(repo, path, new.after)]
+
+
+def _differing(repo: Repo, wanted: Mapping[str, Change], settings: Sequence[str]) -> set[str]:
+    """Return which of the paths are otherwise on disk than they are ``wanted``; the index stays as it is."""
     with scratch_folder("wtwatch-") as scratch:
         env = {"GIT_INDEX_FILE": str(scratch / "index")}
-        entries = "".join(f"{new.mode_after} {new.after}\t{path}\0" for path, new in here.items())
+        entries = "".join(f"{new.mode_after} {new.after}\t{path}\0" for path, new in wanted.items())
         repo.git("update-index", "-z", "--index-info", stdin=entries, env=env)
-        repo.git("update-index", "-q", "--refresh", ok=(0, 1, 128), env=env)
-        others = set(repo.git("diff-files", "--name-only", "-z", env=env).split("\0"))
-    return [path for path, new in here.items() if path not in others or _is_begun(repo, path, new.after)]
+        repo.git(*settings, "update-index", "-q", "--refresh", ok=(0, 1, 128), env=env)
+        return set(repo.git("diff-files", "--name-only", "-z", env=env).split("\0"))
 
 
 def _is_folder(path: Path) -> bool:
