@@ -448,6 +448,7 @@ sys.exit(print(text.decode()) or process.wait())
 """
 
 
+@pytest.mark.slow
 def test_init_offers_the_service_at_a_terminal_and_takes_silence_for_no(
     lab: Lab, manager: UserManager
 ) -> None:
