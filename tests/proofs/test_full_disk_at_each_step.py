@@ -35,6 +35,7 @@ from tests.proofs.test_kills_of_jobs import (
     queued,
     started,
 )
+from wtwatch.doors.traces import is_full
 from wtwatch.job import lifecycle
 from wtwatch.job.attempt import Folder
 from wtwatch.job.executor import Handle, Resources
@@ -137,7 +138,7 @@ def test_a_disk_that_fills_up_at_any_step_of_a_job_leaves_its_outcome_right(
         if not step:
             eventually(folder.result, within=60)
             return
-        eventually(lambda: ballast.exists() or folder.result(), within=60)
+        eventually(lambda: is_full(small_disk), within=60)  # filling it takes a moment
         assert said is None or names_the_disk(said), said
         until(lambda: folder.result() is not None, within=2)
         assert_said_and_seen(project, job)
