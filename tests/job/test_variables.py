@@ -73,6 +73,8 @@ def test_a_secret_is_in_the_command_and_in_no_record(tmp_path: Path) -> None:
     found = command_of(tmp_path, env=(("TOKEN", "s3cret"),), secret=("TOKEN",))
     assert found.env["TOKEN"] == "s3cret" and "s3cret" not in str(found.record(tmp_path))
     assert found.record(tmp_path)["env"] == {"TOKEN": None}
+    other = command_of(tmp_path, env=(("TOKEN", "another"),), secret=("TOKEN",))
+    assert found.record(tmp_path) == other.record(tmp_path), "nobody can try values out on the digest"
 
 
 def test_the_digest_is_of_what_can_change_a_result(tmp_path: Path) -> None:

@@ -53,9 +53,11 @@ class Made(NamedTuple):
     def record(self, run_tree: Path) -> dict[str, Any]:
         """Return what a record says of it: a digest of all that can change a result, and what is its own.
 
-        Not in the digest are what only gives access, who the user is, and where this run tree lies.
+        Not in the digest are secrets, which could be guessed from it, what only gives access, who the user
+        is, and where this run tree lies.
         """
-        counted = {name: value for name, value in self.env.items() if _counts(name)}
+        open_ones = ((name, value) for name, value in self.env.items() if name not in self.secret)
+        counted = {name: value for name, value in open_ones if _counts(name)}
         counted["PATH"] = os.pathsep.join(_portable(self.env.get("PATH", "")))
         text = json.dumps(sorted(counted.items())).replace(str(run_tree), "")
         found: dict[str, Any] = {"digest": _digest(text)}

@@ -137,7 +137,7 @@ def test_a_set_up_that_was_cut_off_half_way_is_done_again(world: World) -> None:
 
 def test_a_set_up_that_hangs_is_ended_and_the_old_one_stays(world: World) -> None:
     short = world.having(env_limit=0.5)
-    backend = "import time\ntime.sleep(600)\n"
+    backend = "import signal\nsignal.pause()\n"
     hangs = {"pyproject.toml": project("hangs"), "backend.py": backend, "uv.lock": None}
     verdict = short.move(hangs)
     assert verdict.state is State.BROKEN and "was not done after 0.5 s (env_limit)" in str(verdict.detail)
