@@ -16,6 +16,7 @@ from wtwatch.job.attempt import Folder
 from wtwatch.project import settings
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.variables import Made, Wanted, binds, made
+from wtwatch.views.factlines import spec_facts, without_secrets
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import Ended, JobSpec, Outcome
 from wtwatch.words.variables import declared, expanded
@@ -75,6 +76,12 @@ def test_a_secret_is_in_the_command_and_in_no_record(tmp_path: Path) -> None:
     assert found.record(tmp_path)["env"] == {"TOKEN": None}
     other = command_of(tmp_path, env=(("TOKEN", "another"),), secret=("TOKEN",))
     assert found.record(tmp_path) == other.record(tmp_path), "nobody can try values out on the digest"
+
+
+def test_a_secret_is_on_no_screen() -> None:
+    spec = JobSpec("true", setenv=(("TOKEN", "s3cret"), ("SITE", "lab")))
+    shown = dict(spec_facts(without_secrets(spec, ("TOKEN",)), "true"))
+    assert shown == {"command": "true", "variables": "TOKEN=(secret)", "": "SITE=lab"}
 
 
 def test_the_digest_is_of_what_can_change_a_result(tmp_path: Path) -> None:

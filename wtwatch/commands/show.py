@@ -18,6 +18,7 @@ from wtwatch.queue.rows import number_of
 from wtwatch.queue.wanted import batch_number
 from wtwatch.tree import backups
 from wtwatch.views import one_batch, one_file, one_job
+from wtwatch.views.factlines import without_secrets
 from wtwatch.views.terminal import say, width
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import now
@@ -77,4 +78,5 @@ def _standing(project: Project, number: int, columns: int | None) -> Iterator[st
     if template is None:
         raise UsageError(f"There are no standing jobs s{number}.", "`wtwatch queue list` shows all.")
     subjects = Repo(project.main_code).subjects([template.base])
-    yield from one_job.standing_lines(template, subjects, columns)
+    specs = tuple(without_secrets(spec, project.secret) for spec in template.specs)
+    yield from one_job.standing_lines(template._replace(specs=specs), subjects, columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from wtwatch.views.jobwords import one_line
 from wtwatch.views.terminal import folded
@@ -32,6 +32,12 @@ def spec_facts(spec: JobSpec, command: str) -> Iterator[tuple[str, str]]:
         yield "rerun of", f"the record of {spec.rerun_of[:10]}"
     yield from listed("input", spec.inputs)
     yield from listed("output", spec.outputs)
+
+
+def without_secrets(spec: JobSpec, secret: Collection[str]) -> JobSpec:
+    """Return what a job is to do as it may be shown: of variables in ``secret`` the names alone."""
+    shown = ((name, "(secret)" if name in secret else value) for name, value in spec.setenv)
+    return spec._replace(setenv=tuple(shown))
 
 
 def listed(label: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:

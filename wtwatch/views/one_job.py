@@ -14,7 +14,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.pages import BatchLine, batch_of
 from wtwatch.views import jobway, logtext
-from wtwatch.views.factlines import commit_words, fact, listed, spec_facts
+from wtwatch.views.factlines import commit_words, fact, listed, spec_facts, without_secrets
 from wtwatch.views.jobdocument import log_of
 from wtwatch.views.joblist import trigger
 from wtwatch.views.jobwords import COLOURS, MARKS, caption, harmless, is_bad, local, outcome, seconds
@@ -49,7 +49,7 @@ def collect(project: Project, number: int) -> Sight:
     log = log_of(project, job)
     left = RunTree.of(project).shelf / "jobs" / f"{job.id}.{job.attempt}"
     return Sight(
-        job,
+        job._replace(spec=without_secrets(job.spec, project.secret)),
         earlier,
         batch_of(queue.file, job.batch),
         dataset.expanded(job.spec, project.run_tree),
