@@ -1,4 +1,4 @@
-"""Measure wtwatch beside the tools that it stands in for: ``python -m tests.benchmarks [a … h] [--quick]``.
+"""Measure wtwatch beside the tools that it stands in for: ``python -m tests.benchmarks [a … j] [--quick]``.
 
 Prints one Markdown table, with the goals and whether they are met; nothing here fails for being slow. All
 projects are made in a folder of their own, in a sealed room, and removed at the end.
@@ -14,7 +14,19 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from tests.benchmarks import environments, hooks, idle, looks, machine, many, moves, paths, pointers
+from tests.benchmarks import (
+    environments,
+    hooks,
+    idle,
+    jobs,
+    lanes,
+    looks,
+    machine,
+    many,
+    moves,
+    paths,
+    pointers,
+)
 from tests.benchmarks.grounds import Grounds
 from tests.benchmarks.measure import Section, markdown
 from tests.room import missing_tools
@@ -28,6 +40,8 @@ MEASUREMENTS: dict[str, Callable[[Grounds, bool], list[Section]]] = {
     "f": many.measure,
     "g": paths.measure,
     "h": environments.measure,
+    "i": jobs.measure,
+    "j": lanes.measure,
 }
 
 
@@ -55,7 +69,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("letters", nargs="*", metavar="LETTER", help="a to h; all, unless told otherwise")
+    parser.add_argument("letters", nargs="*", metavar="LETTER", help="a to j; all, unless told otherwise")
     parser.add_argument(
         "--quick", action="store_true", help="few turns and small projects: a look, no result"
     )

@@ -25,6 +25,8 @@ from wtwatch.views.kept import file_of
 from wtwatch.words.model import Sha
 
 MOVES = 20
+PAUSE = 0.1
+"""Seconds from one look at a hundred projects to the next."""
 
 
 def measure(grounds: Grounds, quick: bool) -> list[Section]:
@@ -41,7 +43,7 @@ def measure(grounds: Grounds, quick: bool) -> list[Section]:
         begin, before = time.monotonic(), processor_seconds(process)
         time.sleep(span)
         share = (processor_seconds(process) - before) / (time.monotonic() - begin) * 100
-        moves = [_one_move(houses[turn % number], turn) for turn in range(MOVES)]
+        moves = [_one_move(houses[number // 2], turn) for turn in range(MOVES)]
         at_once = _all_at_once(houses)
         resident, threads = process.memory_info().rss / 2**20, process.num_threads()
     one, among, slowest = middle(single) * 1000, middle(moves) * 1000, max(at_once)
@@ -111,10 +113,10 @@ def _all_at_once(houses: Sequence[House]) -> list[float]:
     for number, house in enumerate(houses):
         house.git("update-ref", "refs/heads/runs", wanted[number])
     while len(saved) < len(houses):
+        time.sleep(PAUSE)  # to look takes a processor away from what is measured
         for number, new in wanted.items():
             if number not in saved and _is_saved(houses[number], new):
                 saved[number] = time.perf_counter() - begin
-        time.sleep(0.005)
     return list(saved.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import time
@@ -64,6 +65,12 @@ def command(*words: str | Path, cwd: Path, ok: Sequence[int] = (0,)) -> float:
     if done.returncode not in ok:
         raise RuntimeError(f"{line} in {cwd}: exit {done.returncode}\n{os.fsdecode(done.stderr)}")
     return seconds
+
+
+def processor() -> float:
+    """Return the seconds that this process and children that ended have used so far, user and system."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def median(seconds: Sequence[float]) -> float:

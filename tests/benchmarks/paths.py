@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from itertools import count
 from pathlib import Path
 
 from tests.benchmarks.grounds import Grounds
-from tests.benchmarks.measure import Section, command, compared, goal, interleaved, median
+from tests.benchmarks.measure import Section, command, compared, goal, interleaved, median, processor
 from wtwatch.bring import plan
 from wtwatch.bring.overlay import Code
 from wtwatch.bring.wrote import RunBranch
@@ -122,9 +121,9 @@ class _Story:
         self.result()
         fork = Sha(self.lab.git("merge-base", "runs", old))
         branch = RunBranch(repo, self.lab.commit("HEAD", self.lab.run), fork)
-        begin = _processor()
+        begin = processor()
         done = plan.release(branch, new, Code(("code",), new, old))
-        seconds = _processor() - begin
+        seconds = processor() - begin
         if not isinstance(done, plan.Planned):
             raise RuntimeError(f"no commit: {done}")
         self.lab.git("merge", "--quiet", "--ff-only", done.commit, cwd=self.lab.run)
@@ -136,21 +135,15 @@ class _Story:
         """Have git make that commit, and go there."""
         new = self.edit()
         self.result()
-        begin = _processor()
+        begin = processor()
         command("git", "merge", "--quiet", "--no-edit", new, cwd=self.lab.run)
-        seconds = _processor() - begin
+        seconds = processor() - begin
         self._check(new)
         return seconds
 
     def _check(self, new: Sha) -> None:
         if self.lab.git("diff-tree", "-r", new, "HEAD", "--", "code", cwd=self.lab.run):
             raise RuntimeError(f"{self.lab.run}: code is not at {new}")
-
-
-def _processor() -> float:
-    """Return the seconds that this process and children that ended have used so far, user and system."""
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _text(ref: Path) -> str:
