@@ -95,7 +95,7 @@ class House:
         """
         for path, text in files.items():
             write(self.project.main_code, path, text)
-        self.git("add", "-A", "-f")
+        self.git("add", "-A", "-f", "--", ".", ":(exclude,top).jj")  # which jj keeps out of git
         self.git("commit", "-q", "--allow-empty", "-m", message)
         made = self.head(self.project.main_code)
         if bookmark:

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# make-venv.sh PYTHON DIR    Set up the Python environment DIR with wtwatch, its tests and its tools, by pip.
-# Where the environment is there already, it is only brought up to date.
+# make-venv.sh PYTHON DIR [WHAT...]    Set up the Python environment DIR with wtwatch, its tests and its tools, by pip.
+# Where the environment is there already, it is only brought up to date. WHAT else it must have, such as 'datalad==1.1.*'.
 set -euo pipefail
 python=$1 venv=$2
+shift 2
 
 give_up() {
     printf 'make: %s\n' "$1" >&2
@@ -28,4 +29,4 @@ if ! works; then
         give_up "$python can make no environment with pip in it. On Debian: apt-get install python3-venv"
     fi
 fi
-"$venv/bin/python" -m pip -qq --disable-pip-version-check install --editable '.[dev]'
+"$venv/bin/python" -m pip -qq --disable-pip-version-check install --editable '.[dev]' "$@"

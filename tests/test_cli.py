@@ -32,6 +32,7 @@ from wtwatch.words.model import Ended, Outcome, Running, Sha, Trigger, now
 
 WTWATCH = [sys.executable, "-P", "-m", "wtwatch"]
 STATES = ("waiting", "running", "succeeded", "unchanged", "failed", "cancelled", "interrupted", "held")
+IN_SHELLS = ["bash", *(pytest.param(shell, marks=pytest.mark.slow) for shell in ("zsh", "fish"))]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -386,7 +387,7 @@ def need(shell: str) -> None:
 
 
 @pytest.mark.usefixtures("program")
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", IN_SHELLS)
 def test_a_shell_completes_commands_options_and_what_is_there(home: Lab, say: Say, shell: str) -> None:
     need(shell)
     say(home.main, "queue", "add", "--on-move", "--each", "n=1,2", "--", "echo {n}")
@@ -410,7 +411,7 @@ def test_a_shell_completes_commands_options_and_what_is_there(home: Lab, say: Sa
 
 
 @pytest.mark.usefixtures("program")
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", IN_SHELLS)
 def test_backups_are_completed_and_files_left_to_the_shell(home: Lab, say: Say, shell: str) -> None:
     need(shell)
     (home.run_code / "src" / "process2p" / "version.py").write_text("mine\n")
@@ -431,7 +432,7 @@ def test_backups_are_completed_and_files_left_to_the_shell(home: Lab, say: Say, 
     assert completed(home, shell, "backups", "restore", backup, "--to", "in") == files
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", IN_SHELLS)
 def test_each_shell_gets_a_script(tmp_path: Path, shell: str) -> None:
     env = os.environ | {"_WTWATCH_COMPLETE": f"{shell}_source"}
     said = subprocess.run(WTWATCH, env=env, capture_output=True, text=True, check=True)

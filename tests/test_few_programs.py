@@ -16,6 +16,7 @@ from tests.tree.environment.world import World
 from wtwatch.project.tree import RunTree
 from wtwatch.reconcile import Done, TickOptions, tick
 from wtwatch.tree import codetree
+from wtwatch.views import keeping
 from wtwatch.words.model import Sha
 
 WORK = TickOptions(start_jobs=True)
@@ -65,6 +66,17 @@ def test_a_move_starts_few_programs_and_the_tick_after_it_none(house: House) -> 
         with programs() as started:
             assert tick(house.project, WORK) == Done()
         assert started == []
+
+
+def test_after_a_move_the_daemons_own_view_takes_one_program(house: House) -> None:
+    for text in ("a = 2\n", "a = 3\n"):
+        new = move(house, text)
+        tick(house.project, WORK)
+        with programs() as started:
+            seen = keeping.keep(house.project, os.getpid())
+        assert (seen.shown.tip, seen.shown.edited) == (new, False)
+        gits = [words for words in started if words[0] == "git"]  # jj is asked if it did anything since
+        assert len(gits) <= 1, [" ".join(words[2:])[-200:] for words in started]
 
 
 def test_a_tick_that_starts_no_program_sees_what_somebody_did_to_the_tree(house: House) -> None:

@@ -22,7 +22,9 @@ FLOORS = (
     ("queue", "tree"),
     ("bring",),
     ("job", "home", "setup"),
-    ("reconcile", "views"),
+    ("lanes",),
+    ("story", "views"),
+    ("reconcile",),
     ("daemon",),
     ("commands",),
     ("cli",),
@@ -32,9 +34,13 @@ FLOORS = (
 
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
-ONLY_DOOR = {"datalad": "doors.dataset", "git": "doors.repo", "watchdog": "daemon.sources"}
-LATE = ("datalad", "git", "rich", "tomli_w")
-"""Imported inside functions alone, wherever they are used."""
+ONLY_DOOR = {
+    "datalad": {"doors.dataset", "doors.fastrun"},  # a run as it is, and a run in parts
+    "git": {"doors.history"},
+    "watchdog": {"daemon.sources"},
+}
+LATE = ("datalad", "git", "hashlib", "rich", "tomli_w")
+"""Imported inside functions alone, wherever they are used: `hashlib` takes the daemon 4 MB."""
 
 SLOW = (*LATE, "watchdog", "click", "dataclasses", "inspect", "traceback")
 """Too slow to be imported for a status, which is to answer in 120 ms."""
@@ -130,7 +136,7 @@ def test_a_library_has_one_door(library: str) -> None:
         for module, file in modules().items()
         if any(name.split(".")[0] == library for name, _ in imports(file))
     }
-    assert users <= {ONLY_DOOR[library]}
+    assert users <= ONLY_DOOR[library]
 
 
 @pytest.mark.parametrize("library", LATE)
@@ -149,6 +155,30 @@ def test_a_plain_status_starts_without_the_slow_libraries(tmp_path: Path) -> Non
         [sys.executable, "-P", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert answer.stdout.splitlines()[-1] == "0"
+
+
+def test_what_a_merge_would_bring_is_told_without_the_slow_libraries(tmp_path: Path) -> None:
+    asked = (
+        "import sys; from wtwatch import cli; code = cli.run(['merge', '--dry-run'])\n"
+        f"print(code, *(name for name in {(*SLOW, 'concurrent.futures')!r} if name in sys.modules))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "2\n" and "lies in no main or run tree" in answer.stderr
+
+
+COMPLETING = ("wtwatch.doors.containers", "wtwatch.tree.aside", "wtwatch.tree.backups", "difflib", "hashlib")
+"""What completes a word, or finds one that is alike, and no command waits for."""
+
+
+def test_no_command_loads_what_only_completes_its_words() -> None:
+    asked = (
+        "import sys; from wtwatch.commands import front, group; loaded = [*sys.modules]\n"
+        f"print(*(name for name in {COMPLETING!r} if name in loaded))"
+    )
+    answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == []
 
 
 LIGHT = (

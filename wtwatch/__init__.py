@@ -1,3 +1,3 @@
 """wtwatch keeps a DataLad run tree at the bookmark: notice, sync, save, run, merge."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -8,9 +8,11 @@ def main() -> None:
     """Run the command line and exit with the code of the contract."""
     gc.disable()  # a tenth of the time to load goes into looking for garbage, and there is none yet
     try:
-        from wtwatch.views import glance
+        code = None
+        if sys.argv[1:2] == ["status"]:
+            from wtwatch.views import glance
 
-        code = glance.show(sys.argv[1:])
+            code = glance.show(sys.argv[1:])
         if code is None:
             from wtwatch.cli import run
 

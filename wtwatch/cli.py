@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -41,14 +42,18 @@ def run(words: Sequence[str]) -> int:
 
 def _answer(words: Sequence[str]) -> int:
     asked = plain_status(words)
-    if asked is None:
-        from wtwatch.commands import group
+    if asked is not None:
+        from wtwatch.views import text
 
-        gc.enable()  # see __main__
-        return group.read(words)
-    from wtwatch.views import text
+        return text.show(*asked)
+    if list(words) == ["merge", "--dry-run"] and "WTWATCH_PROJECT" not in os.environ:
+        from wtwatch.views import merging  # what it would bring home is asked often, and quickly told
 
-    return text.show(*asked)
+        return merging.preview()
+    from wtwatch.commands import group
+
+    gc.enable()  # see __main__
+    return group.read(words)
 
 
 def plain_status(words: Sequence[str]) -> tuple[str | None, bool, bool] | None:

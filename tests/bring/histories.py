@@ -12,7 +12,7 @@ import random
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wtwatch.bring import plan
 from wtwatch.bring.overlay import Blocked, Code
@@ -48,7 +48,18 @@ class Commit(NamedTuple):
 
 
 class Wrong(AssertionError):
-    """What came out is not what the oracle allows."""
+    """What came out at a path is not what the oracle allows."""
+
+    def __init__(self, path: str, said: str) -> None:
+        super().__init__(f"{path} {said}")
+        self.path = path
+
+
+class Step(NamedTuple):
+    """What was done in a history, by the name of its method, and how the dice lay then."""
+
+    way: str
+    dice: tuple[Any, ...]
 
 
 class Objects:
@@ -99,7 +110,7 @@ class History:
         self.dice = random.Random(seed)
         self.count = 0
         self.versions = {0: NEVER}
-        self.done: list[str] = []
+        self.done: list[Step] = []
         self.repo = Repo(root)
         root.mkdir()
         self.repo.git("init", "-q")
@@ -273,7 +284,7 @@ class History:
             text = found.get(path) if found is not None else now.get(path, NEVER).text
             if text not in may:
                 said = f"theirs {theirs.text!r}, ours {ours.text!r} by {'run' if ours.by_run else 'main'}"
-                raise Wrong(f"{path} is {text!r}, and may be {sorted(map(str, may))}: {said}")
+                raise Wrong(path, f"is {text!r}, and may be {sorted(map(str, may))}: {said}")
             state[path] = may[text]
             if path in SHARED and ours.text == theirs.text and ours != theirs:
                 seen = ours.seen | theirs.seen | {ours.number, theirs.number}
@@ -344,8 +355,13 @@ class History:
         }
         for _ in range(steps):
             (way,) = self.dice.choices(list(ways), list(ways.values()))
-            self.done.append(way.__name__)
-            way()
+            self.do(Step(way.__name__, self.dice.getstate()))
+
+    def do(self, step: Step) -> None:
+        """Do one thing, just as it was done once, whatever was done before."""
+        self.done.append(step)
+        self.dice.setstate(step.dice)
+        getattr(self, step.way)()
 
 
 def line_of(commit: Commit) -> Iterator[Commit]:

@@ -67,3 +67,13 @@ def test_unlocked_files_come_with_their_content_and_an_edit_of_one_is_seen(house
     done = house.tick(from_main=True)
     assert done.unbrought is not None and "in/large" in done.unbrought[0]
     assert house.here("in/large") == "mine\n"
+
+
+@pytest.mark.slow
+def test_about_many_files_that_came_git_annex_is_not_asked_at_each_look_for_as_long_as_nobody_commits(
+    house: PathHouse, asked: Callable[[], bool]
+) -> None:
+    house.save("many", None, **{f"in__{number}": f"{number}\n" for number in range(120)})
+    assert house.tick(from_main=True).brought == 120
+    asked()
+    assert house.git("--no-optional-locks", "status", "--porcelain", cwd=house.run) == "" and not asked()

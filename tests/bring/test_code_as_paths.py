@@ -245,7 +245,7 @@ def test_a_release_on_its_way_is_no_commit_of_somebody_to_code(
     house.save(code__a="v2\n")
     house.release()
     seen: list[tuple[str, ...]] = []
-    monkeypatch.setattr(ending, "fill_in", lambda _: seen.append(codetree.facts_of(house.tree).written))
+    monkeypatch.setattr(ending, "fill_in", lambda *_: seen.append(codetree.facts_of(house.tree).written))
     house.tick()
     assert seen == [()] and house.here("code/a") == "v2\n"
     house.job(code__a="mine\n")

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Say
 from tests.gits import counted_gits
 from tests.house import House, write
+from tests.lab import eventually
 from wtwatch import reconcile
 from wtwatch.bring import carry, steps
 from wtwatch.doors.repo import Repo
@@ -83,6 +84,16 @@ def test_a_new_input_comes_when_it_is_asked_for(project_house: House) -> None:
     assert tick(house.project, NOW).brought == 1
     assert text(house, "in/b") == "2\n" and clean(house)
     assert tick(house.project, NOW).brought == 0
+
+
+def test_what_came_stays_when_code_moves_again_before_any_job(project_house: House) -> None:
+    house = project_house
+    for number in ("1", "2", "3"):
+        main_has(house, in__a=number, **{f"in__{number}": number})
+        house.commit({"a.py": f"a = {number}\n"})
+        assert tick(house.project, TickOptions()).brought == 2
+        assert house.git("show", "HEAD:in/a", cwd=house.project.run_tree) == number and clean(house)
+    assert [text(house, f"in/{number}") for number in ("1", "2", "3")] == ["1", "2", "3"]
 
 
 def test_with_from_main_ask_a_move_leaves_what_main_has_there(project_house: House) -> None:
@@ -236,6 +247,54 @@ def test_a_subdataset_that_main_adds_and_updates_follows(project_house: House) -
     assert status.describe(house.project).results.subdatasets == ("in/sub",), "named while it is behind"
     assert tick(house.project, NOW).brought == 1
     assert (ours / "x").read_text() == "2\n" and house.head(ours) == new and clean(house)
+
+
+def test_a_subdataset_that_is_installed_in_main_later_is_there_for_the_job_that_waited_for_it(
+    project_house: House,
+) -> None:
+    house = project_house
+    place, away = subdataset(house), house.project.main_tree.parent / "not installed"
+    place.rename(away)
+    place.mkdir()
+    assert tick(house.project, NOW).brought == 1 and not (house.project.run_tree / "in/sub/.git").exists()
+    queue, work = Queue(house.project.state), TickOptions(start_jobs=True)
+    spec = JobSpec("cat in/sub/x", inputs=("in/sub/x",), plain=True)
+    (job,) = queue.add([spec], Trigger.NOW, house.head())
+    done = tick(house.project, work)
+    assert done.waits is not None and "`datalad get -n in/sub`" in done.waits
+    place.rmdir()
+    away.rename(place)
+
+    def over() -> bool:
+        tick(house.project, work)
+        return queue.job(job.id).word == "succeeded"
+
+    eventually(over)
+    ours = house.project.run_tree / "in/sub"
+    assert Repo(ours).branch() == house.project.bookmark and house.head(ours) == house.head(place)
+
+
+@pytest.mark.slow
+def test_one_that_cannot_be_had_keeps_only_those_jobs_waiting_that_need_it_and_says_why(
+    project_house: House,
+) -> None:
+    house = project_house
+    place, away = subdataset(house), house.project.main_tree.parent / "not installed"
+    place.rename(away)
+    place.mkdir()
+    tick(house.project, NOW)
+    place.rmdir()
+    house.git("init", "-q", str(place), cwd=house.project.main_tree)
+    queue, work = Queue(house.project.state), TickOptions(start_jobs=True)
+    specs = [JobSpec("true", plain=True), JobSpec("true", inputs=("in/sub/x",), plain=True)]
+    jobs = queue.add(specs, Trigger.NOW, house.head())
+
+    def waits() -> str | None:
+        done = tick(house.project, work)
+        return done.hint if done.waits and "in/sub/x" in done.waits else None
+
+    assert f"datalad update -d {place}" in (eventually(waits) or "")
+    assert [queue.job(job.id).word for job in jobs] == ["succeeded", "waiting"]
 
 
 def test_a_subdataset_that_a_job_and_main_both_changed_has_both(project_house: House) -> None:
@@ -422,9 +481,10 @@ def test_where_main_stands_still_few_programs_say_that_nothing_comes(
 ) -> None:
     house = project_house
     job_wrote(house, **{"out.txt": "1\n"})
-    assert isinstance(steps.coming(house.tree), steps.Nothing)
     with counted_gits(tmp_path / "trace") as gits:
         assert isinstance(steps.coming(house.tree), steps.Nothing)
-        assert 0 < gits() <= 4
+        first = gits()
+        assert isinstance(steps.coming(house.tree), steps.Nothing)
+        assert first > 0 and gits() - first <= 4
     main_has(house, **{"in.txt": "new\n"})
     assert isinstance(steps.coming(house.tree), steps.Coming)

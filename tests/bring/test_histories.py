@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bring.histories import History
+from tests.bring.histories import History, Step, Wrong
+from tests.bring.shortest import shortest
 
 STEPS = 30
 MANY = 300
@@ -20,7 +21,8 @@ _SEED = os.environ.get("WTWATCH_SEED")  # read here, since the room of a test is
 def faults(folder: Path, seeds: Iterable[int]) -> tuple[list[str], list[str]]:
     """Play a history for each seed, as many at a time as there are cores.
 
-    Returns what was wrong, and what was blocked though somebody who knows all could have said what to do.
+    Returns what was wrong, with the seed and the shortest history that is, and what was blocked though
+    somebody who knows all could have said what to do.
     """
 
     def played(seed: int) -> tuple[str | None, list[str]]:
@@ -28,8 +30,8 @@ def faults(folder: Path, seeds: Iterable[int]) -> tuple[list[str], list[str]]:
         fault = None
         try:
             history.play(STEPS)
-        except AssertionError as error:
-            fault = f"WTWATCH_SEED={seed}: {error}\n  {' '.join(history.done)}"
+        except Exception as error:  # what breaks is told as what is wrong is
+            fault = f"WTWATCH_SEED={seed}: {error!r}\n{shortest(folder / 'less', seed, history.done)}"
         return fault, [f"WTWATCH_SEED={seed}: {needless}" for needless in history.needless]
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as several:
@@ -60,3 +62,22 @@ def test_three_hundred_fresh_histories_lose_and_undo_nothing_and_block_hardly_wi
     wrong, needless = faults(tmp_path, seeds)
     assert not wrong, "\n".join(wrong)
     assert len(needless) <= MANY / 10, "\n".join(needless)
+
+
+class _Faulty(History):
+    """A history in which it counts for wrong that a job's result goes home after a release."""
+
+    def home(self) -> None:
+        ways = [step.way for step in self.done]
+        if "release" in ways and "job" in ways[ways.index("release") :]:
+            raise Wrong("out/x", "is home")
+
+
+def test_what_is_wrong_is_told_by_the_shortest_history_that_is(tmp_path: Path) -> None:
+    history = _Faulty(tmp_path / "whole", 1)
+    for way in ("edit_code", "release", "from_main", "job"):
+        history.do(Step(way, history.dice.getstate()))
+    steps = [*history.done, Step("home", history.dice.getstate())]
+    told = shortest(tmp_path / "less", 1, steps, _Faulty).splitlines()
+    assert [line.split()[0] for line in told[1:]] == ["release", "job", "home"]
+    assert "out/x is home" in told[0] and " run " in told[1]

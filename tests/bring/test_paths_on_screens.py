@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,11 @@ from wtwatch.home import merge
 from wtwatch.job import origin
 from wtwatch.project.listing import register
 from wtwatch.queue.jobs import Queue
-from wtwatch.reconcile import Done, TickOptions, concerns_jobs, tick
+from wtwatch.reconcile import Done, TickOptions, tick
 from wtwatch.setup import githooks, worktrees
 from wtwatch.tree import codetree
-from wtwatch.views import quick
+from wtwatch.tree.concerns import concerns_jobs
+from wtwatch.views import keeping, quick
 from wtwatch.words.model import JobSpec, Trigger
 
 OUT = JobSpec("cat code/a > out && git add out && git commit -qm out", plain=True)
@@ -134,6 +136,27 @@ def test_a_quiet_tick_starts_no_program_and_a_release_few(house: PathHouse) -> N
         assert len(started) <= most, started
         with programs() as started:
             assert tick(house.project, TickOptions(start_jobs=True)) == Done()
+        assert started == []
+
+
+@pytest.mark.parametrize("subdataset", [False, True])
+def test_after_a_release_the_daemons_own_view_takes_one_program_and_none_again(
+    house: PathHouse, subdataset: bool
+) -> None:
+    if subdataset:  # beside code; it is none of what a look at code has to know
+        (house.main / "inputs").mkdir()
+        house.git("update-index", "--add", "--cacheinfo", f"160000,{house.git('rev-parse', 'HEAD')},inputs")
+        house.git("commit", "-q", "-m", "inputs")
+    for text in ("v2\n", "v3\n"):
+        house.save(code__a=text)
+        house.release()
+        assert house.tick().moved
+        with programs() as started:
+            seen = keeping.keep(house.project, os.getpid())
+        assert not seen.shown.edited and seen.shown.results.ahead == 0
+        assert len(started) <= 1, [" ".join(words[10:]) for words in started]
+        with programs() as started:
+            assert keeping.keep(house.project, os.getpid()).shown == seen.shown
         assert started == []
 
 

@@ -409,6 +409,145 @@ def test_what_main_did_to_a_copied_result_stands_after_its_history_was_taken_bac
     assert world.in_run("out/x") is None
 
 
+@pytest.mark.parametrize(
+    ("before", "settled_in", "history"),
+    [
+        (None, "main", "reset"),
+        ("0\n", "run", "squashed"),
+        pytest.param(None, "run", "squashed", marks=pytest.mark.slow),
+        pytest.param("0\n", "main", "reset", marks=pytest.mark.slow),
+    ],
+)
+def test_what_a_job_took_back_and_main_changed_is_asked_for_though_main_lost_what_both_had(
+    folder: World, before: str | None, settled_in: str, history: str
+) -> None:
+    """The job has again what was there before both had the same; that is no reason to let main's pass."""
+    folder.job({"out/x": "1\n", "out/z": before})
+    folder.home()
+    start = folder.tip()
+    folder.job({"out/z": "a job's\n"})
+    own = folder.edit({"out/z": "main's\n"})
+    assert folder.from_main() == Blocked("both", ("out/z",))
+    if settled_in == "main":
+        folder.edit({"out/z": "a job's\n"})
+    else:
+        folder.job({"out/z": "main's\n"}, "taken by hand")
+    folder.edit({"inputs/1": "one, v2\n"})
+    assert folder.from_main()
+    folder.job({"out/z": before})
+    folder.reset(own if history == "reset" else start, soft=history == "squashed")
+    folder.edit({"out/z": "main's, again\n"})
+    assert folder.from_main() == Blocked("both", ("out/z",)) == folder.home()
+    git(folder.run, "checkout", "-q", "master", "--", "out/z")
+    git(folder.run, "commit", "-q", "-m", "take main's")
+    assert not isinstance(folder.from_main(), Blocked)
+    assert not isinstance(folder.home(), Blocked)
+    assert folder.in_main("out/z") == folder.in_run("out/z") == "main's, again\n"
+
+
+@pytest.mark.parametrize("before", [None, "0\n"])
+def test_a_copied_result_that_main_edited_and_a_job_took_back_is_asked_for(
+    folder: World, before: str | None
+) -> None:
+    folder.job({"out/x": "1\n", "out/z": before})
+    folder.home()
+    folder.job({"out/z": "1\n"})
+    folder.edit({"out/z": "1\n"})
+    assert folder.from_main() is None, "both have the same"
+    folder.job({"out/z": before})
+    folder.edit({"out/z": "main's\n"})
+    assert folder.from_main() == Blocked("both", ("out/z",)) == folder.home()
+
+
+def test_what_came_from_main_and_no_job_wrote_since_is_main_s_whatever_a_job_wrote_before(
+    folder: World,
+) -> None:
+    folder.job({"params.json": "fitted\n"})
+    for text in ("fitted\n", "v2\n"):
+        folder.edit({"params.json": text})
+    assert folder.from_main()
+    for text in ("fitted\n", "v3\n"):
+        folder.edit({"params.json": text})
+    assert not isinstance(folder.from_main(), Blocked)
+    assert folder.in_run("params.json") == "v3\n"
+
+
+@pytest.mark.parametrize("later", [None, "1\n"])
+def test_a_release_from_before_a_result_went_home_is_no_base_for_what_a_job_makes_of_it_later(
+    folder: World, later: str | None
+) -> None:
+    """The result stayed when that release came: so it is from the result that both sides go on."""
+    old = folder.edit({"inputs/3": None})
+    folder.from_main()
+    folder.job({"inputs/3": "1\n"})
+    folder.edit({"inputs/1": "one, v2\n"}, code="V=2")
+    folder.release()
+    assert folder.home()
+    assert folder.release(old)
+    assert folder.in_run("inputs/3") == "1\n"
+    folder.job({"inputs/3": "2\n"})
+    folder.edit({"inputs/3": later, "inputs/1": "one, v3\n"})
+    if later is None:
+        assert folder.home() == Blocked("both", ("inputs/3",)) == folder.from_main()
+    else:
+        assert not isinstance(folder.home(), Blocked)
+        assert folder.in_main("inputs/3") == "2\n"
+
+
+@pytest.mark.parametrize("taken", ["home", "copied"])
+def test_a_job_that_makes_again_what_main_had_before_a_result_is_not_undone(
+    folder: World, taken: str
+) -> None:
+    """Main went on from that only as it took the result; the job went on from the result."""
+    folder.edit({"out/z": "1\n"})
+    folder.from_main()
+    folder.job({"out/z": "2\n"})
+    if taken == "home":
+        assert folder.home()
+    else:
+        folder.edit({"out/z": "2\n"})
+    folder.job({"out/z": "1\n"})
+    folder.edit({"inputs/1": "one, v2\n"})
+    assert folder.from_main()
+    assert folder.in_run("out/z") == "1\n"
+    assert folder.home() and folder.in_main("out/z") == "1\n"
+
+
+def test_what_a_job_makes_of_what_main_had_and_deleted_before_it_came_goes_home(folder: World) -> None:
+    first = folder.tip()
+    folder.edit({"out/z": "1\n", "inputs/1": "one, v2\n"})
+    folder.edit({"out/z": None})
+    for commit in (folder.tip(), first):
+        assert folder.release(commit)
+    folder.job({"out/z": "1\n"})
+    assert folder.home() and folder.in_main("out/z") == "1\n"
+
+
+def test_what_a_job_makes_again_after_it_deleted_it_goes_home_though_a_release_had_it(folder: World) -> None:
+    old = folder.tip()
+    folder.job({"inputs/3": None})
+    assert folder.home()
+    folder.edit({"inputs/1": "one, v2\n"}, code="V=2")
+    folder.release()
+    assert folder.release(old)
+    folder.job({"inputs/3": "three\n"})
+    assert folder.home() and folder.in_main("inputs/3") == "three\n"
+
+
+def test_a_result_that_a_job_made_anew_after_what_came_took_the_older_one_is_asked_for(folder: World) -> None:
+    first = folder.tip()
+    folder.job({"out/z": "1\n"})
+    copied = folder.edit({"out/z": "1\n"})
+    folder.edit({"out/z": "main's\n"})
+    folder.release()
+    folder.release(first)
+    assert folder.in_run("out/z") is None
+    folder.job({"out/z": "2\n"})
+    folder.reset(copied)
+    folder.edit({"inputs/1": "one, v2\n"})
+    assert folder.from_main() == Blocked("both", ("out/z",)) == folder.home()
+
+
 def test_a_clock_that_was_wrong_brings_nothing_back_that_main_dropped(
     folder: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from tests.pathhouse import PathHouse
 from wtwatch.bring import known
 from wtwatch.home import merge
 from wtwatch.reconcile import Done
+from wtwatch.tree import backups
 from wtwatch.views import status
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Freshness, JobSpec
@@ -86,6 +87,46 @@ def test_each_way_on_that_is_named_works(house: PathHouse, way: int) -> None:
     assert house.is_clean() and house.tick() == Done()
     merge.bring(house.project)
     assert (house.here("out/x", house.main), house.here("out/y", house.main)) == ("1\n", "2\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [0, 1], ids=["back", "on"])
+def test_what_only_the_way_had_that_was_not_taken_is_in_a_backup_until_that_is_dropped(
+    house: PathHouse, way: int
+) -> None:
+    known, _ = rewrite(house)
+    mine = house.job(out__mine="mine\n")
+    line, left = ways(refused(house))[way], (mine, known)[way]
+    subprocess.run(shlex.split(line), check=True, capture_output=True, timeout=60)
+    for _ in range(2):
+        house.tick()
+    assert house.git("for-each-ref", f"--contains={left}", "refs/heads") == ""
+    (kept,) = backups.listing(house.tree)
+    words = ("as it was rewritten", "before it was rewritten")[way]
+    assert kept.summary == f"the branch runs, {words}" and status.describe(house.project).backups_unseen == 1
+    for ref in house.tree.rewritten_refs:
+        assert house.git("for-each-ref", ref) == ""
+    for folder in (house.main, house.run):
+        house.git("reflog", "expire", "--expire=now", "--all", cwd=folder)
+    house.git("gc", "-q", "--prune=now")
+    assert house.git("cat-file", "-t", left) == "commit"
+    backups.drop(house.tree, [kept])
+    house.git("gc", "-q", "--prune=now")
+    assert house.git("for-each-ref", f"--contains={house.git('rev-parse', 'runs')}", "refs/heads") != ""
+    done = subprocess.run(["git", "cat-file", "-e", left], cwd=house.main, capture_output=True, check=False)
+    assert done.returncode, "it has an end"
+
+
+def test_of_a_run_branch_that_was_set_to_main_nothing_is_kept_that_main_has(house: PathHouse) -> None:
+    house.job(out__x="1\n")
+    released(house, "v2\n")
+    had = house.git("rev-parse", "runs")
+    house.save(in__b="2\n")
+    house.git("reset", "-q", "--hard", "main", cwd=house.run)
+    error = refused(house)
+    subprocess.run(shlex.split(ways(error)[0]), check=True, capture_output=True, timeout=60)
+    house.tick()
+    assert house.git("merge-base", had, "runs") == had and backups.listing(house.tree) == []
 
 
 def test_what_jobs_and_the_user_commit_is_no_rewriting(house: PathHouse) -> None:

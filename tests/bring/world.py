@@ -19,7 +19,7 @@ from wtwatch.bring.plan import Planned
 from wtwatch.bring.wrote import RunBranch
 from wtwatch.doors.refs import head_of
 from wtwatch.doors.repo import GITLINK, Repo
-from wtwatch.tree import checkout
+from wtwatch.tree import diff
 from wtwatch.tree.save import SIGN
 from wtwatch.words.model import Sha
 
@@ -186,9 +186,9 @@ class World:
         All is clean then, and code as the source of it has it.
         """
         if planned is not None:
-            known = checkout.between(Repo(tree), self.tip(tree), planned.commit)
+            known = diff.between(Repo(tree), self.tip(tree), planned.commit)
             words = ("diff-tree", "-r", "--raw", "--no-renames", "-z", self.tip(tree), planned.commit)
-            assert known == checkout.changes_in(git(tree, *words)), "what is noted is what git says"
+            assert known == diff.changes_in(git(tree, *words)), "what is noted is what git says"
             git(tree, "merge", "-q", "--ff-only", "--no-overwrite-ignore", planned.commit)
             assert git(tree, "status", "--porcelain") == ""
             git(tree, "diff-tree", "-r", "--exit-code", source, planned.commit, "--", *self.code)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.house import House
+from wtwatch.doors.processes import identity
 from wtwatch.job.attempt import Folder
+from wtwatch.lanes import notes
+from wtwatch.lanes.notes import Lease
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Sha, Trigger, now
+from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, Trigger, now
 
 TIMES = {r"(?<= )\d\d:\d\d(?= )": "14:05", r"(?<= )0\.\d s(?= )": "0.1 s"}
 """What stands for clocks, in as many columns."""
@@ -51,6 +57,25 @@ def ran(
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(f"reading {job.spec.inputs}\n{printed}")
     return job.id
+
+
+def beside(house: House, *lanes: int) -> list[Job]:
+    """Have the next jobs of the batch run in lanes that are not there; this process passes for theirs."""
+    queue, on = queue_of(house), house.head()
+    batch = queue.next_batch()
+    assert batch is not None
+    myself = identity(os.getpid())
+    assert myself is not None
+    for lane, job in zip(lanes, queue.first_waiting(batch, len(lanes)), strict=True):
+        place = RunTree.of_lane(house.project, lane)
+        notes.begin(place)
+        notes.note_lease(place, Lease(job.id, job.attempt))
+        uuid = f"uuid-{job.id}"
+        folder = Folder.of(house.project.state, job.id, job.attempt)
+        folder.path.mkdir(parents=True)
+        folder.write_started(myself, uuid, now())
+        queue.begin(job.id, Running(now(), on, house.head(house.project.run_tree), uuid, lane))
+    return queue.living()
 
 
 def a_night(house: House) -> None:

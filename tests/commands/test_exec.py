@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,9 +21,11 @@ from wtwatch.doors.files import held
 from wtwatch.doors.processes import holding
 from wtwatch.project.config import host, write_project
 from wtwatch.project.listing import register
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
+from wtwatch.tree import environment
 from wtwatch.words.errors import Busy
-from wtwatch.words.model import JobSpec, Running, Sha, Trigger, now
+from wtwatch.words.model import EnvironmentState, JobSpec, Running, Sha, Trigger, now
 
 EXEC = (sys.executable, "-P", "-m", "wtwatch", "exec", "--")
 WAITS = "read -r line < {gate}"
@@ -95,6 +98,20 @@ def test_the_tree_stays_held_as_long_as_anything_runs_that_exec_started(house: H
         eventually(lambda: is_free(house))
 
 
+def test_told_to_wait_it_begins_when_the_tree_is_free(house: House, gate: Path, say: Say) -> None:
+    with executing(house, f"true; cat {gate}"):
+        say(house.project.main_tree, "exec", "true", code=1)
+        words = [*EXEC[:-1], "--wait", "--", "echo", "at last"]
+        with subprocess.Popen(
+            words, cwd=house.project.main_tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as second:
+            assert second.stderr is not None and "Waiting for that" in second.stderr.readline()
+            assert second.poll() is None
+            gate.write_text("go\n")
+            assert second.communicate(timeout=60)[0] == "at last\n"
+    assert second.returncode == 0
+
+
 def test_a_move_that_was_cut_off_is_ended_before_the_command_begins(house: House, say: Say) -> None:
     old = house.head()
     new = house.commit({"a.py": "a = 2\n", "b.py": "b = 2\n"})
@@ -119,8 +136,21 @@ def test_exec_names_the_job_that_runs(house: House, say: Say) -> None:
     (job,) = queue.add([JobSpec("true", plain=True)], Trigger.NOW, house.head())
     queue.begin(job.id, Running(now(), house.head(), Sha("a" * 40), "uuid"))
     said = say(house.project.main_tree, "exec", "true", code=1)
-    assert f"Job {job.id} runs in the run tree (for 0 s)" in said.err
+    assert re.search(rf"Job {job.id} runs in the run tree \(for \d+ s\)", said.err)
     assert "wtwatch queue wait" in said.err
+
+
+def test_while_jobs_run_in_lanes_alone_the_run_tree_is_free(house: House, say: Say) -> None:
+    queue = Queue(house.project.state)
+    (job,) = queue.add([JobSpec("true", plain=True)], Trigger.NOW, house.head())
+    queue.begin(job.id, Running(now(), house.head(), Sha("a" * 40), "uuid", lane=1))
+    assert say(house.project.main_tree, "exec", "echo", "here").err == ""
+
+
+def test_while_another_command_has_the_tree_it_is_said_how_to_wait(house: House, say: Say) -> None:
+    with held(house.tree.lock):
+        said = say(house.project.main_tree, "exec", "true", code=1).err
+    assert "works on the run tree right now" in said and "wtwatch exec --wait -- COMMAND" in said
 
 
 def test_a_command_that_is_told_to_end_is_told_through_exec(house: House, gate: Path) -> None:
@@ -128,3 +158,14 @@ def test_a_command_that_is_told_to_end_is_told_through_exec(house: House, gate: 
         process.terminate()
         assert process.wait(20) == 128 + signal.SIGTERM
         eventually(lambda: is_free(house))
+
+
+def test_in_an_environment_that_no_job_may_use_it_runs_and_says_so(house: House, say: Say) -> None:
+    project = house.project._replace(environment="echo no network; exit 4")
+    write_project(project)
+    tree = RunTree.of(project)
+    assert not environment.set_up(tree, "", environment.Verdict(EnvironmentState.MISSING)).ready
+    said = say(project.main_tree, "exec", "--", "true")
+    assert "No job would run here now" in said.err and "no network" in said.err and "wtwatch sync" in said.err
+    write_project(project._replace(environment="none"))
+    assert say(project.main_tree, "exec", "--", "true").err == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from tests.commands.night import TIMES, a_night, queue_of, ran
 from tests.conftest import Say
 from tests.house import House
 from tests.screens import assert_screen
+from wtwatch.job.attempt import Folder
 from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Trigger, now
 
 CLOCKS = {
@@ -57,6 +59,27 @@ def test_a_job_says_what_it_waits_for_and_what_would_start_it(house: House, say:
     queue.end(7, Ended(now(), now(), house.head(), Outcome.UNCHANGED, 0))
     assert "wtwatch queue retry 7" in shown(house, say, "7")
     assert "It never ran." in shown(house, say, "6")
+
+
+def test_what_git_refused_is_said_with_the_way_to_save_it(house: House, say: Say) -> None:
+    a_night(house)
+    queue_of(house).retry([2])
+    why = "the result could not be committed: no results on Fridays"
+    assert [ran(house), ran(house), ran(house, Outcome.FAILED, 1, why, "add(ok): out (file)\n")] == [7, 8, 2]
+    Folder.of(house.project.state, 2, queue_of(house).job(2).attempt).write_refused(why)
+    assert "To save it, and run nothing again: wtwatch queue retry 2" in " ".join(
+        shown(house, say, "2").split()
+    )
+    assert why in say(house.project.main_tree, "status", code=1).out
+
+
+def test_what_a_command_took_is_shown(house: House, say: Say) -> None:
+    a_night(house)
+    folder = Folder.of(house.project.state, 2, queue_of(house).job(2).attempt).path
+    folder.mkdir(parents=True, exist_ok=True)
+    used = {"cpu_seconds": 1.5, "peak_memory_mb": 1083}
+    (folder / "command").write_text(json.dumps({"exit": 0, "error": None, "code": 0, "used": used}))
+    assert "1.5 s of processors, 1,083 MB of memory at most" in shown(house, say, "2")
 
 
 def test_standing_orders_and_several_things_are_shown(house: House, say: Say) -> None:

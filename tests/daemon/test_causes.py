@@ -162,5 +162,7 @@ def test_a_run_tree_is_held_up_by_who_has_it_only_if_something_waits_for_it(hous
     house.commit({"a.py": "a = 2\n"})
     assert causes.is_held_up(house.project)
     tick(house.project, TickOptions())
-    queue_of(house).add([JobSpec("x")], Trigger.NOW, A)
+    (job,) = queue_of(house).add([JobSpec("x")], Trigger.NOW, A)
     assert causes.is_held_up(house.project)
+    queue_of(house).begin(job.id, Running(now(), A, A, "u", lane=1))
+    assert causes.is_held_up(house.project), "its result will"

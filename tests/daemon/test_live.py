@@ -13,7 +13,7 @@ from wtwatch.project import config
 from wtwatch.views import attention, watch
 
 
-def test_its_heart_beats_every_two_seconds(tmp_path: Path) -> None:
+def test_its_heart_beats_every_few_seconds(tmp_path: Path) -> None:
     with running_daemon(tmp_path):
         seen = []
 

@@ -19,7 +19,7 @@ from wtwatch.daemon import places
 from wtwatch.daemon.pool import Pool
 from wtwatch.daemon.ticks import FIRST_WAIT, LONGEST_WAIT, SWEEP, ProjectTicks, Setback
 from wtwatch.doors.files import bell_in, ring
-from wtwatch.project.config import write_project
+from wtwatch.project.config import Project, write_project
 from wtwatch.project.listing import register
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -209,6 +209,18 @@ def test_where_jj_keeps_its_own_store_it_is_asked(
         assert one._has_changed() == found
 
 
+def test_what_comes_and_goes_with_each_tick_is_told_once(
+    one: ProjectTicks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits = [Done(waits="git (pid 7) works."), Done(), Done(waits="git (pid 8) works."), Done()]
+    ticks = iter([*waits, *waits, Done(fired=(3,)), Done(waits="git (pid 9) works.")])
+    monkeypatch.setattr(reconcile, "tick", lambda *_: next(ticks))
+    for _ in range(10):
+        one._tick()
+    told = [record.getMessage() for record in caplog.records if "works" in record.getMessage()]
+    assert told == ["p: git (pid 7) works.", "p: git (pid 9) works."]
+
+
 def test_a_failure_of_wtwatch_itself_ends_not_the_thread(
     house: House, one: ProjectTicks, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,3 +389,24 @@ def test_refs_at_rest_are_looked_at_once(
     monkeypatch.setattr(reconcile, "tick", tick)
     one.poked.set()
     assert one.turn() > 1.0 and one.turn() > 1.0 and len(ticks) == 1
+
+
+def test_settings_that_change_during_a_turn_end_its_set_up_and_count_in_the_next(
+    one: ProjectTicks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two turns side by side each would record what the other did, by settings of its own."""
+    other = one.project._replace(settle=one.project.settle + 1)
+    counted: list[Project] = []
+
+    def tick(project: Project, options: reconcile.TickOptions) -> Done:
+        counted.append(project)
+        if project != other:
+            one.renew(other)
+            assert options.stop()
+        return Done()
+
+    monkeypatch.setattr(reconcile, "tick", tick)
+    first = one.project
+    assert one.turn() == 0.0 or one.poked.is_set()
+    one.turn()
+    assert counted == [first, other] and not one._options().stop()

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.at_work import at_work
-from wtwatch.doors import processes
+from tests.lab import eventually
+from wtwatch.doors import proc, processes
 from wtwatch.doors.processes import bears, describe, identity, is_alive, send, serves
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Process
@@ -114,3 +115,10 @@ def test_how_long_a_process_has_been_there_is_known_to_a_fraction_of_a_second() 
         age = processes.age(process.pid)
         assert -0.02 <= age <= time.monotonic() - before + 0.02
     assert processes.age(process.pid) == 0.0
+
+
+def test_who_has_given_its_memory_back_is_ending() -> None:
+    assert not proc.is_ending(os.getpid())
+    with subprocess.Popen(["true"]) as over:  # which nobody waits for until then
+        eventually(lambda: proc.is_ending(over.pid))
+    assert not proc.is_ending(over.pid), "nobody is there any more"

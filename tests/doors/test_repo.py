@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.lab import Lab
+from wtwatch.doors.history import history
 from wtwatch.doors.porcelain import GitObject
-from wtwatch.doors.repo import GITLINK, ZERO, Repo, history
+from wtwatch.doors.repo import GITLINK, ZERO, Repo
 from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
 

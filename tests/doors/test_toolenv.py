@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,21 @@ def test_a_path_without_datalad_gets_a_folder_at_its_end_with_the_tools_alone() 
     assert not names & {"python", "python3", "pip", "wtwatch", "pytest"}
     answer = subprocess.run([folder / "datalad", "--version"], capture_output=True, text=True, check=True)
     assert answer.stdout.startswith("datalad")
+
+
+def test_git_annex_is_started_without_a_python_and_knows_kinds_of_files(tmp_path: Path) -> None:
+    program = own_tools() / "git-annex"
+    assert program.read_text().startswith("#!/bin/sh\n")
+    said = [
+        subprocess.run([one, "version", "--raw"], capture_output=True, text=True, check=True).stdout
+        for one in (program, Path(sys.executable).parent / "git-annex")
+    ]
+    assert said[0] == said[1] != ""
+    (tmp_path / "picture").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1")
+    (tmp_path / "text").write_text("no picture\n")
+    add = f"git init -q . && {program} init -q && {program} add -q -c annex.largefiles=mimetype=image/png ."
+    subprocess.run(add, shell=True, cwd=tmp_path, check=True)
+    assert ((tmp_path / "picture").is_symlink(), (tmp_path / "text").is_symlink()) == (True, False)
 
 
 def test_a_tool_that_is_gone_from_beside_us_is_gone_from_the_folder_too() -> None:

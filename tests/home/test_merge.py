@@ -25,6 +25,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest, merge, plan
 from wtwatch.project.config import Project, write_project
 from wtwatch.project.listing import register
+from wtwatch.tree import vouching
 from wtwatch.words.errors import Busy, NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -260,7 +261,7 @@ def test_code_that_no_remote_has_is_named_with_the_line_that_brings_it_there(
 def test_git_need_not_read_again_what_a_merge_brought(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merge, "MANY", 3)
+    monkeypatch.setattr(vouching, "MANY", 3)
     log = tmp_path / "filtered"
     site.house.git("config", "filter.annex.clean", f"echo >> {log}; cat", cwd=site.main)
     site.commit(site.main, {".gitattributes": "* filter=annex\n"})

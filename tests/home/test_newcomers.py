@@ -172,7 +172,10 @@ def test_a_name_that_is_taken_in_the_main_tree_is_said_and_nothing_is_lost(site:
         assert_home(site, "out/s1")
 
 
-def test_it_is_waited_for_while_somebody_works_in_the_run_tree(site: Site) -> None:
+def test_it_is_waited_for_while_somebody_works_in_the_run_tree(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "PATIENCE", 0.1)
     with_one(site)
     with held(site.house.tree.lock), pytest.raises(Busy, match="out/s1"):
         merge.bring(site.project)
@@ -190,6 +193,9 @@ def test_what_was_there_before_a_job_that_runs_comes_home_though_that_made_a_rep
     queue.begin(job.id, Running(now(), site.house.head(), base, "uuid"))
     with_one(site)
     with held(site.house.tree.lock):
+        planned = " ".join(say(site.main, "merge", "--dry-run").out.split())
+        assert f"What job {job.id} has made so far comes when it has ended" in planned
+        assert not (site.main / "before").exists()
         told = " ".join(say(site.main, "merge").out.split())
         assert f"What job {job.id} has made so far comes when it has ended" in told and "out/s1" in told
         assert (site.main / "before").exists() and not (site.main / "out").exists()

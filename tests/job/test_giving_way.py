@@ -10,11 +10,14 @@ import pytest
 from tests.house import House
 from wtwatch.doors.processes import identity
 from wtwatch.job.attempt import Folder, Order
+from wtwatch.lanes import notes
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.reconcile import TickOptions, concerns_jobs, tick
+from wtwatch.reconcile import TickOptions, tick
 from wtwatch.tree import codetree
+from wtwatch.tree.concerns import concerns_jobs
 from wtwatch.views import status
-from wtwatch.words.model import Job, JobSpec, Running, Sha, Trigger, now
+from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, Trigger, now
 
 WORK = TickOptions(start_jobs=True)
 
@@ -28,7 +31,7 @@ def queue_of(house: House) -> Queue:
     return Queue(house.project.state)
 
 
-def under_way(house: House, *commands: str) -> list[Job]:
+def under_way(house: House, *commands: str, lane: int | None = None) -> list[Job]:
     """Queue a batch whose first job runs: this very process passes for the one that does it."""
     queue, code = queue_of(house), house.head()
     jobs = queue.add([JobSpec(command, plain=True) for command in commands], Trigger.NOW, code)
@@ -40,7 +43,7 @@ def under_way(house: House, *commands: str) -> list[Job]:
     assert myself
     folder.write_order(order)
     folder.write_started(myself, order.uuid, order.at)
-    queue.begin(first.id, Running(order.at, code, base, order.uuid))
+    queue.begin(first.id, Running(order.at, code, base, order.uuid, lane))
     return jobs
 
 
@@ -128,3 +131,16 @@ def test_between_two_jobs_it_gives_way_and_the_run_tree_moves_at_once(house: Hou
     assert done.gave_way == (1, 2) and done.moved and (done.moved.old, done.moved.new) == (old, new)
     assert [job.spec.command for job in queue.jobs(2)] == ["one", "two"] and house.head() == new
     assert codetree.facts_of(house.tree).tip == new and concerns_jobs(house.project, old, Sha(new))
+
+
+def test_code_moves_only_when_the_last_job_in_a_lane_is_over_whose_batch_gave_way(house: House) -> None:
+    beside, old = House(house.project._replace(lanes=2)), house.head()
+    notes.begin(RunTree.of_lane(beside.project, 1))
+    one, *_ = under_way(beside, "one", "two", lane=1)
+    new = house.commit({"a.py": "a = 2\n"})
+    done = tick(beside.project, TickOptions())
+    assert done.gave_way == (1, 2) and done.moved is None and beside.head() == old
+    assert queue_of(house).cancel_requested(one.id) is (house.project.on_move == "cancel")
+    assert tick(beside.project, TickOptions()).moved is None and beside.head() == old
+    queue_of(house).end(one.id, Ended(now(), now(), old, Outcome.CANCELLED, lane=1))
+    assert tick(beside.project, TickOptions()).moved and beside.head() == new

@@ -246,8 +246,8 @@ def test_a_lock_of_a_ref_that_a_killed_git_left_does_not_stop_the_next_job(bench
 @pytest.mark.parametrize(
     ("meddle", "word"),
     [
-        ("echo '# mine' >> code/src/process2p/plot.py", "was taken from"),  # DataLad saves it in code
-        ("chmod +x code/src/process2p/plot.py", "was taken from"),
+        ("echo '# mine' >> code/src/process2p/plot.py", "was written to"),
+        ("chmod +x code/src/process2p/plot.py", "was written to"),
         ("echo '# mine' >> code/src/process2p/plot.py; false", "was written to"),
         ("chmod +x code/src/process2p/plot.py; false", "was written to"),
         ("git -C code commit -q --allow-empty -m mine", "was taken from"),

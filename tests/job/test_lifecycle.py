@@ -66,12 +66,16 @@ def test_the_record_says_which_attempt_it_was_and_on_what_it_ran(bench: Bench) -
     assert record is not None
     code = over(job).code_sha
     ours = record["wtwatch"]
-    assert ours | {"environment": None} == {
+    assert ours | {"environment": None, "used": None} == {
         "attempt": uuid(started),
         "code": code,
         "superdataset": base,
         "environment": None,
+        "used": None,
+        "host": os.uname().nodename,
+        "way": "in parts",
     }
+    assert ours["used"]["cpu_seconds"] >= 0 and ours["used"]["peak_memory_mb"] > 0
     assert len(ours["environment"]["digest"]) == 16
     assert results_of(bench.tree, uuid(started), base) == [bench.head()]
     assert results_of(bench.tree, "another", base) == []
@@ -95,8 +99,9 @@ def test_jobs_run_in_the_run_tree_with_its_own_environment_and_no_input(bench: B
     assert over(job).outcome is Outcome.SUCCEEDED, bench.log(job)
     python = bench.project.run_code / ".venv" / "bin" / "python"
     assert (bench.tree / "where").read_text().split("\n") == [str(bench.tree), str(python), ""]
-    names = {line.split("=")[0] for line in (bench.tree / "environment").read_text().splitlines()}
-    assert not names & {"VIRTUAL_ENV", "PYTHONPATH", "GIT_DIR", "WTWATCH_LOCK"}
+    found = dict(line.split("=", 1) for line in (bench.tree / "environment").read_text().splitlines())
+    assert not found.keys() & {"PYTHONPATH", "GIT_DIR", "WTWATCH_LOCK"}
+    assert found["VIRTUAL_ENV"] == str(bench.project.run_code / ".venv")
     assert f"from {bench.project.run_code}" in bench.log(job)
 
 
@@ -295,7 +300,7 @@ def test_a_process_that_only_has_the_pid_of_a_job_is_neither_believed_nor_stoppe
     me = identity(os.getpid())
     assert me is not None
     folder.write_started(me._replace(ticks=me.ticks - 1), uuid(job), now())
-    assert lifecycle.end_of(bench.place, job, False) is not None
+    eventually(lambda: lifecycle.end_of(bench.place, job, False) is not None)
     lifecycle.stop(bench.place, job)  # would end this test
 
 
@@ -475,7 +480,7 @@ def test_the_record_of_a_merge_commit_is_run_on_head_and_drops_nothing(bench: Be
 def test_a_rerun_in_a_tree_that_was_just_changed_says_what_was(bench: Bench) -> None:
     bench.do("echo 1 > out", outputs=("out",))
     (bench.tree / "mine").touch()
-    result = dataset.rerun(bench.tree, JobSpec("x", rerun_of=bench.head()), {})
+    result = dataset.run(bench.tree, JobSpec("x", rerun_of=bench.head()), {})
     assert result.exit == 1 and "mine" in (result.error or "")
 
 

@@ -59,6 +59,20 @@ def test_a_preamble_that_fails_starts_nothing_and_says_why(tmp_path: Path, pream
         command_of(tmp_path, preamble=preamble)
 
 
+def test_a_conda_prefix_is_activated_by_its_own_scripts_before_the_preamble(tmp_path: Path) -> None:
+    prefix = tmp_path / "code/.venv"
+    scripts = prefix / "etc/conda/activate.d"
+    scripts.mkdir(parents=True)
+    (scripts / "a bet.sh").write_text("export BETDIR=$CONDA_PREFIX/bet; echo loud\n")
+    (scripts / "b.sh").write_text("export ORDER=b; false\n")
+    base = {"PATH": "/usr/bin:/bin", "CONDA_PREFIX": str(prefix)}
+    found = command_of(tmp_path, base, preamble="export ORDER=$ORDER-then")
+    assert (found.env["BETDIR"], found.env["ORDER"]) == (f"{prefix}/bet", "b-then")
+    assert found.own == ("BETDIR", "ORDER")
+    other = command_of(tmp_path, {**base, "CONDA_PREFIX": str(tmp_path / "none")})
+    assert "BETDIR" not in other.env
+
+
 def test_a_name_alone_is_taken_from_the_shell_that_asks() -> None:
     assert declared(["A", "B=x=y", "C="], {"A": "1"}) == (("A", "1"), ("B", "x=y"), ("C", ""))
 

@@ -18,6 +18,7 @@ from wtwatch.project.config import (
 )
 from wtwatch.project.listing import register, registered, registry_file, unregister
 from wtwatch.project.registry import projects_at
+from wtwatch.words import executors
 from wtwatch.words.errors import UsageError
 
 GOOD = 'name = "L5b"\nmain_tree = "/data/L5b"\nrun_tree = "/data/L5b-runs"\n'
@@ -71,6 +72,8 @@ def test_defaults_are_not_written_so_that_a_later_release_may_better_them(tmp_pa
         ("settle = -1", "line 4: settle must be 0 or more, not -1"),
         ("settle = nan", "line 4: settle must be 0 or more, not nan"),
         ("keep_failed = 2.5", "line 4: keep_failed must be a whole number, not 2.5"),
+        ("lanes = 0", "line 4: lanes must be from 1 to 256, not 0"),
+        ("[executor]\nkind = 'pbs'", "line 4: executor.kind must be one of here, slurm"),
         ("protected = '.venv'", "line 4: protected must be a list of texts in quotes, not '.venv'"),
         ("protected = ['.venv', 1]", "line 4: protected must be a list of texts in quotes"),
         ("merge_pointer = 'theirs'", "line 4: merge_pointer must be one of ask, main, run, not 'theirs'"),
@@ -103,13 +106,13 @@ def test_an_unknown_setting_stops_nothing_but_is_named(tmp_path: Path, line: str
 
 
 def test_settings_of_a_newer_version_are_written_back(tmp_path: Path) -> None:
-    text = GOOD + "version = 9\nlanes = 4\nmirrors = ['a']\nstate = 's'\n[later]\nopen_files = 1024\n"
+    text = GOOD + "version = 9\ncranes = 4\nmirrors = ['a']\nstate = 's'\n[later]\nopen_files = 1024\n"
     project = read_project(written(tmp_path, text))
     write_project(project._replace(settle=1.0, bookmark="other"))
     again = read_project(tmp_path / "config.toml")
     assert (again.settle, again.bookmark, again.version) == (1.0, "other", 9)
     assert dict(again.more) == {
-        "lanes": 4, "mirrors": ["a"], "state": "s", "later": {"open_files": 1024}
+        "cranes": 4, "mirrors": ["a"], "state": "s", "later": {"open_files": 1024}
     }  # fmt: skip
 
 
@@ -240,3 +243,12 @@ def test_a_tree_is_known_through_a_symlink(tmp_path: Path) -> None:
     project.run_tree.mkdir()
     (tmp_path / "link").symlink_to(project.run_tree)
     assert projects_at(tmp_path / "link", [project]) == [project]
+
+
+def test_options_of_a_cluster_may_be_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(GOOD + '[executor]\nkind = "slurm"\noptions = ["--qos=long", "--comment=two words"]\n')
+    project = read_project(file)
+    assert executors.of(project.executor).options == ("--qos=long", "--comment=two words")
+    write_project(project)
+    assert read_project(file).executor == project.executor

@@ -113,7 +113,7 @@ def test_jobs_get_the_trees_own_environment_and_no_other(lab: Lab, monkeypatch: 
     monkeypatch.setenv("PYTHONPATH", str(lab.code / "src"))
     lab.handmade_run_tree()
     env = for_jobs(RunTree.of(lab.project()))
-    assert {"VIRTUAL_ENV", "PYTHONPATH"}.isdisjoint(env)
+    assert env["VIRTUAL_ENV"] == str(lab.run_code / ".venv") and "PYTHONPATH" not in env
     answer = subprocess.run(
         ["python", "-c", "import process2p; print(process2p.__file__)"],
         cwd=lab.run,

@@ -44,6 +44,7 @@ def test_the_readme_says_of_each_setting_what_the_command_says() -> None:
         ("settle", "2.5", 2.5),
         ("settle", "0", 0.0),
         ("keep_failed", "7", 7),
+        ("lanes", "256", 256),
         ("merge_pointer", "run", "run"),
         ("protected", ".venv, .env", (".venv", ".env")),
         ("environment", "make env", "make env"),
@@ -72,6 +73,10 @@ def test_what_else_stands_in_the_file_stays(project: Project) -> None:
         ("settle", "-1", "0 or more"),
         ("settle", "nan", "0 or more"),
         ("keep_failed", "1.5", "a number"),
+        ("lanes", "0", "must be from 1 to 256, not 0"),
+        ("lanes", "10000", "from 1 to 256"),
+        ("lanes", "x", "a number"),
+        ("lanes", "-1", "from 1 to 256"),
         ("merge_pointer", "mine", "one of"),
         ("host", "other", "decided by"),
         ("run_tree", "/x", "decided by"),
@@ -94,3 +99,4 @@ def test_a_setting_that_may_be_meant_is_named(project: Project) -> None:
 
 def test_a_setting_that_is_too_long_to_show_names_the_command_that_shows_it(project: Project) -> None:
     assert any("`wtwatch config passive`" in line for line in screen(project, 80))
+    assert not any(line != line.rstrip() for line in screen(project, 80)), "blanks at the end of a line"

@@ -38,7 +38,7 @@ from tests.proofs.test_kills_of_jobs import (
 from wtwatch.doors.traces import is_full
 from wtwatch.job import lifecycle
 from wtwatch.job.attempt import Folder
-from wtwatch.job.executor import Handle, Resources
+from wtwatch.job.executor import Handle
 from wtwatch.job.here import Here
 from wtwatch.project.config import Project
 from wtwatch.queue.jobs import Queue
@@ -47,6 +47,7 @@ from wtwatch.views import quick
 from wtwatch.views.as_json import document
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, Outcome
+from wtwatch.words.resources import Resources
 
 __all__ = ["lab", "project", "small_disk"]
 
@@ -82,6 +83,7 @@ class Struck(Here):
     """Starts a job's process so that the disk fills up directly before one of its steps."""
 
     def __init__(self, disk: Path, step: str, names: Path) -> None:
+        super().__init__()
         self._words = (str(disk), step, str(names))
 
     def submit(

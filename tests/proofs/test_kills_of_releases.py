@@ -71,28 +71,32 @@ def test_a_release_of_paths_that_is_killed_at_any_moment_comes_whole_in_the_end_
 
     whole = undisturbed(TICK, *words(fresh()))
     for house in kills.each("a release of paths at random", struck(8, whole, fresh, TICK, words)):
-        locks = locks_in(house.main)
-        for _ in range(2):
-            ticked(house.project, TickOptions())
-        assert house.tick() == Done(), locks
-        assert carry.journal(house.tree).read() is None
-        assert house.git("status", "--porcelain", cwd=house.run) == "?? out/notes", locks
-        tip, repo = house.git("rev-parse", "runs-code"), Repo(house.main)
-        assert house.git("diff", "--name-only", tip, "runs", "--", "code") == ""
-        assert refs.tip_of(repo, house.tree.applied_ref) == tip
-        assert refs.tip_of(repo, house.tree.known_ref) == house.git("rev-parse", "runs")
-        assert house.git("rev-parse", "HEAD", cwd=house.run) == house.git("rev-parse", "runs")
-        found = [house.here(f"code/{name}") for name in ("7", "59", "new/7", "new/59", "open", "b")]
-        changed, fresh_one = f"new {'7'}\n" + "7\n" * (LARGE - 1), "7\n" * LARGE
-        last = f"new {'59'}\n" + "59\n" * (LARGE - 1)
-        assert found == [changed, last, fresh_one, "59\n" * LARGE, "two\n" * LARGE, None]
-        kept = {
-            house.git("cat-file", "blob", entry.sha)
-            for one in backups.listing(house.tree)
-            for entry in repo.tree(one.commit, "code/7", "code/new/7").values()
-        }
-        assert {"mine", "mine too"} <= kept
-        assert (house.here("out/a"), house.here("out/notes"), house.here("in/b")) == (
-            "the job's\n", "notes\n", "2\n",
-        )  # fmt: skip
-        house.git("fsck", "--no-dangling")
+        assert_released_by_the_next(house)
+
+
+def assert_released_by_the_next(house: PathHouse) -> None:
+    locks = locks_in(house.main)
+    for _ in range(2):
+        ticked(house.project, TickOptions())
+    assert house.tick() == Done(), locks
+    assert carry.journal(house.tree).read() is None
+    assert house.git("status", "--porcelain", cwd=house.run) == "?? out/notes", locks
+    tip, repo = house.git("rev-parse", "runs-code"), Repo(house.main)
+    assert house.git("diff", "--name-only", tip, "runs", "--", "code") == ""
+    assert refs.tip_of(repo, house.tree.applied_ref) == tip
+    assert refs.tip_of(repo, house.tree.known_ref) == house.git("rev-parse", "runs")
+    assert house.git("rev-parse", "HEAD", cwd=house.run) == house.git("rev-parse", "runs")
+    found = [house.here(f"code/{name}") for name in ("7", "59", "new/7", "new/59", "open", "b")]
+    changed, fresh_one = f"new {'7'}\n" + "7\n" * (LARGE - 1), "7\n" * LARGE
+    last = f"new {'59'}\n" + "59\n" * (LARGE - 1)
+    assert found == [changed, last, fresh_one, "59\n" * LARGE, "two\n" * LARGE, None]
+    kept = {
+        house.git("cat-file", "blob", entry.sha)
+        for one in backups.listing(house.tree)
+        for entry in repo.tree(one.commit, "code/7", "code/new/7").values()
+    }
+    assert {"mine", "mine too"} <= kept
+    assert (house.here("out/a"), house.here("out/notes"), house.here("in/b")) == (
+        "the job's\n", "notes\n", "2\n",
+    )  # fmt: skip
+    house.git("fsck", "--no-dangling")

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from tests.full_disk import fill, mounted
 from tests.queue.samples import A, commands, specs
-from wtwatch.queue.database import MIGRATIONS, Unusable, changing
+from wtwatch.queue.database import MIGRATIONS, Unusable, changing, reading
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Job, JobSpec, Running, Trigger, now
@@ -73,6 +74,21 @@ def test_the_loss_of_a_file_that_an_older_version_made_is_told_by_the_folders_of
     assert queue.lost()
     assert [job.id for job in add(queue)] == [4]
     assert queue.lost()
+
+
+class Going(type(Path())):  # type: ignore[misc]
+    """A file that goes away directly after somebody looked whether it is there."""
+
+    def exists(self) -> bool:
+        was_there = bool(super().exists())
+        self.unlink(missing_ok=True)
+        return was_there
+
+
+def test_a_file_that_goes_away_while_it_is_opened_is_as_one_that_is_not_there(queue: Queue) -> None:
+    queue.add(specs("true"), Trigger.NOW, A)
+    with reading(Going(queue.file)) as db:
+        assert db.execute("SELECT count(*) FROM jobs").fetchone()[0] == 0
 
 
 def test_the_file_is_for_the_user_alone_and_has_a_rollback_journal(queue: Queue) -> None:
@@ -160,3 +176,34 @@ def test_a_thread_that_opens_the_queue_takes_no_lock_from_another(
         words = [sys.executable, "-c", OTHER, str(file)]
         said = subprocess.run(words, capture_output=True, text=True, check=False).stderr
         assert "database is locked" in said
+
+
+def test_whoever_makes_the_file_takes_no_lock_from_another_thread(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To close a file drops all locks of the process on it: so two writers at once ruined each other's."""
+    inside, over = Event(), Event()
+
+    def change() -> None:
+        with changing(queue.file):
+            inside.set()
+            over.wait(20)
+
+    other, makes, close = Thread(target=change), Thread(target=lambda: add(queue)), os.close
+    first = iter([other.start])
+
+    def close_late(handle: int) -> None:
+        for start in first:
+            start()
+            inside.wait(0.5)
+        close(handle)
+
+    monkeypatch.setattr(os, "close", close_late)
+    makes.start()
+    assert inside.wait(20)
+    words = f"import sqlite3; sqlite3.connect({str(queue.file)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
+    elsewhere = subprocess.run([sys.executable, "-c", words], check=False, capture_output=True, text=True)
+    over.set()
+    other.join()
+    makes.join()
+    assert "locked" in elsewhere.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.queue.samples import A, B, C, commands, ended, run_next, running, specs
+from wtwatch.doors.beside import Beside
 from wtwatch.queue import database
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.errors import UsageError, WtwatchError
@@ -55,6 +57,17 @@ def test_how_a_job_ran_and_ended_comes_back_to_the_microsecond(queue: Queue) -> 
     )
 
 
+def test_what_is_known_of_an_attempt_is_not_undone_by_who_heard_of_its_start_late(queue: Queue) -> None:
+    """Two ticks may look at a start that was not told: the slower one when the job is over."""
+    (job,) = queue.add(specs("one"), Trigger.NOW, A)
+    start = running()
+    queue.begin(job.id, start)
+    queue.end(job.id, Ended(start.started, now(), A, Outcome.FAILED, 3))
+    queue.begin(job.id, start)
+    assert queue.running() is None
+    assert isinstance(state := queue.job(job.id).state, Ended) and state.exit == 3
+
+
 def test_what_is_asked_at_one_moment_belongs_together(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +82,37 @@ def test_what_is_asked_at_one_moment_belongs_together(
         assert len(queue.jobs()) == 1 and not queue.paused()
     queue.add(specs("two"), Trigger.NOW, A)
     assert queue.counts()["waiting"] == 2
+
+
+def test_what_is_kept_open_is_opened_once_and_sees_what_others_change(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, opened = Queue(tmp_path / "state"), list[object]()
+    connect = database._connect
+
+    def counted(file: Path, mode: str) -> sqlite3.Connection:
+        opened.append(file)
+        return connect(file, mode)
+
+    monkeypatch.setattr(database, "_connect", counted)
+    with queue.kept_open():
+        queue.add(specs("one"), Trigger.NOW, A)
+    assert len(opened) == 1, "to make it"
+    with queue.kept_open(), queue.kept_open():
+        assert queue.counts()["waiting"] == 1 and queue.next_job()
+        other.add(specs("two"), Trigger.NOW, A)  # which no look holds up
+        assert queue.counts()["waiting"] == 2
+        queue.pause()
+        assert other.paused() and len(opened) == 4
+        with queue.at_one_moment():
+            assert queue.paused() and len(opened) == 5
+        beside = Beside(queue.paused)
+        assert beside.answer() and len(opened) == 6, "a thread has its own"
+        with pytest.raises(ZeroDivisionError), queue._changing() as db:
+            db.execute("DELETE FROM jobs")
+            raise ZeroDivisionError
+        assert queue.counts()["waiting"] == 2, "all or nothing"
+    assert not other.counts()["running"] and len(opened) == 7
 
 
 def test_an_end_told_twice_counts_once(queue: Queue) -> None:

@@ -20,6 +20,9 @@ def test_who_waits_for_all_waits_for_batches_that_were_not_over_or_came_since(qu
     progress = waiter.look(A)
     assert progress.states == {2: "failed", 3: "waiting"} and progress.unseen == {2}
     assert (progress.left(), progress.due, progress.coming) == ([3], 1, False)
+    assert progress.before == {2}, "it had ended when the wait began"
+    run_next(queue, Outcome.FAILED)
+    assert waiter.look(A).unseen == {2, 3} and waiter.look(A).before == {2}
     assert waiter.look(B).coming
     queue.fire(B, always)
     queue.add(specs("new"), Trigger.NOW, A)
@@ -30,7 +33,8 @@ def test_a_job_that_ended_while_the_command_was_loading_was_waited_for(queue: Qu
     queue.add(specs("old"), Trigger.NOW, A)
     run_next(queue, Outcome.FAILED)
     assert Waiter(queue.file).look(A).states == {}
-    assert Waiter(queue.file, since=now() - timedelta(minutes=1)).look(A).states == {1: "failed"}
+    progress = Waiter(queue.file, since=now() - timedelta(minutes=1)).look(A)
+    assert progress.states == {1: "failed"} and not progress.before
 
 
 def test_named_jobs_count_whenever_they_ended_and_acknowledged_failures_do_not(queue: Queue) -> None:
@@ -38,6 +42,7 @@ def test_named_jobs_count_whenever_they_ended_and_acknowledged_failures_do_not(q
     run_next(queue, Outcome.FAILED)
     waiter = Waiter(queue.file, [2, 1])
     assert waiter.look(A).states == {1: "failed", 2: "waiting"} and waiter.look(A).unseen == {1}
+    assert not waiter.look(A).before
     queue.acknowledge([1])
     assert waiter.look(A).unseen == frozenset()
     queue.retry([1])

@@ -203,7 +203,9 @@ def test_a_sparse_main_tree_does_not_make_a_sparse_run_tree(say: Say, lab: Lab) 
 ODD = ("-dash", "a space", 'it\'s "quoted"', "größe 脳")
 
 
-@pytest.mark.parametrize("word", ODD)
+@pytest.mark.parametrize(
+    "word", [*(pytest.param(word, marks=pytest.mark.slow) for word in ODD[:2]), *ODD[2:]]
+)
 def test_odd_names_work_from_init_to_status(say: Say, make_lab: MakeLab, word: str) -> None:
     lab = make_lab("git", f"{word} lab")
     main = lab.root / word
@@ -628,6 +630,7 @@ def test_a_ref_lock_that_a_killed_git_left_in_our_own_namespace_is_broken(say: S
     assert lab.status()["freshness"] == "fresh" and not lock.exists()
 
 
+@pytest.mark.slow  # a second a lock
 def test_locks_of_a_git_that_was_killed_in_an_init_do_not_stop_the_next(say: Say, lab: Lab) -> None:
     for repo in (lab.main, lab.inputs, lab.code):
         (repo / ".git" / "refs" / "heads" / "runs.lock").touch()

@@ -11,9 +11,11 @@ import pytest
 from tests.conftest import Say
 from tests.lab import Lab
 from wtwatch.doors import links
-from wtwatch.doors.files import write_whole
+from wtwatch.doors.files import held, write_whole
+from wtwatch.lanes import making, notes
 from wtwatch.project import config, listing
 from wtwatch.project.config import read_project
+from wtwatch.project.tree import RunTree
 from wtwatch.setup import moved
 from wtwatch.setup.intent import Asked
 from wtwatch.words.errors import UsageError
@@ -40,6 +42,16 @@ def prepared(lab: Lab, say: Say) -> None:
     say(lab.main, "queue", "add", "--on-move", "--plain", "--", "echo kept")
 
 
+def with_lane(lab: Lab, say: Say) -> None:
+    """Make a lane of the project."""
+    say(lab.main, "config", "lanes", "2")
+    project = lab.project()
+    lane = RunTree.of_lane(project, 1)
+    notes.begin(lane)
+    with held(lane.lock):
+        making.make(RunTree.of(project), lane)
+
+
 def follows(lab: Lab, say: Say, main: Path, run: Path) -> None:
     """The project has its queue, and goes on with the next move."""
     assert "echo kept" in say(main, "queue", "list").out
@@ -55,6 +67,7 @@ def follows(lab: Lab, say: Say, main: Path, run: Path) -> None:
 def test_a_main_tree_that_was_moved_is_taken_up_whole(any_lab: Lab, say: Say) -> None:
     lab = any_lab
     prepared(lab, say)
+    with_lane(lab, say)
     main = lab.root / "data" / "L5b moved"
     main.parent.mkdir()
     lab.main.rename(main)
@@ -65,12 +78,14 @@ def test_a_main_tree_that_was_moved_is_taken_up_whole(any_lab: Lab, say: Say) ->
     project = read_project(main / ".git" / "wtwatch" / "L5b" / "config.toml")
     assert (project.main_tree, project.run_tree) == (main, lab.run)
     assert listing.registered() == {"L5b": project.state}
+    whole(main, lab.root / "L5b-runs.lane1", lab)
     follows(lab, say, main, lab.run)
     assert not lab.main.exists()
 
 
 def test_a_main_tree_and_its_run_tree_that_were_moved_are_taken_up_whole(lab: Lab, say: Say) -> None:
     prepared(lab, say)
+    with_lane(lab, say)
     shelf = lab.root / ".L5b-runs.wtwatch"
     shelf.mkdir(exist_ok=True)
     (shelf / "kept").touch()
@@ -80,15 +95,18 @@ def test_a_main_tree_and_its_run_tree_that_were_moved_are_taken_up_whole(lab: La
     lab.run.rename(run)
     assert "was moved" in say(main, "init", "--run-tree", "../of runs").out
     assert (run.parent / ".of runs.wtwatch" / "kept").exists()
+    whole(main, run.parent / "of runs.lane1", lab)
     follows(lab, say, main, run)
 
 
 def test_a_run_tree_that_was_moved_alone_is_taken_up_whole(lab: Lab, say: Say) -> None:
     prepared(lab, say)
+    with_lane(lab, say)
     run = lab.root / "elsewhere" / "runs"
     run.parent.mkdir()
     lab.run.rename(run)
     assert "was moved" in say(lab.main, "init", "--run-tree", str(run)).out
+    whole(lab.main, run.parent / "runs.lane1", lab)
     follows(lab, say, lab.main, run)
 
 

@@ -68,6 +68,15 @@ def test_litter_that_git_would_see_is_named_with_the_line_that_mends_it(house: P
     assert not list(pathlayout.remarks(house.project))
 
 
+def test_scripts_beside_the_code_are_named_with_the_line_that_has_them_released_too(house: PathHouse) -> None:
+    (house.main / ".gitignore").write_text(".venv/\n__pycache__/\n")
+    house.save("a Makefile", Makefile="all:\n", README="no code\n")
+    said = list(pathlayout.remarks(house.project))
+    assert len(said) == 3 and "Makefile" in said[0] and "README" not in said[0]
+    assert said[2].strip() == "wtwatch forget, then wtwatch init --code code --code Makefile"
+    assert not list(pathlayout.remarks(house.project._replace(paths=("code", "Makefile"))))
+
+
 def test_records_that_wrote_into_code_subdatasets_in_it_and_jj_are_warned_of(house: PathHouse) -> None:
     (house.main / ".gitignore").write_text(".venv/\n__pycache__/\n")
     house.save("[DATALAD RUNCMD] make code", code__made="1\n")

@@ -18,6 +18,7 @@ import pytest
 from tests.daemon.test_upgrade import copied, version
 from tests.daemon.test_upgrade import install as put_in_place
 from tests.lab import Lab, eventually
+from tests.stories.findings import ends, first_warm, queue_gated
 from tests.user_manager import UserManager, user_manager
 from wtwatch import __version__
 from wtwatch.doors.files import holder
@@ -180,7 +181,7 @@ def test_installing_over_a_daemon_of_another_version_starts_it_anew(
     call(manager, "install", program)
     before = call(manager, "state")["pid"]
     done = call(manager, "install", program)
-    assert (done["changed"], done["replaced"]) == (False, says.get("version", "older"))
+    assert (done["changed"], done["replaced"]) == (False, says.get("version", "0.1.0"))
     assert call(manager, "state")["pid"] != before
 
 
@@ -410,6 +411,20 @@ def test_a_job_outlives_a_restart_of_the_service_and_is_taken_up_again(
     eventually(lambda: [job["state"] for job in lab.jobs()] == ["succeeded"], 60)
     assert call(manager, "state")["pid"] == after
     assert lab.jobs()[0]["attempt"] == 1
+
+
+@pytest.mark.slow
+def test_a_job_that_was_forked_outlives_a_restart_of_the_service(lab: Lab, manager: UserManager) -> None:
+    lab.wtwatch("init")
+    wtwatch(manager, "service", "install")
+    gates = queue_gated(lab)
+    process = first_warm(lab, gates)
+    manager.systemctl("restart", UNIT)
+    assert process.is_running()
+    for gate in gates:
+        gate.open()
+    ends(lab, *["succeeded"] * len(gates))
+    assert [job["attempt"] for job in lab.jobs()] == [1] * len(gates)
 
 
 @pytest.mark.slow

@@ -10,8 +10,10 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+import psutil
+
 from tests.building import SUBJECTS
-from tests.lab import FIGURE, Lab, eventually, plot
+from tests.lab import FIGURE, Gate, Lab, eventually, plot
 from wtwatch.project.config import read_project, write_project
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import Sha
@@ -121,3 +123,27 @@ def files_of_which_nobody_says_who_ends_them(lab: Lab) -> set[str]:
     names = (re.sub(r"-\d{8}T\d+", "-*", re.sub(r"jobs/\d+\.\d+/", "", path)) for path in paths)
     whole = {name for name in names if f"`{name}`" not in said}  # a folder may have one row for all in it
     return {name for name in whole if f"`{name.partition('/')[0]}/`" not in said}
+
+
+WARM = "wtwatch.job.warm"
+"""What is on the command line of the process that starts jobs quickly, and of what it forks."""
+
+
+def queue_gated(lab: Lab) -> list[Gate]:
+    """Queue jobs each of which waits at a gate of its own."""
+    gates = [lab.gate(f"gate{number}") for number in range(6)]
+    for number, gate in enumerate(gates):
+        queue_plain(lab, "--now", name=f"plain{number}", options=gate.words)
+    return gates
+
+
+def first_warm(lab: Lab, gates: list[Gate]) -> psutil.Process:
+    """Let jobs go on until one runs that was forked; return its process."""
+    for number, gate in enumerate(gates, 1):
+        eventually(gate.reached, within=30)
+        folder = lab.project().state / "jobs" / f"{number}.1"
+        process = psutil.Process(json.loads((folder / "started").read_text())["pid"])
+        if WARM in process.cmdline():
+            return process
+        gate.open()
+    raise AssertionError("no job was forked")

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.building import SUBJECTS
-from tests.lab import Lab, eventually
+from tests.conftest import MakeLab
+from tests.lab import Driver, Lab, eventually
 from tests.stories.findings import follows, pointer, results, set_settings
 
 BRAVE = "L5b-brave"
@@ -19,8 +22,9 @@ def jobs(lab: Lab, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_batches_run_in_two_run_trees_at_once_each_on_its_own_code(any_lab: Lab) -> None:
-    lab = any_lab
+@pytest.mark.parametrize("driver", ["jj", pytest.param("git", marks=pytest.mark.slow)])
+def test_batches_run_in_two_run_trees_at_once_each_on_its_own_code(make_lab: MakeLab, driver: Driver) -> None:
+    lab = make_lab(driver)
     lab.wtwatch("init")
     plain = lab.commit("runs")
     brave = lab.change_code("brave", "all or nothing")

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.at_work import at_work
 from tests.building import DRUGS, SUBJECTS
 from tests.lab import Lab, eventually, plot_of
 from wtwatch.doors.processes import identity
+from wtwatch.doors.program import Asking
 from wtwatch.project.config import PASSIVE, Project
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.busy import datalad_runs_in, gits_in
@@ -45,6 +47,20 @@ def test_a_process_is_found_by_the_folder_it_stands_in(tree: Path, part: str) ->
         assert (found.pid, found.name) == (known.pid, "cat")
         assert found.since.timestamp() == known.create_time()
     assert working_in(tree) == []
+
+
+def test_what_wtwatch_drives_is_no_stranger_until_its_wtwatch_is_gone(tree: Path) -> None:
+    with Asking(["cat"], tree, os.environ, feed=True) as driven, at_work(tree, "cat") as foreign:
+        pid = driven._process.pid
+        eventually(lambda: psutil.Process(pid).name() == "cat")
+        assert pids_in(tree) == [foreign.pid]
+    start = f"Asking(['sleep', '60'], {str(tree)!r}, os.environ)"
+    words = f"import os; from wtwatch.doors.program import Asking; print({start}._process.pid)"
+    left = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True, text=True)
+    try:
+        assert pids_in(tree) == [int(left.stdout)], "its wtwatch was killed"
+    finally:
+        os.kill(int(left.stdout), 9)
 
 
 def test_a_process_in_the_folder_above_or_beside_is_elsewhere(tree: Path) -> None:
@@ -240,6 +256,15 @@ def test_a_process_is_found_by_a_file_it_has_open_for_writing(
         assert pids_in(tree, ignore=[known.pid]) == []
         file.unlink()
         assert pids_in(tree) == [], "what it writes into a removed file reaches nobody"
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no disk in memory")
+def test_a_tree_on_a_disk_in_memory_is_one_like_others() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        tree = Path(folder) / "tree"
+        tree.mkdir()
+        with holding(tree / "out", "w") as known:
+            assert pids_in(tree) == [known.pid]
 
 
 def test_an_editor_that_holds_its_swap_file_open_is_passive(tree: Path, file: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.house import House
 from wtwatch.doors.repo import Repo
-from wtwatch.tree import bytewise, restoring
+from wtwatch.tree import bytewise, checkout, ending, restoring
+from wtwatch.words.model import Sha
 
 
 @pytest.fixture
@@ -189,6 +190,40 @@ def test_edited_annexed_content_goes_into_the_annex_and_comes_back(house: House,
     assert (tmp_path / "back" / "big.bin").read_bytes() == b"edited" * 1000
     assert (tmp_path / "back" / "other.bin").read_bytes() == b"untracked" * 1000
     assert "big.bin" not in house.git("annex", "unused")
+
+
+def filled_in_without_a_note(house: House) -> Sha:
+    """Put content into the unlocked file, as a git-annex does that is killed before it tells the index."""
+    annexed(house)
+    repo, file = Repo(house.code), house.code / "big.bin"
+    content, pointer = file.read_bytes(), Sha(repo.git("rev-parse", ":big.bin"))
+    file.write_text(repo.git("cat-file", "blob", pointer) + "\n")
+    repo.git("-c", "filter.annex.process=", "-c", "filter.annex.clean=cat", "update-index", "big.bin")
+    file.unlink()
+    file.write_bytes(content)
+    return pointer
+
+
+def test_content_that_a_killed_git_annex_filled_in_without_a_note_is_no_edit(house: House) -> None:
+    pointer = filled_in_without_a_note(house)
+    repo, file = Repo(house.code), house.code / "big.bin"
+    ending.fill_in(repo)
+    assert repo.git("status", "--short") == " M big.bin", "git-annex alone does not see to it"
+    ending.fill_in(repo, {"big.bin": pointer, "b.py": Sha(repo.git("rev-parse", ":b.py"))})
+    assert repo.git("status", "--short") == ""
+    file.write_bytes(b"mine")
+    ending.fill_in(repo, {"big.bin": pointer})
+    assert repo.git("status", "--short") == " M big.bin"
+
+
+def test_an_undo_takes_for_no_edit_what_git_annex_filled_in_without_a_note(house: House) -> None:
+    filled_in_without_a_note(house)
+    repo = Repo(house.code)
+    (house.project.main_code / "big.bin").write_bytes(b"second" * 1000)
+    old, new = Sha(repo.git("rev-parse", "HEAD")), house.commit({"a.py": "a = 3\n"})
+    assert checkout.settle(repo, old, new) == old
+    assert repo.git("status", "--short") == ""
+    repo.git("checkout", "-q", "--detach", new)
 
 
 def test_annexed_content_that_is_as_it_was_is_no_edit(house: House) -> None:

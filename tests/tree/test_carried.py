@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from tests.house import House, write
 from tests.pathhouse import PathHouse
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project, write_project
+from wtwatch.project.listing import register
 from wtwatch.reconcile import Done, TickOptions, tick
 from wtwatch.tree import carried
 from wtwatch.views import status
@@ -129,6 +131,59 @@ def test_what_git_does_not_ignore_is_not_carried_and_that_is_said(place: Place) 
     assert done.waits is not None and "seen" in done.waits and not (place.run / "seen").exists()
 
 
+def test_what_git_tracks_is_not_carried_whatever_it_ignores(place: Place, say: Say) -> None:
+    name = "a" if isinstance(place.house, PathHouse) else "a.py"
+    write(place.main, ".gitignore", f"{IGNORED}a*\n")
+    before = read(place.run, name)
+    write_project(place.project)
+    register(place.project.name, place.project.state)
+    say(place.main, "config", "carry", name)
+    said = say(place.main, "sync", code=1)
+    assert said.err.count("Error:") <= 1 and "git does not ignore it" in said.out + said.err
+    assert "wtwatch config carry" in said.out + said.err and read(place.run, name) == before
+    say(place.main, "config", "carry", "default")
+    say(place.main, "sync")
+
+
+def test_more_than_a_gigabyte_is_not_carried_and_the_way_out_works(place: Place) -> None:
+    with (place.main / "local" / "big").open("wb") as sparse:
+        sparse.truncate(10_000_000_000)
+    done = place.release("v3\n")
+    assert "10 GB, most of all local/big; 1.0 GB may be" in str(done.waits) and done.hint
+    assert "wtwatch config carry FILE" in done.hint and not (place.run / "local" / "big").exists()
+    place.project = place.project._replace(carry=(".env", "local/deep"))
+    assert place.tick().waits is None and not (place.run / "local" / "big").exists()
+
+
+def test_what_is_no_file_is_passed_over(place: Place) -> None:
+    os.mkfifo(place.main / "local" / "pipe")
+    write(place.run, "local/other", "mine\n")
+    assert place.release("v3\n").waits is None and not (place.run / "local" / "pipe").exists()
+    (place.run / ".env").unlink()
+    os.mkfifo(place.run / ".env")
+    write(place.main, ".env", "new\n")
+    done = place.release("v4\n")
+    assert "changed in the main tree and in" in str(done.waits), "nobody waits for who writes into a pipe"
+
+
+def test_files_behind_a_symlink_are_not_carried_but_the_link_is(place: Place, tmp_path: Path) -> None:
+    write(tmp_path, "outside/x", "theirs\n")
+    (place.main / "local" / "out").symlink_to(tmp_path / "outside")
+    place.project = place.project._replace(carry=("local/out/x",))
+    done = place.tick()
+    assert "it lies behind the symlink local/out" in str(done.waits) and done.hint
+    assert "local/out" in done.hint and "wtwatch config carry" in done.hint
+    place.project = place.project._replace(carry=("local/out",))
+    assert place.tick().waits is None
+    assert os.readlink(place.run / "local" / "out") == str(tmp_path / "outside")  # noqa: PTH115
+    (place.run / "local" / "out").unlink()
+    (place.run / "local" / "deep2").symlink_to(tmp_path / "outside")
+    write(place.main, "local/deep2/x", "mine\n")
+    place.project = place.project._replace(carry=("local/deep2",))
+    assert f"behind the symlink local/deep2 in {place.run}" in str(place.tick().waits)
+    assert (tmp_path / "outside" / "x").read_text() == "theirs\n"
+
+
 def test_one_that_was_cut_off_is_done_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(BaseException):
         pass
@@ -161,6 +216,24 @@ def test_jobs_have_them_and_their_order_names_them_with_digests(tmp_path: Path) 
     assert job.word in ("succeeded", "unchanged")
     facts = json.loads((Folder.of(house.project.state, job.id, job.attempt).path / "job.json").read_text())
     assert [path for path, _ in facts["carried"]] == [".env"] and "SECRET" not in str(facts["carried"])
+
+
+@pytest.mark.slow
+def test_a_job_is_told_of_a_file_as_it_is_when_that_starts_not_as_it_came(tmp_path: Path) -> None:
+    house = PathHouse(tmp_path, carry=(".env",))
+    write(house.main, "code/.gitignore", IGNORED)
+    write(house.main, "code/.env", "SECRET=1\n")
+    house.save()
+    house.release()
+    house.tick()
+    digests = []
+    for text in ("SECRET=1\n", "SECRET=2\n", None):
+        write(house.run, "code/.env", text)
+        (job,) = run(house, JobSpec("true", plain=True))
+        folder = Folder.of(house.project.state, job.id, job.attempt).path
+        digests.append(json.loads((folder / "job.json").read_text())["carried"])
+    first, second = (hashlib.sha256(text).hexdigest() for text in (b"SECRET=1\n", b"SECRET=2\n"))
+    assert digests == [[[".env", f"f:{first}"]], [[".env", f"f:{second}"]], []]
 
 
 def test_init_names_what_could_be_carried_and_the_line_that_is_printed_carries_it(

@@ -19,7 +19,7 @@ from tests.house import FILES, House
 from tests.lab import eventually
 from tests.tally import Kills
 from wtwatch.doors.repo import Repo
-from wtwatch.tree import backups, checkout, codetree, sync
+from wtwatch.tree import backups, codetree, diff, obstacles, sync
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import Freshness
 
@@ -239,8 +239,8 @@ def test_what_lies_behind_a_symlink_is_not_in_the_tree(house: House, tmp_path: P
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "f").touch()
     (house.code / "link").symlink_to(tmp_path / "outside")
-    assert not checkout.is_here(house.code, "link/f")
-    assert checkout.is_here(house.code, "link") and checkout.is_here(house.code, "d/x.py")
+    assert not obstacles.is_here(house.code, "link/f")
+    assert obstacles.is_here(house.code, "link") and obstacles.is_here(house.code, "d/x.py")
 
 
 def test_tracked_files_and_protected_paths_are_not_in_the_way(house: House) -> None:
@@ -249,7 +249,7 @@ def test_tracked_files_and_protected_paths_are_not_in_the_way(house: House) -> N
     for path in ("sub/.venv/x", ".venv", "n"):
         house.edit(path, "mine")
     code = Repo(house.code)
-    found = checkout.in_the_way(code, checkout.between(code, first, tip), own=("sub/.venv", ".venv/"))
+    found = obstacles.in_the_way(code, diff.between(code, first, tip), own=("sub/.venv", ".venv/"))
     assert found == ["n"]
 
 

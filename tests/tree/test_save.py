@@ -77,7 +77,8 @@ def test_one_fix_in_several_moves_is_one_commit(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "known", ["used", "branch", "tag", "remote", "worktree", "not ours", "edited message"]
+    "known",
+    ["used", "branch", "tag", "remote", "worktree", "not ours", "edited message", "amended with a file"],
 )
 def test_a_pointer_commit_that_somebody_knows_is_not_replaced(
     house: House, tmp_path: Path, known: str
@@ -92,6 +93,10 @@ def test_a_pointer_commit_that_somebody_knows_is_not_replaced(
         at(house, "commit", "-q", "--allow-empty", "-m", "by hand")
     elif known == "edited message":
         at(house, "commit", "-q", "--amend", "-m", "by hand")
+    elif known == "amended with a file":
+        (house.project.run_tree / "mine").write_text("mine\n")
+        at(house, "add", "mine")
+        at(house, "commit", "-q", "--amend", "--no-edit")
     before = house.head(house.project.run_tree)
     save.record(house.tree, moved(house, "3"), foldable=known != "used")
     assert at(house, "rev-parse", "HEAD~1") == before

@@ -14,6 +14,7 @@ from wtwatch.views.snapshot import (
     BrokenProject,
     DaemonSnapshot,
     FailedJob,
+    HeldLane,
     Holder,
     ProjectSnapshot,
     QueueSnapshot,
@@ -68,6 +69,11 @@ FULL = ProjectSnapshot(
     newer=True,
     unknown=("there is no setting 'x'.",),
 )
+IN_LANES = FULL._replace(
+    beside=(RunningJob(6, 2, "make", "m", AT, A, 9, lane=2, over=True),),
+    lanes=2,
+    held_lanes=(HeldLane(1, "cat works there.", "Wait."),),
+)
 STAMP = "2026-11-25T12:00:00.000000Z"
 
 
@@ -75,7 +81,9 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
     daemon = DaemonSnapshot(
         True, True, 41, AT, "inotify", 5, "0.1.0", Instant("boot", 1.5), 3.0, ("p",), True, "nfs"
     )
-    told = document(Snapshot(daemon, (FULL,), (BrokenProject("q", "gone", None),)), AT + timedelta(seconds=6))
+    told = document(
+        Snapshot(daemon, (IN_LANES,), (BrokenProject("q", "gone", None),)), AT + timedelta(seconds=6)
+    )
     assert (
         json.loads(json.dumps(told))
         == told
@@ -128,6 +136,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     ],
                     "pointer": {"recorded": A, "saved": True},
                     "carried": [],
+                    "inherited": [],
                     "environment": {"state": "broken", "detail": "no python"},
                     "queue": {
                         "paused": True,
@@ -149,6 +158,25 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                         "started_at": STAMP,
                         "code": A,
                         "pid": 8,
+                        "lane": None,
+                        "over": False,
+                    },
+                    "beside": [
+                        {
+                            "id": 6,
+                            "batch": 2,
+                            "command": "make",
+                            "message": "m",
+                            "started_at": STAMP,
+                            "code": A,
+                            "pid": 9,
+                            "lane": 2,
+                            "over": True,
+                        },
+                    ],
+                    "lanes": {
+                        "asked": 2,
+                        "held": [{"lane": 1, "reason": "cat works there.", "hint": "Wait."}],
                     },
                     "batch": {
                         "id": 2,

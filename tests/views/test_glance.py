@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import marshal
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,21 +16,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.at_work import at_work
+from tests.commands.night import beside
 from tests.full_disk import fill, mounted
 from tests.house import House, write
 from tests.lab import Lab, eventually, running_daemon
 from tests.views.test_quick import CHANGES, run_job, start_job
-from wtwatch import __version__
+from wtwatch import __version__, cli
 from wtwatch.daemon.live import Live
 from wtwatch.doors import claims, proc, traces, xdg
+from wtwatch.doors.clock import instant
 from wtwatch.doors.processes import Identity, identity
+from wtwatch.job.attempt import MARK, Folder
+from wtwatch.lanes import notes
+from wtwatch.lanes.notes import Held
 from wtwatch.project import config, registry
 from wtwatch.project.listing import register
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.facts import ExecNote
 from wtwatch.queue.jobs import Queue
 from wtwatch.views import glance, quick, status, text
 from wtwatch.views.snapshot import DaemonSnapshot
-from wtwatch.words.model import JobSpec, Trigger, moment, now
+from wtwatch.words.model import JobSpec, Running, Trigger, moment, now, stamp
 
 SINCE = moment("2020-01-01T00:00:00.000000Z")
 DAEMON = DaemonSnapshot(True, pid=os.getpid(), since=SINCE, mode="inotify", watches=6, version=__version__)
@@ -43,6 +53,7 @@ class Seen:
         config.write_project(house.project)
         register(house.project.name, house.project.state)
         config.daemon_file().parent.mkdir(parents=True)
+        config.daemon_file().write_text(json.dumps({"beat": instant()._asdict()}))
         monkeypatch.setattr(quick, "daemon", lambda: DAEMON)
         monkeypatch.setattr(claims, "holder", lambda file: DAEMON.pid)
         monkeypatch.chdir("/")
@@ -64,20 +75,26 @@ class Seen:
         """Return whether a glance answers; then it says word by word what the thorough way says."""
         for tried in range(3):  # between the two a second may have passed, which both tell
             self._live.beat()
-            code, shown = self._said(lambda: glance.show(["status", *words]))
+            code, shown = self.said(lambda: glance.show(["status", *words]))
             if code is None:
                 assert shown == ""
                 return False
-            thorough = self._said(lambda: text.show(words[0] if words else None))
+            asked = cli.plain_status(["status", *words])
+            thorough = self.said(partial(text.show, *(asked or ())))
             if thorough == (code, shown) or tried == 2:
                 break
         assert thorough == (code, shown)
         return True
 
-    def _said(self, show: Callable[[], int | None]) -> tuple[int | None, str]:
+    def said(self, show: Callable[[], int | None]) -> tuple[int | None, str]:
         self._capsys.readouterr()
         code = show()
-        return code, self._capsys.readouterr().out
+        out = self._capsys.readouterr().out
+        if out.startswith("{"):  # the heart beats meanwhile
+            document = json.loads(out)
+            document["daemon"].pop("beat")
+            return code, json.dumps(document)
+        return code, out
 
 
 @pytest.fixture
@@ -87,16 +104,20 @@ def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_a_project_at_rest_is_shown_at_a_glance(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.shows() and seen.shows("p")
-    assert not seen.shows("q") and not seen.shows("--json") and not seen.shows("p", "--short")
+    assert not seen.shows("q") and not seen.shows("q", "--json") and not seen.shows("--live")
+    assert seen.shows("--json") and seen.shows("--json", "p") and seen.shows("p", "--short")
+    assert not seen.shows("--short"), "nothing is said of a place that is no project's"
     for folder in (seen.house.project.main_code, seen.house.code, seen.house.project.main_tree):
         monkeypatch.chdir(folder)
-        assert seen.shows()
+        assert seen.shows() and seen.shows("--short") and seen.shows("--json", "--short")
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_no_glance_hides_what_changed_since(seen: Seen, change: str) -> None:
     CHANGES[change](seen.house)
     seen.shows()
+    seen.shows("--json")
+    seen.shows("p", "--short")
 
 
 def test_what_somebody_has_to_see_to_is_said_at_a_glance_too(seen: Seen) -> None:
@@ -104,6 +125,58 @@ def test_what_somebody_has_to_see_to_is_said_at_a_glance_too(seen: Seen) -> None
     assert not seen.shows()
     seen.leave()
     assert seen.shows() and glance.show(["status"]) == 1
+
+
+@contextmanager
+def a_job(house: House, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a job run in the run tree, as a process of which its folder tells."""
+    start_job(house)
+    job = Queue(house.project.state).running()
+    assert job is not None and isinstance(job.state, Running)
+    marked = os.environ | {MARK: job.state.uuid}
+    with subprocess.Popen(
+        ["sleep", "60"], cwd=house.project.run_tree, env=marked, start_new_session=True
+    ) as process:
+        process_of_it = identity(process.pid)
+        assert process_of_it is not None
+        folder = Folder.of(house.project.state, job.id, job.attempt)
+        folder.path.mkdir(parents=True)
+        folder.write_started(process_of_it, job.state.uuid, now())
+        yield process
+        process.kill()
+
+
+def test_a_job_that_runs_is_shown_at_a_glance_as_long_as_nobody_else_works_there(seen: Seen) -> None:
+    house = seen.house
+    Queue(house.project.state).add([JobSpec("true"), JobSpec("true")], Trigger.NOW, house.head())
+    with a_job(house):
+        seen.leave()
+        assert seen.is_there() and seen.shows()
+        assert re.search(r"▶ job 1 for \d+ s", seen.said(lambda: glance.show(["status"]))[1])
+        with at_work(house.code, "env", f"{MARK}=u", "cat", name="cat"):
+            assert seen.shows(), "it is of the job"
+        with at_work(house.code, "cat"):
+            assert not seen.shows()
+
+
+def test_jobs_in_lanes_are_shown_at_a_glance_and_none_hides_what_becomes_of_them(seen: Seen) -> None:
+    house = seen.house
+    Queue(house.project.state).add(
+        [JobSpec(f"make {n}", outputs=(n,)) for n in "abc"], Trigger.NOW, house.head()
+    )
+    first, _ = beside(house, 1, 2)
+    seen.leave()
+    assert seen.is_there() and seen.shows()
+    assert "job 2 in lane 2" in seen.said(lambda: glance.show(["status"]))[1]
+    over = json.dumps({"exit": 0, "ended": stamp(now())})
+    (Folder.of(house.project.state, first.id, 1).path / "outcome").write_text(over)
+    seen.shows()
+    seen.leave()
+    notes.note_held(RunTree.of_lane(house.project, 2), Held("Somebody works there.", "Wait."))
+    assert not seen.shows()
+    with at_work(house.project.run_tree, "cat"):
+        seen.leave()
+        assert not seen.shows()
 
 
 @pytest.mark.parametrize("change", ["starts", "exec"])
@@ -164,10 +237,10 @@ def test_each_edit_of_code_is_told(seen: Seen, edit: str) -> None:
 
 
 def test_a_git_that_only_writes_its_index_anew_changes_nothing(seen: Seen) -> None:
-    before = traces.stamp(seen.left()["files"][1])
+    before = traces.stamp(seen.left()["files"][0][1])
     seen.house.here("read-tree", "HEAD")
     seen.house.here("update-index", "-q", "--really-refresh")
-    assert traces.stamp(seen.left()["files"][1]) != before
+    assert traces.stamp(seen.left()["files"][0][1]) != before
     assert seen.shows()
 
 
@@ -235,6 +308,7 @@ def test_a_daemon_whose_tick_hangs_leaves_no_glance(seen: Seen) -> None:
 
 
 def test_what_another_version_left_and_what_is_no_such_file_is_passed_over(seen: Seen) -> None:
+    of_another_installation = tuple([1, 2, 3] if part == glance.BUILD else part for part in glance.KEY)
     for file in (Path(glance.file_of("p")), config.live_folder() / glance.PROJECTS):
         whole = file.read_bytes()
         for other in (
@@ -242,6 +316,7 @@ def test_what_another_version_left_and_what_is_no_such_file_is_passed_over(seen:
             b"[1",
             whole[:-9],
             whole.replace(__version__.encode(), b"9.9.9"),
+            marshal.dumps((of_another_installation, glance._read(str(file)))),
             glance.written({}),
         ):
             file.write_bytes(other)
@@ -333,7 +408,9 @@ def _seen_now() -> object:
     return None
 
 
-def test_the_daemon_leaves_it_anew_after_each_change(tmp_path: Path) -> None:
+def test_the_daemon_leaves_it_anew_after_each_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     house = House.built(tmp_path / "house")
     config.write_project(house.project)
     register("p", house.project.state)
@@ -341,4 +418,10 @@ def test_the_daemon_leaves_it_anew_after_each_change(tmp_path: Path) -> None:
         eventually(_seen_now)
         moved = house.commit({"a.py": "a = 2\n"}, message="moved on")
         eventually(lambda: moved[:10] in str(_seen_now()))
+        capsys.readouterr()
+        assert glance.show(["status", "p", "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["projects"][0]["tip"] == moved
+        assert document["daemon"]["beat"]["seconds"] <= instant().seconds
+        assert document["daemon"]["beat"]["boot"] == instant().boot
     assert glance.show(["status"]) is None

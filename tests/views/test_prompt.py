@@ -12,6 +12,7 @@ import pytest
 from tests.house import House
 from tests.lab import eventually, running_daemon
 from wtwatch.daemon.live import Live
+from wtwatch.doors.files import bell_in, ring
 from wtwatch.project import config
 from wtwatch.project.listing import register
 from wtwatch.queue.jobs import Queue
@@ -58,6 +59,7 @@ def test_a_prompt_shows_what_status_does_and_a_question_mark_without_a_daemon(
         assert prompted(shell, tmp_path) == prompted(shell, main.parent) == ""
         Queue(house.project.state).add([JobSpec("x")], Trigger.ON_MOVE, house.head())
         Queue(house.project.state).pause()
+        ring(bell_in(main / "code" / ".git"))
         eventually(lambda: prompted(shell, main) == "p ✓ ⏸ ⏳1")
     assert prompted(shell, main) == "p ?", "it is dead"
     assert prompted(shell, tmp_path) == ""

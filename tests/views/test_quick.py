@@ -24,6 +24,7 @@ from wtwatch.queue.facts import ExecNote, Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree.busy import working_in, working_in_each
 from wtwatch.views import quick, status
+from wtwatch.views.glance import BUILD
 from wtwatch.views.kept import Kept, file_of
 from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot
 from wtwatch.words.errors import WtwatchError
@@ -231,7 +232,10 @@ def test_what_another_version_left_and_what_is_no_such_file_is_passed_over(
     leave(house)
     file = file_of(house.project.name)
     text = file.read_text()
-    for other in (text.replace(f'"{__version__}"', '"0.0.1"', 1), "", "[1", "[]", text[:-9], "null"):
+    of_another = text.replace(f'"{__version__}"', '"0.0.1"', 1)
+    installed_anew = text.replace(str(BUILD), "[1, 2, 3]", 1)
+    assert text not in (of_another, installed_anew)
+    for other in (of_another, installed_anew, "", "[1", "[]", text[:-9], "null"):
         file.write_text(other)
         assert Kept.read(house.project.name) is None
         shown(house)
@@ -264,12 +268,13 @@ def test_one_walk_finds_for_each_tree_who_works_there(tmp_path: Path) -> None:
         subprocess.Popen(["sleep", "60"], cwd=houses[0].code) as stands,
         log.open("w") as out,
         subprocess.Popen(["sleep", "60"], cwd="/", stdout=out) as writes,
-        subprocess.Popen(["sh", "-c", f"sleep 60; git -C {houses[0].code} status"], cwd="/") as names,
+        subprocess.Popen(  # which waits in a builtin: one that has just forked is there twice
+            ["sh", "-c", f"read go; git -C {houses[0].code} status"], cwd="/", stdin=subprocess.PIPE
+        ) as names,
     ):
-        found = working_in_each(trees)
-        assert found == [working_in(tree) for tree in trees]
-        assert {one.pid for one in found[0]} == {stands.pid, names.pid}
-        assert [one.pid for one in found[1] if one.name == "sleep"] == [writes.pid]
+        found = [[one.pid for one in each] for each in working_in_each(trees)]
+        assert found == [[one.pid for one in working_in(tree)] for tree in trees]
+        assert set(found[0]) == {stands.pid, names.pid} and writes.pid in found[1]
         for process in (stands, writes, names):
             process.kill()
     assert working_in_each([]) == []

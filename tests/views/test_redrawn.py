@@ -85,6 +85,11 @@ def test_it_is_cut_to_the_height_of_the_terminal(house: House) -> None:
         assert "daemon" not in seen.text
 
 
+def test_a_terminal_that_does_not_say_how_high_it_is_shows_as_much_as_most_do(house: House) -> None:
+    with terminal(house, 0) as (_, seen):
+        eventually(lambda: seen.has("bookmark") and seen.has("daemon"))
+
+
 @pytest.mark.parametrize("words", [(), ("--json",), ("--short",)])
 def test_without_a_terminal_it_says_the_way_out(house: House, say: Say, words: tuple[str, ...]) -> None:
     said = say(house.project.main_tree, "status", "--live", *words, code=2)

@@ -20,7 +20,10 @@ PLOT = JobSpec(
     "python code/src/process2p/generate_plots.py {inputs} {outputs}", "Plot 240226I, LSD with all windows"
 )
 STARTS = (Starting("batch 5", 1, JobSpec("make")), Starting("s1", 12, PLOT))
-RUNS = UnderWay(2, A, Job(7, 2, 1, PLOT, AT, Running(AT, A, A, "uuid")), 8, 600.0)
+RUNS = UnderWay(2, A, (Job(7, 2, 1, PLOT, AT, Running(AT, A, A, "uuid")),), 8, 600.0)
+BESIDE = RUNS._replace(
+    running=tuple(Job(job, 2, 1, PLOT, AT, Running(AT, A, A, "uuid", job - 6)) for job in (7, 8, 9)), lanes=3
+)
 
 
 def screen(seen: Outlook, to: Aim = TO, columns: int | None = 80, new: int | None = None) -> str:
@@ -66,7 +69,14 @@ def test_who_holds_the_tree_is_named_at_once() -> None:
             ["job 7 on this very code, for 4 min so far, then 8 more of batch 2"],
         ),
         (
-            Outlook(under_way=RUNS._replace(running=None, takes=None)),
+            Outlook(under_way=BESIDE),
+            TO,
+            ["jobs 7-9 on the old code", "then 8 more of batch 2", "moves after that, in about 32 min"],
+        ),
+        (Outlook(under_way=BESIDE, after="job"), TO, ["the run tree moves after them; the 8 jobs left"]),
+        (Outlook(under_way=BESIDE, after="cancel"), TO, ["they are stopped, and run again on the new code"]),
+        (
+            Outlook(under_way=RUNS._replace(running=(), takes=None)),
             TO,
             ["batch 2 on the old code (aaaaaaaaaa): 8 jobs to come", "the run tree moves after that"],
         ),

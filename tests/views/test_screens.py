@@ -18,7 +18,10 @@ from tests.views.test_status import holding
 from wtwatch import __version__
 from wtwatch.doors.clock import instant
 from wtwatch.job.attempt import Folder
+from wtwatch.lanes import notes
+from wtwatch.lanes.notes import Held
 from wtwatch.project import config
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups, codetree
 from wtwatch.views import attention, logtext, quick, text
@@ -72,6 +75,16 @@ class Night:
         log.parent.mkdir(parents=True)
         log.write_text(printed)
         self.queue.end(job, Ended(found.state.started, at, found.state.code_sha, outcome, exit_code))
+
+    def begin_in_lanes(self, number: int, at: datetime) -> int:
+        """Have the next jobs run, one a lane; return the last of them."""
+        batch = self.queue.next_batch()
+        assert batch is not None
+        for lane, job in enumerate(self.queue.first_waiting(batch, number), 1):
+            Folder.of(self.house.project.state, job.id, 1).path.mkdir(parents=True)
+            running = Running(at, self.house.head(), self.house.head(), f"u{lane}", lane)
+            self.queue.begin(job.id, running)
+        return job.id
 
     def run(self, began: float, length: float, exit_code: int = 0, printed: str = "") -> None:
         """Run the next job; times are in minutes."""
@@ -155,6 +168,24 @@ def test_a_batch_that_runs(house: House, tmp_path: Path) -> None:
     night.start(minutes(4))
     house.commit({"a.py": "a = 3\n"}, message="Use the new filter")
     assert_shown("batch-runs", of_all(house), tmp_path)
+
+
+@pytest.mark.parametrize("lanes", [2, 8])
+def test_a_batch_that_runs_in_lanes(house: House, tmp_path: Path, lanes: int) -> None:
+    house = House(house.project._replace(lanes=lanes))
+    night = Night(house)
+    night.add(20)
+    for number in range(4):
+        night.run(60 - 12 * number, 10)
+    done = night.begin_in_lanes(lanes, minutes(4))
+    if lanes == 2:
+        folder = Folder.of(house.project.state, done, 1).path
+        (folder / "outcome").write_text(json.dumps({"exit": 0, "ended": stamp(AT)}))
+        lane = RunTree.of_lane(house.project, 3)
+        notes.begin(lane)
+        why = f"{lane.path} holds out/mine.txt, which is nowhere else, so that lane stays."
+        notes.note_held(lane, Held(why, "Save it elsewhere or delete it."))
+    assert_shown(f"{lanes}-lanes", of_all(house), tmp_path)
 
 
 def test_blocked_with_the_way_out_and_paused(house: House, tmp_path: Path) -> None:

@@ -45,10 +45,10 @@ def test_a_setting_that_nobody_knows_asks_for_attention(house: House) -> None:
 
 
 def test_a_setting_of_a_newer_version_is_told_and_no_alarm(house: House) -> None:
-    newer = with_settings(house, f"version = {config.VERSION + 1}\nlanes = 5\n")
+    newer = with_settings(house, f"version = {config.VERSION + 1}\nmirrors = 5\n")
     assert needs_you(newer) == []
     told = status.describe(newer.project)
-    assert told.newer and "'lanes'" in told.unknown[0]
+    assert told.newer and "'mirrors'" in told.unknown[0]
 
 
 @pytest.mark.parametrize("seconds", [10.0, 10_000.0])
@@ -101,14 +101,24 @@ def test_a_daemon_is_told_in_its_own_words(house: House) -> None:
             "watches": 5,
             "beat": beat,
             "stuck": ["p"],
+            "version": "0.0.1",
             "new": 1,
         }
         config.daemon_file().write_text(json.dumps(said))
         found = status.daemon()
-        assert found.since and (found.mode, found.watches, found.version) == ("inotify", 5, None)
+        assert found.since and (found.mode, found.watches, found.version) == ("inotify", 5, "0.0.1")
         assert found.silent and found.silent >= 3600
         assert any("no sign of life for 60 min" in reason for reason in needs_you(house))
         assert any(reason.startswith("p: the daemon hangs") for reason in needs_you(house))
+
+
+def test_a_daemon_that_does_not_say_its_version_is_of_the_first(house: House) -> None:
+    """0.1.0 said no more of itself than this, and takes nothing up of what is installed in its place."""
+    with holding(config.daemon_file()):
+        said = {"since": stamp(now()), "mode": "inotify", "watches": 5}
+        config.daemon_file().write_text(json.dumps(said))
+        assert status.daemon().version == "0.1.0"
+        assert any("is of version 0.1.0, and" in reason for reason in needs_you(house))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from wtwatch.views.snapshot import (
     ProjectSnapshot,
     QueueSnapshot,
     Results,
+    RunningJob,
     Snapshot,
     Standpoint,
 )
@@ -120,5 +121,7 @@ def test_a_daemon_that_stands_still_is_not_called_running() -> None:
 def test_a_prompt_gets_a_word_or_two() -> None:
     assert text.short_words(BARE) == "p ✓"
     assert text.short_words(FULL) == "p ! ⏸ ▶5/12 ⏳1 ✗4 ↑1"
+    beside = tuple(RunningJob(job, 2, "make", None, AT, A, 8, lane=job) for job in (1, 2, 3))
+    assert text.short_words(FULL._replace(beside=beside)) == "p ! ⏸ ▶7/12×3 ⏳1 ✗4 ↑1"
     held = QueueSnapshot(False, {"waiting": 2, "running": 0})
     assert text.short_words(BARE._replace(queue=held)) == "p ✓ ⏳2"

@@ -27,11 +27,13 @@ def progress(ended: int, bad: int, left: int, job: Job | None, mean: float | Non
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_the_live_line_fits_and_says_the_job_how_far_and_how_long(columns: int) -> None:
+    beside = tuple(running(took)._replace(id=job) for job, took in ((15, 40.0), (17, 312.0)))
     lines = [
         waiting.ahead(progress(0, 0, 12, running(3.4), None), AT, columns),
         waiting.ahead(progress(9, 2, 1, running(312), 250.0), AT, columns),
         waiting.ahead(progress(2, 0, 10, running(42), 250.0), AT, columns),
         waiting.ahead(progress(2, 0, 10, None, 250.0), AT, columns),
+        waiting.ahead(progress(2, 1, 9, running(42), 250.0)._replace(beside=beside), AT, columns),
     ]
     assert_screen(f"wait-live.{columns}", "\n".join(lines) + "\n")
 
@@ -57,5 +59,6 @@ def test_each_job_is_a_line_and_the_end_names_the_way_on() -> None:
         waiting.summary(progress(10, 0, 0, None, 3.0), 33.0),
         waiting.summary(progress(10, 2, 0, None, 3.0), 333.0),
         waiting.summary(progress(10, 12, 0, None, 3.0), 3333.0),
+        waiting.summary(progress(10, 2, 0, None, 3.0)._replace(before=frozenset({10})), 33.0),
     ]
     assert_screen("wait-lines", "\n".join(lines) + "\n")

@@ -13,7 +13,7 @@ from wtwatch.doors import links, refs
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import GITLINK, UNFILTERED, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import checkout, ending, keeping, nested, save
+from wtwatch.tree import bytecode, checkout, diff, ending, keeping, nested, save, vouching
 from wtwatch.tree.busy import gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
 from wtwatch.words.model import Sha, now
@@ -39,7 +39,8 @@ def carry_out(tree: RunTree, coming: Coming, complete: Callable[[], None]) -> No
         "left": json.dumps({path: str(Repo(tree.path / path).git_dir()) for path in there}),
         "aside": str(tree.shelf / "removed" / f"{now():%Y%m%dT%H%M%S%f}"),
         "at": "-1",
-        "release": coming.release or "",
+        "release": coming.source.release or "",
+        "whose": coming.source.whose,
     }
     journal(tree).open(facts)
     _go_on(tree, facts, complete)
@@ -68,7 +69,7 @@ def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -
     for number, step in enumerate(steps):
         if number > begun:
             journal(tree).open(facts | {"at": str(number)})
-        _move(tree, step, begun=number <= begun)
+        take(tree, step, begun=number <= begun, whose=facts.get("whose", "main"))
     for path, admin in json.loads(facts["left"]).items():
         _set_aside(tree.path / path, Path(facts["aside"]) / path, Path(admin))
     if nested.lacks_some(tree.project) or any(_has_new_subdataset(tree, step) for step in steps):
@@ -79,36 +80,47 @@ def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -
     if refs:
         Repo(tree.path).update_refs(refs, why="sync")
     journal(tree).close()
+    annexed = [step for step in steps if (Repo(tree.path / step.path).common_dir() / "annex").is_dir()]
+    repos = [Repo(tree.path / step.path) for step in annexed]
+    came = (diff.between(repo, step.old, step.new) for repo, step in zip(repos, annexed, strict=True))
+    vouching.vouch(repos, sum(map(len, came)))
 
 
 def _has_new_subdataset(tree: RunTree, step: Step) -> bool:
-    changes = checkout.between(Repo(tree.path / step.path), step.old, step.new)
+    changes = diff.between(Repo(tree.path / step.path), step.old, step.new)
     return any(change.mode_after == GITLINK != change.mode_before for change in changes)
 
 
-def _move(tree: RunTree, step: Step, begun: bool) -> None:
-    """Take one dataset to its new commit; it may be there already, or half-way if it was ``begun``."""
+def take(tree: RunTree, step: Step, begun: bool, whose: str = "main") -> None:
+    """Take one dataset to its new commit; it may be there already, or half-way if it was ``begun``.
+
+    ``whose`` is in words who has what it gets. Raises :class:`WtwatchError` where git refuses, or somebody
+    took it elsewhere.
+    """
     repo = Repo(tree.path / step.path)
     head = checkout.settle(repo, step.old, step.new) if begun else refs.head_of(repo)
-    changes = checkout.between(repo, step.old, step.new)
+    changes = diff.between(repo, step.old, step.new)
     plain = not begun and checkout.are_no_matter_of_annex(repo, changes)
     if head == step.old != step.new:
-        _check_out(repo, step, UNFILTERED if plain else ())
+        _check_out(repo, step, UNFILTERED if plain else (), whose)
     elif head != step.new:
+        where = f"-B {quoted(step.branch)}" if step.branch else "--detach"
         raise WtwatchError(
-            f"Somebody took {repo.path} to {head}, while what main has was on its way there.",
-            f"Take it back: git -C {quoted(repo.path)} checkout -B {quoted(step.branch)} {step.old}",
+            f"Somebody took {repo.path} to {head}, while what {whose} has was on its way there.",
+            f"Take it back: git -C {quoted(repo.path)} checkout {where} {step.old}",
         )
-    known = checkout.tags(repo, changes)
-    checkout.make_whole(repo, checkout.written(changes), known)
-    checkout.drop_bytecode(repo, changes, known)
+    known, written = checkout.tags(repo, changes), checkout.written(changes)
+    checkout.make_whole(repo, written, known)
+    bytecode.drop(repo, changes, known)
     if not plain:
-        ending.fill_in(repo)
+        ending.fill_in(repo, written if begun else None)
 
 
-def _check_out(repo: Repo, step: Step, settings: Sequence[str]) -> None:
+def _check_out(repo: Repo, step: Step, settings: Sequence[str], whose: str) -> None:
     """Have git change the files, never over one that it does not track, nor over an edit."""
-    if not step.path or repo.is_ancestor(step.old, step.new):  # a bring is a child of what the tree is at
+    if not step.branch:
+        words = ["checkout", "-q", "--no-overwrite-ignore", "--detach", step.new]
+    elif not step.path or repo.is_ancestor(step.old, step.new):  # a bring is a child of what the tree is at
         words = ["merge", "-q", "--ff-only", "--no-autostash", "--no-overwrite-ignore", step.new]
     else:  # main's history of this subdataset was rewritten; what results name of it stays
         repo.update_refs({f"{keeping.PREFIX}{step.old}": step.old}, why="named by results")
@@ -117,7 +129,7 @@ def _check_out(repo: Repo, step: Step, settings: Sequence[str]) -> None:
         repo.git(*settings, *words)
     except CommandFailed as error:
         raise WtwatchError(
-            f"Git refused to bring what main has into {repo.path}, and left it as it was:\n"
+            f"Git refused to bring what {whose} has into {repo.path}, and left it as it was:\n"
             f"{error.stderr.strip()}",
             "Commit or move away what it names; then it goes on by itself, or with `wtwatch sync`.",
         ) from error

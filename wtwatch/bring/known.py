@@ -16,7 +16,7 @@ from wtwatch.doors import refs
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import keeping, pathcode
+from wtwatch.tree import backups, keeping, pathcode
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
@@ -42,19 +42,53 @@ def look(tree: RunTree) -> None:
 
     Where code is a subdataset, wtwatch itself amends what it committed last, so nothing is noted.
     """
-    found = lost(tree)
+    found = note(tree)
     if found is not None:
         raise WtwatchError(found.reason, found.hint)
+
+
+def note(tree: RunTree) -> Lost | None:
+    """Note the run branch if it goes on from the one that is known; return what it lacks if not.
+
+    Then it is kept as it was and as it became. Once the user has settled which one it is, that of the other
+    which no branch has is in a backup.
+    """
+    found = lost(tree)
     repo = Repo(tree.project.main_tree)
     tip = refs.tip_of(repo, f"refs/heads/{tree.branch}")
+    if found is not None:
+        _keep(tree, repo, found.commit, tip)
+        return found
     if tip is None or not tree.project.paths:
-        return
+        return None
+    _settle(tree, repo, tip)
     known = refs.tip_of(repo, tree.known_ref)
     if known == tip:
-        return
+        return None
     if known is None:
         _begin(tree, repo, tip)
     repo.update_refs({tree.known_ref: tip}, why="seen")
+    return None
+
+
+def _keep(tree: RunTree, repo: Repo, was: Sha, became: Sha | None) -> None:
+    both = zip(tree.rewritten_refs, (was, became), strict=True)
+    new = {ref: commit for ref, commit in both if commit and refs.tip_of(repo, ref) != commit}
+    if new:
+        repo.update_refs(new, why="the run branch was rewritten")
+
+
+def _settle(tree: RunTree, repo: Repo, tip: Sha) -> None:
+    """Let go of what was kept of a run branch that was rewritten; what no branch has is backed up first."""
+    for ref, when in zip(
+        tree.rewritten_refs, ("before it was rewritten", "as it was rewritten"), strict=True
+    ):
+        kept = refs.tip_of(repo, ref)
+        if kept is None:
+            continue
+        if not repo.git("for-each-ref", "--count=1", f"--contains={kept}", "refs/heads", "refs/remotes"):
+            backups.keep(tree, tip, kept, f"the branch {tree.branch}, {when}")
+        repo.git("update-ref", "-d", ref, kept)
 
 
 def lost(tree: RunTree) -> Lost | None:

@@ -84,6 +84,8 @@ class _Sides:
         self.target = target
         self.found = found
         self._shared: set[str] = set()
+        self._lost: Laid = {}
+        self._made_beyond: dict[int, Found] = {}
         last, before = _came_last(branch, found) if paths else (None, None)
         pairs = [(branch.tip, target)]
         if paths:
@@ -96,7 +98,8 @@ class _Sides:
         self.since_base = (more[0] if more else None) or {}
         """What the base and the target have where they differ."""
         self._since_before = more[1] if len(more) > 1 else None
-        self._went_home = before != found.base
+        self._before = before if before != found.base else None
+        """The newest of the run branch that main had then, if it is not the base."""
         self.last = last if self._since_before is not None else None
         """The commit of main's that came into the run branch last, if any did since the base."""
 
@@ -113,28 +116,47 @@ class _Sides:
             return theirs
         repo = self.branch.repo
         moved = {path: after for path, (_, after) in self._since_before.items() if path in was}
-        moved |= self._taken_home(self.last)
-        taken = [path for path, entry in moved.items() if entry in was[path]]
+        moved = {**self._without_passed(moved), **self._taken_home(self.last)}
+        taken = [path for path, entry in moved.items() if entry in self.found.by_then.get(path, ())]
         shared = repo.git("merge-base", self.last, self.target, ok=(0, 1)) if taken else ""
         there = entries(repo, Sha(shared), taken) if shared else {}
         self._shared = {path for path in taken if shared and there.get(path) == moved[path]}
-        lost = set(taken) - self._shared
-        return theirs | {path: entry for path, entry in moved.items() if path not in lost}
+        self._lost = {path: moved[path] for path in taken if path not in self._shared}
+        return theirs | {path: entry for path, entry in moved.items() if path not in self._lost}
+
+    def _without_passed(self, moved: Laid) -> Laid:
+        """Return what main ``moved`` without what it had before the base: a release from then let that be."""
+        found = self.found
+        mine = {path for path, entry in moved.items() if entry in found.by_then.get(path, ())}
+        passed = moved.keys() - mine - found.brought.keys()
+        if not passed or self._before is None or not self.branch.repo.is_ancestor(self._before, found.base):
+            return moved
+        return {path: entry for path, entry in moved.items() if path not in passed}
 
     def _taken_home(self, last: Sha) -> Laid:
-        """Return what results were at ``last`` that main had from a way home; the target has lost that."""
-        if not self._went_home or self._since_before is None:
+        """Return what results were at ``last`` that main had from a way home, or is back at by a copy."""
+        if self._since_before is None:
             return {}
-        was = self.found.was
-        paths = [path for path in was if path in self.differing and path not in self._since_before]
+        was, since = self.found.by_then, self._since_before
+        those = was if self._before is not None else was.keys() & self.found.brought.keys()
+        paths = [path for path in those if path in self.differing and path not in since]
         there = entries(self.branch.repo, last, paths)
         return {path: there.get(path) for path in paths if there.get(path) in was[path]}
 
     @cached_property
-    def made_since(self) -> Found:
-        """All that main made of paths since the base, and since it came last."""
-        known = [self.found.base, *([self.last] if self.last else [])]
-        return {} if self.target in known else wrote.made(self.branch.repo, self.target, known)
+    def _made(self) -> Found:
+        """All that main made of paths beyond the base."""
+        base = self.found.base
+        return {} if self.target == base else wrote.made(self.branch.repo, self.target, base)
+
+    def _made_since(self, path: str, known: Sequence[Sha]) -> frozenset[Entry | None]:
+        """Return what main made of a path since it took the base in, but for what ``known`` commits hold."""
+        if path not in self._made:
+            return frozenset()
+        if len(known) not in self._made_beyond:
+            base = self.found.base
+            self._made_beyond[len(known)] = wrote.made_since(self.branch.repo, self.target, base, known)
+        return self._made_beyond[len(known)].get(path, frozenset())
 
     def base(self, path: str) -> Entry | None:
         """Return what stands for the base of a path at which both sides differ."""
@@ -146,15 +168,38 @@ class _Sides:
     def went_on(self, path: str) -> bool:
         """Return whether main had what the run branch has there, and went on from it.
 
-        Not that it was deleted there as well once: of several deletions nobody can say whose this is.
+        Not where the run branch got that from main, went on, and came back to it: so did main, or not at all.
+        Nor that it was deleted there as well once: of several deletions nobody can say whose this is.
         """
-        ours = self.differing[path][0]
-        taken = path in self._shared and self.since_last[path] == ours
-        return taken or (ours is not None and ours in self.made_since.get(path, ()))
+        ours, found = self.differing[path][0], self.found
+        if path in self._shared and self.since_last[path] == ours and not self.is_new(path):
+            return True
+        if ours is None or ours not in self._made.get(path, ()):
+            return False
+        came_before = found.came[found.later.get(path, len(found.came)) :]
+        return ours in self._made_since(path, came_before)
+
+    def is_new(self, path: str) -> bool:
+        """Return whether a path was written on the run branch after all that came."""
+        return self.found.later.get(path) == 0
+
+    def crossed(self, path: str) -> bool:
+        """Return whether each side seems to have gone on from what the other has, the run branch lately."""
+        return self.is_new(path) and self.built_on(path) and self.went_on(path)
+
+    def both_went_on(self, path: str) -> bool:
+        """Return whether both sides had something there after the base that neither has any more.
+
+        It is in main's history, or was there when main came last and the target lost it since.
+        """
+        had = set(self._made_since(path, ())) & self.found.was[path] - {None}
+        if path in self._lost:
+            had.add(self._lost[path])
+        return not had.issubset(self.differing[path])
 
     def built_on(self, path: str) -> bool:
         """Return whether the run branch had what the target has there, and went on from it."""
-        return self.differing[path][1] in self.found.was[path]
+        return self.differing[path][1] in self.found.lately.get(path, ())
 
 
 def _came_last(branch: RunBranch, found: Wrote) -> tuple[Sha | None, Sha | None]:
@@ -192,14 +237,25 @@ def _of_one(sides: _Sides, path: str, inside: Inside | None) -> Entry | Conflict
     """Return what comes of a path that was written on the run branch, and that the target has otherwise."""
     ours, theirs = sides.differing[path]
     base = sides.base(path)
+    if base in (ours, theirs) and sides.crossed(path):
+        return Conflict()
     if ours == base:
-        own = ours in sides.found.was[path] and sides.built_on(path)
-        return ours if own and not sides.went_on(path) else theirs
+        return _of_one_as_before(sides, path)
     if theirs == base:
         return theirs if sides.went_on(path) else ours
     if sides.built_on(path) != sides.went_on(path):
         return ours if sides.built_on(path) else theirs
     return merged(sides.branch.repo, path, (base, ours, theirs), inside)
+
+
+def _of_one_as_before(sides: _Sides, path: str) -> Entry | Conflict | None:
+    """Return what comes of a path that the run branch has as its base: written back to that, or by main."""
+    ours, theirs = sides.differing[path]
+    if ours not in sides.found.was[path] or sides.went_on(path):
+        return theirs
+    if sides.built_on(path):
+        return ours
+    return Conflict() if sides.both_went_on(path) else theirs
 
 
 def _written_in_code(repo: Repo, paths: list[str], runs: Sha, known: Iterable[Sha]) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from wtwatch.bring import wrote
 from wtwatch.bring.overlay import Blocked, Code, Inside, Overlaid, overlay
 from wtwatch.bring.wrote import Both, Bring, Entry, RunBranch
 from wtwatch.doors.repo import ZERO, Repo
-from wtwatch.tree import checkout, named
+from wtwatch.tree import diff, named
 from wtwatch.tree.bytewise import NOTHING
-from wtwatch.tree.checkout import Change
+from wtwatch.tree.diff import Change
 from wtwatch.tree.save import SIGN
 from wtwatch.words.model import Sha
 from wtwatch.words.value import Value
@@ -81,7 +81,7 @@ def _planned(
     message = f"{words}\n{wrote.TREE}: {done.tree}\n{SIGN}\n"
     made = branch.repo.commit_tree(done.tree, [branch.tip], message)
     wrote.note(branch, Bring(made, target, code), done.wrote.base, done.tree, done.changes)
-    checkout.note_between(branch.tip, made, tuple(_change(path, both) for path, both in done.changes))
+    diff.note_between(branch.tip, made, tuple(_change(path, both) for path, both in done.changes))
     return Planned(made, done.laid)
 
 

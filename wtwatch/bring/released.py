@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from wtwatch.bring import carry, inside, known, plan, steps
 from wtwatch.bring.overlay import Blocked, Code
-from wtwatch.bring.steps import NOTHING_LOOKED_UP, Coming, Held, Looked, Step
+from wtwatch.bring.steps import NOTHING_LOOKED_UP, Coming, Held, Looked, Source, Step
 from wtwatch.doors.files import sync_disk
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, bytewise, checkout, pathcode, save, sync
+from wtwatch.tree import backups, bytewise, checkout, hidden, obstacles, pathcode, save, sync
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Backup, Sha
 
@@ -60,7 +60,7 @@ def coming(tree: RunTree, step: sync.Move, looked: Looked = NOTHING_LOOKED_UP) -
         return Held(*steps.in_words(tree, done))
     new = done.commit if done else branch.tip
     pathcode.note_brought(tree.project.paths, step.to, new)
-    return steps.planned(tree, rest, Step("", tree.branch, branch.tip, new), step.to, looked)
+    return steps.planned(tree, Source(rest, step.to), Step("", tree.branch, branch.tip, new), looked)
 
 
 def has_all_of_main(tree: RunTree, release: Sha) -> bool:
@@ -92,12 +92,12 @@ def _journalled(tree: RunTree, repo: Repo, step: sync.Move) -> Backup:
 
 def _backed_up(tree: RunTree, repo: Repo, step: sync.Move) -> Backup:
     """Keep what code has beyond the release that is applied, then have it as that has it."""
-    edited = [path for path in step.edited if checkout.is_here(repo.path, path)]
+    edited = [path for path in step.edited if obstacles.is_here(repo.path, path)]
     doomed = [path for path in (*step.in_the_way, *edited) if bytewise.is_file(repo.path / path)]
     stamps = {path: sync.file_stamp(repo.path / path) for path in doomed}
     backup = backups.create(tree, Sha(repo.git("rev-parse", "HEAD")), list(stamps), [], None)
     sync_disk(repo.common_dir())  # before the files go
-    checkout.look_again(repo, step.unlooked)
+    hidden.look_again(repo, step.unlooked)
     for path, stamp in stamps.items():
         if sync.file_stamp(repo.path / path) != stamp:
             raise WtwatchError(f"{repo.path / path} was written while it was backed up.")

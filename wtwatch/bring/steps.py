@@ -15,8 +15,8 @@ from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import checkout
-from wtwatch.tree.checkout import Change
+from wtwatch.tree import checkout, diff, obstacles
+from wtwatch.tree.diff import Change
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
@@ -24,11 +24,14 @@ from wtwatch.words.value import Value
 
 _SHOWN = 3
 
+FROM_MAIN = "`wtwatch sync --from-main`"
+"""The command that brings at once what main has."""
+
 
 class Step(NamedTuple):
-    """What one dataset of a run tree needs: its branch goes from ``old`` to ``new``.
+    """What one dataset of a tree needs: its branch goes from ``old`` to ``new``.
 
-    ``path`` is its place from the top, empty for the superdataset.
+    ``path`` is its place from the top, empty for the superdataset. Without a ``branch`` it is detached.
     """
 
     path: str
@@ -50,16 +53,23 @@ class Looked(NamedTuple):
 NOTHING_LOOKED_UP = Looked()
 
 
-class Coming(Value):
-    """What main has that a run tree lacks: the steps that bring it, and what changes in the superdataset.
+class Source(NamedTuple):
+    """Where what comes is from: a commit, and in words who has it.
 
-    ``release``: its code is among it, and is *applied* then.
+    ``release``: the code of that is among it, and is *applied* then.
     """
 
-    main: Sha
+    commit: Sha
+    release: Sha | None = None
+    whose: str = "main"
+
+
+class Coming(Value):
+    """What a run tree lacks: the steps that bring it, and what changes in the superdataset."""
+
+    source: Source
     steps: tuple[Step, ...]
     changes: tuple[Change, ...]
-    release: Sha | None = None
 
 
 class Nothing(Value):
@@ -190,24 +200,18 @@ def coming(tree: RunTree) -> Coming | Nothing | Held:
         return Nothing()
     if isinstance(done, Blocked):
         return Held(*in_words(tree, done))
-    return planned(tree, main, Step("", tree.branch, branch.tip, done.commit))
+    return planned(tree, Source(main), Step("", tree.branch, branch.tip, done.commit))
 
 
-def planned(
-    tree: RunTree,
-    main: Sha,
-    top: Step,
-    release: Sha | None = None,
-    looked: Looked = NOTHING_LOOKED_UP,
-) -> Coming | Held:
+def planned(tree: RunTree, source: Source, top: Step, looked: Looked = NOTHING_LOOKED_UP) -> Coming | Held:
     """Return the steps that lead to the commit of ``top``, those of subdatasets first, or what bars them."""
-    changes = checkout.between(Repo(tree.path), top.old, top.new)
+    changes = diff.between(Repo(tree.path), top.old, top.new)
     steps = (*_inside(tree, "", changes), top)
     for step in steps:
-        barred = _barred(tree, step, looked if step == top else NOTHING_LOOKED_UP)
+        barred = _barred(tree, step, looked if step == top else NOTHING_LOOKED_UP, source.whose)
         if barred:
             return barred
-    return Coming(main, steps, changes, release)
+    return Coming(source, steps, changes)
 
 
 def _inside(tree: RunTree, above: str, changes: tuple[Change, ...]) -> Iterator[Step]:
@@ -230,11 +234,11 @@ def _inside(tree: RunTree, above: str, changes: tuple[Change, ...]) -> Iterator[
                 f"{repo.path} lacks the commit {change.after[:10]} that main names.",
                 f"Get it: datalad update -d {quoted(tree.project.main_tree / path)}",
             )
-        yield from _inside(tree, path, checkout.between(repo, change.before, change.after))
+        yield from _inside(tree, path, diff.between(repo, change.before, change.after))
         yield Step(path, branch, change.before, change.after)
 
 
-def _barred(tree: RunTree, step: Step, looked: Looked) -> Held | None:
+def _barred(tree: RunTree, step: Step, looked: Looked, whose: str) -> Held | None:
     """Return what keeps git from a step, apart from what was looked up."""
     repo = Repo(tree.path / step.path)
     word, lock = repo.operation(), checkout.index_lock(repo)
@@ -242,14 +246,14 @@ def _barred(tree: RunTree, step: Step, looked: Looked) -> Held | None:
         return Held(f"A {word} in {repo.path} is not finished.", "Finish or abort it there.")
     if lock:
         return Held(f"Another git command works in {repo.path}.", f"If none does, remove {quoted(lock)}.")
-    between = checkout.between(repo, step.old, step.new)
+    between = diff.between(repo, step.old, step.new)
     changes = [change for change in between if change not in looked.changes]
-    barred = [path for path in checkout.hindrances(repo, changes) if path not in looked.gone]
+    barred = [path for path in obstacles.hindrances(repo, changes) if path not in looked.gone]
     if not barred:
         return None
     return Held(
-        f"What main has would overwrite {_listed(barred)} in {repo.path}, edited or not saved there.",
-        "Save it or move it away; then `wtwatch sync --from-main`.",
+        f"What {whose} has would overwrite {_listed(barred)} in {repo.path}, edited or not saved there.",
+        f"Save it or move it away; then {FROM_MAIN if whose == 'main' else 'it goes on by itself'}.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import GitAsking, Repo
+from wtwatch.tree import named
 from wtwatch.tree.bytewise import NOTHING
 from wtwatch.tree.save import SIGN
 from wtwatch.words.model import Sha
@@ -44,6 +45,9 @@ Both = tuple[Entry | None, Entry | None]
 Found = Mapping[str, frozenset[Entry | None]]
 """All that paths were made in some commits, ``None`` where one was deleted."""
 
+_Written = Sequence[tuple[str, Entry | None]]
+"""What a commit made of paths."""
+
 
 class Bring(NamedTuple):
     """A commit that wtwatch made of a bring, as it was made."""
@@ -59,6 +63,8 @@ class Wrote(NamedTuple):
     ``base`` is the newest commit of the branch that the target holds, or where the branch began. ``brings``
     are wtwatch's, newest first; ``came`` are all commits that came in since, newest first, by a bring or by a
     merge that somebody made; ``was`` is what each path was made, ``brought`` what brings made of those last.
+    ``by_then`` is what it was made before the newest of the commits came, ``lately`` what since a bring
+    changed it; ``later``, where that is known, how many of them came after it was written last.
     """
 
     base: Sha
@@ -67,6 +73,9 @@ class Wrote(NamedTuple):
     came: tuple[Sha, ...]
     was: Found
     brought: Mapping[str, Entry | None]
+    by_then: Found
+    lately: Found
+    later: Mapping[str, int]
 
 
 class _Commit(NamedTuple):
@@ -84,10 +93,17 @@ _MANY = 500
 """Paths changed by a commit from which on that is not remembered."""
 
 _known: Memory[Sha, _Commit] = Memory(1000)
-"""Commits of run branches, which never change."""
+"""Commits of run branches and of main's, which never change."""
 
 _bases: Memory[tuple[Sha, Sha], Sha] = Memory(1000)
 """The newest commit of a run branch that the target of a bring held, by the bring and the branch's fork."""
+
+
+_shared: Memory[tuple[Sha, Sha], tuple[Sha, ...]] = Memory(100)
+"""Where two histories part, which never changes, by the newest commits of both, sorted."""
+
+_listed: Memory[tuple[Sha, Sha, Sha], tuple[Sha, ...]] = Memory(100)
+"""What a run branch has beyond a target, newest first, by its tip, the target, and its fork."""
 
 
 def since(branch: RunBranch, target: Sha) -> Wrote:
@@ -98,24 +114,32 @@ def since(branch: RunBranch, target: Sha) -> Wrote:
     parents, and what was written on those that ``target`` does not hold.
     """
     known = _beyond(branch, target)
-    was: dict[str, set[Entry | None]] = {}
-    for commit in known.values():
-        for path, entry in _by_others(branch.repo, commit):
-            was.setdefault(path, set()).add(entry)
+    theirs = {name: _by_others(branch.repo, commit) for name, commit in known.items()}
+    was = _found(theirs.values())
     brings: list[Bring] = []
     came: list[Sha] = []
     brought: dict[str, Entry | None] = {}
+    later: dict[str, int] = {}
+    lately: list[_Written] = []
+    aside = set(known)
     at = branch.tip
     while at in known:
         commit = known[at]
+        aside.discard(at)
+        written = theirs[at] if came else theirs.pop(at)
+        lately.append([one for one in written if one[0] not in brought])
+        for path, _ in written:
+            later.setdefault(path, len(came))
         if commit.bring:
             brings.append(commit.bring)
             came.append(commit.bring.target)
             brought = {path: entry for path, entry in commit.changed if path in was} | brought
         came += commit.parents[1:]
         at = commit.parents[0] if commit.parents else branch.fork
-    found = {path: frozenset(made) for path, made in was.items()}
-    return Wrote(at, tuple(sorted(found)), tuple(brings), tuple(came), found, brought)
+    lately += [[one for one in theirs[commit] if one[0] not in brought] for commit in aside]
+    by_then = _found(theirs.values())
+    facts = (was, brought, by_then, _found(lately), later)
+    return Wrote(at, tuple(sorted(was)), tuple(brings), tuple(came), *facts)
 
 
 def note(branch: RunBranch, bring: Bring, base: Sha, tree: Sha, changes: Iterable[tuple[str, Both]]) -> None:
@@ -124,6 +148,11 @@ def note(branch: RunBranch, bring: Bring, base: Sha, tree: Sha, changes: Iterabl
     if len(after) < _MANY:
         _known[bring.commit] = _Commit(bring.commit, (branch.tip,), tree, bring, tree, after)
     _bases[bring.commit, branch.fork] = base
+    listed = _listed.get((branch.tip, bring.target, branch.fork))
+    if listed is not None:
+        parted = shared(branch.repo, branch.tip, bring.target)
+        _shared[min(bring.commit, bring.target), max(bring.commit, bring.target)] = parted
+        _listed[bring.commit, bring.target, branch.fork] = (bring.commit, *listed)
 
 
 def noted_base(branch: RunBranch, bring: Bring) -> Sha | None:
@@ -144,13 +173,19 @@ def held(branch: RunBranch, target: Sha) -> Sha:
     return next((Sha(parent) for parent in lines[-1].split()[1:2]), branch.fork)
 
 
-def shared(repo: Repo, one: Sha, other: Sha) -> list[str]:
-    """Return where two histories part (git-merge-base(1)).
+def shared(repo: Repo, one: Sha, other: Sha) -> tuple[Sha, ...]:
+    """Return where two histories part (git-merge-base(1)), the best first; git is asked once.
 
     To be named to git with what a list is to leave out: it goes by the dates of commits, and shows more than
     it was told to where a clock was wrong.
     """
-    return repo.git("merge-base", "--all", one, other, ok=(0, 1)).split()
+    one, other = sorted((one, other))
+    known = _shared.get((one, other))
+    if known is None:
+        known = tuple(map(Sha, repo.git("merge-base", "--all", one, other, ok=(0, 1, 128)).split()))
+        if known:  # else one of them may not be here yet
+            _shared[one, other] = known
+    return known
 
 
 def releases(repo: Repo, commit: Sha) -> Iterator[Sha]:
@@ -162,13 +197,21 @@ def releases(repo: Repo, commit: Sha) -> Iterator[Sha]:
             yield bring.code
 
 
-def made(repo: Repo, target: Sha, known: Sequence[Sha]) -> Found:
-    """Return all that paths were made in the commits that ``target`` has beyond ``known`` ones."""
-    found: dict[str, set[Entry | None]] = {}
-    for commit in _commits(repo, "-c", target, "--not", *known):
-        for path, entry in commit.changed:
-            found.setdefault(path, set()).add(entry)
-    return {path: frozenset(entries) for path, entries in found.items()}
+def made(repo: Repo, target: Sha, base: Sha) -> Found:
+    """Return all that paths were made in the commits that ``target`` has beyond ``base``."""
+    beyond = repo.git("rev-list", target, "--not", base).split()
+    return _found(commit.changed for commit in _shown(repo, beyond).values())
+
+
+def made_since(repo: Repo, target: Sha, base: Sha, known: Sequence[Sha]) -> Found:
+    """Return all that paths were made in the commits that ``target`` has since it took ``base`` in.
+
+    Those that ``known`` commits hold are left out, of which git may lack some.
+    """
+    beyond = repo.git("rev-list", "--ignore-missing", target, "--not", base, *known).split()
+    since = set(repo.git("rev-list", "--ancestry-path", target, "--not", base).split())
+    those = [commit for commit in beyond if commit in since] if since else beyond  # none: it never took it in
+    return _found(commit.changed for commit in _shown(repo, those).values())
 
 
 def entries(repo: Repo, tree: Sha, paths: Sequence[str]) -> dict[str, Entry]:
@@ -203,6 +246,8 @@ def differing_in_each(repo: Repo, pairs: Sequence[tuple[Sha, Sha]]) -> list[dict
 
     ``None`` where git has not the new one (any more).
     """
+    if all(_have_one_tree(repo, *pair) for pair in pairs):
+        return [{} for _ in pairs]
     told = "".join(f"{new} {old}\n" for old, new in pairs)  # as if the old one were its parent
     fields = iter(repo.git("diff-tree", *_RAW, "--stdin", "--always", stdin=told).split("\0"))
     found: list[tuple[str, dict[str, Both]]] = []
@@ -217,12 +262,24 @@ def differing_in_each(repo: Repo, pairs: Sequence[tuple[Sha, Sha]]) -> list[dict
     return answers
 
 
+def _have_one_tree(repo: Repo, one: Sha, other: Sha) -> bool:
+    found, also = named.of(repo, one), named.of(repo, other)
+    return found is not None and also is not None and found.tree == also.tree
+
+
 def below(path: str, folders: Iterable[str]) -> bool:
     """Return whether ``path`` is one of ``folders`` or lies in one."""
     return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
-def _by_others(repo: Repo, commit: _Commit) -> Iterable[tuple[str, Entry | None]]:
+def _found(several: Iterable[_Written]) -> Found:
+    found: dict[str, set[Entry | None]] = {}
+    for path, entry in (one for written in several for one in written):
+        found.setdefault(path, set()).add(entry)
+    return {path: frozenset(entries) for path, entries in found.items()}
+
+
+def _by_others(repo: Repo, commit: _Commit) -> _Written:
     """Return what somebody else than wtwatch made paths in a commit."""
     if commit.bring is None:
         return commit.changed
@@ -234,16 +291,32 @@ def _by_others(repo: Repo, commit: _Commit) -> Iterable[tuple[str, Entry | None]
 
 def _beyond(branch: RunBranch, target: Sha) -> dict[Sha, _Commit]:
     """Return the commits of a run branch beyond ``target`` and its fork; git shows each but once."""
-    words = ("rev-list", branch.tip, "--not", target, branch.fork, *shared(branch.repo, branch.tip, target))
-    listed = [Sha(line) for line in branch.repo.git(*words).splitlines()]
+    return _shown(branch.repo, _beyond_by_name(branch, target))
+
+
+def _shown(repo: Repo, commits: Iterable[str]) -> dict[Sha, _Commit]:
+    """Return what git shows of commits, in their order."""
+    listed = [Sha(commit) for commit in commits]
     found = {commit: known for commit in listed if (known := _known.get(commit))}
     unknown = [commit for commit in listed if commit not in found]
     if unknown:
-        for commit in _commits(branch.repo, "-c", "--no-walk=unsorted", "--stdin", stdin=unknown):
+        for commit in _commits(repo, "-c", "--no-walk=unsorted", "--stdin", stdin=unknown):
             found[commit.id] = commit
             if len(commit.changed) < _MANY:
                 _known[commit.id] = commit
     return {commit: found[commit] for commit in listed}
+
+
+def _beyond_by_name(branch: RunBranch, target: Sha) -> tuple[Sha, ...]:
+    asked = (branch.tip, target, branch.fork)
+    known = _listed.get(asked)
+    if known is None:
+        left_out = (target, branch.fork, *shared(branch.repo, branch.tip, target))
+        found = branch.repo.git("rev-list", branch.tip, "--not", *left_out)
+        known = tuple(map(Sha, found.splitlines()))
+        if len(known) < _MANY:
+            _listed[asked] = known
+    return known
 
 
 def _commits(repo: Repo, *which: str, stdin: Iterable[Sha] = ()) -> Iterator[_Commit]:

@@ -10,6 +10,7 @@ from wtwatch.commands import completing
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
+from wtwatch.queue import inherited
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.wanted import wanted
 from wtwatch.tree import backups
@@ -37,6 +38,7 @@ def command(words: tuple[str, ...], batches: tuple[str, ...], everything: bool, 
     if everything:
         queue.acknowledge(None)
         queue.accept_loss()
+        inherited.accept(chosen, queue)
         queue.acknowledge_backups(backups.names(tree))
     else:
         kept = [word for word in words if _BACKUP.fullmatch(word)]

@@ -14,8 +14,6 @@ from wtwatch.project.config import Project
 from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.tree import aside
-from wtwatch.tree import backups as kept
 from wtwatch.views.jobwords import caption, standing_caption
 from wtwatch.words.errors import WtwatchError
 
@@ -60,12 +58,16 @@ def _standing(project: Project) -> Iterator[tuple[str, str]]:
 
 
 def _backups(project: Project) -> Iterator[tuple[str, str]]:
+    from wtwatch.tree import backups as kept  # for who completes alone
+
     for name in sorted(kept.names(RunTree.of(project)), reverse=True):
         yield name, "a backup"
 
 
 def _droppable(project: Project) -> Iterator[tuple[str, str]]:
     yield from _backups(project)
+    from wtwatch.tree import aside
+
     yield from ((old.id, "an environment") for old in aside.environments(RunTree.of(project)))
 
 
@@ -86,7 +88,14 @@ def _jobs_and_standing(project: Project) -> Iterator[tuple[str, str]]:
     yield from _standing(project)
 
 
+def _containers(project: Project) -> Iterator[tuple[str, str]]:
+    from wtwatch.doors import containers as containers_of
+
+    yield from ((name, "a container") for name in containers_of.names(project.run_tree))
+
+
 jobs = _completer(_jobs)
+containers = _completer(_containers)
 batches = _completer(_batches)
 backups = _completer(_backups)
 droppable = _completer(_droppable)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 from click.shell_completion import CompletionItem
 
-from wtwatch.commands.front import project_option, ring_for
+from wtwatch.commands.front import project_option, ring_for, warn_of_daemon
+from wtwatch.lanes import notes
 from wtwatch.project import settings
-from wtwatch.project.config import CHOICES
+from wtwatch.project.config import CHOICES, Project
 from wtwatch.project.registry import one
+from wtwatch.queue import candidates, inherited
+from wtwatch.queue.jobs import Queue
+from wtwatch.tree import weight
+from wtwatch.views import abreast
 from wtwatch.views.settings import screen
-from wtwatch.views.terminal import say, width
+from wtwatch.views.terminal import say, say_folded, width
+from wtwatch.views.watch import daemon
+from wtwatch.words.errors import WtwatchError
 
 
 def _keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -38,6 +47,25 @@ def command(key: str | None, value: str | None, project: str | None) -> None:
     elif value is None:
         say(settings.value_of(chosen, key))
     else:
+        inherited.keep(chosen, Queue(chosen.state), daemon().pid)
         changed = settings.change(chosen, key, value)
-        ring_for(changed)
         say(f"{key} = {settings.value_of(changed, key)}")
+        if key in ("lanes", "executor.kind"):
+            _tell_of_lanes(changed)
+        ring_for(changed)
+
+
+def _tell_of_lanes(project: Project) -> None:
+    """Say what lanes cost, before they are made, and what becomes of those that are there."""
+    if project.lanes > 1:
+        with suppress(WtwatchError):  # the run tree is not there just now
+            have = candidates.shared(project)
+            for text in abreast.lanes_words(project.lanes, weight.of(project.run_tree), have):
+                say_folded(text)
+        for text in abreast.lanes_kept(project):
+            say_folded(text)
+    going = [*abreast.going(notes.known(project), project.in_lanes)]
+    for text in going:
+        say_folded(text)
+    if going:
+        warn_of_daemon(project, "they stay for now")

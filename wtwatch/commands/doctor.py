@@ -11,6 +11,7 @@ from wtwatch.commands.front import project_argument
 from wtwatch.daemon import probe
 from wtwatch.doors.files import bell_in
 from wtwatch.doors.repo import Repo
+from wtwatch.lanes import looking
 from wtwatch.project import registry
 from wtwatch.project.config import Project
 from wtwatch.setup import health, machine, programs
@@ -49,6 +50,7 @@ def command(project: str | None, as_json: bool) -> int:
 
 def _project(project: Project) -> Iterator[Finding]:
     yield from health.findings(project)
+    yield from looking.findings(project)
     try:
         folder = bell_in(Repo(project.main_code).common_dir()).parent
     except WtwatchError:  # which is said already

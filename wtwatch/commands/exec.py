@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -30,9 +31,13 @@ from wtwatch.views.terminal import warn
 from wtwatch.words.errors import Busy, UsageError
 from wtwatch.words.model import Running, ago, now
 
+PAUSE = 0.2
+"""Seconds from one try to hold the run tree to the next."""
+
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})
 @project_option
+@click.option("--wait", is_flag=True, help="begin as soon as nobody holds the run tree, rather than refuse")
 @click.argument(
     "words",
     nargs=-1,
@@ -40,7 +45,7 @@ from wtwatch.words.model import Running, ago, now
     metavar="-- COMMAND...",
     shell_complete=completing.files,
 )
-def command(project: str | None, words: tuple[str, ...]) -> int:
+def command(project: str | None, wait: bool, words: tuple[str, ...]) -> int:
     """Run COMMAND in the run tree as a job would find it; nothing moves there until it ends."""
     if not words:
         raise UsageError("There is no command.", "wtwatch exec -- COMMAND…")
@@ -51,7 +56,7 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
     env = for_jobs(tree) | excludes_env(tree) | _of_the_terminal()
-    with _held(tree, queue) as lock:
+    with _held(tree, queue, wait) as lock:
         sync.recover(tree)
         environment.recover(tree)
         carry.recover(tree, lambda: nested.complete(chosen))
@@ -60,6 +65,8 @@ def command(project: str | None, words: tuple[str, ...]) -> int:
         if pointer.branch != tree.branch:  # it may be what brings it back
             astray = save.off_branch(tree.path, tree.branch, pointer.branch)
             warn(f"{astray.message}\n{astray.hint}")
+        if problem := environment.unusable(tree):
+            warn(f"No job would run here now: {problem}\n`wtwatch sync` sets the environment up again.")
         queue.note_used(base)
         myself = identity(os.getpid())
         assert myself is not None
@@ -93,28 +100,64 @@ def _of_the_terminal() -> dict[str, str]:
 
 
 @contextmanager
-def _held(tree: RunTree, queue: Queue) -> Iterator[int]:
+def _held(tree: RunTree, queue: Queue, wait: bool) -> Iterator[int]:
+    """Hold the run tree; told to ``wait``, as soon as nobody else does, rather than raise :class:`Busy`."""
+    told = False
+    with ExitStack() as stack:
+        while True:
+            try:
+                lock = stack.enter_context(_held_now(tree, queue))
+                break
+            except Busy as busy:
+                if not wait:
+                    raise
+                if not told:
+                    warn(f"{busy.message} Waiting for that; Ctrl-C ends it.")
+                told = True
+            time.sleep(PAUSE)
+        yield lock
+
+
+@contextmanager
+def _held_now(tree: RunTree, queue: Queue) -> Iterator[int]:
     """Hold the run tree as :func:`held` does; say which job it is that holds it, if one does."""
-    job = queue.running()
+    job = queue.in_run_tree()
     if job is not None and isinstance(job.state, Running):
         raise Busy(
             f"Job {job.id} runs in the run tree (for {ago(job.state.started)}).",
-            "Wait for it to end: wtwatch queue wait. So that no other starts: wtwatch queue pause.",
+            "To begin when it has ended: wtwatch exec --wait -- COMMAND. To see it end: wtwatch queue wait. "
+            "So that no other starts: wtwatch queue pause.",
         )
-    with held(tree.lock, wait=1.0) as lock:
+    with ExitStack() as stack:
+        try:
+            lock = stack.enter_context(held(tree.lock, wait=1.0))
+        except Busy as busy:  # the daemon, say, which makes a lane or sets up an environment
+            hint = "To begin when that has ended: wtwatch exec --wait -- COMMAND."
+            raise Busy(busy.message, hint, busy.processes) from busy
         yield lock
 
 
 def _run(words: tuple[str, ...], folder: Path, env: dict[str, str], lock: int) -> int:
     """Run the command, which inherits ``lock``: it holds the tree on if this process is killed.
 
-    Ctrl-C is told it by the terminal, SIGTERM is passed on.
+    Ctrl-C is told it by the terminal, SIGTERM is passed on, also one that comes before it has begun.
     """
+    begun: list[subprocess.Popen[bytes]] = []
+    told: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        told.append(number)
+        for process in begun:
+            process.terminate()
+
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, _leave_it_to_the_command)
+    signal.signal(signal.SIGTERM, pass_on)
     try:
         with subprocess.Popen(words, cwd=folder, env=env, pass_fds=(lock,)) as process:
-            signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+            begun.append(process)
+            if told:
+                process.terminate()
             return process.wait()
     finally:
         for number, handler in before.items():

@@ -6,7 +6,9 @@ import click
 
 from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors.files import held
+from wtwatch.lanes import making, notes
 from wtwatch.project import listing
+from wtwatch.project.config import Project
 from wtwatch.project.registry import by_name, known, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -18,7 +20,7 @@ from wtwatch.words.errors import WtwatchError
 @click.command("forget")
 @project_argument
 def command(project: str | None) -> None:
-    """Stop watching a project: removes its hooks and registration, never data, refs or trees."""
+    """Stop watching a project: removes hooks, lanes and registration, never data, refs or run trees."""
     name = project or one(None).name
     try:
         chosen = by_name(name)
@@ -28,12 +30,24 @@ def command(project: str | None) -> None:
         listing.unregister(name)  # its superdataset is gone: the entry is all that is left
         say(f"{name} is off the list; what is left of its trees was not touched.")
         return
-    running = Queue(chosen.state).running()
-    if running is not None:
-        raise WtwatchError(
-            f"Job {running.id} of {name} is running.", f"wtwatch queue cancel {running.id}, or wait."
-        )
+    _check_at_rest(chosen)
     ring_for(chosen)
     with held(RunTree.of(chosen).lock, wait=1.0):
+        for lane in notes.known(chosen):
+            making.remove(lane)
         init.take_apart(chosen, [other for other in known().projects if other.name != name])
     say(f"{name} is no longer watched. Its run tree {chosen.run_tree}, backups and queue are as they were.")
+
+
+def _check_at_rest(project: Project) -> None:
+    """Raise :class:`WtwatchError` while jobs run, in the run tree or in lanes."""
+    living = [str(job.id) for job in Queue(project.state).living()]
+    if len(living) == 1:
+        raise WtwatchError(
+            f"Job {living[0]} of {project.name} is running.", f"wtwatch queue cancel {living[0]}, or wait."
+        )
+    if living:
+        raise WtwatchError(
+            f"Jobs {', '.join(living)} of {project.name} are running.",
+            f"wtwatch queue cancel {' '.join(living)}, or wait.",
+        )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -23,7 +22,6 @@ EVERY_DAY = {
     "show": "what a job, a batch, a backup or a file is, and how it stands",
     "exec": "run a command by hand in the run tree",
     "merge": "bring results into the main tree",
-    "prompt": "the short line of status in a shell's prompt",
     "sync": "bring the run tree to the bookmark now",
 }
 RARELY = {
@@ -34,6 +32,7 @@ RARELY = {
     "doctor": "check all that wtwatch relies on, with the fix for each fault",
     "hooks": "the git hooks that ring the bell",
     "service": "the daemon as a systemd user service",
+    "prompt": "the short line of status in a shell's prompt",
     "demo": "the whole story on a small project",
     "forget": "stop watching a project; data stays",
 }
@@ -52,7 +51,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             if ctx.resilient_parsing or cmd_name.startswith("-"):
                 return None
-            alike = get_close_matches(cmd_name, COMMANDS, n=1)
+            alike = _alike(cmd_name, COMMANDS)
             meant = (
                 f"Did you mean: wtwatch {alike[0]}"
                 if alike
@@ -85,6 +84,13 @@ class LazyGroup(click.Group):
         """Run the command."""
         with _readers_may_leave():
             return super().invoke(ctx)
+
+
+def _alike(word: str, known: Iterable[str]) -> list[str]:
+    """Return the one of many words that is most like another, if one is."""
+    from difflib import get_close_matches  # for who mistyped alone
+
+    return get_close_matches(word, list(known), n=1)
 
 
 @contextmanager
@@ -136,7 +142,7 @@ class _OneOf(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word."""
-        alike = [] if value in self.choices else get_close_matches(str(value), self.choices, n=1)
+        alike = [] if value in self.choices else _alike(str(value), self.choices)
         if alike:
             option = f"{param.opts[0]} " if isinstance(param, click.Option) else ""
             meant = f"Did you mean {option}{alike[0]}?"

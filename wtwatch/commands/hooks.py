@@ -27,7 +27,7 @@ def install(project: str | None, jj_alias: str | None) -> None:
 @project_option
 def uninstall(project: str | None) -> None:
     """Take out what `install` put in, to the byte."""
-    tell(githooks.uninstall(one(project).main_code))
+    tell(githooks.uninstall(one(project).main_code), out=True)
 
 
 @command.command("status")
@@ -37,9 +37,10 @@ def show(project: str | None) -> None:
     tell(githooks.state(one(project).main_code))
 
 
-def tell(hooks: list[githooks.HookState]) -> None:
-    """Print how hooks stand, and what is to be done by hand."""
+def tell(hooks: list[githooks.HookState], out: bool = False) -> None:
+    """Print how hooks stand, and what is to be done by hand; nothing of those that were to be ``out``."""
     for hook in hooks:
         say(f"{hook.name:14} {hook.state.value}")
-    for advice in dict.fromkeys(hook.advice for hook in hooks if hook.advice):
+    to_see_to = (hook for hook in hooks if not (out and hook.state is githooks.Fitting.ABSENT))
+    for advice in dict.fromkeys(hook.advice for hook in to_see_to if hook.advice):
         say_folded(advice)

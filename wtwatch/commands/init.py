@@ -15,6 +15,8 @@ from wtwatch.commands.service import tell_of
 from wtwatch.project.config import Project
 from wtwatch.project.jobenv import withheld
 from wtwatch.project.registry import here, known
+from wtwatch.queue import inherited
+from wtwatch.queue.jobs import Queue
 from wtwatch.setup import checks, githooks, init, moved, pathlayout, service
 from wtwatch.setup.finding import demand
 from wtwatch.setup.intent import Asked
@@ -59,9 +61,12 @@ def command(
     with init.alone():
         wish = Asked(code=code or None, carry=carry or None, **asked)  # type: ignore[arg-type]
         for move in moved.find(here(), wish):
+            inherited.keep(move.new, Queue(move.new.state), status.daemon().pid)
             moved.take_up(move)
             say(f"{move.new.name} was moved: all paths that named its old place are written anew.")
         making = init.decide(here(), wish, known().projects)
+        if making.known:
+            inherited.keep(making.project, Queue(making.project.state), status.daemon().pid)
         init.carry_out(making)
     hooks = None if no_hooks else githooks.install(making.project.main_code)
     for line in founding.lines(founding.look(making, hooks), width()):

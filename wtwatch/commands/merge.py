@@ -19,9 +19,11 @@ from wtwatch.views.terminal import say, width
 )
 def command(project: str | None, dry_run: bool, pointer: str | None) -> None:
     """Bring results home, whole or not at all; open edits and your code checkout are never touched."""
+    if dry_run:
+        merging.preview(project, pointer)
+        return
     chosen = one(project)
-    report = merge.prepare(chosen, pointer) if dry_run else merge.bring(chosen, pointer)
-    if not dry_run:
-        ring_for(chosen)
-    for line in merging.lines(chosen, report, not dry_run, width()):
+    report = merge.bring(chosen, pointer)
+    ring_for(chosen)
+    for line in merging.lines(chosen, report, True, width()):
         say(line)

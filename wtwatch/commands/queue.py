@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import click
 
 from wtwatch.commands import completing, queue_list, queue_logs, queue_wait, show
 from wtwatch.commands.front import project_option, ring_for, warn_of_daemon
-from wtwatch.doors import dataset
+from wtwatch.commands.wishes import wish_options
+from wtwatch.doors import capacity, containers, dataset
 from wtwatch.doors.repo import Repo
 from wtwatch.job import lifecycle
 from wtwatch.job.attempt import Folder
-from wtwatch.project.config import Project
+from wtwatch.lanes import notes
+from wtwatch.project.config import Project, host
 from wtwatch.project.registry import need_run_tree, one
 from wtwatch.project.tree import RunTree
-from wtwatch.queue import checks, kinds, orders
+from wtwatch.queue import candidates, checks, kinds, orders, sharing
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.rows import JobId
 from wtwatch.queue.wanted import wanted
 from wtwatch.tree import tip as bookmark
-from wtwatch.views import jobplan
-from wtwatch.views.jobwords import is_bad
+from wtwatch.tree import weight
+from wtwatch.views import abreast, jobplan
+from wtwatch.views.jobwords import is_bad, ranged
 from wtwatch.views.terminal import say, say_folded, warn
+from wtwatch.words import executors, resources
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Running, Trigger, counted
 from wtwatch.words.quoting import quoted
+from wtwatch.words.resources import Resources
 
 MANY = 1000
 """Jobs from which on it is asked whether so many were meant."""
@@ -108,6 +114,14 @@ class Order(NamedTuple):
     metavar="NAME[=VALUE]",
     help="a variable for the command; NAME: as in this shell",
 )
+@click.option(
+    "--container",
+    metavar="NAME",
+    help="run it in this container, as `datalad containers-run -n NAME` does",
+    shell_complete=completing.containers,
+)
+@wish_options
+@click.option("--drop-fetched", is_flag=True, help="drop again what a job itself got of its inputs")
 @click.option("--plain", is_flag=True, help="run the command as it is, not through `datalad run`")
 @project_option
 @click.argument(
@@ -118,26 +132,28 @@ class Order(NamedTuple):
     shell_complete=completing.files,
 )
 @_orders
-def add(order: Order, each: tuple[str, ...], project: str | None, **asked: Any) -> None:
+def add(order: Order, each: tuple[str, ...], project: str | None, want: Resources, **asked: Any) -> None:
     """Queue COMMAND, as `datalad run` has it; with --each, one job for each combination."""
     if not asked["words"]:
         raise UsageError("There is no command.", "wtwatch queue add [OPTIONS] -- COMMAND…")
     chosen = one(project)
     specs = orders.expand(orders.Request(each=each, **asked), chosen)
-    _queue(chosen, specs, order)
+    _queue(chosen, [resources.with_wishes(spec, want) for spec in specs], order)
 
 
 @command.command("rerun")
 @project_option
 @click.argument("revisions", nargs=-1, metavar="REV...")
+@wish_options
 @_orders
-def rerun(order: Order, project: str | None, revisions: tuple[str, ...]) -> None:
+def rerun(order: Order, project: str | None, want: Resources, revisions: tuple[str, ...]) -> None:
     """Queue the commands that result commits REV record, to run again on the newest code."""
     if not revisions:
         raise UsageError("Which results?", "wtwatch queue rerun REV…   (see `git log` of the run tree)")
     chosen = one(project)
     need_run_tree(chosen)
-    _queue(chosen, [_rerun_of(chosen, rev) for rev in revisions], order)
+    specs = [_rerun_of(chosen, rev) for rev in revisions]
+    _queue(chosen, [resources.with_wishes(spec, want) for spec in specs], order)
 
 
 def _rerun_of(project: Project, rev: str) -> JobSpec:
@@ -156,6 +172,7 @@ def _rerun_of(project: Project, rev: str) -> JobSpec:
 
 def _queue(project: Project, specs: list[JobSpec], order: Order) -> None:
     queue, trigger = Queue(project.state), order.trigger
+    _check_host(project, map(resources.of, specs))
     odd = checks.meeting_outputs(specs)
     if order.dry_run:
         for line in jobplan.lines(specs, project.run_tree):
@@ -163,6 +180,7 @@ def _queue(project: Project, specs: list[JobSpec], order: Order) -> None:
         if odd:
             warn(f"{odd}.")
         _warn_of_inputs(project, queue, specs)
+        _warn_of_lines(project, specs)
         return
     if len(specs) > MANY and not order.yes:
         _ask(f"That makes {len(specs):,} jobs", "Was that meant?")
@@ -185,9 +203,39 @@ def _queue(project: Project, specs: list[JobSpec], order: Order) -> None:
         say_folded(f"{named} in batch {jobs[0].batch}: {when}, {which} (now {tip[:10]}).")
         if order.first is not None and order.first < len(jobs):
             say(f"After {counted(order.first, 'job')} the queue pauses, until `wtwatch queue resume`.")
+        _tell_of_lanes(project, queue, jobs)
     _warn_of_inputs(project, queue, specs)
+    _warn_of_lines(project, specs)
     ring_for(project)
     warn_of_daemon(project)
+
+
+def _check_host(project: Project, wants: Iterable[Resources]) -> None:
+    """Raise :class:`UsageError` for jobs that ask for more than the host has on which they will run."""
+    if executors.of(project.executor).kind != "here" or project.host not in ("", host()):
+        return
+    have = capacity.of_this_host()
+    for want in dict.fromkeys(wants):
+        if lacking := sharing.too_much(have, want):
+            raise UsageError(f"A job {lacking.reason}.", lacking.hint)
+
+
+def _tell_of_lanes(project: Project, queue: Queue, jobs: list[Job]) -> None:
+    """Say what lanes mean for jobs that were queued, or, once, what they would bring."""
+    if len(jobs) < 2:
+        return
+    if project.in_lanes:
+        for text in abreast.warnings(jobs):
+            say_folded(text)
+        return
+    have = candidates.shared(project)
+    if have is None or have.cpus < 2 or queue.lanes_offered():
+        return
+    lanes = abreast.offer(jobs, project.run_tree, have)
+    if lanes > 1:
+        with suppress(WtwatchError):  # the run tree is not there just now
+            say_folded(abreast.offer_words(len(jobs), lanes, weight.of(project.run_tree)))
+            queue.note_lanes_offered()
 
 
 def _ask(what: str, question: str) -> None:
@@ -205,6 +253,19 @@ def _warn_of_inputs(project: Project, queue: Queue, specs: list[JobSpec]) -> Non
     absent = checks.absent_inputs(specs, [project.run_tree, project.main_tree], made)
     if absent:
         warn(f"Warning: {absent}.")
+
+
+def _warn_of_lines(project: Project, specs: list[JobSpec]) -> None:
+    """Say so if of a shell line only the beginning runs in its container, as in `containers-run`."""
+    names = {spec.container for spec in specs if spec.container}
+    known = {name: containers.found(project.run_tree, name) for name in names}
+    for spec in specs:
+        if spec.container and known[spec.container].leaves_out(spec.command):
+            warn(
+                f"Warning: of `{spec.command}` only the first command runs in {spec.container}, the rest "
+                "outside of it. Write -- sh -c '…' to have all of it run there."
+            )
+            return
 
 
 def _jobs(function: Any) -> Any:
@@ -260,24 +321,30 @@ def cancel(words: tuple[str, ...], batches: tuple[str, ...], project: str | None
         lifecycle.stop(RunTree.of(chosen), job)
     ring_for(chosen)
     count = f"{counted(len(meant), 'job')} cancelled" if len(meant) != 1 else f"Cancelled {meant[0]}"
-    stopped = f"; job {running[0].id} is told to stop" if running else ""
+    which = ranged(job.id for job in running)
+    stopped = f"; job {which} is told to stop" if len(running) == 1 else f"; jobs {which} are told to stop"
+    stopped = stopped if running else ""
     say(f"{count}{stopped}.")
 
 
 @command.command("retry")
 @click.option("--failed", is_flag=True, help="what failed or was interrupted, and was not acknowledged")
 @click.option("--resume", is_flag=True, help="each finds what it left of its outputs, and goes on from there")
+@wish_options
 @_jobs
 def retry(
-    words: tuple[str, ...], batches: tuple[str, ...], failed: bool, resume: bool, project: str | None
+    words: tuple[str, ...], batches: tuple[str, ...], want: Resources, project: str | None, **how: bool
 ) -> None:
     """Queue jobs again, as a new batch on the code of today.
 
+    They ask for what they asked for before, but for what is given here: --time 4h for one whose time was up.
     With --failed alone: all whose failure still stands, each once, though it failed in several batches.
     """
     chosen = one(project)
     queue = Queue(chosen.state)
     older: list[Job] = []
+    failed = how["failed"]
+    _check_host(chosen, [want])
     if not (failed or words or batches):
         raise UsageError("Which jobs?", "wtwatch queue retry --failed, or numbers such as 3 or 5-8.")
     if failed and not words and not batches:
@@ -289,7 +356,8 @@ def retry(
         ended = _Kind(lambda job: isinstance(job.state, Ended), "None of these jobs has ended.")
         kind = _Kind(is_bad, "None of these jobs failed.") if failed else ended
         meant = _meant(queue, words, batches, kind)
-    made = queue.retry(meant, resume)
+    notes.check_cleared(chosen, _ended(queue, meant))
+    made = queue.retry(meant, how["resume"], want)
     queue.acknowledge([job.id for job in older])
     ring_for(chosen)
     if made:
@@ -300,10 +368,16 @@ def retry(
         warn_of_daemon(chosen)
 
 
+def _ended(queue: Queue, meant: Iterable[JobId]) -> set[int]:
+    """Return which of these are jobs that ended; all else will be said by who is asked to do something."""
+    numbers = [int(job) for job in meant if str(job).isdecimal()]
+    return {number for number in numbers if (job := queue.find(number)) and isinstance(job.state, Ended)}
+
+
 @command.command("pause")
 @project_option
 def pause(project: str | None) -> None:
-    """Start no further job; the one that runs goes on, and a batch under way keeps its code."""
+    """Start no further job; what runs goes on, and a batch under way keeps its code."""
     chosen = one(project)
     Queue(chosen.state).pause()
     ring_for(chosen)
@@ -332,6 +406,7 @@ def remove(words: tuple[str, ...], batches: tuple[str, ...], project: str | None
     shelf, queue = RunTree.of(chosen).shelf, Queue(chosen.state)
     kind = _Kind(lambda job: not isinstance(job.state, Running), "All of these jobs run.")
     meant = _meant(queue, words, batches, kind, standing=True)
+    notes.check_cleared(chosen, _ended(queue, meant))
     kept = []
     for job in queue.remove(meant):
         for attempt in Folder.all_of(chosen.state, job):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from wtwatch.views import holdup, logtext, status
 from wtwatch.views.holdup import HoldUp
 from wtwatch.views.jobdocument import log_of
 from wtwatch.views.jobwords import BAD, caption, needs_attention, outcome
+from wtwatch.views.logtail import Tail
 from wtwatch.views.terminal import say, styled, warn
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import Ended, Job, Running
@@ -47,16 +48,22 @@ class _Part(NamedTuple):
 @click.argument("jobs", nargs=-1, metavar="[JOBS]...", shell_complete=completing.jobs)
 @project_option
 def logs(follow: bool, failed: bool, jobs: tuple[str, ...], project: str | None, **asked: Any) -> None:
-    """Print what JOBS (numbers, ranges 12-20) printed, each under a line of its own if they are several."""
+    """Print what JOBS (numbers, ranges 12-20) printed, each under a line of its own if they are several.
+
+    With -f, lines of several come as they are printed, each with the number of its job in front.
+    """
     chosen = one(project)
     part = _Part(asked["lines"], _compiled(asked["pattern"]))
     queue = Queue(chosen.state)
     numbers = [int(job) for job in wanted(queue.file, jobs, asked["batches"])]
     numbers += [job for job in _failed(queue) if job not in numbers] if failed else []
     if not numbers:
-        none = " (there are none that failed)" if failed else ""
+        none = " (there are none that failed and nobody saw)" if failed else ""
         raise UsageError("Which jobs?", f"wtwatch queue logs JOB…, or --failed{none}.")
     stand_aside()
+    if follow and len(numbers) > 1:
+        _interleave(chosen, numbers, part)
+        return
     for number in numbers:
         job = queue.job(number)
         if len(numbers) > 1:
@@ -116,6 +123,39 @@ def _follow(project: Project, number: int, at: int) -> None:
         if waiter.changed():
             job = queue.job(number)
     _print(logtext.copied(log_of(project, job), at), at)
+
+
+def _interleave(project: Project, numbers: Sequence[int], part: _Part) -> None:
+    """Print what several jobs print, by whole lines with the job's number before each, until all ended.
+
+    Raises what :func:`_follow` does.
+    """
+    queue, told = Queue(project.state), set[HoldUp]()
+    obstacles = Obstacles(project, lambda held: _tell(held, told))
+    waiter = Waiter(queue.file, numbers)
+    width = max(len(str(number)) for number in numbers)
+    jobs = {number: queue.job(number) for number in numbers}
+    tails = {number: Tail(project, job, part.lines) for number, job in jobs.items()}
+    while True:
+        for number, job in jobs.items():
+            for line in tails[number].lines(job):
+                if part.pattern is None or part.pattern.search(line.decode("utf-8", "surrogateescape")):
+                    click.echo(f"{number:>{width}} │ ".encode() + line)
+            if tails[number].is_over_now(job):
+                end = f": {job.state.detail}" if isinstance(job.state, Ended) and job.state.detail else ""
+                warn(f"Job {number} {outcome(job)}{end}")
+        left = [job for job in jobs.values() if not isinstance(job.state, Ended)]
+        if not left:
+            return
+        for job in left:
+            if isinstance(job.state, Running):
+                _check_end(project, job)
+        if not any(isinstance(job.state, Running) for job in left):
+            commit = tip.read(project).commit
+            obstacles.look(waiter.look(commit), commit)
+        time.sleep(POLL)
+        if waiter.changed():
+            jobs = {number: queue.job(number) for number in numbers}
 
 
 def _tell(held: HoldUp, told: set[HoldUp]) -> None:

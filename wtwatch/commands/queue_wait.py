@@ -45,7 +45,7 @@ def wait(jobs: tuple[str, ...], batches: tuple[str, ...], project: str | None) -
     """Wait until JOBS (numbers, ranges 12-20) have ended; without any, until nothing runs or is due.
 
     Exit code 1 if one of them failed, or if they cannot go on: the queue is paused, no daemon runs, something
-    is in the way. A failure from before counts only where it is named, or its batch still goes on.
+    is in the way. A failure from before counts only where it is named.
     """
     chosen = one(project)
     queue = Queue(chosen.state)
@@ -125,7 +125,7 @@ class _Wait:
             say("Nothing runs, and nothing is due.")
         elif self.screen.live or len(progress.states) > 1:
             say(waiting.summary(progress, time.monotonic() - began))
-        return 1 if progress.unseen else 0
+        return 1 if progress.unseen - progress.before else 0
 
     def _follow(self) -> Progress:
         """Look until all is done, and tell what happens meanwhile. Raises what it will not go on for."""
@@ -134,7 +134,7 @@ class _Wait:
         progress = self._look(at)
         self._tell(progress, at_first=True)
         if not self._is_done(progress):
-            holdup.inside(self.project)
+            holdup.inside(self.project, progress)
         while not self._is_done(progress):
             self.obstacles.look(progress, at)
             self.screen.draw(progress, now())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from wtwatch import reconcile
 from wtwatch.commands.front import project_option, ring_for, warn_of_daemon
 from wtwatch.job import lifecycle
 from wtwatch.project.config import Project
@@ -12,6 +11,7 @@ from wtwatch.project.registry import one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import release, tip
+from wtwatch.tree.concerns import concerns_jobs
 from wtwatch.views import releasing, status
 from wtwatch.views.releasing import Outlook
 from wtwatch.views.terminal import say, say_folded, warn, width
@@ -34,7 +34,7 @@ def command(rev: str | None, project: str | None, dry_run: bool, after: str | No
     chosen = one(project)
     before, to = tip.read(chosen).commit, release.aim(chosen, rev)
     watch = status.daemon()
-    seen = releasing.look(chosen, to, after or _usual(chosen, to), reconcile.concerns_jobs, watch.pid)
+    seen = releasing.look(chosen, to, after or _usual(chosen, to), watch.pid)
     new_batch = None
     if not dry_run:
         release.move(chosen, to)
@@ -51,7 +51,7 @@ def _usual(project: Project, to: release.Aim) -> str:
     """Return when the run tree moves if that was not said: as ``on_move`` has it, if that concerns jobs."""
     batch = Queue(project.state).under_way()
     code_sha = Queue(project.state).batch_code(batch) if batch else None
-    if to.working_copy or not (code_sha and reconcile.concerns_jobs(project, code_sha, to.commit)):
+    if to.working_copy or not (code_sha and concerns_jobs(project, code_sha, to.commit)):
         return "batch"
     return project.on_move.removeprefix("after-")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from wtwatch import reconcile
@@ -12,16 +14,20 @@ from wtwatch.doors.processes import identity
 from wtwatch.doors.repo import Repo
 from wtwatch.job import giving_way
 from wtwatch.job.others import others_in
-from wtwatch.project.config import Project
+from wtwatch.lanes import notes
+from wtwatch.project.config import Project, host
 from wtwatch.project.registry import of_this_place
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, environment, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.bytewise import NOTHING
+from wtwatch.views import watch
+from wtwatch.views.jobwords import outcome, ranged
 from wtwatch.views.terminal import complain, say, warn
+from wtwatch.words import executors
 from wtwatch.words.errors import UsageError, WtwatchError
-from wtwatch.words.model import Job, counted
+from wtwatch.words.model import Ended, Job, counted
 
 _SHOWN = 10
 _LETTERS = {NOTHING: "new    "}
@@ -115,14 +121,18 @@ def _sync(project: Project, options: reconcile.TickOptions) -> int:
     queue = Queue(project.state)
     if options.from_main:
         _check_no_batch(project, queue)
-    running = queue.running()
+    before = queue.living()
     code = Repo(project.main_code)
     moved = bookmark.read(project).commit != refs.tip_of(code, RunTree.of(project).applied_ref)
-    environment.forget_failure(RunTree.of(project))
+    for tree in (RunTree.of(project), *notes.known(project)):
+        environment.forget_failure(tree)
     _ignore(project, queue, options.ignore)
-    done = reconcile.tick(project, options)
+    alone = _acts_alone(project)
+    done = reconcile.tick(project, options._replace(start_jobs=alone))
     ring_for(project)
-    if running is not None and done.ended is None:
+    still = {job.id for job in queue.living()}
+    running = [job for job in before if job.id in still]
+    if running:
         say(f"{project.name}: {_held_by(running, moved, project, done)}")
     _tell(project, done)
     if done.waits:
@@ -130,30 +140,45 @@ def _sync(project: Project, options: reconcile.TickOptions) -> int:
     if done.unbrought and options.from_main:
         raise WtwatchError(f"{project.name}: {done.unbrought[0]}", done.unbrought[1])
     batch = queue.under_way()
-    if batch is not None and running is None:
+    if batch is not None and not before:
         then = "keeps its code; the move follows after it" if moved else "is on the code of the tip"
         say(f"{project.name}: batch {batch} is under way and {then}.")
-    elif running is None and options.from_main and not done.brought:
+    elif not before and options.from_main and not done.brought:
         say(f"{project.name}: {_nothing(project, steps.away(project))}")
-    elif running is None and not (done.moved or done.pointer or done.brought):
+    elif not (before or done.moved or done.pointer or done.brought):
         say(f"{project.name}: at the tip; nothing to do.")
-    if queue.next_job() is not None:
+    if queue.next_job() is not None and not alone:
         warn_of_daemon(project)
     return 0
 
 
-def _held_by(job: Job, moved: bool, project: Project, done: reconcile.Done) -> str:
-    """Return what a job that runs means for the move, if there is one."""
+def _acts_alone(project: Project) -> bool:
+    """Return whether this command starts jobs itself: on a cluster, where no daemon may stay, say."""
+    on_cluster = executors.of(project.executor).kind != "here"
+    return on_cluster and project.host in ("", host()) and not watch.daemon().running
+
+
+def _held_by(jobs: Sequence[Job], moved: bool, project: Project, done: reconcile.Done) -> str:
+    """Return what jobs that run mean for the move, if there is one."""
+    several = len(jobs) > 1
+    who = f"jobs {ranged([job.id for job in jobs])}" if several else f"job {jobs[0].id}"
+    run, its, it = ("run", "their", "them") if several else ("runs", "its", "it")
     if not moved:
-        return f"at the tip; job {job.id} runs."
+        return f"at the tip; {who} {run}."
     if not done.gave_way:
-        return f"job {job.id} runs, so nothing moves; the move follows after its batch."
+        return f"{who} {run}, so nothing moves; the move follows after {its} batch."
     stopped = project.on_move == giving_way.STOPS
-    return f"job {job.id} {'is stopped' if stopped else 'runs'}; the move follows after it."
+    run = ("are stopped" if several else "is stopped") if stopped else run
+    return f"{who} {run}; the move follows after {it}."
 
 
 def _tell(project: Project, done: reconcile.Done) -> None:
     """Say what a tick did."""
+    for job in done.beside:
+        if isinstance(job.state, Ended):
+            say(f"{project.name}: job {job.id} {outcome(job)} in lane {job.state.lane}.")
+    for job, why in done.put_back:
+        say(f"{project.name}: job {job.id} waits once more: {why}.")
     if done.backup:
         warn(f"{project.name}: kept {done.backup.summary}: wtwatch backups show {done.backup.id}")
     if done.gave_way:

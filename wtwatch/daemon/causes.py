@@ -6,11 +6,11 @@ told; and what happened once, the end of a job, which is noted as untold togethe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from wtwatch.doors import refs
+from wtwatch.doors.digests import sha256
 from wtwatch.doors.processes import identity
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config
@@ -80,8 +80,9 @@ def overdue(project: Project, busy: Collection[Process]) -> Process | None:
 
 
 def is_held_up(project: Project) -> bool:
-    """Return whether anything waits for the run tree: a job that is due, or a move."""
-    if Queue(project.state).next_job() is not None:
+    """Return whether anything waits for the run tree: a job that is due, results of lanes, or a move."""
+    queue = Queue(project.state)
+    if queue.next_job() is not None or (queue.living() and queue.in_run_tree() is None):
         return True
     applied = refs.tip_of(Repo(project.main_code), RunTree.of(project).applied_ref)
     return applied is not None and bookmark.read(project).commit not in (None, applied)
@@ -150,7 +151,7 @@ def _of_jobs(project: Project, queue: Queue, ended: Collection[Attempt]) -> Iter
 
 def _said(project: Project, kind: str, reason: str, hint: str | None) -> Cause:
     """Return a cause that is another when it says something else."""
-    key = hashlib.sha256(reason.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    key = sha256(reason.encode("utf-8", "surrogateescape"))[:12]
     return _attention(project, f"{kind}{key}", reason, hint)
 
 

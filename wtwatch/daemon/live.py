@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wtwatch.doors import traces
+from wtwatch.lanes import notes
 from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
@@ -30,8 +31,8 @@ from wtwatch.views.snapshot import DaemonSnapshot
 from wtwatch.views.text import short_words
 from wtwatch.words.errors import WtwatchError
 
-BEAT = 2.0
-"""Seconds from one heartbeat to the next."""
+BEAT = 4.0
+"""Seconds from one heartbeat to the next; each wakes the processor, which costs more than the beat."""
 
 CALM = 0.2
 """Seconds from a tick to the look at what it left: moves that follow each other at once come first."""
@@ -183,7 +184,7 @@ def _in_memory(folder: Path) -> Path | None:
 
 def _paths(project: Project) -> tuple[str, ...]:
     """Return the trees of a project, by each of their names."""
-    trees = (project.main_tree, project.run_tree)
+    trees = (project.main_tree, project.run_tree, *(lane.path for lane in notes.known(project)))
     return tuple(dict.fromkeys(str(path) for tree in trees for path in (tree, tree.resolve())))
 
 

@@ -30,6 +30,8 @@ from wtwatch.daemon.upgrade import Upgrade
 from wtwatch.doors import notify, traces
 from wtwatch.doors.clock import instant
 from wtwatch.doors.files import claim
+from wtwatch.job import lifecycle
+from wtwatch.job.warming import Warming
 from wtwatch.project import config, listing, registry
 from wtwatch.project.config import Project
 from wtwatch.views import status
@@ -59,6 +61,7 @@ class Daemon:
         self._beat = 0.0
         self._live = Live()
         self._crier = Crier()
+        self._warming = Warming()
         self._stuck: tuple[str, ...] = ()
         self._upgrade = upgrade
         self._since = stamp(now())
@@ -75,13 +78,14 @@ class Daemon:
         """
         pause = min(BEAT, (notify.watchdog_interval() or 2 * SWEEP) / 2)
         with self._signals(), Watch(self._bell) as watch:
+            lifecycle.HERE.warming = self._warming
             self._reload(watch)
             self._live.beat()
             notify.ready()
             _log.info("watching %s (%s)", counted(len(self._ticks), "project"), watch.mode)
             heard = time.monotonic()
             while not self._stopping.is_set():
-                rung = watch.wait(pause)
+                rung = watch.wait(min(pause, max(0.0, heard + SWEEP - time.monotonic())))
                 if self._stopping.is_set():
                     break
                 self._live.beat()
@@ -90,6 +94,7 @@ class Daemon:
                     self._hear(watch, watch.rung())
                 if not self._look_for_stuck():  # else systemd shall end us, and start us anew
                     notify.watchdog()
+                self._warming.rest()
                 if self._upgrade.is_ready():
                     break
         if self._stopping.is_set():  # else the same process goes on, which systemd must not think to end
@@ -168,8 +173,11 @@ class Daemon:
         wanted = self._projects()
         self._listed = (registry, tuple(wanted.values())) if self._all_well else (None, ())
         for name in list(self._ticks):
-            if wanted.get(name) != self._ticks[name].project:
+            one, project = self._ticks[name], wanted.get(name)
+            if project is None or project.state != one.project.state:
                 self._drop(name)
+            elif project != one.project:
+                one.renew(project)
         fresh = [project for name, project in wanted.items() if name not in self._ticks]
         for project in fresh:
             self._ticks[project.name] = ProjectTicks(
@@ -301,6 +309,8 @@ class Daemon:
         for name in list(self._ticks):
             self._drop(name)
         self._pool.stop(GRACE)
+        lifecycle.HERE.warming = None
+        self._warming.close()
         _log.info("stopped; jobs that run go on")
 
 

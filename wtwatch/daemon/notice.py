@@ -178,6 +178,8 @@ class Watch:
         Without ``everything`` only folders that are told to have come or gone, and what lies in them.
         """
         told = _drain(self._shaken)
+        if not (everything or told):
+            return
         everything = everything or None in told
         shaken = {folder for folder in told if folder}
         for folder in list(self._armed) if everything else shaken & self._armed.keys():

@@ -11,7 +11,7 @@ import time
 from math import inf
 from typing import Protocol
 
-AT_ONCE = 4
+AT_ONCE = 3
 """How many turns are taken side by side: most of each is waiting for git."""
 
 LONG = 1.0
@@ -42,6 +42,7 @@ class Pool:
         self._threads: set[threading.Thread] = set()
         self._idle = 0
         self._watching = False
+        self._until = inf
         self._stopping = False
 
     def add(self, member: Member) -> None:
@@ -80,14 +81,17 @@ class Pool:
 
     def _next(self) -> tuple[float, Member | None]:
         """Return who is due next, and when, of those whose turn is not under way."""
-        free = ((due, member) for member, due in self._due.items() if member not in self._at_work)
-        return min(free, key=lambda pair: pair[0], default=(inf, None))
+        first, who = inf, None
+        for member, due in self._due.items():  # plainly, as each turn of a hundred asks for it
+            if due < first and member not in self._at_work:
+                first, who = due, member
+        return first, who
 
     def _find_thread(self) -> None:
         """Have somebody take the turn that is due now, if one is."""
-        now = time.monotonic()
-        if self._stopping or self._next()[0] > now:
-            if self._idle:
+        now, due = time.monotonic(), self._next()[0]
+        if self._stopping or due > now:
+            if self._idle and due < self._until:
                 self._change.notify()  # to wait for what is due next by now
             return
         long = sum(now - began >= LONG for began in self._at_work.values())
@@ -135,6 +139,7 @@ class Pool:
                 at_work = False
                 self._idle += 1
                 self._watching = is_due
+                self._until = due
                 self._change.wait(QUICK if is_due else None if due == inf else due - now)
                 self._watching = False
                 self._idle -= 1

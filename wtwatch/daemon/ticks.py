@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
@@ -83,6 +84,7 @@ class ProjectTicks:
         self.at: Places | None = None
         self.seen: Fingerprint | None = None
         self.trouble: str | None = None
+        self._causes = diary.Causes()
         self.setback: Setback | None = None
         self.in_vain = 0
         self._ring = ring
@@ -96,6 +98,16 @@ class ProjectTicks:
         self._caught: Fingerprint = ()
         self._marks: places.Marks | None = None
         self._sign: float | None = None
+        self._renewed: deque[Project] = deque(maxlen=1)
+
+    def renew(self, project: Project) -> None:
+        """Go by other settings from the next turn on, which comes soon; a set-up that is under way ends.
+
+        Two turns of one project, each with settings of its own, would get in each other's way.
+        """
+        self._renewed.append(project)
+        self.poked.set()
+        self._wake(self)
 
     def poke_if_changed(self) -> bool:
         """Have it tick if something changed since its last tick began; return that. Takes some 50 µs."""
@@ -121,6 +133,8 @@ class ProjectTicks:
         """
         if self.stopping.is_set():
             return inf
+        if self._renewed:
+            self._begin_anew(self._renewed.pop())
         poked = self.poked.is_set()
         self.poked.clear()  # before the look, so that no later poke is lost
         now = time.monotonic()
@@ -144,6 +158,13 @@ class ProjectTicks:
             self._look_due = _together(now + LOOK)
         return max(0.0, min(self._due, self._look_due, self._leave_due) - now)
 
+    def _begin_anew(self, project: Project) -> None:
+        """Take other settings, and forget what was seen and tried with those before."""
+        self.project = project
+        self.at = self.seen = self.trouble = self.setback = self._marks = None
+        self.in_vain, self._truth, self._caught = 0, (), ()
+        self._due = 0.0
+
     def _refs_stood_still(self) -> bool:
         """Return whether refs are what they were all the while since the last tick looked at the places."""
         return (
@@ -153,7 +174,7 @@ class ProjectTicks:
     def _show_life(self) -> bool:
         """Say that a tick goes on, as it does itself during a long set-up; return whether it shall end."""
         self._sign = time.monotonic()
-        return self.stopping.is_set()
+        return self.stopping.is_set() or bool(self._renewed)
 
     def _next_try(self, setback: Setback) -> float:
         """Return when a tick that failed is due again: soon, if what it rested on is no longer the same."""
@@ -164,9 +185,11 @@ class ProjectTicks:
         """Take the full look: return whether anything differs from what the last tick began with."""
         code = self.project.main_code
         with suppress(WtwatchError, OSError):
-            same = self.at is not None and places.caught(self.at) == self._caught
-            if not same and places.truth(self.project) != self._truth:
-                return True
+            caught = places.caught(self.at) if self.at is not None else ()
+            if caught != self._caught or self.at is None:
+                if places.truth(self.project) != self._truth:
+                    return True
+                self._caught = caught
             if jj.drives(code) and not jj.is_colocated(code):  # what it does need not show in files of git
                 return tip.read(self.project) != tip.ask(self.project, anew=True)()
             return False
@@ -187,7 +210,8 @@ class ProjectTicks:
         except OSError as error:  # a full disk, say
             return self._complain(of_system(error))
         except Exception as error:
-            _log.exception("%s: wtwatch itself failed", self.project.name)
+            if self._causes.is_news(repr(error)):
+                _log.exception("%s: wtwatch itself failed", self.project.name)
             return self._complain(WtwatchError(f"wtwatch itself failed: {error!r}.", "See the daemon's log."))
         return again
 
@@ -215,9 +239,9 @@ class ProjectTicks:
 
     def _complain(self, error: WtwatchError) -> float:
         """Tell of a tick that failed; return after how many seconds to try again."""
-        if self.trouble != error.message:
+        self.trouble = error.message
+        if self._causes.is_news(error.message):
             _log.error("%s: %s", self.project.name, error.message.replace("\n", " / "))
-            self.trouble = error.message
         with suppress(WtwatchError, OSError):  # if even that cannot be written, the log has it
             if self.project.state.is_dir():
                 reconcile.explain_error(self.project, error)
@@ -259,20 +283,22 @@ class ProjectTicks:
             if announce.waiting(project):  # of an earlier daemon too
                 self._crier.tell(project)
         except (WtwatchError, OSError) as error:
-            _log.warning("%s: the user cannot be told: %s", project.name, error)
+            if self._causes.is_news(f"untold: {error}"):
+                _log.warning("%s: the user cannot be told: %s", project.name, error)
 
     def _say(self, done: reconcile.Done) -> float | None:
         """Log what a tick did; return after how many seconds the next is due without an event."""
         name = self.project.name
         for line in diary.lines(done):
             _log.info("%s: %s", name, line)
+            self._causes.forget()
         self._announce(done)
-        if done.waits and done.waits != self.trouble:
+        if done.waits and self._causes.is_news(done.waits):
             _log.warning("%s: %s", name, done.waits)
         self.trouble = done.waits
-        if done.ended or not done.busy:
+        if done.ended or done.beside or not done.busy:
             self.in_vain = 0
         if done.busy:
             return self._patience()
         self.setback = None
-        return SWEEP if done.waits else done.again_in
+        return min(SWEEP, done.again_in or SWEEP) if done.waits else done.again_in

@@ -9,13 +9,18 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wtwatch.doors import containers
 from wtwatch.doors.repo import Repo
+from wtwatch.words import resources
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha
+
+_PROGRAMS = ("cmd:git", "cmd:annex")
 
 OUR_KEY = "wtwatch"
 """The key in a run record under which wtwatch notes what DataLad does not."""
@@ -38,22 +43,78 @@ def load() -> None:
     import datalad.core.local.run
     import datalad.local.rerun
     import datalad.support.annexrepo  # noqa: F401
+    from datalad.support.external_versions import external_versions
     from datalad.ui import ui
 
     ui.set_backend("no-progress")  # which asks no questions either
+    with suppress(Exception):  # what is wrong with these programs, it says itself where it needs them
+        for program in _PROGRAMS:
+            external_versions[program]
+
+
+@cache
+def at(top: str) -> Any:
+    """Return the dataset at ``top`` as DataLad has it, always the same: it reads settings only once then."""
+    from datalad.distribution.dataset import Dataset
+
+    return Dataset(top)
+
+
+def load_beforehand() -> None:
+    """Import what :func:`load` does, and what runs import besides, for processes that are forked."""
+    import concurrent.futures.thread  # noqa: F401
+    import encodings.ascii  # noqa: F401
+
+    load()
+
+
+def own_settings() -> dict[str, object]:
+    """Return DataLad's own settings by name, as it knows them; some it goes by from when it was loaded on."""
+    import datalad
+
+    names = [name for name in datalad.cfg.keys() if name.startswith("datalad.")]  # noqa: SIM118 - no mapping
+    return {name: datalad.cfg.get(name) for name in names}
+
+
+def read_settings() -> None:
+    """Have DataLad read git's settings as they are for this process now (5 ms), after a fork."""
+    import datalad
+
+    datalad.cfg.reload(force=True)
+
+
+def forget_programs() -> None:
+    """Have DataLad ask git and git-annex anew for their versions, when :func:`load` is called next."""
+    from datalad.support.external_versions import external_versions
+
+    for program in _PROGRAMS:
+        external_versions._versions.pop(program, None)
+
+
+def warn_of_identity() -> None:
+    """Have DataLad say what it says when it is loaded, where git knows no author."""
+    import datalad
+    from datalad.config import warn_on_undefined_git_identity
+
+    warn_on_undefined_git_identity(datalad.cfg)
 
 
 @contextmanager
-def just_before_commands(act: Callable[[], None]) -> Iterator[None]:
+def just_before_commands(act: Callable[[], None], needed: bool = True) -> Iterator[None]:
     """Have ``act`` called while the body runs, each time that DataLad is about to start a command.
 
     Then it has looked whether the tree is clean, has got inputs, and unlocked or removed outputs: what is put
     there any earlier it would refuse or delete. DataLad offers no way to do that (datalad/core/local/run.py);
-    raises :class:`WtwatchError` where a version of it has no such place any more.
+    where a version of it has no such place any more, ``act`` is called at once, or, where that would not do
+    (``needed``), :class:`WtwatchError` is raised.
     """
     from datalad.core.local import run as module
 
     known = getattr(module, "_execute_command", None)
+    if known is None and not needed:
+        act()
+        yield
+        return
     if known is None:
         raise WtwatchError(
             "This version of DataLad has no place for what an earlier attempt left.",
@@ -71,77 +132,78 @@ def just_before_commands(act: Callable[[], None]) -> Iterator[None]:
         module._execute_command = known
 
 
-def run(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any], explicit: bool = False) -> RunResult:
-    """Run a job's command as `datalad run` does; ``extra_info`` becomes part of the record.
+def run(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any]) -> RunResult:
+    """Run a job's command as `datalad run` does, in a container as `datalad containers-run` does.
 
-    With ``explicit`` the tree need not be clean, and declared outputs alone are saved.
-    What DataLad raises where it should report is passed on.
-    """
-    from datalad.core.local.run import run_command
-    from datalad.distribution.dataset import Dataset
-
-    return _drive(
-        run_command(
-            spec.command,
-            dataset=Dataset(str(dataset)),
-            inputs=list(spec.inputs),
-            outputs=list(spec.outputs),
-            message=spec.message,
-            extra_info=dict(extra_info),
-        )
-    )
-
-
-def rerun(dataset: Path, spec: JobSpec, extra_info: Mapping[str, Any], explicit: bool = False) -> RunResult:
-    """Run the record of the commit ``spec.rerun_of`` again, on HEAD; the rest of ``spec`` does not matter.
-
-    The commit that comes of it is what `datalad rerun` makes, but nothing is ever checked out: for a record
-    that is a merge commit, that checks out its parent and moves the branch there. A record of another
+    Or run the record of the commit ``spec.rerun_of`` again, on HEAD; then the rest of ``spec`` does not
+    matter. The commit that comes of it is what `datalad rerun` makes, but nothing is ever checked out: for a
+    record that is a merge commit, that checks out its parent and moves the branch there. ``extra_info``
+    becomes part of the record. What DataLad raises where it should report is passed on; a record of another
     dataset, or none, raises :class:`WtwatchError`.
     """
     from datalad.core.local.run import run_command
-    from datalad.distribution.dataset import Dataset
+
+    words = asked(dataset, spec)
+    if spec.rerun_of:
+        if words["dataset"].repo.dirty:
+            found = Repo(dataset).changes("--untracked-files=all")
+            paths = [*found.edited, *found.unmerged, *found.untracked]
+            shown = ", ".join(paths[:3]) or "see `datalad status`"
+            return RunResult(1, f"The run tree has changes that are not saved: {shown}.", began=False)
+        words["rerun_outputs"] = _written_then(words["dataset"], words["rerun_info"])
+    with containers.told(inside(dataset, spec)):
+        return drive(run_command(**words, extra_info=dict(extra_info)))
+
+
+def inside(dataset: Path, spec: JobSpec) -> str | None:
+    """Return the name of the container that a job's command runs in, if one; a record says it itself."""
+    return containers.found(dataset, spec.container).name if spec.container and not spec.rerun_of else None
+
+
+def asked(dataset: Path, spec: JobSpec) -> dict[str, Any]:
+    """Return a job as the arguments of DataLad's ``run_command``; see :func:`run` for what is raised."""
     from datalad.local.rerun import get_run_info
 
-    ds = Dataset(str(dataset))
+    ds = at(str(dataset))
+    if not spec.rerun_of:
+        container = containers.found(dataset, spec.container) if spec.container else None
+        return {
+            "cmd": container.around(spec.command) if container else spec.command,
+            "dataset": ds,
+            "inputs": list(spec.inputs),
+            "extra_inputs": list(container.inputs) if container else [],
+            "outputs": list(spec.outputs),
+            "message": spec.message,
+        }
     commit = ds.repo.get_hexsha(spec.rerun_of)
     message, info = get_run_info(ds, ds.repo.format_commit("%B", commit))
     if info is None:
         raise WtwatchError(f"The commit {commit} holds no run record.")
     if info.get("dsid") not in (None, ds.id):
         raise WtwatchError(f"The record of {commit} is one of another dataset ({info['dsid']}).")
-    if ds.repo.dirty:
-        found = Repo(dataset).changes("--untracked-files=all")
-        paths = [*found.edited, *found.unmerged, *found.untracked]
-        shown = ", ".join(paths[:3]) or "see `datalad status`"
-        return RunResult(1, f"The run tree has changes that are not saved: {shown}.", began=False)
     info["chain"] = [*info.get("chain", []), commit]
-    return _drive(
-        run_command(
-            info["cmd"],
-            dataset=ds,
-            inputs=info.get("inputs", []),
-            extra_inputs=info.get("extra_inputs", []),
-            outputs=info.get("outputs", []),
-            rerun_outputs=_written_then(ds, commit, info),
-            message=message,
-            rerun_info=info,
-            extra_info=dict(extra_info),
-        )
-    )
+    return {
+        "cmd": info["cmd"],
+        "dataset": ds,
+        "inputs": info.get("inputs", []),
+        "extra_inputs": info.get("extra_inputs", []),
+        "outputs": info.get("outputs", []),
+        "message": message,
+        "rerun_info": info,
+    }
 
 
-def _written_then(ds: Any, commit: str, info: Mapping[str, Any]) -> list[str]:
+def _written_then(ds: Any, info: Mapping[str, Any]) -> list[str]:
     """Return the files that the recorded run wrote beyond its declared outputs, as `datalad rerun` has it."""
     from datalad.local.rerun import diff_revision, new_or_modified
 
     declared = info.get("outputs", [])
     base = Path(ds.path, info["pwd"])
-    written = [found["path"] for found in new_or_modified(diff_revision(ds, commit))]
+    written = [found["path"] for found in new_or_modified(diff_revision(ds, info["chain"][-1]))]
     return [path for path in written if os.path.relpath(path, base) not in declared]
 
 
-def _drive(results: Iterator[dict[str, Any]]) -> RunResult:
+def drive(results: Iterator[dict[str, Any]]) -> RunResult:
     """Draw DataLad's results up to the first that is not good, as `datalad run` does (on_failure=stop)."""
     from datalad.interface.utils import generic_result_renderer
     from datalad.support.exceptions import CommandError, IncompleteResultsError
@@ -151,9 +213,9 @@ def _drive(results: Iterator[dict[str, Any]]) -> RunResult:
             for result in results:
                 generic_result_renderer(result)
                 if result["status"] not in ("ok", "notneeded"):
-                    return _failure(result)
+                    return failure(result)
     except IncompleteResultsError as error:
-        return _failure(error.failed[0]) if error.failed else RunResult(1, str(error))
+        return failure(error.failed[0]) if error.failed else RunResult(1, str(error))
     except CommandError as error:
         return RunResult(1, _said_by(error.cmd, error.stderr) or str(error))
     return RunResult(0)
@@ -174,7 +236,8 @@ def _said_by(command: object, stderr: object) -> str | None:
     return f"{what}: {'; '.join(lines[-2:])}"
 
 
-def _failure(result: Mapping[str, Any]) -> RunResult:
+def failure(result: Mapping[str, Any]) -> RunResult:
+    """Return what a result of DataLad that is not good comes to."""
     if result.get("action") == "run" and result.get("exit_code"):
         return RunResult(int(result["exit_code"]))
     message = result.get("message") or "DataLad gave no reason"
@@ -202,7 +265,7 @@ def record_of(dataset: Path, revision: str) -> dict[str, Any] | None:
 def spec_of(dataset: Path, revision: str) -> JobSpec | None:
     """Return the job that runs the record of a commit again, or ``None`` if it has no record.
 
-    Its inputs and outputs are paths from the top of the dataset.
+    Its inputs, the image of a container among them, and outputs are paths from the top of the dataset.
     """
     repo = Repo(dataset)
     commit, text = repo.git("log", "-1", "--format=%H%n%B", "--end-of-options", revision).split("\n", 1)
@@ -210,15 +273,17 @@ def spec_of(dataset: Path, revision: str) -> JobSpec | None:
     if record is None or found is None:
         return None
     command = record["cmd"]
-    ours = record.get(OUR_KEY)
-    return JobSpec(
+    noted = record.get(OUR_KEY)
+    ours = noted if isinstance(noted, dict) else {}
+    spec = JobSpec(
         command=command if isinstance(command, str) else shlex.join(command),
         message=found["message"],
-        inputs=_from_top(record, "inputs"),
+        inputs=(*_from_top(record, "inputs"), *_from_top(record, "extra_inputs")),
         outputs=_from_top(record, "outputs"),
         rerun_of=Sha(commit),
-        setenv=_declared(ours if isinstance(ours, dict) else {}),
+        setenv=_declared(ours),
     )
+    return resources.with_wishes(spec, resources.noted(ours.get("asked")))
 
 
 def _declared(ours: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -251,8 +316,9 @@ def expanded(spec: JobSpec, dataset: Path) -> str:
         "tmpdir": "{tmpdir}",
     }
     try:
-        return spec.command.format(**facts)
-    except (LookupError, ValueError, AttributeError, TypeError):
+        inside = containers.found(dataset, spec.container) if spec.container else None
+        return (inside.around(spec.command) if inside else spec.command).format(**facts)
+    except (LookupError, ValueError, AttributeError, TypeError, WtwatchError):
         return spec.command
 
 
@@ -301,6 +367,16 @@ def _from_sidecar(repo: Repo, name: str) -> Any:
     """Read a record that stands in a file, where the message has its name (datalad.run.record-sidecar)."""
     if "/" in name:  # it came with a commit, and may be of anybody
         raise ValueError(f"{name!r} is no name of a file")
-    folder = repo.git("config", "--get", "datalad.run.record-directory", ok=(0, 1)) or ".datalad/runinfo"
-    with lzma.open(repo.path / folder / name, "rt", encoding="utf-8") as lines:
+    with lzma.open(repo.path / _sidecar_folder(repo) / name, "rt", encoding="utf-8") as lines:
         return json.loads(lines.readline())
+
+
+def _sidecar_folder(repo: Repo) -> str:
+    """Return where such files lie, as git's settings say, or else those that the dataset tracks."""
+    asked = ("--get", "datalad.run.record-directory")
+    if own := repo.git("config", *asked, ok=(0, 1)):
+        return own
+    tracked = repo.git("config", "-f", ".datalad/config", *asked, ok=(0, 1)) or ".datalad/runinfo"
+    if Path(tracked).is_absolute() or ".." in Path(tracked).parts:
+        raise ValueError(f"{tracked!r} leads out of the dataset")
+    return tracked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 from pathlib import Path
@@ -22,6 +21,8 @@ def exchange(one: Path, other: Path) -> None:
     Where the file system cannot do that it takes three renames; one that was cut off in between is ended by
     :func:`end_cut_off`. Raises :class:`OSError`, such as ``EXDEV`` for two file systems.
     """
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
         return

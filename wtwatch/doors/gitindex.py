@@ -13,12 +13,32 @@ Entry = tuple[str, int, bytes]
 """A path, its mode, and the id of its blob."""
 
 
-def entries(file: str, width: int = 20) -> list[Entry] | None:
+def entries(file: str, width: int = 20, below: tuple[str, ...] = ()) -> list[Entry] | None:
     """Return what an index lists, in its order, where each id has ``width`` bytes.
 
     ``None`` where there is no index, and for one that does not list plain files alone: of another version
-    than 2 or 3, split, sparse, unmerged, with submodules, or with entries that git does not compare.
+    than 2 or 3, split, sparse, unmerged, with submodules, or with entries that git does not compare. What is
+    not ``below`` certain paths is passed over, if there are any.
     """
+    read = _read(file, width, below)
+    return read[0] if read else None
+
+
+def compared(file: str, width: int = 20, below: tuple[str, ...] = ()) -> tuple[list[bytes], bytes] | None:
+    """Return what git noted of each file that an index lists, and the id of the tree that it makes.
+
+    That is of each file, in the order of :func:`entries`, the ten numbers by which git tells whether it
+    changed. ``None`` also where the index does not say which tree that is, as after a `git add`.
+    """
+    read = _read(file, width, below)
+    tree = _tree_of(read[2].get(b"TREE", b""), width) if read else None
+    return (read[1], tree) if read and tree else None
+
+
+def _read(
+    file: str, width: int, below: tuple[str, ...]
+) -> tuple[list[Entry], list[bytes], dict[bytes, bytes]] | None:
+    """Return the entries of an index, what git noted of each file, and the extensions."""
     try:
         with open(file, "rb") as stream:
             data = stream.read()
@@ -26,23 +46,41 @@ def entries(file: str, width: int = 20) -> list[Entry] | None:
         return None
     if data[:4] != b"DIRC" or int.from_bytes(data[4:8], "big") not in (2, 3):
         return None
-    found, at = [], _HEAD
+    found, noted, at = [], [], _HEAD
+    inside = tuple(f"{path}/".encode("utf-8", "surrogateescape") for path in below)
     for _ in range(int.from_bytes(data[8:12], "big")):
         mode = int.from_bytes(data[at + _MODE : at + _MODE + 4], "big")
         flags = int.from_bytes(data[at + _STAT + width : at + _STAT + width + 2], "big")
         start = at + _STAT + width + 2
         end = data.find(b"\0", start)
-        if flags & _MARKS or mode == 0o160000 or end < 0:
+        if end < 0:
             return None
-        found.append((data[start:end].decode("utf-8", "surrogateescape"), mode, data[at + _STAT : start - 2]))
+        if not inside or (data[start:end] + b"/").startswith(inside):
+            if flags & _MARKS or mode == 0o160000:
+                return None
+            path = data[start:end].decode("utf-8", "surrogateescape")
+            found.append((path, mode, data[at + _STAT : start - 2]))
+            noted.append(data[at : at + _STAT])
         at += (end - at + 8) & ~7  # with 1 to 8 zeros at its end
-    return found if _adds_nothing(data, at, width) else None
+    extensions = _extensions(data, at, width)
+    return None if extensions is None else (found, noted, extensions)
 
 
-def _adds_nothing(data: bytes, at: int, width: int) -> bool:
-    """Return whether all that follows the entries, up to the sum at the end, leaves them as they are."""
+def _extensions(data: bytes, at: int, width: int) -> dict[bytes, bytes] | None:
+    """Return what follows the entries up to the sum at the end; ``None`` if it alters them."""
+    found = {}
     while at < len(data) - width:
-        if data[at : at + 4] not in _KNOWN:
-            return False
-        at += 8 + int.from_bytes(data[at + 4 : at + 8], "big")
-    return at == len(data) - width
+        name, end = data[at : at + 4], at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
+        if name not in _KNOWN:
+            return None
+        found[name] = data[at + 8 : end]
+        at = end
+    return found if at == len(data) - width else None
+
+
+def _tree_of(extension: bytes, width: int) -> bytes | None:
+    """Return the id of the top tree from the extension "TREE", where that is valid."""
+    path, _, rest = extension.partition(b"\0")
+    numbers, _, ids = rest.partition(b"\n")
+    valid = not path and numbers.split(b" ")[0].isdigit()  # of one that is not there is -1 entries
+    return ids[:width] if valid and len(ids) >= width else None

@@ -1,9 +1,11 @@
 """What git prints for programs, as values."""
 
 import operator
+from collections.abc import Sequence
 from itertools import dropwhile, takewhile
 from typing import NamedTuple
 
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 
 GITLINK = "160000"
@@ -48,6 +50,10 @@ class GitObject(NamedTuple):
             found.append(TreeEntry(mode, _KINDS.get(mode, "blob"), sha, path))
             at = end + size
         return tuple(found)
+
+    def tree(self) -> Sha:
+        """Return the tree of a commit, which its first line names."""
+        return Sha(self.body.partition(b"\n")[0].removeprefix(b"tree ").decode("ascii"))
 
     def parents(self) -> tuple[Sha, ...]:
         """Return the parents of a commit."""
@@ -192,3 +198,18 @@ def _change(fields: list[str]) -> Change:
     if fields[0] == "u":
         return Change(path, letters[0], letters[1])
     return Change(path, letters[0], letters[1], (fields[3], Sha(fields[6])), (fields[4], Sha(fields[7])))
+
+
+def folders_above(tree: str, path: str) -> list[str]:
+    """Return the names in git of the folders of ``tree`` that lead to ``path``, outermost first."""
+    folders = path.split("/")[:-1]
+    return [f"{tree}:{'/'.join(folders[:depth])}" for depth in range(len(folders) + 1)]
+
+
+def entries_of_all(found: Sequence[GitObject | None], names: Sequence[str]) -> list[tuple[TreeEntry, ...]]:
+    """Return what trees hold that were asked for by ``names``; raises :class:`WtwatchError` without one."""
+    there = [tree for tree in found if tree is not None and tree.kind == "tree"]
+    if len(there) < len(names):
+        lacking = next(name for tree, name in zip(found, names, strict=True) if tree not in there)
+        raise WtwatchError(f"Git has no folder {lacking}.", "Look at `git fsck` there.")
+    return [tree.entries() for tree in there]

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MUCH = 65536
+_SIZE = 20  # vsize, counted from the state on
 _NO_FILES = ("/dev/", "/proc/", "/memfd:")
+_FILES = "/dev/shm/"  # a disk in memory, on which a tree may lie
 
 
 def all_pids() -> list[int]:
@@ -73,6 +75,15 @@ def is_stopped(pid: int) -> bool:
     return _state(pid)[:1] in ([b"T"], [b"t"])
 
 
+def is_ending(pid: int) -> bool:
+    """Return whether a process has given its memory back: it does nothing more, nor says what it was.
+
+    It stands where it stood for a moment longer (proc_pid_stat(5): vsize).
+    """
+    fields = _state(pid)
+    return len(fields) > _SIZE and fields[_SIZE] == b"0"
+
+
 def parents(pid: int) -> Iterator[int]:
     """Yield the parent of a process, the parent of that one, and so on; a zombie counts as nobody."""
     while (fields := _state(pid)) and fields[0] not in (b"Z", b"X"):
@@ -120,7 +131,11 @@ def _file_written(link: str) -> str | None:
     """Return where a link in ``/proc/PID/fd`` leads: it may be written if its file is open for that."""
     try:
         file = os.readlink(link)
-        if file[0] != "/" or file.startswith(_NO_FILES) or file.endswith(" (deleted)"):
+        if (
+            file[0] != "/"
+            or (file.startswith(_NO_FILES) and not file.startswith(_FILES))
+            or file.endswith(" (deleted)")
+        ):
             return None
         return file if os.lstat(link).st_mode & stat.S_IWUSR else None
     except OSError:  # closed by now

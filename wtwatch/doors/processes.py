@@ -54,6 +54,12 @@ def bears(pid: int, variable: str, value: str) -> bool:
     return os.fsencode(f"{variable}={value}") in entries(pid, "environ")
 
 
+def variables(pid: int) -> dict[str, str]:
+    """Return the variables that ``pid`` was started with; none where they may not be read."""
+    pairs = (os.fsdecode(entry).partition("=") for entry in entries(pid, "environ") if entry)
+    return {name: value for name, _, value in pairs}
+
+
 def bearing(variable: str, value: str, leader: Identity | None = None) -> list[int]:
     """Return the pids of processes that were started with ``variable=value`` in their environment.
 

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
+from wtwatch.doors.traces import is_full
 from wtwatch.words.errors import CommandFailed
+from wtwatch.words.quoting import quoted
 
 LIMIT = 600.0
 """Seconds after which a program that gives no answer is ended: none of those that are asked takes minutes."""
+
+ON_A_FULL_DISK = 5.0
+"""The same where no room is left: there git-annex waits for some, for as long as there is none."""
+
+DRIVER = "WTWATCH_DRIVER"
+"""The variable that names, to a program that wtwatch drives, the process which does so."""
+
+
+def driven() -> dict[str, str]:
+    """Return the variable that tells a program that this process drives it."""
+    return {DRIVER: str(os.getpid())}
 
 
 class Asking:
     r"""A program at work in the folder ``where``. It speaks bytes; its answer comes as text.
 
     Names of files may be any bytes, ``\r`` among them, so no line end is translated; what is no UTF-8 comes
-    as surrogates (PEP 383). As a context manager it ends a program that nobody asked. Raises
-    :class:`FileNotFoundError` if there is no such program or folder.
+    as surrogates (PEP 383). As a context manager it ends a program that nobody asked. ``feed``: it is given
+    something on standard input, when it is asked for its answer, or this text, where that or the answer is
+    long: both lie in memory then, as a pipe takes little at a time. Raises :class:`FileNotFoundError` if
+    there is no such program or folder.
     """
 
     def __init__(
@@ -28,20 +44,23 @@ class Asking:
         command: Sequence[str],
         where: Path,
         env: Mapping[str, str],
-        feed: bool = False,
+        feed: bool | str = False,
         limit: float = LIMIT,
     ) -> None:
         self._shown = self.shown(command)
         self._where = where
         self._limit = limit
-        self._process = subprocess.Popen(
-            command,
-            cwd=where,
-            env=env,
-            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        self._answer = _in_memory() if isinstance(feed, str) else None
+        with ExitStack() as given:
+            stdin = given.enter_context(_in_memory(_bytes(feed))) if isinstance(feed, str) else None
+            self._process = subprocess.Popen(
+                command,
+                cwd=where,
+                env={**env, **driven()},
+                stdin=stdin or (subprocess.PIPE if feed else subprocess.DEVNULL),
+                stdout=self._answer or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
 
     @staticmethod
     def shown(command: Sequence[str]) -> list[str]:
@@ -66,24 +85,43 @@ class Asking:
         ``None`` takes any exit code. Raises :class:`CommandFailed` for others, and for a program that is not
         done after its time limit, which is ended.
         """
-        fed = None if stdin is None else stdin.encode("utf-8", "surrogateescape")
+        fed = None if stdin is None else _bytes(stdin)
         try:
-            out, err = self._process.communicate(fed, timeout=self._limit)
-        except subprocess.TimeoutExpired:
+            out, err = self._answered(fed)
+        except subprocess.TimeoutExpired as late:
             self.close()
-            slow = f"It gave no answer within {self._limit:.0f} seconds, and was ended."
+            within = late.timeout if late.timeout <= ON_A_FULL_DISK else self._limit
+            slow = self._with_the_cause(f"It gave no answer within {within:.0f} seconds, and was ended.")
             raise CommandFailed(self._shown, -9, slow, str(self._where)) from None
         if ok is not None and self._process.returncode not in ok:
-            words = err.decode("utf-8", "surrogateescape")
+            words = self._with_the_cause(err.decode("utf-8", "surrogateescape"))
             raise CommandFailed(self._shown, self._process.returncode, words, str(self._where))
+        if self._answer is not None:
+            self._answer.seek(0)
+            return self._answer.read()
         return out
+
+    def _answered(self, fed: bytes | None) -> tuple[bytes, bytes]:
+        """Wait for the end; for a short time only on a full disk, where git-annex waits for room for ever."""
+        try:
+            return self._process.communicate(fed, timeout=min(ON_A_FULL_DISK, self._limit))
+        except subprocess.TimeoutExpired:
+            if self._limit <= ON_A_FULL_DISK or is_full(self._where):
+                raise
+        return self._process.communicate(timeout=self._limit - ON_A_FULL_DISK)
+
+    def _with_the_cause(self, words: str) -> str:
+        """Add what git leaves out of some of its words: that it could not write since the disk is full."""
+        if not is_full(self._where):
+            return words
+        return f"{words.rstrip()}\nIts disk is full: make room on it (df -h {quoted(self._where)})."
 
     def tell(self, text: str) -> Self:
         """Write all of its standard input now, rather than when it is asked: a few lines, for it to go on."""
         stream, self._process.stdin = self._process.stdin, None
         assert stream is not None
         with suppress(BrokenPipeError), stream:
-            stream.write(text.encode("utf-8", "surrogateescape"))
+            stream.write(_bytes(text))
         return self
 
     def code(self) -> int:
@@ -96,6 +134,18 @@ class Asking:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr, self._answer):
             if stream is not None and not stream.closed:
                 stream.close()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _in_memory(content: bytes = b"") -> BinaryIO:
+    """Return a file that has no name and lies in memory, to be read from its begin (memfd_create(2))."""
+    file = open(os.memfd_create("wtwatch"), "w+b", buffering=0)  # noqa: PTH123, SIM115 - of a descriptor
+    file.write(content)
+    file.seek(0)
+    return file

@@ -1,31 +1,34 @@
 """The only door to git, always with a clean environment.
 
 Plumbing goes to the git program itself: it is the reference, and a status must not wait 95 ms for an
-import. GitPython (imported late) reads history where objects are wanted, see :func:`history`.
+import. Where objects are wanted, :mod:`wtwatch.doors.history` reads them.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import subprocess
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from wtwatch.doors.porcelain import GITLINK as GITLINK  # noqa: PLC0414 - part of what this door offers
-from wtwatch.doors.porcelain import Changes, GitObject, TreeEntry, parse_objects, parse_status, parse_tree
+from wtwatch.doors.porcelain import (
+    Changes,
+    GitObject,
+    TreeEntry,
+    entries_of_all,
+    folders_above,
+    parse_objects,
+    parse_status,
+    parse_tree,
+)
 from wtwatch.doors.program import LIMIT, Asking
 from wtwatch.doors.toolenv import for_tools
 from wtwatch.words.errors import CommandFailed, NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
-
-if TYPE_CHECKING:
-    from git import Commit
-    from git import Repo as Opened
 
 ZERO = Sha("0" * 40)
 """The id that stands for "no object" (git-update-ref(1))."""
@@ -83,20 +86,22 @@ class Repo:
         *args: str,
         env: Mapping[str, str] | None = None,
         hooks: bool = False,
-        feed: bool = False,
+        feed: bool | str = False,
         limit: float = LIMIT,
     ) -> GitAsking:
         """Start git here, and ask for its answer later; several may work side by side.
 
-        ``hooks`` lets the repository's own hooks run; ``feed``: it is given something on standard input;
-        ``limit`` are the seconds that it may take.
+        ``hooks`` lets the repository's own hooks run; ``feed``: it is given something on standard input, or
+        this text, where that or its answer is long, see :class:`Asking`; ``limit`` are the seconds that it
+        may take.
         """
         settings = ["-c", "submodule.recurse=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false"]
         if not hooks:  # what wtwatch does to the run tree is not what the user's hooks are for
             settings += ["-c", f"core.hooksPath={os.devnull}"]
         command = ["git", "--no-optional-locks", *settings, *args]
         try:
-            return GitAsking(command, self.path, for_tools() | self._env | dict(env or {}), feed, limit)
+            given = for_tools() | self._env | dict(env or {})
+            return GitAsking(command, self.path, given, feed, limit)
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise WtwatchError(f"The folder {self.path} is gone.") from None
@@ -117,6 +122,11 @@ class Repo:
         """
         with self.ask(*args, env=env, hooks=hooks, feed=stdin is not None, limit=limit) as asking:
             return asking.answer(ok, stdin)
+
+    def told(self, *args: str, ok: Iterable[int] | None = (0,), stdin: str = "") -> str:
+        """Return what :meth:`git` does, of a git that has much to tell."""
+        with self.ask(*args, feed=stdin) as asking:
+            return asking.answer(ok)
 
     def ask_objects(self, *names: str) -> GitAsking:
         """Start one git that reads the objects of these names, such as ``ID^{tree}`` (gitrevisions(7))."""
@@ -273,18 +283,21 @@ class Repo:
 
     def sizes(self, blobs: Collection[Sha]) -> dict[Sha, int]:
         """Return how many bytes each of many blobs has, by one git (git-cat-file(1))."""
-        listed = self.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin="\n".join(blobs))
-        return {Sha(sha): int(size) for sha, size in (line.split() for line in listed.splitlines())}
+        asked = ("cat-file", "--buffer", "--batch-check=%(objectsize)")
+        answers = self.told(*asked, stdin="\n".join(blobs)).splitlines()
+        return dict(zip(blobs, map(int, answers), strict=True))
 
     def contents(self, blobs: Collection[Sha]) -> dict[Sha, bytes]:
         """Return the bytes of each of many small blobs, by one git (git-cat-file(1))."""
-        with self.ask("cat-file", "--batch=%(objectname) %(objectsize)", feed=True) as asking:
-            printed = io.BytesIO(asking.printed(stdin="\n".join(blobs)))
-        found = {}
-        while head := printed.readline():
-            sha, size = head.decode("ascii").split()
-            found[Sha(sha)] = printed.read(int(size))
-            printed.read(1)  # the end of its line
+        asked = ("cat-file", "--buffer", "--batch=%(objectsize)")
+        with self.ask(*asked, feed="\n".join(blobs)) as asking:
+            printed = asking.printed()
+        found: dict[Sha, bytes] = {}
+        at = 0
+        for blob in blobs:
+            begin = printed.index(b"\n", at) + 1
+            end = begin + int(printed[at:begin])
+            found[blob], at = printed[begin:end], end + 1  # with the end of its line
         return found
 
     def write_blob(self, blob: Sha, into: int) -> None:
@@ -374,6 +387,24 @@ class Repo:
                 raise
             raise NoIdentity(str(self.path)) from None
 
+    def commit_again(self, commit: Sha, tree: str, parent: Sha) -> Sha:
+        """Write a commit with author, committer, times and message of ``commit``, but other files and parent.
+
+        Where that is signed, so is this, by who commits now (git-commit-tree(1)).
+        """
+        head, _, message = self.git("cat-file", "commit", commit).partition("\n\n")
+        signed = ["-S"] if "\ngpgsig" in head else []
+        env: dict[str, str] = {}
+        for line in head.splitlines():
+            word, _, rest = line.partition(" ")
+            if word in ("author", "committer"):
+                name, _, after = rest.partition(" <")
+                mail, _, at = after.rpartition("> ")
+                who = f"GIT_{word.upper()}"
+                env |= {f"{who}_NAME": name, f"{who}_EMAIL": mail, f"{who}_DATE": f"@{at}"}
+        words = ("commit-tree", *signed, "-p", parent, tree)
+        return Sha(self.git(*words, stdin=message.rstrip("\n") + "\n", env=env))
+
     def knows_author(self, env: Mapping[str, str] | None = None) -> bool:
         """Return whether git knows whom to name as author and committer of a commit here (git-var(1))."""
         asked = ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
@@ -398,49 +429,6 @@ def break_lock(file: Path) -> bool:
         time.sleep(0.02)
     lock.unlink(missing_ok=True)
     return True
-
-
-def folders_above(tree: str, path: str) -> list[str]:
-    """Return the names in git of the folders of ``tree`` that lead to ``path``, outermost first."""
-    folders = path.split("/")[:-1]
-    return [f"{tree}:{'/'.join(folders[:depth])}" for depth in range(len(folders) + 1)]
-
-
-def entries_of_all(found: Sequence[GitObject | None], names: Sequence[str]) -> list[tuple[TreeEntry, ...]]:
-    """Return what trees hold that were asked for by ``names``; raises :class:`WtwatchError` without one."""
-    there = [tree for tree in found if tree is not None and tree.kind == "tree"]
-    if len(there) < len(names):
-        lacking = next(name for tree, name in zip(found, names, strict=True) if tree not in there)
-        raise WtwatchError(f"Git has no folder {lacking}.", "Look at `git fsck` there.")
-    return [tree.entries() for tree in there]
-
-
-@contextmanager
-def history(path: Path) -> Iterator[HistoryReader]:
-    """Open the repository at ``path`` to read commits as objects; closes it again (GitPython leaks else)."""
-    from git import Repo as Opened
-
-    with Opened(path) as opened:
-        yield HistoryReader(opened)
-
-
-class HistoryReader:
-    """Commits as objects of GitPython; see :func:`history`."""
-
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
-
-    def commits(self, revisions: str) -> Iterator[Commit]:
-        """Yield the commits that ``revisions`` names (gitrevisions(7)), newest first."""
-        yield from self._opened.iter_commits(revisions)
-
-    def gitlink(self, commit: str, path: str) -> Sha | None:
-        """Return the commit that ``commit`` records for the subdataset at ``path``, if it does."""
-        try:
-            found = self._opened.commit(commit).tree / path
-        except KeyError:
-            return None
-        return Sha(found.hexsha) if found.type == "submodule" else None
 
 
 def _without_settings(words: Iterable[str]) -> list[str]:

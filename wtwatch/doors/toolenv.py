@@ -10,7 +10,9 @@ from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 
+from wtwatch.doors.digests import sha256
 from wtwatch.doors.xdg import state_folder
+from wtwatch.words.quoting import quoted
 
 # Where git looks for its settings and how it reaches remotes: the user's own, and not tied to a repository.
 _KEPT = re.compile(
@@ -128,9 +130,7 @@ def _own_name(folder: Path) -> str:
 
 
 def _name_of(text: str) -> str:
-    import hashlib  # loads a cryptographic library, which a status must not wait for
-
-    return f"tools-{hashlib.sha256(os.fsencode(text)).hexdigest()[:12]}"
+    return f"tools-{sha256(os.fsencode(text))[:12]}"
 
 
 @cache
@@ -151,11 +151,32 @@ def _link_to(place: Path, wanted: Mapping[str, Path]) -> None:
     for name in set(os.listdir(place)) - set(wanted):  # noqa: PTH208 - names alone
         (place / name).unlink(missing_ok=True)
     for name, program in wanted.items():
-        link = place / name
-        if not link.is_symlink() or link.readlink() != program:
-            draft = place / f".{name}.{os.getpid()}"
+        link, draft = place / name, place / f".{name}.{os.getpid()}"
+        launcher = _launcher(program)
+        if launcher is not None:
+            if link.is_symlink() or not link.exists() or link.read_text() != launcher:
+                draft.write_text(launcher)
+                draft.chmod(0o700)
+                draft.replace(link)
+        elif not link.is_symlink() or link.readlink() != program:
             draft.symlink_to(program)
             draft.replace(link)
+
+
+def _launcher(program: Path) -> str | None:
+    """Return a script of sh in place of pip's one of Python, which takes longer to start than git-annex does.
+
+    It does what that does (``cli`` of the package git_annex): libmagic is told of the database beside it.
+    """
+    if program != own_folder() / "git-annex":
+        return None
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    package = Path(sys.prefix, "lib", version, "site-packages", "git_annex")
+    binary, magic = package / "git-annex", package / "magic.mgc"
+    if not binary.is_file():
+        return None
+    told = f"MAGIC={quoted(magic)} " if magic.is_file() else ""
+    return f'#!/bin/sh\n{told}exec {quoted(binary)} "$@"\n'
 
 
 def _driven() -> Iterator[Path]:

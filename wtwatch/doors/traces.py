@@ -63,9 +63,14 @@ def stamp(path: str, follow: bool = True) -> list[int] | None:
 
 
 def is_full(folder: str | Path) -> bool:
-    """Return whether the disk of a folder has less than :data:`ROOM` left for us; unknown: it has."""
+    """Return whether the disk of a folder has less than :data:`ROOM` left for us; unknown: it has.
+
+    One that is mounted for reading alone has none as well, and is not meant (squashfs, an image of a CD).
+    """
     try:
         found = os.statvfs(folder)
     except OSError:
+        return False
+    if found.f_flag & os.ST_RDONLY or not found.f_blocks:
         return False
     return found.f_bavail * found.f_frsize < ROOM

@@ -1,7 +1,6 @@
 """Bring results home: from the run tree's branch into the main tree, never half, never over open edits."""
 
 import os
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,14 +18,14 @@ from wtwatch.home.plan import Conflict, Planner, Step
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
-from wtwatch.tree import checkout, keeping
+from wtwatch.tree import checkout, diff, keeping, obstacles, vouching
 from wtwatch.tree.busy import datalad_runs_in, gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
-from wtwatch.words.model import Running, Sha
+from wtwatch.words.model import Process, Running, Sha
 from wtwatch.words.quoting import quoted
 
-MANY = 100
-"""So many files and more are worth a second, after which git does not read them again at each look."""
+PATIENCE = 5.0
+"""Seconds that a merge waits for another one, or for a tick that works on the run tree."""
 
 
 class Report(NamedTuple):
@@ -104,7 +103,10 @@ def prepare(project: Project, pointer: str | None = None) -> Report:
     """
     with _lock(project):
         recover(project)
-    return _plan(project, pointer)
+    report, job = _plan(project, pointer), Queue(project.state).in_run_tree()
+    if job is not None and (own := _own(report)):
+        return _before_what_runs(project, pointer, _held_up(own, f"job {job.id} is"))
+    return report
 
 
 def bring(project: Project, pointer: str | None = None) -> Report:
@@ -113,7 +115,7 @@ def bring(project: Project, pointer: str | None = None) -> Report:
         recover(project)
         report = _plan(project, pointer)
         try:
-            _take_in(project, report.new)
+            _take_in(project, report)
         except Busy as busy:
             report = _before_what_runs(project, pointer, busy)
         _do(project, report)
@@ -122,11 +124,11 @@ def bring(project: Project, pointer: str | None = None) -> Report:
 
 def _before_what_runs(project: Project, pointer: str | None, busy: Busy) -> Report:
     """Return what a merge can do of what there was before the job that runs; ``busy`` if that is nothing."""
-    job = Queue(project.state).running()
+    job = Queue(project.state).in_run_tree()
     if job is None or not isinstance(job.state, Running):
         raise busy
     report = _plan(project, pointer, job.state.base)
-    if not report.steps or any(one.own for one in report.new):
+    if not report.steps or _own(report):
         raise busy
     return report._replace(later=f"What job {job.id} has made so far comes when it has ended: {busy.message}")
 
@@ -156,7 +158,7 @@ def _plan(project: Project, pointer: str | None, theirs: Sha | None = None) -> R
 
 
 def _lock(project: Project) -> AbstractContextManager[int]:
-    return held(project.state / "merge.lock", wait=5.0, what="the main tree")
+    return held(project.state / "merge.lock", wait=PATIENCE, what="the main tree")
 
 
 def _check_main(project: Project, main: Repo) -> None:
@@ -193,7 +195,7 @@ def _check_room(repo: Repo, step: Step) -> None:
         for change in differences.between(repo, step.ours, step.target)
         if change.mode_after != GITLINK or not _is_home(repo.path / change.path, change.after)
     ]
-    hindered = checkout.hindrances(repo, changes)
+    hindered = obstacles.hindrances(repo, changes)
     if hindered:
         more = f" and {len(hindered) - 3} more" if len(hindered) > 3 else ""
         raise WtwatchError(
@@ -209,22 +211,19 @@ def _is_home(place: Path, commit: Sha) -> bool:
 
 
 def _look(main: Repo, steps: Sequence[Step], new: Sequence[Newcomer]) -> Harvest:
-    """Return what the steps bring, once it is clear that git would take them all (looked at side by side)."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as beside:
-        counting = beside.submit(
-            harvest.total,
-            main.path,
-            [(step.path, step.ours, step.theirs, step.target) for step in steps],
-            [(one.path, one.source, one.commit) for one in new],
-        )
-        for step in steps:
-            _check_room(Repo(main.path / step.path), step)
-        return counting.result()
+    """Return what the steps bring, once it is clear that git would take them all."""
+    for step in steps:
+        _check_room(Repo(main.path / step.path), step)
+    return harvest.total(
+        main.path,
+        [(step.path, step.ours, step.theirs, step.target) for step in steps],
+        [(one.path, one.source, one.commit) for one in new],
+    )
 
 
 def _above(main: Repo) -> Path | None:
+    if not any((folder / ".git").exists() for folder in main.path.parents):
+        return None
     above = main.git("rev-parse", "--show-superproject-working-tree")
     return Path(above) if above else None
 
@@ -236,31 +235,41 @@ def act(project: Project, report: Report) -> None:
     """
     with _lock(project):
         recover(project)
-        _take_in(project, report.new)
+        _take_in(project, report)
         _do(project, report)
 
 
-def _take_in(project: Project, new: Sequence[Newcomer]) -> None:
+def _own(report: Report) -> list[Newcomer]:
+    """Return the repositories of a plan that were made in the run tree, and only lie there."""
+    return [one for one in report.new if one.own]
+
+
+def _take_in(project: Project, report: Report) -> None:
     """Have the git directories of what comes as a repository at hand: see :mod:`wtwatch.tree.nested`.
 
     Raises :class:`Busy` while somebody works in the run tree.
     """
-    own = [one for one in new if one.own]
+    own = _own(report)
     if not own:
         return
+    runs = Queue(project.state).in_run_tree() is not None  # which has the tree for longer than anybody waits
     try:
-        with held(RunTree.of(project).lock, wait=5.0):
+        with held(RunTree.of(project).lock, wait=0.0 if runs else PATIENCE):
             newcomers.take_in(project, own)
     except Busy as busy:
-        raise Busy(
-            f"The repository {own[0].path} was made in the run tree, where {_who(project, busy)} at work.",
-            "`wtwatch merge` again when that has ended; between two jobs: wtwatch queue pause",
-            busy.processes,
-        ) from busy
+        raise _held_up(own, _who(project, busy), busy.processes) from busy
+
+
+def _held_up(own: Sequence[Newcomer], who: str, processes: tuple[Process, ...] = ()) -> Busy:
+    return Busy(
+        f"The repository {own[0].path} was made in the run tree, where {who} at work.",
+        "`wtwatch merge` again when that has ended; between two jobs: wtwatch queue pause",
+        processes,
+    )
 
 
 def _who(project: Project, busy: Busy) -> str:
-    job = Queue(project.state).running()
+    job = Queue(project.state).in_run_tree()
     if job is not None:
         return f"job {job.id} is"
     return f"{busy.processes[0].name} (pid {busy.processes[0].pid}) is" if busy.processes else "somebody is"
@@ -286,25 +295,11 @@ def _do(project: Project, report: Report) -> None:
             ) from error
         _make_whole(repo, step.ours, step.target)
         journal.close()
-    if report.files >= MANY:
-        _vouch(project, report.steps)
-
-
-def _vouch(project: Project, steps: Sequence[Step]) -> None:
-    """Have each index vouch for the files that just came.
-
-    Git distrusts files that are as young as its index, to the second (racy-git of git's technical notes), and
-    reads them again at each look until it writes its index: those of git-annex through its filter, which
-    takes a millisecond each. So they are compared byte for byte, without that filter, in the next second.
-    """
-    time.sleep(1.02 - time.time() % 1.0)  # the clock of file systems is some milliseconds late
-    for step in steps:
-        settings = ("-c", "filter.annex.process=", "-c", "filter.annex.clean=cat")
-        Repo(project.main_tree / step.path).git(*settings, "update-index", "-q", "--refresh", ok=None)
+    vouching.vouch((Repo(project.main_tree / step.path) for step in report.steps), report.files)
 
 
 def _way_out(repo: Repo, said: str) -> str:
-    if "unable to write" in said or "No space left" in said:
+    if any(words in said for words in ("unable to write", "No space left", "disk is full")):
         return f"Make room on its disk (df -h {quoted(repo.path)})"
     return "Commit or move what it names"
 
@@ -314,7 +309,7 @@ def _make_whole(repo: Repo, old: Sha, new: Sha) -> None:
 
     Raises :class:`checkout.NotWhole`; the journal then stays, and the next merge goes on from there.
     """
-    brought = checkout.written(checkout.between(repo, old, new))
+    brought = checkout.written(diff.between(repo, old, new))
     try:
         checkout.make_whole(repo, brought, checkout.tags(repo))
     except checkout.NotWhole as error:

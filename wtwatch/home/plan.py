@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.bring import wrote
 from wtwatch.doors import jj, refs
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import differences, pointers
-from wtwatch.home.over import over, within
+from wtwatch.home.over import is_laid_over, over, within
 from wtwatch.project.config import Project
 from wtwatch.tree import nested
 from wtwatch.words.errors import WtwatchError
@@ -75,7 +76,7 @@ class Planner:
         ours = refs.head_of(repo)
         if ours is None:
             return []
-        base = repo.git("merge-base", ours, theirs, ok=(0, 1, 128))
+        base = self._base(repo, path, ours, theirs)
         if base == theirs:
             return []
         if not base and repo.resolve(theirs) is None:
@@ -92,19 +93,19 @@ class Planner:
         if not path:
             laid = over(self.project, repo, ours, theirs)
         else:
-            laid = within(repo, ours, theirs, Sha(base)) if base else None
+            laid = within(repo, ours, theirs, base) if base else None
         forward = laid is None and base == ours
         if laid is not None:
             changed, gitlinks = set(laid.wrote.paths), laid.gitlinks()
         else:
-            changes = differences.between(repo, Sha(base or ours), theirs)
-            changed = {change.path for change in changes}
+            changes = differences.between(repo, base or ours, theirs)
+            changed = set() if forward else {change.path for change in changes}  # they may be many
             gitlinks = {change.path: change.after for change in changes if change.mode_after == GITLINK}
         pointer = {self.project.code}
         if not path and changed == pointer and not (forward or self.asked or self.project.paths):
             self.only_pointer = True
             return []
-        if not changed and laid is not None:
+        if laid is not None and not changed:
             return []
         inner = self._below(repo, path, gitlinks)
         target = theirs
@@ -113,6 +114,13 @@ class Planner:
             tried = laid.tried(done) if laid else _try_merge(repo, ours, theirs)
             target = self._merged(repo, path, (ours, theirs), tried, done)
         return [*inner, Step(path, branch or "", ours, theirs, target)]
+
+    def _base(self, repo: Repo, path: str, ours: Sha, theirs: Sha) -> Sha | None:
+        """Return where two commits part; git tells it with what is told of them in the end, if it can."""
+        laid = not path and is_laid_over(self.project, repo)
+        if not laid and differences.span(repo, ours, theirs).straight:
+            return ours
+        return next(iter(wrote.shared(repo, ours, theirs)), None)
 
     def _below(self, repo: Repo, path: str, gitlinks: Mapping[str, Sha]) -> list[Step]:
         """Return the steps of subdatasets, by the commits that results name; the missing are noted."""

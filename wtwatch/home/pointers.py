@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wtwatch.doors.repo import Repo, history
+from wtwatch.doors.history import history
+from wtwatch.doors.repo import Repo
 from wtwatch.home.harvest import RUN
 from wtwatch.project.config import Project
 from wtwatch.words.model import Sha

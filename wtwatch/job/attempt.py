@@ -33,15 +33,23 @@ LOCK = "WTWATCH_LOCK"
 """The variable that names the inherited descriptor of the run tree's lock, if there is one."""
 
 
+FORCED_AFTER = "WTWATCH_FORCED_AFTER"
+"""The variable with the seconds after which an attempt that was told to end is forced, by a cluster."""
+
+
 class Order(NamedTuple):
     """What an attempt is to do, where, and on what: all that its process needs.
 
     ``code_sha`` is the commit at which the code in ``code_path`` must stand, ``base`` the superdataset's,
     which is on ``branch`` (``None``: unknown). ``allowed`` are untracked paths that may lie in code, and
-    ``paths`` what of ``code_path`` is code, if not all. ``wanted`` are the variables of
-    its command, ``limits`` what holds for its processes. ``left`` is a folder with ``left_paths`` that an
-    earlier attempt left, which this one finds again. ``packages`` says what is installed, ``carried`` which
-    files of code that git ignores are there, with their digests. It is kept in a file, with ``code_sha`` as
+    ``paths`` what of ``code_path`` is code, if not all. ``fast``: it may run in parts. ``wanted`` are
+    the variables of its command, ``limits`` what holds for its processes, ``allocated`` the variables that
+    tell it what of this host is its own. ``left`` is a folder with
+    ``left_paths`` that an earlier attempt left, which this one finds again. ``packages`` says what is
+    installed, ``carried`` which files of code that git ignores are there, with their digests. ``links``
+    are the subdatasets that ``base`` names, if known. ``computed`` is the folder of an attempt whose results
+    are to be saved, which lie in ``left``: nothing is run. ``lane``: where it runs, if not in the run tree.
+    It is kept in a file, with ``code_sha`` as
     "code": see :mod:`wtwatch.words.versioned`.
     """
 
@@ -59,13 +67,18 @@ class Order(NamedTuple):
     branch: str | None = None
     allowed: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    fast: bool = True
     wanted: Wanted = Wanted()
     limits: Variables = ()
+    allocated: Variables = ()
     main_tree: Path | None = None
     left: Path | None = None
     left_paths: tuple[str, ...] = ()
     packages: Variables = ()
     carried: Variables = ()
+    links: tuple[str, ...] | None = None
+    computed: Path | None = None
+    lane: int | None = None
     version: int = 1
     more: More = ()
 
@@ -88,11 +101,23 @@ class Result(NamedTuple):
     more: More = ()
 
 
+class Usage(NamedTuple):
+    """What a command and all that it waited for took: seconds of processors, MB of its largest process."""
+
+    cpu_seconds: float
+    peak_memory_mb: int
+
+
 class CommandEnd(NamedTuple):
-    """How the command of an attempt ended: its exit code, and what went wrong besides."""
+    """How the command of an attempt ended: the attempt's exit code, and what went wrong besides.
+
+    ``code`` is the command's own, which may be no failure though it is not 0; ``used`` is what it took.
+    """
 
     exit: int
     error: str | None = None
+    code: int | None = None
+    used: Usage | None = None
 
 
 class Folder:
@@ -131,6 +156,7 @@ class Folder:
             "wanted": order.wanted._asdict(),
             "main_tree": str(order.main_tree) if order.main_tree else None,
             "left": str(order.left) if order.left else None,
+            "computed": str(order.computed) if order.computed else None,
         }
         make_within(self.path.parents[1], self.path)
         write_whole(self.path / "job.json", json.dumps(facts, indent=1))
@@ -155,11 +181,14 @@ class Folder:
                     "spec": spec_of(json.dumps(facts["spec"])),
                     "wanted": _wanted(facts.get("wanted", {})),
                     "limits": _pairs(facts.get("limits", ())),
+                    "allocated": _pairs(facts.get("allocated", ())),
                     "packages": _pairs(facts.get("packages", ())),
                     "main_tree": Path(facts["main_tree"]) if facts.get("main_tree") else None,
                     "left": Path(facts["left"]) if facts.get("left") else None,
                     "left_paths": tuple(facts.get("left_paths", ())),
                     "carried": _pairs(facts.get("carried", ())),
+                    "computed": Path(facts["computed"]) if facts.get("computed") else None,
+                    "links": None if facts.get("links") is None else tuple(facts["links"]),
                 }
             )
 
@@ -238,7 +267,53 @@ class Folder:
         if facts is None:
             return None
         with self._in_words("command"):
-            return CommandEnd(facts["exit"], facts.get("error"))
+            used = facts.get("used")
+            taken_up = Usage(**{name: used[name] for name in Usage._fields}) if used else None
+            return CommandEnd(facts["exit"], facts.get("error"), facts.get("code"), taken_up)
+
+    def write_plan(self, facts: Mapping[str, Any]) -> None:
+        """Say what the command is, and what its record will be, before anything is prepared for it."""
+        write_whole(self.path / "plan", json.dumps(facts, indent=1))
+
+    def plan(self) -> dict[str, Any] | None:
+        """Return what :meth:`write_plan` said, if it did: only of jobs that are run in parts."""
+        facts = self._facts("plan")
+        with self._in_words("plan"):
+            return (
+                {name: tuple(it) if isinstance(it, list) else it for name, it in facts.items()}
+                if facts
+                else None
+            )
+
+    def is_unsaved(self) -> bool:
+        """Return whether the command succeeded, but nobody said that what came of it was saved or bad."""
+        end = self.command()
+        return self.plan() is not None and end is not None and end[:2] == (0, None) and not self.verified()
+
+    def write_refused(self, why: str) -> None:
+        """Say that what came of the command is good, and could not be saved."""
+        write_whole(self.path / "refused", why)
+
+    def was_refused(self) -> bool:
+        """Return whether what came of the command is good, and could not be saved."""
+        return (self.path / "refused").exists()
+
+    def laid(self) -> tuple[Sha, ...] | None:
+        """Return the commits on the run branch that a result in a lane was about to become, oldest first."""
+        facts = self._facts("laid")
+        with self._in_words("laid"):
+            return tuple(map(Sha, facts["commits"])) if facts else None
+
+    def write_laid(self, commits: Sequence[Sha]) -> None:
+        """Say which commits on the run branch a result in a lane becomes, before it does."""
+        write_whole(self.path / "laid", json.dumps({"commits": list(commits)}))
+
+    def turn(self) -> int:
+        """Count one more process that goes on with the attempt; return how many there were with it."""
+        file = self.path / "turns"
+        number = int(file.read_text()) + 1 if file.exists() else 1
+        write_whole(file, str(number))
+        return number
 
     def verified(self) -> tuple[str, ...] | None:
         """Return what is wrong with how the tree stood after the command, if that was judged."""
@@ -260,6 +335,10 @@ class Folder:
         with self._in_words("outcome"):
             known = {"commits": tuple(facts.get("commits", ())), "ended": moment(facts["ended"])}
             return Result(**{"exit": None} | taken(facts, Result._fields) | known)
+
+    def is_over(self) -> bool:
+        """Return whether there is a :meth:`result`."""
+        return (self.path / "outcome").exists()
 
     def settle(self) -> None:
         """See to it that what can be read here outlives a power cut, before somebody else is told of it.
@@ -318,6 +397,7 @@ def _wanted(facts: Mapping[str, Any]) -> Wanted:
         _pairs(facts.get("env", ())),
         _pairs(facts.get("setenv", ())),
         tuple(facts.get("secret", ())),
+        facts.get("cpus"),
     )
 
 

@@ -51,6 +51,16 @@ def branch(tree: RunTree, name: str, then: Before, after: After) -> list[str]:
     return notes
 
 
+def keep_commits(tree: RunTree, base: Sha, name: str) -> str | None:
+    """Keep by a ref what was committed in the superdataset after ``base``; return that in words."""
+    repo = Repo(tree.path)
+    head = repo.resolve("HEAD")
+    if head is None or head == base:
+        return None
+    kept = _keep(repo, f"{tree.project.ref_prefix}/left/{name}", head)
+    return f"what it committed is kept as {kept}"
+
+
 def subdataset(tree: RunTree, path: str, place: Path, name: str) -> None:
     """Put a subdataset back to the commit that its superdataset names, keeping newer commits by a ref."""
     repo = Repo(tree.path / path)

@@ -1,15 +1,17 @@
 """What starts the process of an attempt, and can say whether that may still come to something.
 
-The attempt's folder is the truth: an executor never says how a job ended. There is one so far, this host
-(:mod:`wtwatch.job.here`).
+The attempt's folder is the truth: an executor never says how a job ended. There are two: this host
+(:mod:`wtwatch.job.here`), and a cluster (:mod:`wtwatch.job.slurm`).
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from wtwatch.job.attempt import Folder
+from wtwatch.words.resources import Resources
 
 
 class Life(Enum):
@@ -37,15 +39,14 @@ class Handle(NamedTuple):
     native: str | None = None
 
 
-class Resources(NamedTuple):
-    """What an attempt asks for: processors, MB of memory, minutes, graphics cards; ``None``: as it comes."""
+def wrapper_of(folder: Folder, shared_host: bool = True) -> list[str]:
+    """Return the command that does the attempt of a folder, and detaches itself.
 
-    cpus: int | None = None
-    mem: int | None = None
-    minutes: int | None = None
-    gpus: int | None = None
-    partition: str | None = None
-    extra: tuple[str, ...] = ()
+    On another host it stays, and does nothing if somebody did the attempt before. -P: what lies in the run
+    tree must not be imported in place of what is meant.
+    """
+    way = "--detach" if shared_host else "--once"
+    return [sys.executable, "-P", "-m", "wtwatch.job.wrapper", way, str(folder.path)]
 
 
 class Executor(Protocol):
@@ -54,16 +55,21 @@ class Executor(Protocol):
     name: str
     shared_host: bool
 
+    def expect(self) -> None:
+        """Be told that jobs are due, so that they start quickly; returns at once."""
+
     def submit(
         self, handle: Handle, command: Sequence[str], env: Mapping[str, str], where: Path, want: Resources
     ) -> Handle:
         """Have ``command`` run in the folder ``where``; return the handle with the executor's own number.
 
-        Raises :class:`~wtwatch.words.errors.WtwatchError` if it cannot be started.
+        An attempt that was submitted before is not submitted again, if the executor has it. Raises
+        :class:`~wtwatch.words.errors.Refused` for one that never can be started as it is, and any other
+        :class:`~wtwatch.words.errors.WtwatchError` if it cannot be started now: that may be asked again.
         """
 
     def poll(self, handles: Sequence[Handle]) -> dict[str, Seen]:
-        """Return what is seen of each attempt, by uuid; one look for all, which never raises."""
+        """Return what is seen of each attempt, by uuid; one look for all, which never raises, nor waits."""
 
     def cancel(self, handles: Sequence[Handle], force: bool) -> None:
         """Tell attempts to end, or make them; to be asked again until they are gone."""

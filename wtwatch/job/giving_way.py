@@ -16,13 +16,14 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import sync
 from wtwatch.tree.codetree import Facts
+from wtwatch.tree.concerns import concerns_jobs
 from wtwatch.words.model import Sha
 
 STAYS = "after-batch"
 """The value of ``on_move`` by which a batch keeps its code to its end."""
 
 STOPS = "cancel"
-"""The value by which its job that runs is stopped."""
+"""The value by which its jobs that run are stopped."""
 
 
 class GaveWay(NamedTuple):
@@ -32,13 +33,7 @@ class GaveWay(NamedTuple):
     into: int
 
 
-Differs = Callable[[Project, Sha, Sha], bool]
-"""Says whether code differs between two commits in anything that jobs use."""
-
-
-def give_way(
-    tree: RunTree, queue: Queue, tip: Sha | None, differs: Differs, look: Callable[[], Facts]
-) -> GaveWay | None:
+def give_way(tree: RunTree, queue: Queue, tip: Sha | None, look: Callable[[], Facts]) -> GaveWay | None:
     """Have the batch under way give way to the tip, and return that it did; else ``None``.
 
     It does not where the run tree could not follow: no job is stopped for a move that cannot be made. What is
@@ -48,7 +43,7 @@ def give_way(
     if batch is None or tip is None:
         return None
     code_sha = queue.batch_code(batch)
-    if code_sha in (None, tip) or not differs(tree.project, code_sha, tip):
+    if code_sha in (None, tip) or not concerns_jobs(tree.project, code_sha, tip):
         return None
     facts = look()
     if facts.tip != tip or facts.working_copy or not facts.present:
@@ -70,6 +65,5 @@ def _concerned(project: Project, queue: Queue, tip: Sha | None) -> int | None:
         return None
     if queue.still(tip) < project.settle and not queue.hurries(tip):
         return None
-    running = queue.running()
-    stops = running is not None and project.on_move == STOPS and not running.cancel_requested
+    stops = project.on_move == STOPS and any(not job.cancel_requested for job in queue.living())
     return batch if stops or queue.waiting().get(batch) else None

@@ -7,48 +7,51 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from wtwatch.doors.processes import bearing, is_alive, send
 from wtwatch.doors.traces import is_full
 from wtwatch.job.attempt import LOCK, MARK
-from wtwatch.job.executor import Handle, Life, Resources, Seen
+from wtwatch.job.executor import Executor, Handle, Life, Seen, wrapper_of
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.quoting import quoted
+from wtwatch.words.resources import Resources
+
+if TYPE_CHECKING:  # which no command needs
+    from wtwatch.job.warming import Warming
 
 START_LIMIT = 60.0
 """Seconds within which an attempt's process must have said that it started."""
 
 
-class Here:
+class Here(Executor):
     """Starts processes on this host and finds them by their session, or by a variable that all inherit."""
 
     name = "here"
     shared_host = True
+
+    def __init__(self) -> None:
+        self.warming: Warming | None = None  # the daemon alone has one
+
+    def expect(self) -> None:
+        """Get ready for jobs that are due; see :meth:`Executor.expect`."""
+        if self.warming is not None:
+            self.warming.expect()
 
     def submit(
         self, handle: Handle, command: Sequence[str], env: Mapping[str, str], where: Path, want: Resources
     ) -> Handle:
         """Start ``command``, which detaches itself; see :meth:`Executor.submit`.
 
-        It inherits the descriptor that ``env`` names as the lock of the run tree. Resources are not limited
-        here.
+        Where what it needs is loaded already, it is a fork of that process instead. It inherits
+        the descriptor that ``env`` names as the lock of the run tree. Resources are not limited here.
         """
-        lock = [int(env[LOCK])] if LOCK in env else []
         with handle.folder.log.open("ab") as log:
-            try:
-                code = subprocess.run(
-                    command,
-                    cwd=where,
-                    env=env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=lock,
-                    timeout=START_LIMIT,
-                    check=False,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                code = -signal.SIGALRM
+            code = None
+            if self.warming is not None and list(command) == wrapper_of(handle.folder):
+                code = self.warming.start(handle.folder.path, env, where, log.fileno(), START_LIMIT)
+            if code is None:
+                code = _run(command, env, where, log)
         started = handle.folder.started()
         if code != 0 or started is None:
             if is_full(handle.folder.path):  # then its log could not take up why
@@ -80,6 +83,25 @@ class Here:
         """Signal all processes of the attempts, and none that only has the pid of one."""
         pids = [pid for handle in handles for pid in _others(handle)]
         send(pids, signal.SIGKILL if force else signal.SIGTERM)
+
+
+def _run(command: Sequence[str], env: Mapping[str, str], where: Path, log: IO[bytes]) -> int:
+    """Run a command that detaches itself; return its exit code."""
+    lock = [int(env[LOCK])] if LOCK in env else []
+    try:
+        return subprocess.run(
+            command,
+            cwd=where,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=lock,
+            timeout=START_LIMIT,
+            check=False,
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return -signal.SIGALRM
 
 
 def _others(handle: Handle) -> list[int]:

@@ -9,28 +9,24 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.files import sync_folder
 from wtwatch.doors.repo import Repo
-from wtwatch.job import back, expiry, verdict
+from wtwatch.job import back, expiry, locks, verdict
 from wtwatch.job.attempt import Folder
 from wtwatch.job.expiry import drop_empty_parents, open_folders
 from wtwatch.job.readiness import Demands
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
+from wtwatch.tree import hidden
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.changes import changes_in, unlocked
-from wtwatch.tree.states import After, Before, added, locks_of, shared_locks_of
+from wtwatch.tree.states import After, Before, added
 from wtwatch.words.errors import Busy
 from wtwatch.words.model import Process
-from wtwatch.words.quoting import quoted
-
-LASTING = 1.0
-"""Seconds after which a lock of a ref belongs to nobody that lives."""
 
 
 class Left(NamedTuple):
@@ -57,7 +53,7 @@ def clear(
     process = attempt.started()
     then, name = attempt.before() or Before(()), attempt.path.name
     _wait_for(others(tree, (process.pid,) if process else ()))
-    _drop_locks(tree, then, after, attempt.clearing_began())
+    locks.drop(tree, then, after, attempt.clearing_began())
     attempt.begin_clearing()
     place = tree.shelf / "jobs" / name
     notes = []
@@ -65,7 +61,8 @@ def clear(
         notes += back.code(tree, demanded.code_sha, _clear_code(tree, demanded, then, after, place))
     inside = [state.path for state in after.datasets if state.path not in ("", demanded.code_path)]
     for path in [*reversed(inside), ""]:
-        _clear_one(tree, path, place, {change.path for change in added(then, after, path)})
+        mine = {change.path for change in added(then, after, path)}
+        _clear_one(tree, path, place, mine | _hidden_outputs(tree, path, demanded))
     for path in inside:
         back.subdataset(tree, path, place, name)
     notes += back.branch(tree, name, then, after)
@@ -88,46 +85,6 @@ def _wait_for(others: Sequence[Process]) -> None:
         )
 
 
-def _drop_locks(tree: RunTree, then: Before, after: After, again: bool) -> None:
-    """Take away the locks of a git that was killed with the job, or with clearing up if that began before.
-
-    Raises :class:`Busy` for others, since somebody's git holds them that cannot be seen.
-    """
-    known = {lock for state in then.datasets for lock in state.locks}
-    for state in after.datasets:
-        repo = Repo(tree.path / state.path)
-        shared = shared_locks_of(repo, state.branch)
-        for lock in locks_of(repo, state.branch):
-            if not lock.exists():
-                continue
-            left = str(lock) not in known and (again or str(lock) in state.locks)
-            if lock in shared and not (left and _lasts(lock)):
-                continue  # somebody works in the main tree
-            if not left:
-                raise Busy(
-                    f"{lock} is held by another git than the job's.",
-                    f"Wait for that git to end. If none runs, remove it: rm {quoted(lock)}",
-                )
-            lock.unlink()  # git writes a lock anew each time, and reads none
-
-
-def _lasts(lock: Path) -> bool:
-    """Return whether a lock stays the same for a while: that of a ref is held for milliseconds."""
-    deadline, first = time.monotonic() + LASTING, _inode(lock)
-    while first is not None and _inode(lock) == first:
-        if time.monotonic() >= deadline:
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _inode(file: Path) -> int | None:
-    try:
-        return file.stat().st_ino
-    except FileNotFoundError:
-        return None
-
-
 def _clear_code(tree: RunTree, demanded: Demands, then: Before, after: After, place: Path) -> bool:
     """Move out what a job added to code; return whether it changed tracked content as well."""
     mine = [
@@ -140,6 +97,20 @@ def _clear_code(tree: RunTree, demanded: Demands, then: Before, after: After, pl
     return any(not change.untracked for change in mine)
 
 
+def _hidden_outputs(tree: RunTree, path: str, demanded: Demands) -> set[str]:
+    """Have git look again at declared outputs of one repository that were hidden from it; return which."""
+    repo = Repo(tree.path / path)
+    declared = demanded.spec.outputs
+    found = {
+        name
+        for name in (hidden.edits(repo) if declared else ())
+        if any(verdict.is_below(os.path.join(path, name), one, demanded) for one in declared)  # noqa: PTH118
+    }
+    if found:
+        hidden.look_again(repo, sorted(found))
+    return found
+
+
 def _clear_one(tree: RunTree, path: str, place: Path, mine: Collection[str]) -> None:
     """Clear one repository of the run tree, of which ``path`` is the place, of the paths ``mine`` in it."""
     folder = tree.path / path
@@ -149,7 +120,7 @@ def _clear_one(tree: RunTree, path: str, place: Path, mine: Collection[str]) -> 
         open_folders(folder, change.path)
     for change in found:
         gone = change.unstaged == "D" or change.gitlink
-        same = change.unstaged == "." and _has_content(folder / change.path, contents.get(change.path))
+        same = change.unstaged in ".T" and _has_content(folder / change.path, contents.get(change.path))
         if not gone and not same:
             _move_out(folder, change.path, place / path)
     tracked = [change for change in found if not change.untracked]

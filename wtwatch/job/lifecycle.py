@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-import sys
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
+from wtwatch.doors import containers
 from wtwatch.doors.dataset import results_of, spec_of
-from wtwatch.doors.files import bell_in
+from wtwatch.doors.files import bell_in, held
+from wtwatch.doors.refs import head_of
 from wtwatch.doors.repo import Repo
-from wtwatch.job import resuming, verdict
+from wtwatch.job import again, cards, elsewhere, locks, resuming, verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
-from wtwatch.job.executor import Executor, Handle, Life, Resources
+from wtwatch.job.executor import Executor, Handle, Life, wrapper_of
 from wtwatch.job.here import Here, left_running
 from wtwatch.job.readiness import Demands
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.project.variables import Wanted
-from wtwatch.tree import bytecode, carried, environment
+from wtwatch.tree import bytecode, carried, changes, environment
 from wtwatch.tree.changes import commits_since
-from wtwatch.tree.states import After
-from wtwatch.words.errors import WtwatchError
+from wtwatch.tree.states import After, Before
+from wtwatch.words import executors, resources
+from wtwatch.words.errors import Busy, Refused, WtwatchError
+from wtwatch.words.executors import Place
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, now
 
 GRACE = 10.0
 """Seconds that a job has to end by itself after it was told to."""
 
-HERE: Executor = Here()
+TURNS = 3
+"""Processes that are started to save what an attempt computed, before it is given up."""
+
+GRACE_OF_A_CLUSTER = 90.0
+"""The same on a cluster, which forces it itself (slurm.conf(5), KillWait: 30 s by default)."""
+
+_AS_SEEN = {Life.QUEUED: "waits there", Life.ALIVE: "runs", Life.UNKNOWN: "not known"}
+
+HERE = Here()
+
+
+def executor_of(place: Place) -> Executor:
+    """Return what starts the jobs of a project that has them run at ``place``."""
+    if place.kind == "here":
+        return HERE
+    from wtwatch.job import slurm  # which no other place needs
+
+    return slurm.of(place)
 
 
 class NotBegun(NamedTuple):
@@ -43,9 +64,14 @@ def demands(tree: RunTree, spec: JobSpec, code_sha: Sha, also: tuple[str, ...] =
     settings = tree.project
     if spec.rerun_of:
         spec = spec_of(tree.path, spec.rerun_of) or spec
+    elif spec.container:
+        with suppress(WtwatchError):  # it is not known any more, which its process says
+            needs = containers.found(tree.path, spec.container).inputs
+            spec = spec._replace(inputs=(*spec.inputs, *needs))
     allowed = (*settings.protected, *settings.ignore_untracked, *also)
     code = "" if settings.paths else settings.code
-    return Demands(tree.path, code, code_sha, tree.branch, allowed, spec, settings.paths)
+    branch = None if tree.lane else tree.branch
+    return Demands(tree.path, code, code_sha, branch, allowed, spec, settings.paths)
 
 
 def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> Running:
@@ -62,8 +88,11 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
     other = folder.order()
     if other is not None and other.queued != job.queued:
         folder.set_aside()
-    settings = tree.project
+    settings, top = tree.project, Repo(tree.path)
     left, left_paths = (resuming.kept(tree, job.id, job.attempt) if job.spec.resume else None) or (None, ())
+    computed = again.before(tree, job, demanded, base)
+    if computed is not None:
+        left = again.place_of(tree, computed)
     order = Order(
         job=job.id,
         attempt=job.attempt,
@@ -79,37 +108,52 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         branch=demanded.branch,
         allowed=demanded.allowed,
         paths=demanded.paths,
-        wanted=Wanted(settings.preamble, settings.env, job.spec.setenv, settings.secret),
+        fast=settings.fast,
+        wanted=Wanted(settings.preamble, settings.env, job.spec.setenv, settings.secret, job.spec.cpus),
         limits=settings.limits,
+        allocated=cards.dealt(settings, job),
         packages=environment.packages(tree),
         main_tree=settings.main_tree,
         left=left,
         left_paths=left_paths,
-        carried=tuple(sorted(carried.noted(tree).here.items())) if settings.carry else (),
+        carried=tuple(carried.present(tree).items()),
+        computed=computed.path if computed else None,
+        links=changes.gitlinks(top) if head_of(top) == base else None,
+        lane=tree.lane,
     )
     bytecode.stands_for(tree, demanded.code_sha)
     folder.write_order(order)
-    _launch(tree, folder, order, lock)
-    return Running(order.at, order.code_sha, base, order.uuid)
+    try:
+        _launch(executor_of(executors.of(settings.executor)), tree, folder, order, lock)
+    except Refused as error:  # the same would come of another try, so the job has failed
+        elsewhere.give_up(folder, Result(1, (), now(), error.message))
+    except WtwatchError:
+        if not elsewhere.is_submitted(folder):
+            raise
+        # else a cluster may have it, though it gave no answer: looking for it will tell
+    return Running(order.at, order.code_sha, base, order.uuid, tree.lane)
 
 
 def begun(tree: RunTree, job: Job) -> Running | None:
     """Return how a job runs that has a process already, whatever the queue says of it."""
     folder = _folder(tree, job)
     order = folder.order()
-    if order is None or order.queued != job.queued or folder.started() is None:
+    if order is None or order.queued != job.queued:
         return None
-    return Running(order.at, order.code_sha, order.base, order.uuid)
+    if folder.started() is None and not elsewhere.is_submitted(folder):
+        return None
+    return Running(order.at, order.code_sha, order.base, order.uuid, order.lane)
 
 
-def _launch(tree: RunTree, folder: Folder, order: Order, lock: int) -> None:
+def _launch(executor: Executor, tree: RunTree, folder: Folder, order: Order, lock: int) -> None:
     marks = {MARK: order.uuid, LOCK: str(lock), "PWD": str(tree.path)}
-    # -P: what lies in the run tree must not be imported in place of what is meant
-    command = [sys.executable, "-P", "-m", "wtwatch.job.wrapper", "--detach", str(folder.path)]
     handle = Handle(order.uuid, folder)
-    env = for_jobs(tree) | excludes_env(tree) | marks
+    env = for_jobs(tree) | excludes_env(tree) | dict(order.allocated) | marks
     try:
-        HERE.submit(handle, command, env, tree.path, Resources())
+        command = wrapper_of(folder, executor.shared_host)
+        executor.submit(handle, command, env, tree.path, resources.of(order.spec))
+    except Refused:
+        raise
     except WtwatchError as error:
         raise WtwatchError(f"Job {order.job} could not be started. {error.message}", error.hint) from error
 
@@ -129,6 +173,12 @@ def _folder(tree: RunTree, job: Job) -> Folder:
     return Folder.of(tree.project.state, job.id, job.attempt)
 
 
+def _executor(tree: RunTree, folder: Folder) -> Executor:
+    """Return what started the attempt of a folder, whatever is set by now."""
+    place = executors.of(tree.project.executor)
+    return executor_of(place._replace(kind="slurm" if elsewhere.is_submitted(folder) else "here"))
+
+
 def _handle(tree: RunTree, job: Job) -> Handle:
     assert isinstance(job.state, Running)
     return Handle(job.state.uuid, _folder(tree, job))
@@ -143,15 +193,20 @@ def end_of(tree: RunTree, job: Job, cancelled: bool) -> Ended | NotBegun | None:
     running = job.state
     assert isinstance(running, Running)
     handle = _handle(tree, job)
+    executor, why = _executor(tree, handle.folder), None
     result = handle.folder.result()
-    if result is None:
-        life = HERE.poll([handle])[handle.uuid].life
+    if result is None or (_may_be_forced(result) and not (executor.shared_host or cancelled)):
+        life, why = executor.poll([handle])[handle.uuid]
         if life in (Life.ALIVE, Life.QUEUED, Life.UNKNOWN):
+            if not executor.shared_host:
+                elsewhere.note_seen(handle.folder, ": ".join(filter(None, [_AS_SEEN[life], why])))
             return None
         result = handle.folder.result()  # it may have ended between the two looks
         if result is None and life is Life.ORPHANED:
             stop(tree, job)
             return None
+    if result is None and not cancelled and _goes_on(tree, handle.folder):
+        return None
     if result is None:
         result = _taken_up(tree, job, handle.folder)
     if not result.began:
@@ -160,11 +215,45 @@ def end_of(tree: RunTree, job: Job, cancelled: bool) -> Ended | NotBegun | None:
     outcome = _outcome(tree, job.spec, running, result, cancelled)
     detail = result.error
     if outcome is Outcome.INTERRUPTED:
-        cut_off = "it was cut off: its process was told to end, killed, or lost with the machine's power"
-        detail = "; ".join(filter(None, [cut_off, detail]))
+        cut_off = why or "its process was told to end, killed, or lost with the machine's power"
+        detail = "; ".join(filter(None, [f"it was cut off: {cut_off}", detail]))
+    elif outcome is Outcome.FAILED:
+        detail = "; ".join(filter(None, [detail, why])) or None
     return Ended(
-        running.started, result.ended, running.code_sha, outcome, result.exit, result.commits, detail
+        running.started,
+        result.ended,
+        running.code_sha,
+        outcome,
+        result.exit,
+        result.commits,
+        detail,
+        running.lane,
     )
+
+
+def _may_be_forced(result: Result) -> bool:
+    """Return whether a cluster may know why it ended: told to end, or its command killed."""
+    return result.stopped or result.exit in (-signal.SIGKILL, 128 + signal.SIGKILL)
+
+
+def _goes_on(tree: RunTree, folder: Folder) -> bool:
+    """Have a process save what an attempt computed whose own died before that; return whether one does.
+
+    While somebody else has the tree, it is to be asked again. After some such processes it is given up.
+    """
+    order = folder.order()
+    if order is None or not folder.is_unsaved() or not tree.path.is_dir():
+        return False
+    try:
+        with held(tree.lock) as lock:
+            if folder.turn() > TURNS:
+                return False
+            now_there = After.of(tree.path, excludes_env(tree))
+            locks.drop(tree, folder.before() or Before(()), now_there, again=True)
+            _launch(HERE, tree, folder, order, lock)  # wherever it ran: its tree is here, too
+    except Busy:
+        pass
+    return True
 
 
 def _taken_up(tree: RunTree, job: Job, folder: Folder) -> Result:
@@ -185,16 +274,20 @@ def _judged(tree: RunTree, job: Job, folder: Folder) -> Result:
     running = job.state
     assert isinstance(running, Running)
     after = folder.after()
-    if after is None:  # the sooner it is looked, the less of others is among it
+    if after is None or folder.is_unsaved():  # the sooner it is looked, the less of others is among it
         after = After.of(tree.path, excludes_env(tree))
         with suppress(OSError):
             folder.write_after(after)
     commits = commits_since(tree.path, running.base)
     end = folder.command()
-    if end is None and results_of(tree.path, running.uuid, running.base):
+    saved = bool(results_of(tree.path, running.uuid, running.base))
+    if end is None and saved:
         end = CommandEnd(0)
     if end is None:
         return Result(None, commits, now(), stopped=True)
+    if folder.is_unsaved() and not saved:
+        why = f"what it computed could not be saved: {TURNS} processes were killed at that"
+        return Result(1, commits, now(), why)
     faults = folder.verified()
     if faults is None:
         faults = verdict.of_attempt(demands(tree, job.spec, running.code_sha), folder.before(), after)
@@ -217,11 +310,13 @@ def stop(tree: RunTree, job: Job) -> None:
 
     All of its processes are told, and none that only has the pid of one.
     """
-    _stop(_handle(tree, job))
+    handle = _handle(tree, job)
+    _stop(_executor(tree, handle.folder), handle)
 
 
-def _stop(handle: Handle) -> None:
-    HERE.cancel([handle], force=handle.folder.stopping_for() > GRACE)
+def _stop(executor: Executor, handle: Handle) -> None:
+    grace = GRACE if executor.shared_host else GRACE_OF_A_CLUSTER
+    executor.cancel([handle], force=handle.folder.stopping_for() > grace)
 
 
 def end_what_is_left(folder: Folder, uuid: str) -> tuple[int, ...]:
@@ -232,5 +327,5 @@ def end_what_is_left(folder: Folder, uuid: str) -> tuple[int, ...]:
     handle = Handle(uuid, folder)
     left = left_running(handle)
     if left:
-        _stop(handle)
+        _stop(HERE, handle)
     return tuple(left)

@@ -127,8 +127,8 @@ def _absent(demands: Demands, state: TreeState) -> Iterator[str]:
         for declared in (*demands.spec.inputs, *demands.spec.outputs):
             if reaches_into(declared, path, demands.top):
                 yield (
-                    f"{declared} lies in the subdataset {path}, which is not in the run tree. Run "
-                    f"`datalad get -n {quoted(path)}` in the main tree, then `wtwatch init` again there."
+                    f"{declared} lies in the subdataset {path}, which is not in the run tree. Where "
+                    f"the main tree lacks it as well: `datalad get -n {quoted(path)}` there."
                 )
                 break
 

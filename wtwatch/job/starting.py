@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
 from wtwatch.job import lifecycle
-from wtwatch.job.readiness import hidden_edits, hindrances, identity_problem, moved_code
+from wtwatch.job.readiness import Demands, hidden_edits, hindrances, identity_problem, moved_code
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.database import Unusable
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import pathcode, save
+from wtwatch.tree.save import Pointer
 from wtwatch.tree.states import Before
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Job
+from wtwatch.words.model import Job, Running, Sha
 
 
 class Hindered(NamedTuple):
@@ -24,6 +26,19 @@ class Hindered(NamedTuple):
     hint: str
 
 
+class Ready(NamedTuple):
+    """A lane in which a job may start: at which commits its code and superdataset are, and its lock."""
+
+    code_sha: Sha
+    base: Sha
+    lock: int
+
+
+def as_it_is() -> Hindered | None:
+    """Check nothing but how the tree stands; see :func:`start`."""
+    return None
+
+
 def take_up(tree: RunTree, queue: Queue) -> Job | None:
     """Return the job that was started by a daemon which could not tell the queue, if any: it died, say."""
     job = queue.next_job(though_paused=True)
@@ -31,36 +46,62 @@ def take_up(tree: RunTree, queue: Queue) -> Job | None:
     if job is None or running is None:
         return None
     queue.begin(job.id, running)
-    return queue.job(job.id)
+    known = queue.job(job.id)
+    return known if isinstance(known.state, Running) else None  # another tick may have seen its end by now
 
 
-def start(tree: RunTree, queue: Queue, job: Job, lock: int) -> Job | Hindered:
+def expect(queue: Queue, tip: Sha | None) -> None:
+    """Have what starts jobs be ready if one is due, or will be by a move to ``tip``; returns at once."""
+    if queue.expects(tip):
+        lifecycle.HERE.expect()
+
+
+def start(
+    tree: RunTree,
+    queue: Queue,
+    job: Job,
+    lock: int,
+    check: Callable[[], Hindered | None] | None = as_it_is,
+) -> Job | Hindered:
     """Start a job on the code that the tree is parked at, if the tree is as it has to be; return it running.
 
-    With ``lock``, the descriptor of the tree's lock, held. Raises :class:`WtwatchError` if it does not start.
+    With ``lock``, the descriptor of the tree's lock, held. ``check`` is asked once nothing else hinders it,
+    and may take its time; without one, the job before has just ended well, and only the job's own process
+    looks at the tree. Raises :class:`WtwatchError` if it does not start.
     """
-    code_sha = pathcode.applied(tree) if tree.project.paths else Repo(tree.code_path).resolve("HEAD")
+    code_sha = code_of(tree)
     if code_sha is None:
         return Hindered(f"Job {job.id} cannot start: nothing was released yet.", "wtwatch sync")
-    demanded = lifecycle.demands(tree, job.spec, code_sha, _plain_outputs(tree, queue, job))
+    demanded = lifecycle.demands(tree, job.spec, code_sha, plain_outputs(tree, queue, job))
+    base = base_of(tree, code_sha)
+    if check is not None:
+        if found := problems(tree, demanded):
+            return Hindered(
+                f"Job {job.id} cannot start: {found[0]}",
+                "\n".join([*found[1:], "Then it goes on by itself."]),
+            )
+        if hindered := check():
+            return hindered
+    queue.note_used(base.head)
+    return tell(tree, queue, job, lifecycle.start(tree, job, demanded, base.head, lock))
+
+
+def code_of(tree: RunTree) -> Sha | None:
+    """Return the commit at which the code of the run tree stands now; ``None``: nothing was released yet."""
+    return pathcode.applied(tree) if tree.project.paths else Repo(tree.code_path).resolve("HEAD")
+
+
+def base_of(tree: RunTree, code_sha: Sha) -> Pointer:
+    """Return the commit of the superdataset that a job starts from, with the pointer to code right in it."""
     base = save.pointer_of(tree)
     if base.branch == tree.branch and (base.recorded != code_sha or base.cut_off):
         save.record(tree, code_sha, foldable=False)  # a job may have saved another
         base = save.pointer_of(tree)
-    state = Before.of(tree.path, excludes_env(tree))
-    problems = [
-        *hindrances(demanded, state),
-        *moved_code(demanded),
-        *hidden_edits(demanded),
-        *identity_problem(demanded),
-    ]
-    if problems:
-        return Hindered(
-            f"Job {job.id} cannot start: {problems[0]}",
-            "\n".join([*problems[1:], "Then it goes on by itself."]),
-        )
-    queue.note_used(base.head)
-    running = lifecycle.start(tree, job, demanded, base.head, lock)
+    return base
+
+
+def tell(tree: RunTree, queue: Queue, job: Job, running: Running) -> Job:
+    """Tell the queue that a job was started; return it running. One that was removed meanwhile is stopped."""
     job = job._replace(state=running)
     try:
         queue.begin(job.id, running, job.batch)
@@ -72,7 +113,17 @@ def start(tree: RunTree, queue: Queue, job: Job, lock: int) -> Job | Hindered:
     return job
 
 
-def _plain_outputs(tree: RunTree, queue: Queue, job: Job) -> tuple[str, ...]:
+def problems(tree: RunTree, demanded: Demands) -> list[str]:
+    """Return what keeps a job from starting in a tree, as sentences with the way out."""
+    return [
+        *hindrances(demanded, Before.of(tree.path, excludes_env(tree))),
+        *moved_code(demanded),
+        *hidden_edits(demanded),
+        *identity_problem(demanded),
+    ]
+
+
+def plain_outputs(tree: RunTree, queue: Queue, job: Job) -> tuple[str, ...]:
     """Return what plain jobs of the same batch were to write into code: it is no code, and may lie there."""
     if tree.project.paths:
         return ()

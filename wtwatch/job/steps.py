@@ -54,7 +54,8 @@ class Steps:
 
     def command_ended(self, end: CommandEnd) -> None:
         """Say how the command ended."""
-        self._command.write(json.dumps(end._asdict()))
+        used = end.used._asdict() if end.used else None
+        self._command.write(json.dumps(end._asdict() | {"used": used}))
 
     def looked_after(self, state: After) -> None:
         """Say how the tree stands then."""

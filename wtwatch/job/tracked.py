@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import UsageError, WtwatchError
 
 
@@ -31,8 +32,11 @@ class TrackedPath(NamedTuple):
 def place_of(project: Project, path: Path) -> TrackedPath:
     """Return a path as a place in a tree of the project; raises :class:`UsageError` if it lies in none."""
     where = Path(os.path.realpath(path.parent)) / path.name  # the file itself may be a link into the annex
-    for top in (project.run_tree, project.main_tree):
-        root = Path(os.path.realpath(top))
+    lane = RunTree.lane_at(project, where)
+    for top, root in (
+        *((top, Path(os.path.realpath(top))) for top in (project.run_tree, project.main_tree)),
+        *([(project.run_tree, lane.path.resolve())] if lane else []),  # where what it makes comes to lie
+    ):
         if where == root:
             raise UsageError(f"{top} is a whole tree.", "How it stands: wtwatch status")
         if where.is_relative_to(root):

@@ -27,7 +27,8 @@ def faults(demands: Demands, before: Before, after: After) -> list[str]:
     if then is None or now is None:
         return [*found, f"{demands.code_path} is gone"]
     moved = _moved(demands, then, now) if not demands.paths else ()
-    return [*found, *moved, *_written(demands, added(before, after, demands.code_path))]
+    found += [*moved, *_written(demands, added(before, after, demands.code_path))]
+    return [*found, *_below(demands, before, after)]
 
 
 def _branch(demands: Demands, before: Before, after: After) -> Iterator[str]:
@@ -47,6 +48,21 @@ def _moved(demands: Demands, then: DatasetState, now: DatasetState) -> Iterator[
         yield f"{code} was put on {now.branch or 'no branch'} while it ran"
     if now.operation and now.operation != then.operation:
         yield f"a {now.operation} was begun in {code} while it ran"
+
+
+def _below(demands: Demands, before: Before, after: After) -> Iterator[str]:
+    """Yield what happened in subdatasets of code, with which code would be another."""
+    for now in after.datasets:
+        if demands.paths:
+            inside = bool(now.path) and demands.is_code(now.path)
+        else:
+            inside = now.path.startswith(f"{demands.code_path}/")
+        then = before.at(now.path)
+        names = [change.path for change in added(before, after, now.path) if not may_be(demands, change)]
+        if inside and names:
+            yield f"{now.path}, which is code, was written to while it ran: {listed(names)}"
+        elif inside and (then is None or then.head != now.head):
+            yield f"{now.path}, which is code, was taken to {_short(now)} while it ran"
 
 
 def _short(state: DatasetState) -> str:

@@ -1,4 +1,4 @@
-"""The process that a job is: ``python -m wtwatch.job.wrapper [--detach] FOLDER``.
+"""The process that a job is: ``python -m wtwatch.job.wrapper [--detach | --once] FOLDER``.
 
 It holds the lock of the run tree until its work is done, and writes into the folder of the attempt what
 :mod:`wtwatch.job.attempt` lists; standard output is the job's log. Detached, it outlives whoever started it.
@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 import traceback
-from contextlib import nullcontext, suppress
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
-from wtwatch.doors import dataset
-from wtwatch.doors.dataset import OUR_KEY, RunResult, results_of
+from wtwatch.doors import containers, dataset
+from wtwatch.doors.beside import Beside
+from wtwatch.doors.dataset import RunResult, results_of
 from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.doors.traces import is_full
-from wtwatch.job import limits, recording, resuming, verdict
-from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
-from wtwatch.job.readiness import Demands, hindrances, identity_problem, moved_code
+from wtwatch.job import again, elsewhere, limits, resuming, verdict, ways
+from wtwatch.job.attempt import FORCED_AFTER, LOCK, MARK, CommandEnd, Folder, Order, Result
+from wtwatch.job.ceilings import Ceilings
+from wtwatch.job.holding import Inputs
+from wtwatch.job.readiness import Demands, hidden_edits, hindrances, identity_problem, moved_code
 from wtwatch.job.steps import Steps
+from wtwatch.job.ways import Ran, Way
 from wtwatch.project.variables import binds, made
-from wtwatch.tree.changes import commits_since
+from wtwatch.tree.changes import commits_since, note_gitlinks
 from wtwatch.tree.states import After, Before
+from wtwatch.words import resources
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha, now
 
@@ -39,7 +43,21 @@ GRACE = 5.0
 AGAIN = 1.0
 """Seconds between two looks at a tree on a full disk."""
 
+TOLD = 0.5
+"""Seconds within which whoever tells all of a job's processes to end tells this one, too, if not first."""
+
+TAKEN = 75
+"""The exit code of a process that found its job done or begun by another one."""
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class _Attempt(NamedTuple):
+    """What this process does: its folder, what is ordered there, and the files of its steps."""
+
+    folder: Folder
+    order: Order
+    steps: Steps
 
 
 class _Stopped(BaseException):
@@ -50,9 +68,11 @@ def main(words: list[str]) -> int:
     """Do the job of the folder that is the last of ``words``, to its end.
 
     With ``--detach`` in a process and session of its own; then this returns, with 0, as soon as that process
-    said that it started.
+    said that it started. With ``--once`` it is done in this process, unless another one has done it or begun.
     """
     folder = Folder(Path(words[-1]))
+    if "--once" in words:
+        return _once(folder)
     if "--detach" not in words:
         _work(folder)
         return 0
@@ -62,6 +82,25 @@ def main(words: list[str]) -> int:
         return 0 if os.read(said, 1) else 1
     os.close(said)
     os.setsid()
+    return detached(folder, say)
+
+
+def _once(folder: Folder) -> int:
+    """Do the job here, if nobody has it; return an exit code that tells a cluster how it went."""
+    if not elsewhere.claim(folder, f"process {os.getpid()}"):
+        _say("This attempt was begun before, or given up, so it is not run again.")
+        return TAKEN
+    with elsewhere.living(folder):
+        _work(folder)
+    result = folder.result()
+    return 1 if result is None or result.exit is None or result.error else result.exit
+
+
+def detached(folder: Folder, say: int) -> NoReturn:
+    """Do the job of ``folder`` in this process, which leads a session of its own, and end it.
+
+    To the descriptor ``say`` a byte is written as soon as it said that it started.
+    """
     _work(folder, say)
     os._exit(0)
 
@@ -78,55 +117,123 @@ def _work(folder: Folder, say: int | None = None) -> None:
     if say is not None:
         os.write(say, b"!")
         os.close(say)
-    steps.ended(_carry_out(folder, order, steps))
+    steps.ended(_carry_out(_Attempt(folder, order, steps)))
     if lock is not None:
         os.close(int(lock))
     ring(order.bell)
 
 
-def _carry_out(folder: Folder, order: Order, steps: Steps) -> Result:
+def _carry_out(attempt: _Attempt) -> Result:
+    folder, order, _ = attempt
+    before, end = folder.before(), folder.command()
+    if before is not None and end is not None:  # another process came so far, and was killed
+        return _ended(attempt, ways.taken_up(order, _demands(order), folder), before, end)
+    looked = _look_before(attempt)
+    if isinstance(looked, Result):
+        return looked
+    return _saved_again(attempt, looked) if order.computed else _run_through(attempt, looked)
+
+
+def _look_before(attempt: _Attempt) -> Before | Result:
+    """Return how the tree stands, or that the command does not begin, as it is not as it has to be."""
+    folder, order, _ = attempt
     demanded = _demands(order)
     try:
         if not order.spec.plain:
             dataset.load()
+        if order.links is not None:
+            note_gitlinks(order.run_tree, order.base, order.links)
+        more = Beside(lambda: [*identity_problem(demanded), *moved_code(demanded), *hidden_edits(demanded)])
         before = Before.of(order.run_tree, _excludes())
         folder.write_before(before)
-        hindered = [*identity_problem(demanded), *hindrances(demanded, before), *moved_code(demanded)]
+        hindered = [*hindrances(demanded, before), *more.answer()]
     except (WtwatchError, OSError) as error:
         return Result(None, (), now(), f"{error}", began=False)
-    if hindered:
-        return Result(None, (), now(), hindered[0], began=False)
+    return Result(None, (), now(), hindered[0], began=False) if hindered else before
+
+
+def _run_through(attempt: _Attempt, before: Before) -> Result:
+    """Run the command, and end it."""
+    _, order, steps = attempt
     try:
         noted = _prepare(order, before)
     except (WtwatchError, OSError) as error:  # the same would come of it again, so the job has failed
         return Result(1, (), now(), f"{error}")
-    ran, stopped = _ran(order, noted)
-    if not ran.began:
-        return Result(None, (), now(), ran.error, began=False)
+    chosen: list[Way] = []
+    inputs = Inputs(order.run_tree, order.spec, _say)
+    ceilings = Ceilings(resources.of(order.spec), lambda: _others(order.uuid))
+
+    def begin() -> None:
+        inputs.hold()
+        ceilings.begin()
+
+    with inputs:
+        ran, stopped = _guarded(order, lambda: _below(ceilings, lambda: _run(attempt, noted, chosen, begin)))
+    if not ran.result.began:
+        return Result(None, (), now(), ran.result.error, began=False)
     if stopped and results_of(order.run_tree, order.uuid, order.base):  # told to end after its commit
-        ran, stopped = RunResult(0), False
-    found: tuple[str, ...] = ()
+        ran, stopped = Ran(RunResult(0)), False
+    elif stopped and ceilings.why:
+        _say(f"{ceilings.why}, so it was ended.")
+        ran, stopped = Ran(RunResult(1, ceilings.why)), False
+    end = CommandEnd(ran.result.exit, ran.result.error, ran.code, ran.used)
     if not stopped:
-        steps.command_ended(CommandEnd(ran.exit, ran.error))
+        steps.command_ended(end)
+    result = _ended(attempt, chosen[0] if chosen else None, before, end, stopped)
+    if not result.stopped:
+        inputs.drop_fetched()
+    return result
+
+
+def _saved_again(attempt: _Attempt, before: Before) -> Result:
+    """Save what an earlier attempt computed, and run nothing."""
+    folder, order, steps = attempt
+    assert order.computed is not None and order.left is not None
+    found = again.of(Folder(order.computed))
+    if found is None:
+        return Result(None, (), now(), f"{order.computed} is gone", began=False)
+    try:
+        folder.write_plan(again.plan(found, order))
+        _say("What the attempt before computed is saved now; nothing is run.")
+        again.lay_out(order.run_tree, found, order.left)
+    except (WtwatchError, OSError) as error:
+        return Result(1, (), now(), f"what the attempt before computed cannot be put back: {error}")
+    steps.command_ended(found.end)
+    return _ended(attempt, ways.taken_up(order, _demands(order), folder), before, found.end)
+
+
+def _ended(
+    attempt: _Attempt, way: Way | None, before: Before, end: CommandEnd, stopped: bool = False
+) -> Result:
+    """Look how the command left the tree, judge that, and save it if it is good."""
+    folder, order, steps = attempt
+    found: tuple[str, ...] = ()
+    code, error = end.exit, end.error
     try:
         after = _look_after(order.run_tree, folder)
         steps.looked_after(after)
-        found = verdict.of_attempt(demanded, before, after)
+        found = verdict.of_attempt(_demands(order), before, after)
         steps.verified(found)
-        if ran == RunResult(0) and not (stopped or found or order.spec.plain):
-            with suppress(WtwatchError, OSError):  # whoever clears up does it again, and can wait for it
-                recording.record(order, before, after)
-    except (WtwatchError, OSError) as error:  # the job may have done anything to the tree
-        found = (f"how it left the tree cannot be seen: {error}",)
+        if way is not None and (code, error) == (0, None) and not (stopped or found):
+            saved, stopped = _guarded(order, lambda: Ran(way.save(before, after, end)))
+            code, error = saved.result.exit, saved.result.error
+            if stopped and results_of(order.run_tree, order.uuid, order.base):
+                code, error, stopped = 0, None, False
+            if error is not None and folder.plan() is not None:
+                folder.write_refused(error)
+    except (WtwatchError, OSError) as trouble:  # the job may have done anything to the tree
+        found = (f"how it left the tree cannot be seen: {trouble}",)
     with suppress(OSError):
         sys.stdout.flush()
-    wrong = verdict.in_words(ran.error, found)
-    return Result(None if stopped else ran.exit, _commits(order), now(), wrong, stopped)
+    wrong = verdict.in_words(error, found)
+    return Result(None if stopped else code, _commits(order), now(), wrong, stopped)
 
 
 def _prepare(order: Order, before: Before) -> dict[str, Any]:
     """Make this process's environment and limits those of the command; return what records say of them."""
     limits.hold(order.limits)
+    if order.spec.container and not order.spec.rerun_of:
+        containers.found(order.run_tree, order.spec.container).around(order.spec.command)
     datasets = [state.path for state in before.datasets]
     seen = binds(order.run_tree, datasets, order.main_tree) if order.main_tree else {}
     command = made(os.environ | seen, order.wanted, order.run_tree)
@@ -162,22 +269,44 @@ def _excludes() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("GIT_CONFIG_")}
 
 
-def _ran(order: Order, noted: dict[str, Any]) -> tuple[RunResult, bool]:
-    """Run the command; return how it ended, and whether it was told to end before it was done."""
+def _guarded(order: Order, act: Callable[[], Ran]) -> tuple[Ran, bool]:
+    """Do what takes its time; return how it ended, and whether it was told to end before it was done."""
     try:
         for number in SIGNALS:
             signal.signal(number, _stop)
-        return _run(order, noted), False
+        return act(), False
     except _Stopped:
         _ignore_signals()
         _end_others(order.uuid)
-        return RunResult(1), True
+        return Ran(RunResult(1)), True
+    except WtwatchError as error:
+        return Ran(RunResult(1, f"{error}")), False
     except Exception as error:  # the last fence: whatever it was, the outcome must say it
         with suppress(OSError):  # the log may be on a full disk
             traceback.print_exc()
-        return RunResult(1, f"{type(error).__name__}: {error}"), False
+        return Ran(RunResult(1, f"{type(error).__name__}: {error}")), False
     finally:
         _ignore_signals()
+
+
+def _below(ceilings: Ceilings, act: Callable[[], Ran]) -> Ran:
+    """Do what must not take more than its ceilings; at one it is stopped as if it was told to end."""
+
+    def reached(_number: int, _frame: FrameType | None) -> None:
+        if ceilings.are_open():
+            raise _Stopped
+
+    signal.signal(Ceilings.SIGNAL, reached)
+    try:
+        return act()
+    finally:
+        ceilings.end()
+
+
+def _say(text: str) -> None:
+    """Write a sentence of ours into the log."""
+    with suppress(OSError):  # it may be on a full disk
+        sys.stderr.write(f"wtwatch: {text}\n")
 
 
 def _commits(order: Order) -> tuple[Sha, ...]:
@@ -196,20 +325,31 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _run(order: Order, noted: dict[str, Any]) -> RunResult:
-    put_back = (
-        partial(resuming.put_back, order.run_tree, order.left, order.left_paths) if order.left else None
-    )
-    if order.spec.plain:
-        if put_back:
-            put_back()
-        return RunResult(subprocess.Popen(["/bin/sh", "-c", order.spec.command]).wait())
+def _run(attempt: _Attempt, noted: dict[str, Any], chosen: list[Way], begin: Callable[[], None]) -> Ran:
+    """Choose the way to run the command, which is told in ``chosen``, and run it.
+
+    ``begin`` is called directly before the command.
+    """
+    folder, order, _ = attempt
+
+    def make_ready() -> None:
+        if order.left:
+            resuming.put_back(order.run_tree, order.left, order.left_paths)
+        begin()
+
     ours = {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base, "environment": noted}
+    ours |= {"host": os.uname().nodename}
+    asked = resources.note(resources.of(order.spec))
+    ours |= {"asked": asked} if asked else {}
     ours |= {"carried": dict(order.carried)} if order.carried else {}
-    extra = {OUR_KEY: ours}
-    act = dataset.rerun if order.spec.rerun_of else dataset.run
-    with dataset.just_before_commands(put_back) if put_back else nullcontext():
-        return act(order.run_tree, order.spec, extra)
+    way = ways.choose(order, _demands(order), folder, ours, make_ready)
+    if isinstance(way, RunResult):
+        return Ran(way)
+    chosen.append(way)
+    ran = way.run()
+    if ran.code is not None and (-ran.code in SIGNALS or ran.code - 128 in SIGNALS):
+        time.sleep(TOLD)  # within which `_Stopped` is raised
+    return ran
 
 
 def _end_others(uuid: str) -> None:
@@ -217,13 +357,21 @@ def _end_others(uuid: str) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(WtwatchError):  # another user's, which whoever clears up will name
             send(_others(uuid), number)
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + _grace()
         while _others(uuid) and time.monotonic() < deadline:
             time.sleep(0.02)
 
 
+def _grace() -> float:
+    """Return the seconds of grace, fewer where whoever started us forces us soon after it told us to end."""
+    return min(GRACE, float(os.environ.get(FORCED_AFTER, "inf")) / 3)
+
+
 def _others(uuid: str) -> list[int]:
-    return [pid for pid in bearing(MARK, uuid, identity(os.getpid())) if pid != os.getpid()]
+    """Return the processes of the job without this one, and without who started it, which may still end."""
+    return [
+        pid for pid in bearing(MARK, uuid, identity(os.getpid())) if pid not in (os.getpid(), os.getppid())
+    ]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """The settings of a project: TOML on disk, a frozen Project in memory."""
 
 import re
-from pathlib import Path
+import shlex
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, get_type_hints
 
 import tomli
 
 from wtwatch.doors import xdg
 from wtwatch.doors.files import write_whole
-from wtwatch.words import limits
+from wtwatch.words import executors, limits
 from wtwatch.words.errors import UsageError
 from wtwatch.words.variables import Variables
 from wtwatch.words.variables import check_name as check_variable
@@ -33,8 +34,11 @@ DEFAULT_PREFIX = ".venv"
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 8
+VERSION = 11
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
+
+FIRST = "0.1.0"
+"""The version of wtwatch that a daemon is of which says none in its file."""
 
 MAIN_SETTINGS = (
     "main_tree", "run_tree", "bookmark", "code", "paths", "run_branch", "environment", "host",
@@ -82,6 +86,9 @@ class Project(NamedTuple):
     secret: tuple[str, ...] = ()
     preamble: str = ""
     limits: Variables = ()
+    fast: bool = True
+    lanes: int = 1
+    executor: Variables = ()
     on_attention: str = ""
     on_batch_end: str = ""
     version: int = VERSION
@@ -96,6 +103,14 @@ class Project(NamedTuple):
     def run_code(self) -> Path:
         """The code worktree of the run tree: that of the subdataset, or of the superdataset itself."""
         return self.run_tree if self.paths else self.run_tree / self.code
+
+    @property
+    def in_lanes(self) -> int:
+        """In how many lanes jobs run; 0: in the run tree itself.
+
+        On a cluster always in lanes, as the lock of the run tree holds on one host alone.
+        """
+        return self.lanes if self.lanes > 1 or executors.of(self.executor).kind != "here" else 0
 
     @property
     def code_paths(self) -> tuple[str, ...]:
@@ -136,6 +151,15 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_carried(pattern: str) -> None:
+    """Raise :class:`UsageError` for a pattern of files to carry that does not stay within code."""
+    path = PurePosixPath(pattern)
+    if path == PurePosixPath() or path.is_absolute() or ".." in path.parts:
+        raise UsageError(
+            f"carry: {pattern!r} names no files within code.", "Give them as seen from there, such as .env."
+        )
+
+
 _KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
     bool: (bool, "true or false"),
     str: (str, "a text in quotes"),
@@ -151,6 +175,8 @@ CHOICES = {
     "from_main": ("move", "ask"),
     "on_move": ("after-batch", "after-job", "cancel"),
 }
+RANGES = {"lanes": (1, 256)}
+"""The least and the most of settings that are not just 0 or more."""
 
 
 def read_project(file: Path) -> Project:
@@ -183,6 +209,16 @@ def read_project(file: Path) -> Project:
                 f"{file} lacks the key {key!r}.", "Remove the file; `wtwatch init` writes it anew."
             )
     return Project(state=file.parent, more=more, **values)
+
+
+def is_written_before(project: Project, version: int) -> bool:
+    """Return whether the file of a project's settings is older than a version of it; 0.1.0 wrote none."""
+    try:
+        text = (project.state / "config.toml").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    said = re.search(r"^version *= *(\d+)", text, re.MULTILINE)
+    return said is None or int(said[1]) < version
 
 
 def _allowed() -> dict[str, object]:
@@ -227,12 +263,18 @@ def sound(key: str, value: object, wanted: object = None) -> Any:
         raise UsageError(f"{key} must be {words}, not {value!r}.", _SEE)
     if isinstance(value, dict):
         return _table(key, value)
+    if key in RANGES and not RANGES[key][0] <= value <= RANGES[key][1]:  # type: ignore[operator]
+        least, most = RANGES[key]
+        raise UsageError(f"{key} must be from {least} to {most}, not {value!r}.", _SEE)
     if kind is not bool and isinstance(value, int | float) and not value >= 0:  # nan is not
         raise UsageError(f"{key} must be 0 or more, not {value!r}.", _SEE)
     if key in CHOICES and value not in CHOICES[key]:
         raise UsageError(f"{key} must be one of {', '.join(CHOICES[key])}, not {value!r}.", _SEE)
     if key == "name":
         return check_name(str(value))
+    if key == "carry":
+        for pattern in value:  # type: ignore[attr-defined]
+            check_carried(pattern)
     if wanted is Path:
         if not Path(str(value)).is_absolute():
             raise UsageError(f"{key} must be an absolute path, not {value!r}.")
@@ -243,9 +285,11 @@ def sound(key: str, value: object, wanted: object = None) -> Any:
 
 
 def _table(key: str, table: dict[str, object]) -> Variables:
-    """Return the pairs of a table; numbers may stand there without quotes."""
+    """Return the pairs of a table; numbers may stand there without quotes, options as a list."""
     found = []
     for name, value in table.items():
+        if (key, name) == ("executor", "options") and isinstance(value, list):
+            value = shlex.join(map(str, value))  # noqa: PLW2901
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise UsageError(f"{key}.{name} must be a text in quotes, not {value!r}.", _SEE)
         if "\0" in (text := str(value)):
@@ -253,7 +297,7 @@ def _table(key: str, table: dict[str, object]) -> Variables:
         if key == "env":
             check_variable(name)
         else:
-            limits.check(name, text)
+            (executors if key == "executor" else limits).check(name, text)
         found.append((name, text))
     return tuple(found)
 
@@ -271,7 +315,7 @@ def write_project(project: Project) -> None:
     import tomli_w
 
     check_text(project)
-    values: dict[str, object] = {}
+    values: dict[str, object] = {"version": project.version}  # first: 0.1.0 names what it knows not
     for key, value in given(project._asdict() | {"state": None}).items():
         always = key in ("version", "name", *MAIN_SETTINGS)
         if value is None or (not always and value == Project._field_defaults.get(key)):

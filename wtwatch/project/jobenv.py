@@ -46,10 +46,18 @@ def for_jobs(tree: RunTree) -> dict[str, str]:
     tools = gathered(allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep)), SYSTEM_PATH)
     path = [str(tree.prefix / "bin"), str(tools), *SYSTEM_PATH]
     return (
-        _fixed()
-        | {name: value for name, value in os.environ.items() if _passes(name)}
+        for_any_tree()
+        | _of_kind(tree.prefix)
         | {"PYTHONPYCACHEPREFIX": str(tree.bytecode), "PATH": os.pathsep.join(path)}
     )
+
+
+def for_any_tree() -> dict[str, str]:
+    """Return what of that is the same in each run tree, with the programs that most find."""
+    folders = _apart(os.environ.get("PATH", os.defpath).split(os.pathsep))
+    path = [str(gathered([*folders, str(own_folder())], SYSTEM_PATH)), *SYSTEM_PATH]
+    passed = {name: value for name, value in os.environ.items() if _passes(name)}
+    return _fixed() | passed | {"PATH": os.pathsep.join(path)}
 
 
 def withheld(shell: Iterable[str]) -> list[str]:
@@ -60,13 +68,36 @@ def withheld(shell: Iterable[str]) -> list[str]:
     )
 
 
+def withheld_folders(tree: RunTree, path: str) -> list[str]:
+    """Return the folders of a PATH that have programs and are on no job's."""
+    apart = (*SYSTEM_PATH, *map(os.path.realpath, SYSTEM_PATH))
+    found = list(allowed(tree, path.split(os.pathsep)))[:-1]
+    named = (folder for folder in found if folder not in apart and Path(folder).name not in ("sbin", "games"))
+    return [folder for folder in dict.fromkeys(named) if folder and Path(folder).is_dir()]
+
+
 _TELLING = re.compile(
-    r"(?!XDG_|GIT_|CONDA_|PYENV|VIRTUAL_ENV|NVM_|CARGO_|RUSTUP_|GO|SSH_|WTWATCH_|JJ_|MAN|INFO|OLD|GPG_)"
+    r"(?!\w*(SSL|CERT)|XDG_|GIT_|CONDA_|PYENV|VIRTUAL_ENV|NVM_|CARGO_|RUSTUP_|GO|SSH_|WTWATCH_|JJ_|MAN|INFO|OLD|GPG_)"
     r"(\w+(_HOME|DIR|_PATH|_ROOT|_LIBS?|_CONFIG|_LICENSE)|(OMP|MKL|OPENBLAS|NUMEXPR|BLIS|NUMBA)_\w+"
     r"|PYTHON(PATH|OPTIMIZE|HASHSEED|WARNINGS)|R_\w+|JULIA_\w+|FSL\w+|FREESURFER\w*|ANTS\w*|AFNI\w*|MATLAB\w*"
     r"|\w*SEED|\w*THREADS)"
 )
 """Variables by which programs of science find data, libraries and licences, or compute otherwise."""
+
+
+def _of_kind(prefix: Path) -> dict[str, str]:
+    """Return by which variables programs know in which environment they run."""
+    if (prefix / "conda-meta").is_dir():
+        return {"CONDA_PREFIX": str(prefix)}
+    found = {"VIRTUAL_ENV": str(prefix)} if (prefix / "pyvenv.cfg").is_file() else {}
+    library = r_library(prefix)
+    return found | ({"R_LIBS": str(library)} if library else {})
+
+
+def r_library(prefix: Path) -> Path | None:
+    """Return the folder of an environment that R has installed packages in: itself, or ``library`` in it."""
+    places = (prefix, prefix / "library")
+    return next((place for place in places if next(place.glob("*/Meta/package.rds"), None)), None)
 
 
 def _fixed() -> dict[str, str]:
@@ -97,11 +128,18 @@ def _passes(name: str) -> bool:
 
 def allowed(tree: RunTree, folders: Iterable[str]) -> Iterator[str]:
     """Yield the folders that do not lie in the main tree; wtwatch's own comes last, if it is its own."""
-    own = {own_folder(), own_folder().resolve()} if is_own_environment() else set()
     main = tree.project.main_tree
-    for folder in folders:
+    for folder in _apart(folders):
         place = Path(folder)
-        inside = any(path.is_relative_to(main) for path in (place, place.resolve()))
-        if not inside and place not in own and place.resolve() not in own:
+        if not any(path.is_relative_to(main) for path in (place, place.resolve())):
             yield folder
     yield str(own_folder())
+
+
+def _apart(folders: Iterable[str]) -> Iterator[str]:
+    """Yield the folders but for that of wtwatch's own environment, if it has one of its own."""
+    own = {own_folder(), own_folder().resolve()} if is_own_environment() else set()
+    for folder in folders:
+        place = Path(folder)
+        if place not in own and place.resolve() not in own:
+            yield folder

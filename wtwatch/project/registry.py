@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from wtwatch.project import config, listing
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import UsageError, WtwatchError
 
 
@@ -183,12 +184,13 @@ def load(state: Path) -> Project:
 def projects_at(folder: Path, projects: Sequence[Project]) -> list[Project]:
     """Return those projects in whose main or run tree ``folder`` lies; the run tree's own one alone, if any.
 
-    Where trees are nested in each other, the innermost counts.
+    A lane is as its run tree. Where trees are nested in each other, the innermost counts.
     """
     here = folder.resolve()
     homes: dict[Path, list[Project]] = {}
     for project in projects:
-        for tree in (project.run_tree, project.main_tree):
+        lane = RunTree.lane_at(project, here)
+        for tree in (project.run_tree, project.main_tree, *([lane.path] if lane else [])):
             root = tree.resolve()
             if here.is_relative_to(root):
                 homes.setdefault(root, []).append(project)

@@ -27,6 +27,9 @@ CHANGEABLE = {
     "secret": "names of variables whose values no record may show",
     "preamble": "lines of bash before each job, such as `module load fsl/6`",
     "limits": "what holds for jobs: limits.umask, limits.open_files, limits.nice",
+    "fast": "whether jobs are spared DataLad's looks at all files; false: they go through it as it is",
+    "lanes": "how many jobs of a batch run side by side; 1: one after the other, in the run tree",
+    "executor": "where jobs run: executor.kind (here or slurm), .partition, .account, .options, .setup",
     "on_attention": "a command that the daemon runs when something needs you",
     "on_batch_end": "a command that the daemon runs when a batch is over",
     "environment": "what sets code/.venv up: auto (by uv), none, or a command",
@@ -50,7 +53,7 @@ FIXED = {
 """What `wtwatch init` decides, and what it is."""
 
 
-TABLES = ("env", "limits")
+TABLES = ("env", "executor", "limits")
 """The settings that are names with values."""
 
 

@@ -16,10 +16,14 @@ from typing import Any, NamedTuple
 from wtwatch.doors.repo import Repo
 from wtwatch.project.jobenv import ACCESS, ALLOCATION
 from wtwatch.words.errors import WtwatchError
+from wtwatch.words.quoting import quoted
 from wtwatch.words.variables import Variables, expanded
 
 MANY = 40
 """Repositories of a tree beyond which a container is to see the main tree as a whole."""
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""By which OpenMP, MKL and OpenBLAS are told in how many threads they may compute."""
 
 _OF_THE_SHELL = ("_", "SHLVL", "PWD", "OLDPWD")
 _OF_THE_USER = ("HOME", "USER", "LOGNAME", "SHELL", "TERM")
@@ -29,13 +33,15 @@ _OF_THIS_PLACE = ("PYTHONPYCACHEPREFIX", "APPTAINER_BIND", "SINGULARITY_BIND")
 class Wanted(NamedTuple):
     """What is declared: for all jobs of the project, then for this one, and what runs before.
 
-    Values of names in ``secret`` are in no record.
+    Values of names in ``secret`` are in no record. ``cpus`` is for how many processors the job asks, which
+    the libraries that compute in threads are told.
     """
 
     preamble: str = ""
     env: Variables = ()
     setenv: Variables = ()
     secret: tuple[str, ...] = ()
+    cpus: int | None = None
 
 
 class Made(NamedTuple):
@@ -73,15 +79,30 @@ class Made(NamedTuple):
 def made(base: Mapping[str, str], wanted: Wanted, run_tree: Path) -> Made:
     """Return the environment for a command in a run tree, on that of :func:`jobenv.for_jobs`.
 
-    Raises :class:`WtwatchError` if the preamble fails.
+    What a conda prefix has to be activated by comes before the preamble. Raises :class:`WtwatchError` if that
+    fails.
     """
     start = {"PYTHONNOUSERSITE": "1"} | dict(base)
-    env = _after(wanted.preamble, start, run_tree) if wanted.preamble.strip() else start
+    lines = "\n".join([*_activation(start), wanted.preamble])
+    env = _after(lines, start, run_tree) if lines.strip() else start
+    env = _threads(wanted.cpus) | env
     env = expanded(env, wanted.env) | dict(wanted.setenv)
     own = {name for name in {*env, *start} if env.get(name) != start.get(name)}
     setenv = [name for name, _ in wanted.setenv]
     own = (own | {name for name, _ in wanted.env}) - set(setenv)
     return Made(env, tuple(sorted(own)), tuple(setenv), wanted.secret)
+
+
+def _threads(cpus: int | None) -> dict[str, str]:
+    """Return how libraries are told in how many threads they may compute; else they take all processors."""
+    return {} if cpus is None else dict.fromkeys(THREADS, str(cpus))
+
+
+def _activation(env: Mapping[str, str]) -> list[str]:
+    """Return what `conda activate` runs of a prefix; as there, one that fails stops nothing."""
+    prefix = env.get("CONDA_PREFIX")
+    scripts = sorted(Path(prefix).glob("etc/conda/activate.d/*.sh")) if prefix else []
+    return [f". {quoted(script)} || :" for script in scripts]
 
 
 def _after(preamble: str, env: Mapping[str, str], folder: Path) -> dict[str, str]:

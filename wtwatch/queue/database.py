@@ -12,12 +12,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 
 from wtwatch.doors.files import write_whole
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import now, stamp
 
-WAIT = 10.0
+WAIT = 30.0
 """Seconds to wait for another process that is writing."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -69,6 +70,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX jobs_open ON jobs (state, batch, place)",
         "DROP INDEX jobs_in_state",
     ),
+    (  # the lane that a job runs in, or ran; NULL: the run tree itself
+        "ALTER TABLE jobs ADD COLUMN lane INTEGER",
+        "ALTER TABLE attempts ADD COLUMN lane INTEGER",
+    ),
 )
 """Statements that lead from each version of the schema to the next; only ever add to the end.
 
@@ -77,6 +82,13 @@ superseded before they started only the newest stays; `batches` of standing jobs
 others stay, as their numbers name results; `standing` ends by `cancel` or `remove`; of `syncs` the newest
 hundred stay; `meta` has one row a fact; `acknowledged_backups` one for each backup that the user saw, which
 goes with that backup.
+"""
+
+_opening = Lock()
+"""Held by the thread that makes the file, or opens it as a database.
+
+To close a file drops all locks that the process has on it, of other threads as well (fcntl_locking(2)): so
+whoever made it has closed it before anybody has locks on it, and where it is there, only SQLite opens it.
 """
 
 _JOB_FOLDER = re.compile(r"(\d{1,18})\.\d+")
@@ -88,7 +100,7 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
 
     Raises :class:`WtwatchError` for a file that cannot be used.
     """
-    with _in_words(file), closing(_connect(file, "rw") if file.exists() else _empty()) as db:
+    with _in_words(file), closing(_to_read(file)) as db:
         _migrate(db, file)
         yield db
 
@@ -97,12 +109,12 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
 def changing(file: Path) -> Iterator[sqlite3.Connection]:
     """Open ``file``, made if need be, for one change: all of the body, or nothing of it.
 
-    Raises :class:`WtwatchError` for a file that cannot be used, or is held for over 10 s, and
+    Raises :class:`WtwatchError` for a file that cannot be used, or is held for over 30 s, and
     :class:`FileNotFoundError` where the superdataset went away, with the folder that holds its folder.
     """
     file.parent.mkdir(mode=0o700, exist_ok=True)
-    with suppress(FileExistsError):  # never opened where it is there: closing it again would drop the locks
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))  # of other threads
+    with _opening, suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     with _in_words(file), closing(_connect(file, "rw")) as db:
         _migrate(db, file)
         if not _sign(file).exists():
@@ -112,10 +124,49 @@ def changing(file: Path) -> Iterator[sqlite3.Connection]:
             yield db
 
 
+@contextmanager
+def looking(db: sqlite3.Connection, file: Path) -> Iterator[sqlite3.Connection]:
+    """Use what :func:`reading` opened for one look, which may begin a transaction; raises the same."""
+    is_part = db.in_transaction
+    with _in_words(file):
+        try:
+            yield db
+        finally:
+            if db.in_transaction and not is_part:
+                db.execute("ROLLBACK")
+
+
+@contextmanager
+def altering(db: sqlite3.Connection, file: Path) -> Iterator[sqlite3.Connection]:
+    """Use what :func:`reading` opened for one change, as :func:`changing` does."""
+    with _in_words(file), _all_or_nothing(db):
+        yield db
+
+
+def _to_read(file: Path) -> sqlite3.Connection:
+    if file.exists():
+        try:
+            return _opened(file)
+        except sqlite3.OperationalError:
+            if file.exists():
+                raise
+    return _empty()  # or it went away this very moment
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    db = _connect(file, "rw")
+    try:
+        _version(db)  # SQLite opens it no sooner
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
 def _connect(file: Path, mode: str) -> sqlite3.Connection:
-    db = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode={mode}", timeout=WAIT, isolation_level=None, uri=True
-    )
+    place = f"{file.absolute().as_uri()}?mode={mode}"
+    with _opening:
+        db = sqlite3.connect(place, timeout=WAIT, isolation_level=None, uri=True)
     db.row_factory = sqlite3.Row
     try:
         db.execute("PRAGMA synchronous = FULL")
@@ -190,7 +241,7 @@ def _in_words(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        hint = "Another process has been writing to it for over 10 s; see who: `wtwatch status`."
+        hint = "Another process has been writing to it for over 30 s; see who: `wtwatch status`."
         held = "locked" in str(error)
         raise Unusable(
             f"{file} cannot be used: {error} ({error.sqlite_errorname}).",

@@ -40,6 +40,18 @@ def next_job(work: OpenWork, though_paused: bool) -> int | None:
     return batch.first if batch else None
 
 
+def next_batch(work: OpenWork) -> int | None:
+    """Return the batch of which jobs may start in lanes: the one that has started, else the next one due.
+
+    Batches follow each other: while jobs of one run, none of another starts. ``None`` when paused.
+    """
+    if work.paused:
+        return None
+    batch = min(_ready(work), key=lambda batch: (batch.code_sha is None, batch.due), default=None)
+    others = batch and any(one.runs for one in work.batches if one is not batch)
+    return None if batch is None or others else batch.id
+
+
 def under_way(work: OpenWork) -> int | None:
     """Return the batch that has started and has jobs left: it keeps its code."""
     started = [batch for batch in work.batches if batch.code_sha is not None]
@@ -66,8 +78,13 @@ def unfinished(work: OpenWork, tip: Sha | None) -> bool:
 
     What a pause holds back is not due; without a tip there is no move.
     """
+    return _runs(work) or expected(work, tip)
+
+
+def expected(work: OpenWork, tip: Sha | None) -> bool:
+    """Return whether a job is due besides one that runs, or will be by a move to ``tip``."""
     moves = tip is not None and pending(work, tip)
-    return _runs(work) or (not work.paused and (moves or any(_ready(work))))
+    return not work.paused and (moves or any(_ready(work)))
 
 
 def _runs(work: OpenWork) -> bool:

@@ -7,15 +7,16 @@ unknown: each is noted anew by who needs it. What their format is, the version o
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from threading import get_ident
 from typing import Any, NamedTuple
 
 from wtwatch.doors.clock import Instant, elapsed, instant
 from wtwatch.doors.processes import Identity, is_alive
-from wtwatch.queue.database import changing, reading
+from wtwatch.queue.database import altering, changing, looking, reading
 from wtwatch.words.model import Sha, SyncDone, moment, now, stamp
 
 KEPT_SYNCS = 100
@@ -91,29 +92,57 @@ class Brought(NamedTuple):
 class QueueFacts:
     """Facts of the project whose state lies in the folder ``state``.
 
-    Nothing is held open from one call to the next, apart from :meth:`at_one_moment`.
+    Nothing is held open from one call to the next, apart from :meth:`at_one_moment` and :meth:`kept_open`.
     """
 
     def __init__(self, state: Path) -> None:
         self.file = state / "state.db"
-        self._open: sqlite3.Connection | None = None
+        self._open: dict[int, sqlite3.Connection] = {}
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
         """Have all that this object is asked in the body be of one moment, and read through one opening.
 
-        The body must be short, as nothing can be written meanwhile, and asks in its own thread alone.
+        The body must be short, as nothing can be written meanwhile. It asks in its own thread alone.
         """
         with reading(self.file) as db:
             db.execute("BEGIN")
-            self._open = db
-            try:
+            with self._through(db):
                 yield
-            finally:
-                self._open = None
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Have all that this object is asked in the body, in this thread, go through one opening.
+
+        Each look is of its own moment, and each change a whole one, as ever: but to open the file takes
+        longer than most of them. Where there is none yet, each opens it for itself.
+        """
+        if not self.file.exists() or get_ident() in self._open:
+            yield
+            return
+        with reading(self.file) as db, self._through(db):
+            yield
+
+    @contextmanager
+    def _through(self, db: sqlite3.Connection) -> Iterator[None]:
+        me = get_ident()
+        before = self._open.get(me)
+        self._open[me] = db
+        try:
+            yield
+        finally:
+            if before is None:
+                del self._open[me]
+            else:
+                self._open[me] = before
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        return nullcontext(self._open) if self._open else reading(self.file)
+        db = self._open.get(get_ident())
+        return looking(db, self.file) if db else reading(self.file)
+
+    def _changing(self) -> AbstractContextManager[sqlite3.Connection]:
+        db = self._open.get(get_ident())
+        return altering(db, self.file) if db and not db.in_transaction else changing(self.file)
 
     def tip(self) -> Tip | None:
         """Return where the bookmark was seen last."""
@@ -125,9 +154,13 @@ class QueueFacts:
 
     def note_tip(self, commit: Sha) -> None:
         """Note where the bookmark is; it counts as still from when this was first said of ``commit``."""
-        before = self.tip()
-        if before is None or before.commit != commit or elapsed(before.since) is None:
+        if not self.knows_tip(commit):
             self._note("tip", {"commit": commit, "at": stamp(now()), **instant()._asdict()})
+
+    def knows_tip(self, commit: Sha) -> bool:
+        """Return whether the bookmark was seen there last, and since the machine started."""
+        noted = self.tip()
+        return noted is not None and noted.commit == commit and elapsed(noted.since) is not None
 
     def still(self, commit: Sha) -> float:
         """Return for how many seconds the bookmark has been seen at ``commit``; 0 from before a reboot."""
@@ -254,11 +287,30 @@ class QueueFacts:
         """Note what the user was told of: all that stands (``None``: as noted), and attempts that ended."""
         if standing in (None, self.told()) and not ended:
             return
-        with changing(self.file) as db:
+        with self._changing() as db:
             if standing is not None:
                 _put(db, "told", json.dumps(sorted(standing)))
             left = [[*one] for one in _untold(db) if one not in [tuple(end) for end in ended]]
             _put(db, UNTOLD, json.dumps(left) if left else None)
+
+    def inherited(self) -> tuple[str, ...] | None:
+        """Return the variables that jobs do not get any more, as they were noted; ``None``: they were not."""
+        with suppress(TypeError, ValueError):
+            if (noted := self._noted("inherited")) is not None:
+                return tuple(map(str, noted))
+        return None
+
+    def note_inherited(self, names: Sequence[str]) -> None:
+        """Note which variables jobs do not get any more; none: somebody saw it."""
+        self._set("inherited", json.dumps(list(names)))
+
+    def lanes_offered(self) -> bool:
+        """Return whether the user was told what lanes would bring."""
+        return self._get("lanes-offered") is not None
+
+    def note_lanes_offered(self) -> None:
+        """Note that the user was told what lanes would bring: that is said once."""
+        self._set("lanes-offered", "")
 
     def lost(self) -> datetime | None:
         """Return when the database was found to be gone, until :meth:`accept_loss`: the queue began anew."""
@@ -296,7 +348,7 @@ class QueueFacts:
             return str(row["value"]) if row else None
 
     def _set(self, key: str, value: str | None) -> None:
-        with changing(self.file) as db:
+        with self._changing() as db:
             _put(db, key, value)
 
     def _noted(self, key: str) -> Any:
@@ -308,7 +360,7 @@ class QueueFacts:
 
     def record_sync(self, done: SyncDone) -> None:
         """Keep what a sync did, and forget the oldest."""
-        with changing(self.file) as db:
+        with self._changing() as db:
             db.execute(
                 "INSERT INTO syncs (at, old, new, seconds, backup) VALUES (?, ?, ?, ?, ?)",
                 (stamp(done.at), done.old, done.new, done.seconds, done.backup),
@@ -327,14 +379,14 @@ class QueueFacts:
 
     def acknowledge_backups(self, ids: Iterable[str]) -> None:
         """Note that the user saw these backups, so that they stop asking for attention."""
-        with changing(self.file) as db:
+        with self._changing() as db:
             db.executemany(
                 "INSERT OR IGNORE INTO acknowledged_backups (id) VALUES (?)", [(name,) for name in ids]
             )
 
     def forget_backups(self, ids: Iterable[str]) -> None:
         """Forget of backups that are gone whether the user saw them."""
-        with changing(self.file) as db:
+        with self._changing() as db:
             db.executemany("DELETE FROM acknowledged_backups WHERE id = ?", [(name,) for name in ids])
 
     def acknowledged_backups(self) -> frozenset[str]:

@@ -23,6 +23,17 @@ def note_first(db: sqlite3.Connection, batch: int, number: int) -> None:
     db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (FIRST, json.dumps(noted)))
 
 
+def is_reached(db: sqlite3.Connection, batch: int) -> bool:
+    """Return whether so many jobs of a batch run or are over that it is to pause once they are over."""
+    first = _noted(db).get(str(batch))
+    begun, over = db.execute(
+        "SELECT total(state != 'waiting'), total(ended IS NOT NULL AND state != 'waiting')"
+        " FROM jobs WHERE batch = ?",
+        (batch,),
+    ).fetchone()
+    return first is not None and over < first <= begun
+
+
 def reason(db: sqlite3.Connection, batch: int, at_most: int = 0) -> str | None:
     """Return why the queue pauses, now that a job of ``batch`` has ended; ``None``: it goes on.
 

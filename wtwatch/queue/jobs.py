@@ -12,7 +12,6 @@ from datetime import datetime
 
 from wtwatch.queue import batches, due, halts
 from wtwatch.queue.batches import cancel_waiting, new_batch, open_work
-from wtwatch.queue.database import changing
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.facts import PAUSED, UNCLEARED, is_paused, note_untold
 from wtwatch.queue.outlook import outlook_in
@@ -49,7 +48,7 @@ class Queue(QueueVerbs):
         """
         if trigger is Trigger.EVERY_MOVE:
             raise ValueError("standing jobs are queued by add_standing")
-        with changing(self.file) as db:
+        with self._changing() as db:
             batch = new_batch(db, specs, trigger, base)
             if first is not None:
                 halts.note_first(db, batch, first)
@@ -57,7 +56,7 @@ class Queue(QueueVerbs):
 
     def add_standing(self, specs: Sequence[JobSpec], base: Sha) -> Standing:
         """Queue jobs that become a new batch at every move; ``base`` is the tip now."""
-        with changing(self.file) as db:
+        with self._changing() as db:
             row = db.execute(
                 "INSERT INTO standing (base, specs, queued) VALUES (?, ?, ?) RETURNING *",
                 (base, specs_text(specs), stamp(now())),
@@ -72,7 +71,7 @@ class Queue(QueueVerbs):
         yet is superseded, not doubled.
         """
         differs = {base: moved(base, tip) for base in due.bases(self._work()) if base != tip}
-        with changing(self.file) as db:
+        with self._changing() as db:
             return batches.fire(db, tip, differs)
 
     def pending(self, tip: Sha) -> bool:
@@ -105,6 +104,10 @@ class Queue(QueueVerbs):
         """
         return due.unfinished(self._work(), tip)
 
+    def expects(self, tip: Sha | None) -> bool:
+        """Return whether a job is due besides one that runs, or will be by a move to ``tip``."""
+        return due.expected(self._work(), tip)
+
     def open_work(self) -> OpenWork:
         """Return all batches that are not over, and what waits for a move, seen at one moment."""
         return self._work()
@@ -119,10 +122,14 @@ class Queue(QueueVerbs):
         """Record that a job was started; its batch takes the job's code, if this is its first.
 
         A job that was cancelled meanwhile runs all the same by now, so it is marked to be stopped; one that
-        was passed on to another batch is of ``batch`` again, as which it was started. Raises
-        :class:`WtwatchError` if its batch runs on other code, or if the job is gone.
+        was passed on to another batch is of ``batch`` again, as which it was started. What another tick has
+        recorded of this very attempt stays, its end above all. Raises :class:`WtwatchError` if its batch runs
+        on other code, or if the job is gone.
         """
-        with changing(self.file) as db:
+        with self._changing() as db:
+            known = job_row(db, job)
+            if known["uuid"] == running.uuid and known["state"] != "waiting":
+                return
             if batch is not None:
                 db.execute("UPDATE jobs SET batch = ? WHERE id = ?", (batch, job))
             row = job_row(db, job)
@@ -133,25 +140,26 @@ class Queue(QueueVerbs):
             db.execute("UPDATE batches SET code = ? WHERE id = ?", (running.code_sha, row["batch"]))
             db.execute(
                 "UPDATE jobs SET state = 'running', cancel_requested = ?, ended = NULL, detail = NULL,"
-                " started = ?, code = ?, base = ?, uuid = ? WHERE id = ?",
+                " started = ?, code = ?, base = ?, uuid = ?, lane = ? WHERE id = ?",
                 (
                     row["state"] == "cancelled",
                     stamp(running.started),
                     running.code_sha,
                     running.base,
                     running.uuid,
+                    running.lane,
                     job,
                 ),
             )
 
     def end(self, job: int, ended: Ended, max_failures: int = 0, tell: bool = False) -> bool:
-        """Record how a job ended, and that the tree is to be cleared up behind it; return whether it is news.
+        """Record how a job ended, and that the run tree is to be cleared up behind it.
 
-        One that ended already stays as it is, so saying it twice is harmless. The queue pauses with the
-        failure that makes ``max_failures`` of its batch (0: never), and as :mod:`wtwatch.queue.halts` says.
-        ``tell``: the user is to be told of it.
+        Returns whether it is news: one that ended already stays as it is, so saying it twice is harmless. A
+        lane is cleared up by who knows of it. The queue pauses with the failure that makes ``max_failures``
+        of its batch (0: never), and as :mod:`wtwatch.queue.halts` says. ``tell``: the user is to be told.
         """
-        with changing(self.file) as db:
+        with self._changing() as db:
             row = job_row(db, job)
             if row["state"] != "running":
                 return False
@@ -166,8 +174,9 @@ class Queue(QueueVerbs):
                     job,
                 ),
             )
-            facts = json.dumps({"job": job, "attempt": row["attempt"]})
-            db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (UNCLEARED, facts))
+            if row["lane"] is None:
+                facts = json.dumps({"job": job, "attempt": row["attempt"]})
+                db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (UNCLEARED, facts))
             if tell:
                 note_untold(db, job, row["attempt"])
             at_most = max_failures if ended.outcome in halts.BAD else 0
@@ -177,13 +186,13 @@ class Queue(QueueVerbs):
 
     def add_detail(self, job: int, detail: str) -> None:
         """Add to what is said of how a job ended."""
-        with changing(self.file) as db:
+        with self._changing() as db:
             said = "; ".join(filter(None, [job_row(db, job)["detail"], storable(detail)]))
             db.execute("UPDATE jobs SET detail = ? WHERE id = ?", (said, job))
 
     def put_back(self, job: int, why: str) -> None:
         """Let a job wait again whose command did not begin; one that is to be stopped is cancelled."""
-        with changing(self.file) as db:
+        with self._changing() as db:
             row = job_row(db, job)
             if row["state"] != "running":
                 return
@@ -191,16 +200,44 @@ class Queue(QueueVerbs):
                 cancel_waiting(db, job, why)
                 return
             db.execute(
-                "UPDATE jobs SET state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL"
-                " WHERE id = ?",
+                "UPDATE jobs SET state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL,"
+                " lane = NULL WHERE id = ?",
                 (job,),
             )
 
     def running(self) -> Job | None:
-        """Return the job that runs."""
+        """Return the job that runs; of several that of the lowest number."""
         with self._reading() as db:
             row = db.execute("SELECT * FROM jobs WHERE state = 'running' ORDER BY id LIMIT 1").fetchone()
             return job_of(row) if row else None
+
+    def in_run_tree(self) -> Job | None:
+        """Return the job that runs in the run tree itself and holds it; ``None`` where all are in lanes."""
+        with self._reading() as db:
+            row = db.execute("SELECT * FROM jobs WHERE state = 'running' AND lane IS NULL LIMIT 1").fetchone()
+            return job_of(row) if row else None
+
+    def living(self) -> list[Job]:
+        """Return all jobs that run: one in the run tree, or several in lanes."""
+        with self._reading() as db:
+            return [
+                job_of(row) for row in db.execute("SELECT * FROM jobs WHERE state = 'running' ORDER BY id")
+            ]
+
+    def next_batch(self) -> int | None:
+        """Return the batch of which jobs are to start, beside those of it that run.
+
+        ``None`` when paused, or when it is to pause once those that run are over.
+        """
+        with self._reading() as db:
+            batch = due.next_batch(open_work(db))
+            return None if batch is not None and halts.is_reached(db, batch) else batch
+
+    def first_waiting(self, batch: int, at_most: int) -> list[Job]:
+        """Return the first jobs of a batch that wait, in its order."""
+        with self._reading() as db:
+            query = "SELECT * FROM jobs WHERE batch = ? AND state = 'waiting' ORDER BY place LIMIT ?"
+            return [job_of(row) for row in db.execute(query, (batch, at_most))]
 
     def cancel_requested(self, job: int) -> bool:
         """Return whether somebody asked for a running job to be stopped."""
@@ -263,6 +300,12 @@ class Queue(QueueVerbs):
             found = dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
             paused = is_paused(db)
         return {"paused": paused, **{word: found.get(word, 0) for word in WORDS}, "held": 0}
+
+    def has_run(self) -> bool:
+        """Return whether any job was ever started."""
+        with self._reading() as db:
+            found = db.execute("SELECT EXISTS (SELECT 1 FROM jobs WHERE started IS NOT NULL)").fetchone()
+        return bool(found[0])
 
     def outlook(self, since: datetime | None = None) -> Outlook:
         """Return what still matters; ``since`` is how far back work that ended well does."""

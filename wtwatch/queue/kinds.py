@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome
+from wtwatch.words.resources import without_wishes
 
 BAD = (Outcome.FAILED, Outcome.INTERRUPTED)
 
@@ -25,7 +26,7 @@ def to_retry(jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
 
 
 def _kind(job: Job) -> JobSpec:
-    return job.spec._replace(resume=False)
+    return without_wishes(job.spec._replace(resume=False, drop_fetched=False))
 
 
 def _is_cancelled(job: Job) -> bool:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors import containers
+from wtwatch.doors.containers import Container
 from wtwatch.project.config import Project
+from wtwatch.project.registry import need_run_tree
 from wtwatch.queue import checks
 from wtwatch.queue.checks import DATALAD_PLACEHOLDERS
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import JobSpec
+from wtwatch.words.quoting import quoted
 from wtwatch.words.variables import Variables, declared
 
 # {{ and }} are how DataLad's format writes a single brace; ${NAME} is the shell's
@@ -29,7 +34,9 @@ class Request(NamedTuple):
     """What was asked of `queue add`.
 
     ``words`` is the command; a single word is a shell line as it is, as `datalad run` has it. ``each`` are
-    texts such as ``subject=A,B``, ``setenv`` such as ``NAME=VALUE`` or ``NAME``.
+    texts such as ``subject=A,B``, ``setenv`` such as ``NAME=VALUE`` or ``NAME``. ``container`` is what the
+    dataset calls the container that the command is to run in. ``drop_fetched``: what a job got of its inputs
+    is to go again.
     """
 
     words: tuple[str, ...]
@@ -39,12 +46,15 @@ class Request(NamedTuple):
     each: tuple[str, ...] = ()
     plain: bool = False
     setenv: tuple[str, ...] = ()
+    container: str | None = None
+    drop_fetched: bool = False
 
 
 def expand(request: Request, project: Project) -> list[JobSpec]:
     """Return one job for each combination of values, the first name varying slowest.
 
-    Raises :class:`UsageError` for what cannot be meant; on disk, only the settings of git are looked at.
+    Raises :class:`UsageError` for what cannot be meant; on disk, only settings are looked at, of git and of
+    datasets.
     """
     if request.message is not None and not request.message.strip():
         raise UsageError("The message is empty.", "Leave -m out, and the command is the message.")
@@ -56,6 +66,13 @@ def expand(request: Request, project: Project) -> list[JobSpec]:
             "outputs.",
             "Leave out --plain, or -i and -o.",
         )
+    if request.drop_fetched and not request.inputs:
+        raise UsageError(
+            "--drop-fetched drops what a job got of its declared inputs, and none is declared.",
+            "Declare them with -i, or leave --drop-fetched out.",
+        )
+    if request.container is not None:
+        _check_container(request, request.container)
     values = _values(request.each)
     variables = declared(request.setenv, os.environ)
     if not request.plain:
@@ -66,8 +83,9 @@ def expand(request: Request, project: Project) -> list[JobSpec]:
     _check_distinct(specs)
     for output in dict.fromkeys(output for spec in specs for output in spec.outputs):
         _check_output(output, project)
-    checks.check_paths(specs)
-    checks.check_placeholders(specs, project.run_tree, list(values))
+    as_run = [*specs, *_in_containers(specs, project)]
+    checks.check_paths(as_run)
+    checks.check_placeholders(as_run, project.run_tree, list(values))
     return specs
 
 
@@ -107,6 +125,41 @@ def _values(each: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
+def _check_container(request: Request, name: str) -> None:
+    if not name.strip():
+        raise UsageError("The name of the container is empty.", "Leave --container out, or name one.")
+    if request.plain:
+        raise UsageError(
+            "--plain runs the command as it is, and no container is entered.",
+            f"Leave out --plain, or have the command itself call `datalad containers-run -n {quoted(name)}`.",
+        )
+
+
+def _in_containers(specs: Iterable[JobSpec], project: Project) -> list[JobSpec]:
+    """Return the jobs that run in containers as DataLad will run them, with what these need.
+
+    Raises :class:`UsageError` for a container that the run tree does not know.
+    """
+    inside = [(spec, spec.container) for spec in specs if spec.container]
+    if inside:
+        need_run_tree(project)
+    known = {name: _container(name, project) for name in dict.fromkeys(name for _, name in inside)}
+    return [
+        spec._replace(command=known[name].around(spec.command), inputs=known[name].inputs)
+        for spec, name in inside
+    ]
+
+
+def _container(name: str, project: Project) -> Container:
+    try:
+        return containers.found(project.run_tree, name)
+    except UsageError as error:
+        with suppress(UsageError):
+            containers.found(project.main_tree, name)
+            error.hint = "The main tree has it: save that there, and `wtwatch sync --from-main` brings it."
+        raise
+
+
 def _check_braces(values: Mapping[str, Sequence[str]]) -> None:
     """Refuse what DataLad records in a way that its own `rerun` cannot read again."""
     for name, row in values.items():
@@ -121,6 +174,7 @@ def _check_braces(values: Mapping[str, Sequence[str]]) -> None:
 
 def _check_used(request: Request, names: Sequence[str]) -> None:
     texts = [*request.words, request.message or "", *request.inputs, *request.outputs, *request.setenv]
+    texts.append(request.container or "")
     used = {match[1] for text in texts for match in _BRACES.finditer(text)}
     for name in names:
         if name not in used:
@@ -137,6 +191,8 @@ def _spec(request: Request, values: Mapping[str, str]) -> JobSpec:
         inputs=tuple(_fill(path, values) for path in request.inputs),
         outputs=tuple(_fill(path, values) for path in request.outputs),
         plain=request.plain,
+        container=None if request.container is None else _fill(request.container, values),
+        drop_fetched=request.drop_fetched,
         values=tuple(values.items()),
     )
 
@@ -152,7 +208,7 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
 def _check_distinct(specs: Sequence[JobSpec]) -> None:
     seen = set()
     for spec in specs:
-        what = (spec.command, spec.inputs, spec.outputs)
+        what = (spec.command, spec.inputs, spec.outputs, spec.container)
         if what in seen:
             raise UsageError(
                 f"Several combinations of the --each values give the same job: {spec.command}",

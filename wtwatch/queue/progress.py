@@ -27,9 +27,11 @@ class Progress(NamedTuple):
     """Where the jobs stand that somebody waits for.
 
     ``states`` has the word of each by its number, in the order in which they run; ``unseen`` are those of
-    them that ended badly without anybody having said that they saw it. ``running`` is the job that runs, be
-    it waited for or not; ``due`` how many jobs are due; ``coming``: a move was made by which more will be.
-    ``mean`` is for how many seconds those ran that ended, ``None`` if none did.
+    them that ended badly without anybody having said that they saw it, ``before`` those of these that nobody
+    named and that had ended when the wait began. ``running`` is the job that runs, be it waited for or not,
+    and of several in lanes the first, with the others in ``beside``; ``due`` how many jobs are due;
+    ``coming``: a move was made by which more will be. ``mean`` is for how many seconds those ran that ended,
+    ``None`` if none did.
     """
 
     states: Mapping[int, str]
@@ -39,6 +41,8 @@ class Progress(NamedTuple):
     coming: bool
     paused: bool
     mean: float | None
+    before: frozenset[int] = frozenset()
+    beside: tuple[Job, ...] = ()
 
     def left(self) -> list[int]:
         """Return those that are not over."""
@@ -48,8 +52,8 @@ class Progress(NamedTuple):
 class Waiter:
     """What somebody waits for: the jobs ``named``, or else (``None``) all that runs, is due, or will be.
 
-    Then a job counts that is in a batch which was not over at the moment ``since`` (default: the first look),
-    or came after that.
+    Then a job counts that is in a batch which was not over at the moment ``since`` (default: now), or came
+    after that.
     """
 
     def __init__(
@@ -57,7 +61,7 @@ class Waiter:
     ) -> None:
         self.file = file
         self.named = None if named is None else tuple(named)
-        self.since = since
+        self.since = since or now()
         self._batches: set[int] = set()
         self._newest: int | None = None
         self._stamp: object = None
@@ -79,7 +83,7 @@ class Waiter:
             work = open_work(db)
             self._follow(db, work)
             rows = db.execute(*self._question()).fetchall()
-            runs = db.execute("SELECT * FROM jobs WHERE state = 'running' ORDER BY id LIMIT 1").fetchone()
+            runs = db.execute("SELECT * FROM jobs WHERE state = 'running' ORDER BY id").fetchall()
             waiting = db.execute(
                 "SELECT count(*) FROM jobs JOIN batches ON batches.id = batch"
                 " WHERE state = 'waiting' AND due IS NOT NULL"
@@ -88,11 +92,13 @@ class Waiter:
         return Progress(
             {row["id"]: row["state"] for row in rows},
             frozenset(row["id"] for row in rows if row["unseen"]),
-            job_of(runs) if runs else None,
+            job_of(runs[0]) if runs else None,
             waiting,
             tip is not None and due.pending(work, tip),
             work.paused,
             sum(took) / len(took) if took else None,
+            frozenset(row["id"] for row in rows if row["unseen"] and self._was_over(row["ended"])),
+            tuple(map(job_of, runs[1:])),
         )
 
     def jobs(self, numbers: Collection[int]) -> list[Job]:
@@ -109,17 +115,20 @@ class Waiter:
         self._batches |= {batch.id for batch in work.batches if batch.due is not None}
         if self._newest is None:
             self._newest = db.execute("SELECT coalesce(max(id), 0) FROM batches").fetchone()[0]
-            ended = stamp(self.since or now())
-            just_over = db.execute("SELECT DISTINCT batch FROM jobs WHERE ended >= ?", (ended,))
+            just_over = db.execute("SELECT DISTINCT batch FROM jobs WHERE ended >= ?", (stamp(self.since),))
             self._batches |= {row["batch"] for row in just_over}
         since = db.execute("SELECT id FROM batches WHERE id > ? AND due IS NOT NULL", (self._newest,))
         self._batches |= {row["id"] for row in since}
+
+    def _was_over(self, ended: str) -> bool:
+        """Return whether a job that ended then was none that is waited for."""
+        return self.named is None and ended < stamp(self.since)
 
     def _question(self) -> tuple[str, tuple[str]]:
         which = "batch" if self.named is None else "jobs.id"
         wanted = sorted(self._batches) if self.named is None else self.named
         return (
-            "SELECT jobs.id, state, (julianday(ended) - julianday(started)) * 86400 AS took,"
+            "SELECT jobs.id, state, ended, (julianday(ended) - julianday(started)) * 86400 AS took,"
             " state IN ('failed', 'interrupted') AND NOT acknowledged AS unseen"
             " FROM jobs JOIN batches ON batches.id = batch"
             f" WHERE {which} IN (SELECT value FROM json_each(?))"

@@ -65,7 +65,7 @@ def _state(row: sqlite3.Row) -> JobState:
     if row["state"] == "waiting":
         return Waiting()
     if row["state"] == "running":
-        return Running(moment(row["started"]), Sha(row["code"]), Sha(row["base"]), row["uuid"])
+        return Running(moment(row["started"]), Sha(row["code"]), Sha(row["base"]), row["uuid"], row["lane"])
     if row["state"] not in _OUTCOMES:
         return Foreign(row["state"])
     return Ended(
@@ -76,6 +76,7 @@ def _state(row: sqlite3.Row) -> JobState:
         exit=row["exit"],
         commits=tuple(Sha(commit) for commit in json.loads(row["commits"])),
         detail=row["detail"],
+        lane=row["lane"],
     )
 
 

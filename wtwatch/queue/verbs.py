@@ -13,11 +13,12 @@ from wtwatch.queue.facts import QueueFacts
 from wtwatch.queue.rows import JobId, job_of, job_row, jobs_in, number_of, spec_of, spec_text
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import Ended, Foreign, Job, Outcome, Trigger, Waiting, now, stamp
+from wtwatch.words.resources import AS_IT_COMES, Resources, with_wishes
 
 ENDED = tuple(outcome.value for outcome in Outcome)
 _COLUMNS = (
     "batch, place, attempt, spec, queued, state, started, code, base, uuid, ended, exit, commits, detail, "
-    "cancel_requested, acknowledged"
+    "cancel_requested, acknowledged, lane"
 )
 
 
@@ -60,10 +61,11 @@ class QueueVerbs(QueueFacts):
                     running.append(job_of(job_row(db, found.id)))
             return running
 
-    def retry(self, ids: Iterable[JobId], resume: bool = False) -> list[Job]:
+    def retry(self, ids: Iterable[JobId], resume: bool = False, want: Resources = AS_IT_COMES) -> list[Job]:
         """Queue jobs that ended once more, as a new batch that is due now, in the order given.
 
-        With ``resume`` each finds what it left of its outputs. They keep their ids and count their attempts.
+        With ``resume`` each finds what it left of its outputs. They ask for what ``want`` names, and for all
+        else as before. They keep their ids and count their attempts.
         Raises :class:`UsageError` for one that has not ended.
         """
         numbers = list(dict.fromkeys(number_of(job) for job in ids))
@@ -86,9 +88,9 @@ class QueueVerbs(QueueFacts):
                 db.execute(
                     "UPDATE jobs SET batch = ?, place = ?, attempt = attempt + 1, queued = ?, spec = ?,"
                     " state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL, ended = NULL,"
-                    " exit = NULL, commits = '[]', detail = NULL, cancel_requested = 0, acknowledged = 0"
-                    " WHERE id = ?",
-                    (batch, place, stamp(now()), _resuming(row["spec"], resume), row["id"]),
+                    " exit = NULL, commits = '[]', detail = NULL, cancel_requested = 0, acknowledged = 0,"
+                    " lane = NULL WHERE id = ?",
+                    (batch, place, stamp(now()), _again(row["spec"], resume, want), row["id"]),
                 )
             return jobs_in(db, batch)
 
@@ -184,6 +186,8 @@ def _drop_standing(db: sqlite3.Connection, job: JobId) -> None:
         raise UsageError(f"There are no standing jobs {job}.", "`wtwatch queue list` shows all.")
 
 
-def _resuming(spec: str, resume: bool) -> str:
+def _again(spec: str, resume: bool, want: Resources) -> str:
+    """Return what a job is to do that is to be done once more."""
     known = spec_of(spec)
-    return spec if known.resume == resume else spec_text(known._replace(resume=resume))
+    anew = with_wishes(known._replace(resume=resume), want)
+    return spec if anew == known else spec_text(anew)

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from wtwatch.doors import fastrun
 from wtwatch.doors.processes import holding
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.jobenv import withheld
 from wtwatch.project.tree import RunTree
-from wtwatch.setup import checks, githooks, hooktrial, stores, worktrees
+from wtwatch.setup import checks, cluster, githooks, hooktrial, stores, worktrees
 from wtwatch.setup.dotgit import is_annexed, shares_annex
 from wtwatch.setup.finding import Finding, tried
 from wtwatch.setup.githooks import Fitting
@@ -48,13 +49,15 @@ def findings(project: Project) -> Iterator[Finding]:
         hint = "Mount its disk, or make it anew: `wtwatch init` in the main tree."
         yield Finding("run tree", False, f"{tree.path} is gone, or not whole.", hint)
         return
-    yield from _trees(tree)
+    yield from trees(tree)
     good = "that of the release" if project.paths else "detached at the commit"
     yield tried("code in the run tree", partial(_check_code, tree), f"{good} that is applied")
     yield _environment(tree)
     yield from _variables(project)
+    yield _speed(project)
     yield _journals(tree)
     yield from stores.findings(tree)
+    yield from cluster.findings(project)
 
 
 def _of_init(project: Project) -> Iterator[Finding]:
@@ -65,6 +68,18 @@ def _of_init(project: Project) -> Iterator[Finding]:
     yield from (found for found in faults if not (off and found.subject == "run tree"))
     if not faults:
         yield Finding("what init demands", True, "main tree, code, bookmark, worktrees and author are sound")
+
+
+def _speed(project: Project) -> Finding:
+    """Note why jobs go through DataLad as it is, if they do."""
+    if not project.fast:
+        return Finding(
+            "speed of jobs", True, "that of DataLad, as `fast` is false", "wtwatch config fast true"
+        )
+    reason = fastrun.reason_against(project.run_tree)
+    if reason is None:
+        return Finding("speed of jobs", True, "DataLad plans and saves, and need not look at all files")
+    return Finding("speed of jobs", True, f"that of DataLad: {reason}", "Nothing is wrong but the speed.")
 
 
 def _variables(project: Project) -> Iterator[Finding]:
@@ -113,8 +128,8 @@ def _settings(project: Project) -> Iterator[Finding]:
         yield Finding("owner", True, f"The daemon of {project.host} looks after it, not this host's.")
 
 
-def _trees(tree: RunTree) -> Iterator[Finding]:
-    """Look at the worktrees of the run tree: linked both ways, locked, sharing the main tree's annex."""
+def trees(tree: RunTree) -> Iterator[Finding]:
+    """Look at the worktrees of a run tree or lane: linked both ways, locked, with the main tree's annex."""
     main, paths = tree.project.main_tree, ["", *(one.path for one in subdatasets(tree.path) if one.installed)]
     paths = [path for path in paths if not path or not is_own(tree.path / path)]  # a merge brings those home
     broken = [path for path in paths if not _is_linked_back(tree.path / path)]
@@ -123,8 +138,9 @@ def _trees(tree: RunTree) -> Iterator[Finding]:
         said = f"{there} and its repository do not name each other."
         yield Finding("worktrees", False, said, _relinking(there))
     sound = [path for path in paths if path not in broken]
+    whose = tree.project.name if tree.lane is None else f"{tree.project.name}, lane {tree.lane}"
     open_ones = [path for path in sound if not (Repo(tree.path / path).git_dir() / "locked").exists()]
-    worktrees.lock([tree.path / path for path in open_ones], f"{LOCKED_FOR} {tree.project.name}")
+    worktrees.lock([tree.path / path for path in open_ones], f"{LOCKED_FOR} {whose}")
     if not broken:
         text = f"{counted(len(paths), 'worktree')}, linked and locked"
         again = "They were not, so that a `git worktree prune` could have lost them." if open_ones else None

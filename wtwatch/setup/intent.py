@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config, listing
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.setup import maintree, pathlayout
 from wtwatch.setup.dotgit import is_linked
 from wtwatch.words.errors import UsageError
@@ -39,7 +40,7 @@ def choose(start: Path, asked: Asked, projects: Sequence[Project]) -> tuple[Proj
     paths = tuple(dict.fromkeys(map(maintree.code_path, given)))
     around = [tree.resolve() for tree in maintree.trees_around(start)]
     for tree in around:
-        stood_in = next((one for one in projects if one.run_tree.resolve() == tree), None)
+        stood_in = next((one for one in projects if _is_of(one, tree)), None)
         if stood_in is not None:
             asked = asked._replace(bookmark=stood_in.bookmark if asked.bookmark is None else asked.bookmark)
             return _of(stood_in.main_tree, start, asked, paths, projects)
@@ -53,6 +54,12 @@ def choose(start: Path, asked: Asked, projects: Sequence[Project]) -> tuple[Proj
             f"cd {quoted(main)}, then wtwatch init; to make this its run tree: --run-tree {quoted(tree)}",
         )
     return _of(tree, start, asked, paths, projects)
+
+
+def _is_of(project: Project, tree: Path) -> bool:
+    """Return whether a tree is the run tree of a project, or a lane beside that."""
+    lane = RunTree.lane_at(project, tree)
+    return tree in (project.run_tree.resolve(), lane and lane.path.resolve())
 
 
 class _Code(NamedTuple):
@@ -168,12 +175,7 @@ def _again(project: Project, start: Path, asked: Asked, paths: tuple[str, ...]) 
 def _carry(asked: Asked, default: tuple[str, ...]) -> tuple[str, ...]:
     """Return the patterns of files to carry: what was asked for besides those that are set."""
     for pattern in asked.carry or ():
-        path = PurePosixPath(pattern)
-        if path == PurePosixPath() or path.is_absolute() or ".." in path.parts:
-            raise UsageError(
-                f"--carry {pattern!r} names no files within code.",
-                "Give them as seen from there: --carry .env",
-            )
+        config.check_carried(pattern)
     return tuple(dict.fromkeys((*default, *(asked.carry or ()))))
 
 

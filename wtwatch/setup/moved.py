@@ -8,7 +8,7 @@ own repair does not write through the link that git-annex makes of a worktree's 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from wtwatch.doors import links
 from wtwatch.doors.repo import Repo
 from wtwatch.project import config, listing, registry
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.setup import maintree
 from wtwatch.setup.intent import Asked
 from wtwatch.setup.layout import subdatasets
@@ -62,13 +63,24 @@ def _moved(start: Path, old: Project, main: Path, asked: Asked) -> Move | None:
 def take_up(move: Move) -> None:
     """Write all paths anew; may be cut off at any instant, and be done again. The queue stays as it is."""
     old, new = move
+    trees = [*_trees(old, new)]
+    for before, after in trees[1:]:  # lanes come along with the run tree
+        _rename(before, after)
     for repo in repositories(new):
         for admin in sorted((Repo(repo).common_dir() / "worktrees").glob("*/gitdir")):
-            _relink(admin.parent, old, new)
-    _take_along(old, new)
+            _relink(admin.parent, trees)
+    _rename(RunTree.of(old).shelf, RunTree.of(new).shelf)
     if new.name in listing.registered():
         listing.register(new.name, new.state)
     config.write_project(new)
+
+
+def _trees(old: Project, new: Project) -> Iterator[tuple[Path, Path]]:
+    """Yield where the run tree and each of its lanes were, and where they are to be, the run tree first."""
+    yield old.run_tree, new.run_tree
+    for lane in RunTree.lanes_of(new):
+        assert lane.lane is not None, "it has a number"
+        yield RunTree.of_lane(old, lane.lane).path, lane.path
 
 
 def _projects_in(main: Path) -> list[Project]:
@@ -137,14 +149,15 @@ def repositories(project: Project) -> Iterator[Path]:
     yield from (folder.parent for folder in nested.kept(project).values())
 
 
-def _relink(admin: Path, old: Project, new: Project) -> None:
-    """Have a worktree and its repository name each other again, if the worktree is of the run tree."""
+def _relink(admin: Path, trees: Sequence[tuple[Path, Path]]) -> None:
+    """Have a worktree and its repository name each other again, if it is of the run tree, or of a lane."""
     noted = _path_in(admin / "gitdir")
     if noted is None:
         return
-    for before in (old.run_tree, new.run_tree):  # the latter where an earlier repair was cut off
+    cut_off = [(after, after) for _, after in trees]  # where an earlier repair was
+    for before, after in (*trees, *cut_off):
         if noted.parent.is_relative_to(before):
-            link = new.run_tree / noted.parent.relative_to(before) / ".git"
+            link = after / noted.parent.relative_to(before) / ".git"
             break
     else:
         return
@@ -176,9 +189,8 @@ def _led_to(link: Path) -> Path | None:
     return link.parent / str(target).removeprefix("gitdir: ") if target else None
 
 
-def _take_along(old: Project, new: Project) -> None:
+def _rename(before: Path, after: Path) -> None:
     """Have what lies beside the run tree come along with it, where that is on the same disk."""
-    shelves = [project.run_tree.parent / f".{project.run_tree.name}.wtwatch" for project in (old, new)]
-    if shelves[0].is_dir() and not os.path.lexists(shelves[1]):
+    if before.is_dir() and not os.path.lexists(after):
         with suppress(OSError):
-            shelves[0].rename(shelves[1])
+            before.rename(after)

@@ -33,13 +33,20 @@ BOOKMARK, RUN_BRANCH = "runs-code", "runs"
 
 def found_in(main: Path) -> tuple[str, ...]:
     """Return which tracked paths of a main tree are its code, as far as one can tell; perhaps none."""
-    repo = Repo(main)
-    tops = repo.git("ls-tree", "--name-only", "-z", "HEAD", ok=(0, 128)).split("\0")
+    tops = _tops(main)
     folders = tuple(name for name in FOLDERS if name in tops and (main / name).is_dir())
     with_files = tuple(name for name in folders if number_of_files(main, name))
     if with_files:
         return with_files
-    return tuple(name for name in tops if name and any(fnmatch(name, pattern) for pattern in SCRIPTS))
+    return tuple(name for name in tops if _is_script(name))
+
+
+def _tops(main: Path) -> list[str]:
+    return Repo(main).git("ls-tree", "--name-only", "-z", "HEAD", ok=(0, 128)).split("\0")
+
+
+def _is_script(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in SCRIPTS)
 
 
 def number_of_files(main: Path, path: str) -> int:
@@ -128,6 +135,7 @@ def remarks(project: Project) -> Iterator[str]:
     if annexed:
         yield from _into_git(project, annexed)
     yield from _litter(project, repo)
+    yield from _beside(project)
     nested = [line.partition("\t")[2] for line in listed if line.startswith(f"{GITLINK} ")]
     if nested:
         yield f"  {nested[0]} in it is a subdataset ({len(nested)}): what is released is its commit."
@@ -160,6 +168,18 @@ def _into_git(project: Project, annexed: list[str]) -> Iterator[str]:
     yield f"    cd {quoted(main)} && printf '%s annex.largefiles=nothing\\n' {wanted} >> .gitattributes"
     yield f"    git annex unannex {paths} && datalad save -m 'code in git' .gitattributes {paths}"
     yield "    wtwatch release"
+
+
+def _beside(project: Project) -> Iterator[str]:
+    """Yield what looks like code, lies at the top, and is not followed; and the line that has it followed."""
+    beside = [name for name in _tops(project.main_tree) if _is_script(name) and name not in project.paths]
+    if beside:
+        named = beside[:3]
+        more = f" and {len(beside) - 3} more" if len(beside) > 3 else ""
+        words = " ".join(f"--code {quoted(path)}" for path in (*project.paths, *named))
+        yield f"  Beside it, so they come from main as they are: {', '.join(named)}{more}."
+        yield "  To have them released as code too:"
+        yield f"    wtwatch forget, then wtwatch init {words}"
 
 
 def _litter(project: Project, repo: Repo) -> Iterator[str]:

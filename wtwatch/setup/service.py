@@ -14,7 +14,7 @@ from wtwatch import __version__
 from wtwatch.doors.files import holder, write_whole
 from wtwatch.doors.shipped import shipped
 from wtwatch.doors.toolenv import for_tools
-from wtwatch.project.config import UNIT, daemon_file, unit_file
+from wtwatch.project.config import FIRST, UNIT, daemon_file, unit_file
 from wtwatch.words.errors import WtwatchError
 
 _SEAL = "# Written by `wtwatch service install`. Seal: "
@@ -28,7 +28,7 @@ LINGER = Path("/var/lib/systemd/linger")
 class Installed(NamedTuple):
     """What :func:`install` did.
 
-    ``replaced``: the version of the daemon that ran and made way for this one, "older" where it did not say;
+    ``replaced``: the version of the daemon that ran and made way for this one;
     ``lingers``: goes on after log-out, as logind says; ``None``: unknown.
     """
 
@@ -216,7 +216,7 @@ def _other_version(now: ServiceState) -> str | None:
     if not now.active or holder(daemon_file()) is None:
         return None
     try:
-        version = json.loads(daemon_file().read_text(encoding="utf-8")).get("version", "older")
+        version = json.loads(daemon_file().read_text(encoding="utf-8")).get("version", FIRST)
     except (OSError, ValueError):  # it is writing just now
         return None
     return None if version == __version__ else str(version)

@@ -16,6 +16,7 @@ from wtwatch.setup.dotgit import is_annexed, is_linked, shares_annex
 from wtwatch.setup.layout import Layout, Wanted, check_vacant
 from wtwatch.tree.busy import gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
+from wtwatch.words.model import Sha
 
 _MAKING = "wtwatch is making this worktree"
 """What git says of a worktree that is locked, but not finished: whoever made it was cut off."""
@@ -146,6 +147,13 @@ def _remove(wanted: Wanted) -> None:
         wanted.path.rmdir()  # git was refused before it made anything: files would be somebody else's
     with suppress(CommandFailed):  # it was not registered yet
         Repo(wanted.main).git("worktree", "remove", "--force", "--force", "--", str(wanted.path))
+
+
+def remove(trees: Iterable[Path]) -> None:
+    """Remove worktrees that we made, inner ones first, with whatever is in them."""
+    for tree in trees:
+        main = next(iter(Repo(tree).worktrees()))
+        _remove(Wanted(main, tree, Sha(""), None, False))
 
 
 def lock(trees: Sequence[Path], reason: str) -> None:

@@ -57,8 +57,19 @@ def create(
     if known:
         return known
     summary = _summary(contents.changed_paths(repo, base, files, pieces), aside)
-    body = [f"{_SUMMARY}{summary}", *([f"{_ASIDE}{aside}"] if aside else [])]
-    message = f"wtwatch: backup of {tree.project.name}'s run tree before a sync\n\n" + "\n".join(body)
+    return _made(tree, repo, files, parents, summary, *([f"{_ASIDE}{aside}"] if aside else []))
+
+
+def keep(tree: RunTree, base: Sha, commit: Sha, summary: str) -> Backup:
+    """Keep a commit that no branch has, with its files against those of ``base``."""
+    repo = Repo(tree.project.main_code)
+    files, parents = Sha(repo.git("rev-parse", f"{commit}^{{tree}}")), (base, commit)
+    return _same(tree, repo, files, parents) or _made(tree, repo, files, parents, summary)
+
+
+def _made(tree: RunTree, repo: Repo, files: Sha, parents: Sequence[Sha], summary: str, *more: str) -> Backup:
+    body = "\n".join([f"{_SUMMARY}{summary}", *more])
+    message = f"wtwatch: backup of {tree.project.name}'s run tree before a sync\n\n{body}"
     commit = parts.commit(repo, files, parents, message)
     made = now()
     name = f"{made.strftime(_TIME)}-{os.urandom(3).hex()}"

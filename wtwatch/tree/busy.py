@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Self
 
 from wtwatch.doors import proc, processes
 from wtwatch.doors.proc import view
+from wtwatch.doors.program import DRIVER
+from wtwatch.tree.rounds import Rounds
 from wtwatch.tree.walk import SHELLS, Folder, Walk, existing_folder, name_of, paths_in, said_by, ways
 from wtwatch.words.model import Process
 
@@ -32,15 +34,20 @@ _READS = frozenset(("annotate", "blame", "diff", "grep", "help", "log", "shortlo
 _GIT_TAKES_A_WORD = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"))
 _RUNS = frozenset(("run", "rerun", "containers-run"))
 _WAITS = frozenset(("wait", "logs"))
+_DRIVER = os.fsencode(f"{DRIVER}=")
 _PASSING_ON = frozenset(("cat", "grep", "head", "tee", "ts", "wc"))
+
+
+_rounds = Rounds()
 
 
 def working_in(tree: RunTree, ignore: Collection[int] = ()) -> list[Process]:
     """Return the foreign processes that are busy in a run tree, oldest first.
 
-    This process, its parents, wtwatch's own, those that only wait for the queue, and pids in ``ignore`` are
-    left out, as are passive programs and a git that only shows something; but a shell is passive only at its
-    prompt: one that runs a script is a batch, also between two of its commands.
+    This process, its parents, wtwatch's own and the programs that they drive, those that only wait for the
+    queue, and pids in ``ignore`` are left out, as are passive programs and a git that only shows something;
+    but a shell is passive only at its prompt: one that runs a script is a batch, also between two of its
+    commands.
     """
     return working_under(tree.path, tree.project.passive, ignore)
 
@@ -80,15 +87,15 @@ def working_under(folder: Path, passive: Collection[str] = (), ignore: Collectio
     place = _Place.of(folder)
     if place is None:
         return []
-    ours = {os.getpid(), *ignore}
-    inside = [pid for pid in proc.all_pids() if pid not in ours and place.is_used_by(pid)]
+    inside = _rounds.users_of(place.folder).difference(ignore)
     if not inside:  # as nearly always
         return []
     return _at_work(inside, _waiting_for_the_queue(inside), passive)
 
 
 def _at_work(inside: Iterable[int], waiting: Collection[int], passive: Collection[str]) -> list[Process]:
-    found = _described(pid for pid in inside if pid not in waiting)
+    others = (pid for pid in inside if pid not in waiting and not _is_driven(pid))
+    found = _described(pid for pid in others if not proc.is_ending(pid))  # asked last: it says whose no more
     return [process for process in found if not _is_passive(process, passive)]
 
 
@@ -141,7 +148,6 @@ class _Place:
 
     def __init__(self, folder: tuple[int, int]) -> None:
         self.folder = folder
-        self._known: dict[str, bool] = {}
 
     @classmethod
     def of(cls, folder: Path) -> Self | None:
@@ -151,9 +157,6 @@ class _Place:
         except OSError:
             return None
         return cls((found.st_dev, found.st_ino))
-
-    def is_used_by(self, pid: int) -> bool:
-        return self.is_worked_in_by(pid) or any(self._holds_file(pid, file) for file in proc.written_by(pid))
 
     def is_worked_in_by(self, pid: int) -> bool:
         return self.is_stood_in_by(pid) or self.is_named_by(pid)
@@ -167,15 +170,6 @@ class _Place:
     def holds(self, pid: int, path: str) -> bool:
         """Return whether a path, as ``pid`` sees it, is here or would be."""
         return any(proc.lies_in(existing_folder(way), self.folder) for way in ways(pid, path))
-
-    def _holds_file(self, pid: int, file: str) -> bool:
-        """Return whether an open file is here: the kernel names it in our view, or in that of ``pid``."""
-        above = file.rpartition("/")[0] or "/"
-        if above not in self._known:  # many write into the same folder
-            self._known[above] = proc.lies_in(above, self.folder)
-        if self._known[above] or not proc.has_own_mounts(pid):
-            return self._known[above]
-        return proc.lies_in(view(pid, above), self.folder)
 
 
 def _waiting_for_the_queue(inside: Iterable[int]) -> set[int]:
@@ -206,6 +200,14 @@ def _is_wtwatch(said: list[str]) -> bool:
         words = [word for word in said[1:] if not word.startswith("-")]
         return bool(words) and name_of(words[0]) == "wtwatch"
     return bool(said) and name_of(said[0]) == "wtwatch"
+
+
+def _is_driven(pid: int) -> bool:
+    """Return whether a living wtwatch drives a program: one whose wtwatch was killed works for nobody."""
+    drivers = {entry for entry in proc.entries(pid, "environ") if entry.startswith(_DRIVER)}
+    return (
+        any(os.fsencode(f"{DRIVER}={above}") in drivers for above in proc.parents(pid)) if drivers else False
+    )
 
 
 def _is_passive(process: Process, passive: Collection[str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors import digests
 from wtwatch.doors.repo import Repo
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
@@ -94,15 +95,16 @@ def tree_of(repo: Repo, entries: Sequence[Entry], index: Path) -> Sha:
 
 def blob_id(file: Path, digits: int) -> Sha:
     """Return the id that a file or symlink has in git as it is: by SHA-1, or SHA-256 if it has 64 digits."""
-    import hashlib
-
-    digest = hashlib.new("sha1" if digits == 40 else "sha256")
+    kind = "sha1" if digits == 40 else "sha256"
     if file.is_symlink():
         target = _target(file)
+        digest = digests.new(kind)
         digest.update(b"blob %d\0%s" % (len(target), target))
         return Sha(digest.hexdigest())
     with file.open("rb") as content:
-        digest.update(b"blob %d\0" % os.fstat(content.fileno()).st_size)
+        size = os.fstat(content.fileno()).st_size
+        digest = digests.new(kind, size)
+        digest.update(b"blob %d\0" % size)
         while chunk := content.read(1 << 20):
             digest.update(chunk)
     return Sha(digest.hexdigest())

@@ -7,14 +7,13 @@ changed is the user's to say. What the main tree has no more stays.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from wtwatch.doors.files import write_whole
@@ -22,6 +21,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import sized
 from wtwatch.words.quoting import quoted
 
 NEVER = (
@@ -30,6 +30,9 @@ NEVER = (
     ".DS_Store", "*.o",
 )  # fmt: skip
 """What is never carried: environments, what is built from code, and what tools keep for themselves."""
+
+MOST = 1_000_000_000
+"""Bytes that are carried at most, all in all: each move looks whether they changed. More is data."""
 
 _VERSION = 1
 _SHOWN = 3
@@ -80,6 +83,13 @@ def noted(tree: RunTree) -> Noted:
         return Noted()
 
 
+def present(tree: RunTree) -> dict[str, str]:
+    """Return which files that were carried are there now, with their digests, whoever edited them since."""
+    listed = sorted({*noted(tree).files, *noted(tree).here}) if tree.project.carry else ()
+    found = ((path, _digest(tree.code_folder / path)) for path in listed)
+    return {path: digest for path, digest in found if digest}
+
+
 def is_due(tree: RunTree) -> bool:
     """Return whether something is to be carried that was not asked for before, or was cut off."""
     wanted = tree.project.carry
@@ -90,10 +100,13 @@ def refresh(tree: RunTree) -> tuple[str, ...]:
     """Carry all that is to be; return what there is to say of it, as sentences. The caller holds the lock.
 
     May be cut off, and is then done again. Raises :class:`WtwatchError`, before anything is written, for
-    files that changed in both trees, or that git does not ignore in one of them.
+    files that changed in both trees, or that git does not ignore in one of them, and for more than
+    :data:`MOST`.
     """
     known, home = noted(tree), tree.project.main_tree / tree.code_home
-    wanted = {path: digest for path in _files(home, tree.project.carry) if (digest := _digest(home / path))}
+    files = _files(home, tree.project.carry)
+    _check_size(home, files)
+    wanted = {path: digest for path in files if (digest := _digest(home / path))}
     _note(tree, known._replace(patterns=()))
     _check_ignored(home, wanted)
     _check_ignored(tree.code_folder, wanted)
@@ -137,9 +150,23 @@ def _meant(home: Path, pattern: str) -> Iterator[str]:
             for folder, names, files in os.walk(place):
                 names[:] = [name for name in names if not _is_never(Path(folder), f"{name}/")]
                 links = [name for name in names if (Path(folder) / name).is_symlink()]
-                yield from (str((Path(folder) / name).relative_to(home)) for name in (*files, *links))
+                there = (Path(folder) / name for name in (*files, *links))
+                yield from (str(one.relative_to(home)) for one in there if one.is_symlink() or one.is_file())
         elif place.is_file() or place.is_symlink():
             yield str(place.relative_to(home))
+
+
+def _check_size(home: Path, files: Iterable[str]) -> None:
+    sizes = {path: (home / path).lstat().st_size for path in files if os.path.lexists(home / path)}
+    if sum(sizes.values()) <= MOST:
+        return
+    most, whole = max(sizes, key=lambda path: sizes[path]), sized(sum(sizes.values()))
+    raise WtwatchError(
+        f"What `carry` names in {home} is too much to be looked at with each move: {whole}, most of all "
+        f"{most}; {sized(MOST)} may be.",
+        "Carry less: wtwatch config carry FILE,FILE. Where data lies, jobs learn by a variable: "
+        "wtwatch config env.NAME PATH",
+    )
 
 
 def _check_ignored(home: Path, paths: Iterable[str]) -> None:
@@ -147,6 +174,13 @@ def _check_ignored(home: Path, paths: Iterable[str]) -> None:
     wanted = list(paths)
     if not wanted:
         return
+    for path in wanted:
+        behind = next((one for one in PurePath(path).parents if (home / one).is_symlink()), None)
+        if behind is not None:
+            raise WtwatchError(
+                f"{path} cannot be carried along: it lies behind the symlink {behind} in {home}.",
+                f"Carry the link itself, {behind}, or the files of another folder: wtwatch config carry",
+            )
     listed = Repo(home).git("check-ignore", "-z", "--stdin", ok=(0, 1), stdin="\0".join(wanted)).split("\0")
     seen = [path for path in wanted if path not in listed]
     if seen:
@@ -168,15 +202,18 @@ def _changed_twice(tree: RunTree, home: Path, paths: list[str]) -> WtwatchError:
 
 def _digest(file: Path) -> str | None:
     """Return what tells one file from another: of a link where it leads to; ``None`` where there is none."""
+    import hashlib  # late: see wtwatch.doors.digests
+
     try:
         if file.is_symlink():
             return f"link:{file.readlink()}"
+        if file.exists() and not file.is_file():  # one that is no file may have no end
+            return "folder" if file.is_dir() else "other"
         mode = "x" if os.access(file, os.X_OK) else "f"
-        return f"{mode}:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+        with file.open("rb") as opened:
+            return f"{mode}:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
     except FileNotFoundError:
         return None
-    except IsADirectoryError:
-        return "folder"
 
 
 def _copied(tree: RunTree, source: Path, target: Path) -> None:

@@ -1,15 +1,17 @@
 """Which datasets a nested work tree consists of, and what in one of them differs from its HEAD."""
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.porcelain import GITLINK, Change, parse_status
 from wtwatch.doors.refs import head_of
 from wtwatch.doors.repo import GitAsking, Repo
+from wtwatch.tree import diff
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 
 _STATUS = (
@@ -31,7 +33,7 @@ def subdatasets(top: Path, below: str = "") -> Iterator[Subdataset]:
     What a tracked ``.gitmodules`` says is not asked. A path that would lead out of the tree, since a folder
     on the way is a symlink, counts as not installed.
     """
-    for name in _gitlinks(Repo(top / below)):
+    for name in gitlinks(Repo(top / below)):
         path = f"{below}/{name}" if below else name
         installed = _is_inside(top, path) and os.path.lexists(top / path / ".git")
         yield Subdataset(path, installed)
@@ -39,22 +41,38 @@ def subdatasets(top: Path, below: str = "") -> Iterator[Subdataset]:
             yield from subdatasets(top, path)
 
 
-_links: dict[tuple[Path, Sha], tuple[str, ...]] = {}
-_LINKS_KEPT = 10_000
+_links: dict[Path, tuple[Sha, tuple[str, ...]]] = {}
+"""The gitlinks of the HEAD that was looked at last, by repository."""
 
 
-def _gitlinks(repo: Repo) -> tuple[str, ...]:
-    """Return the paths of the gitlinks in HEAD; those of a commit never change, so they are asked once."""
+def gitlinks(repo: Repo) -> tuple[str, ...]:
+    """Return the paths of the gitlinks in HEAD, of which those of a commit never change.
+
+    Of the next commit only what it changes is looked at, as there may be very many files.
+    """
     head = head_of(repo)
     if head is None:
         return ()
-    key = (repo.path, head)
-    if key not in _links:
-        if len(_links) > _LINKS_KEPT:
-            _links.clear()
-        listing = repo.git("ls-tree", "-r", "-z", "--full-tree", head).split("\0")
-        _links[key] = tuple(line.split("\t", 1)[1] for line in listing if line.startswith(GITLINK))
-    return _links[key]
+    known = _links.get(repo.path)
+    if known is None or known[0] != head:
+        note_gitlinks(repo.path, head, _asked(repo, head, known))
+    return _links[repo.path][1]
+
+
+def note_gitlinks(folder: Path, head: Sha, paths: Sequence[str]) -> None:
+    """Note what the gitlinks of a commit of the repository at ``folder`` are, so that git is not asked."""
+    _links[folder] = (head, tuple(paths))
+
+
+def _asked(repo: Repo, head: Sha, known: tuple[Sha, tuple[str, ...]] | None) -> tuple[str, ...]:
+    if known is not None:
+        with suppress(WtwatchError):  # that commit may be gone
+            changed = diff.between(repo, known[0], head)
+            gone = {change.path for change in changed if change.mode_before == GITLINK}
+            new = {change.path for change in changed if change.mode_after == GITLINK}
+            return tuple(sorted({*known[1]} - gone | new, key=os.fsencode))
+    listing = repo.git("ls-tree", "-r", "-z", "--full-tree", head).split("\0")
+    return tuple(line.split("\t", 1)[1] for line in listing if line.startswith(GITLINK))
 
 
 def _is_inside(top: Path, path: str) -> bool:
@@ -92,16 +110,22 @@ def unlocked(folder: Path, changed: Sequence[Change]) -> dict[str, Path]:
     """Return the annexed paths that were unlocked, without the index holding other content, and the content.
 
     ``git annex unlock`` puts a pointer to the key into the index where HEAD has a symlink to it
-    (https://git-annex.branchable.com/internals/pointer_file/).
+    (https://git-annex.branchable.com/internals/pointer_file/); a copy over the symlink leaves the index.
     """
-    found = [change for change in changed if change.staged == "T" and change.in_head[0] == "120000"]
+    typed = [change for change in changed if "T" in (change.staged, change.unstaged)]
+    found = [change for change in typed if change.in_head[0] == "120000"]
     targets = _targets(Repo(folder), [change.in_head[1] for change in found])
     keys = [_KEY.match(target) for target in targets]
     return {
         change.path: (folder / change.path).parent / target
         for change, target, key in zip(found, targets, keys, strict=True)
-        if key and change.in_index[1] == _blob_id(f"/annex/objects/{key[1]}\n", len(change.in_index[1]))
+        if key and change.in_index[1] in (change.in_head[1], _pointer(key[1], len(change.in_index[1])))
     }
+
+
+def _pointer(key: str, digits: int) -> Sha:
+    """Return the blob of a pointer to a key."""
+    return _blob_id(f"/annex/objects/{key}\n", digits)
 
 
 def _targets(repo: Repo, symlinks: list[Sha]) -> list[str]:
@@ -120,6 +144,8 @@ def _targets(repo: Repo, symlinks: list[Sha]) -> list[str]:
 
 def _blob_id(text: str, digits: int) -> Sha:
     """Return the id that git gives a blob: SHA-1 of header and content, or SHA-256 in newer repositories."""
+    import hashlib  # late: see wtwatch.doors.digests
+
     content = text.encode("utf-8", "surrogateescape")
     digest = hashlib.new("sha1" if digits == 40 else "sha256", b"blob %d\0" % len(content))
     digest.update(content)

@@ -9,9 +9,10 @@ from wtwatch.doors import jj, refs
 from wtwatch.doors.porcelain import Changes, TreeEntry, parse_status
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import bytewise, checkout, named, pathcode
+from wtwatch.tree import bytewise, checkout, diff, hidden, named, obstacles, pathcode, untouched
 from wtwatch.tree import tip as bookmark
-from wtwatch.tree.checkout import Change, index_is_at
+from wtwatch.tree.checkout import index_is_at
+from wtwatch.tree.diff import Change
 from wtwatch.words.model import Process, Sha
 
 _STATUS = ("--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=no")
@@ -125,7 +126,7 @@ def facts_of(tree: RunTree) -> Facts:
     with (
         repo.ask("status", *_STATUS) as status_asked,
         named.asked(repo, way[1]) as likely_named,
-        checkout.between_asked(repo, *way) as likely_changes,
+        diff.between_asked(repo, *way) as likely_changes,
     ):
         tip, missing, working_copy = tip_asked()
         found = likely_named() if tip == way[1] else named.of(repo, tip)
@@ -168,11 +169,23 @@ def _in_use(tree: RunTree) -> dict[str, Any]:
     }
 
 
-def facts_to_show(tree: RunTree) -> Facts:
-    """Return :func:`facts_of` a tree, with the ids of its backups; where it is not there, what main knows."""
+def facts_to_show(tree: RunTree, files: untouched.Left | None = None) -> Facts:
+    """Return :func:`facts_of` a tree, with the ids of its backups; where it is not there, what main knows.
+
+    No program is started where that is at rest, and its ``files``, as they are, tell that there are no edits.
+    """
     if not is_present(tree):
         return facts_elsewhere(tree)
-    return facts_of(tree)._replace(backups=_ids(tree, Repo(tree.code_path)))
+    facts = _clean_at_rest(tree, files) if files else None
+    return (facts or facts_of(tree))._replace(backups=_ids(tree, Repo(tree.code_path)))
+
+
+def _clean_at_rest(tree: RunTree, files: untouched.Left) -> Facts | None:
+    facts, repo = at_rest(tree), Repo(tree.code_path)
+    if facts is None:
+        return None
+    found = named.of(repo, refs.head_of(repo) if tree.project.paths else facts.tip)
+    return facts if found and untouched.is_clean(files, found.tree) else None
 
 
 def facts_elsewhere(tree: RunTree) -> Facts:
@@ -246,15 +259,15 @@ def way_to(
         return Way(edited=edited)
     repo = Repo(tree.code_path)
     if changes is None:
-        changes = checkout.between(repo, parked, to)
-    unseen = checkout.unseen_edits(repo, changes, frozenset(edited))
-    ways = checkout.in_the_way(repo, changes, (*edited, *unseen), tree.project.protected)
-    here = (path for path in dict.fromkeys((*ways, *edited)) if checkout.is_here(repo.path, path))
+        changes = diff.between(repo, parked, to)
+    unseen = obstacles.unseen_edits(repo, changes, frozenset(edited))
+    ways = obstacles.in_the_way(repo, changes, (*edited, *unseen), tree.project.protected)
+    here = (path for path in dict.fromkeys((*ways, *edited)) if obstacles.is_here(repo.path, path))
     kinds = ((path, bytewise.kind_of(repo.path / path)) for path in here)
     return Way(
         changes=changes,
         edited=(*edited, *unseen),
-        unlooked=tuple(checkout.unlooked(repo, unseen).items()),
+        unlooked=tuple(hidden.unlooked(repo, unseen).items()),
         in_the_way=tuple(ways),
         nested=tuple(path for path in ways if path.endswith("/")),
         odd=tuple((path, kind) for path, kind in kinds if kind),

@@ -1,14 +1,15 @@
 """How a move of code ends: with all its files whole, or, where it was cut off, finished or undone."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, checkout, save
+from wtwatch.tree import backups, bytecode, checkout, diff, save
 from wtwatch.tree.busy import gits_in
-from wtwatch.tree.checkout import Change
+from wtwatch.tree.diff import Change
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import Sha
 
@@ -16,11 +17,14 @@ from wtwatch.words.model import Sha
 def complete(
     tree: RunTree, repo: Repo, at: Sha, changes: tuple[Change, ...], then: Journal | None = None
 ) -> None:
-    """End a move whose checkout is over: all its files are whole, and only then the commit is *applied*."""
-    known = checkout.tags(repo)
-    checkout.make_whole(repo, checkout.written(changes), known)
-    checkout.drop_bytecode(repo, changes, known)
-    fill_in(repo)
+    """End a move whose checkout is over: all its files are whole, and only then the commit is *applied*.
+
+    ``then`` is the journal that goes on from there; without one, the move may have been cut off.
+    """
+    known, written = checkout.tags(repo), checkout.written(changes)
+    checkout.make_whole(repo, written, known)
+    bytecode.drop(repo, changes, known)
+    fill_in(repo, written if then is None else None)
     repo.update_refs({tree.applied_ref: at, save.keep_ref(at): at}, why="sync")
     if then is None:
         tree.journal().close()
@@ -28,12 +32,18 @@ def complete(
         tree.journal().hand_over(then)
 
 
-def fill_in(repo: Repo) -> None:
-    """Have git-annex put content into unlocked files, which hold pointers after a checkout."""
+def fill_in(repo: Repo, cut_off: Mapping[str, Sha] | None = None) -> None:
+    """Have git-annex put content into unlocked files, which hold pointers after a checkout.
+
+    ``cut_off`` are the files of one that was cut off, with their blobs: git-annex may have been killed before
+    it noted what it had filled in.
+    """
     if (repo.common_dir() / "annex").is_dir():
         quiet = ("-c", "annex.alwayscommit=false")  # no commit of its own, which needs an identity
         repo.git(*quiet, "annex", "smudge", "--update", hooks=True)
         repo.git(*quiet, "annex", "restage", hooks=True)  # else git takes some of them for edited
+        if cut_off:
+            checkout.restage(repo, cut_off)
 
 
 def recover(tree: RunTree) -> None:
@@ -76,7 +86,7 @@ def end_cut_off(tree: RunTree) -> Sha | None:
     else:
         at = checkout.settle(repo, old, new) or old
     if at == new and cut_off.get("phase") != "backup":
-        complete(tree, repo, new, checkout.between(repo, old, new))
+        complete(tree, repo, new, diff.between(repo, old, new))
         return new
     if "aside" in cut_off:
         _put_back(Path(cut_off["aside"]), repo.path)

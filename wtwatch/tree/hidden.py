@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wtwatch.doors.repo import Repo
-from wtwatch.tree import checkout
-from wtwatch.tree.checkout import UNLOOKED, Change
+from wtwatch.tree import obstacles
+from wtwatch.tree.diff import Change
 from wtwatch.words.model import Sha
+
+UNLOOKED = ("skip-worktree", "assume-unchanged")
+"""The marks in the index that make git pass a file over (git-update-index(1))."""
 
 _MARKS = {"S": UNLOOKED[0], "s": UNLOOKED[0], "h": UNLOOKED[1]}
 """What the tags of `git ls-files -v` mean that are of concern (git-ls-files(1))."""
@@ -26,8 +31,25 @@ def edits(repo: Repo) -> dict[str, str]:
             tracked.append(Change(path, mode, Sha(blob), mode, Sha(blob)))
     if not marked:
         return {}
-    edited = checkout.unseen_edits(repo, tracked, frozenset())
+    edited = obstacles.unseen_edits(repo, tracked, frozenset())
     gone = [
-        path for path, mark in marked.items() if mark == UNLOOKED[1] and not checkout.is_here(repo.path, path)
+        path
+        for path, mark in marked.items()
+        if mark == UNLOOKED[1] and not obstacles.is_here(repo.path, path)
     ]
     return {path: marked[path] for path in sorted({*edited, *gone})}
+
+
+def unlooked(repo: Repo, paths: Sequence[str]) -> dict[str, str]:
+    """Return which of ``paths`` git was told not to look at, and by which mark."""
+    known = {"GIT_LITERAL_PATHSPECS": "1"}
+    listing = repo.git("ls-files", "-v", "-z", "--", *paths, env=known).split("\0") if paths else []
+    tags = {line[2:]: line[0] for line in listing if line}
+    skipped = {path: UNLOOKED[0] for path, tag in tags.items() if tag in "Ss"}
+    return skipped | {path: UNLOOKED[1] for path, tag in tags.items() if tag == "h"}
+
+
+def look_again(repo: Repo, paths: Sequence[str]) -> None:
+    """Take the marks off that make git pass files over."""
+    for mark in UNLOOKED:
+        repo.git("update-index", f"--no-{mark}", "-z", "--stdin", stdin="".join(f"{p}\0" for p in paths))

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from wtwatch.doors import loose
 from wtwatch.doors.memory import Memory
-from wtwatch.doors.porcelain import TreeEntry
+from wtwatch.doors.porcelain import GitObject, TreeEntry
 from wtwatch.doors.repo import Repo
 from wtwatch.words.model import Sha
 
@@ -31,18 +32,21 @@ def asked(repo: Repo, commit: Sha | None) -> Iterator[Callable[[], Named | None]
     if commit is None or known:
         yield lambda: known
         return
-    with repo.ask_objects(commit, f"{commit}^{{tree}}") as asking:
+    names = (commit, f"{commit}^{{tree}}")
+    if read := loose.objects(repo.common_dir(), names):
+        yield lambda: _note(commit, *read)
+        return
+    with repo.ask_objects(*names) as asking:
+        yield lambda: _note(commit, *asking.objects())
 
-        def answer() -> Named | None:
-            found, tree = asking.objects()
-            if found is None or tree is None:
-                return None
-            named = Named(found.subject(), tree.entries(), tree.sha)
-            if len(named.top) < LARGE:
-                _known[commit] = named
-            return named
 
-        yield answer
+def _note(commit: Sha, found: GitObject | None, tree: GitObject | None) -> Named | None:
+    if found is None or tree is None:
+        return None
+    named = Named(found.subject(), tree.entries(), tree.sha)
+    if len(named.top) < LARGE:
+        _known[commit] = named
+    return named
 
 
 def of(repo: Repo, commit: Sha | None) -> Named | None:

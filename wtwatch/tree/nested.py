@@ -77,6 +77,12 @@ def lacks_some(project: Project) -> bool:
     )
 
 
+def has_all(project: Project) -> bool:
+    """Return whether the run tree has all subdatasets of its HEADs that the main tree has."""
+    lacking = (sub.path for sub in subdatasets(project.run_tree) if not sub.installed)
+    return not any((project.main_tree / path / ".git").exists() for path in lacking)
+
+
 def _named(project: Project) -> list[str]:
     with suppress(OSError, UnicodeDecodeError):
         text = (project.run_tree / ".gitmodules").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wtwatch.doors.repo import Repo
-from wtwatch.tree import bytewise, checkout
+from wtwatch.tree import bytewise, obstacles, operation
 from wtwatch.tree.bytewise import Entry
 from wtwatch.words.errors import NoIdentity, WtwatchError
 from wtwatch.words.model import Sha
@@ -99,9 +99,9 @@ class Desk:
         if self._repo.operation() is None:
             return {}
         root = self._repo.git_dir()
-        entries = bytewise.entries_of(self._repo, root, checkout.files_of_operation(root), self._scratch)
+        entries = bytewise.entries_of(self._repo, root, operation.files_in(root), self._scratch)
         tree = bytewise.tree_of(self._repo, entries, self._scratch / "operation")
-        held = checkout.held_by_operation(self._repo)
+        held = operation.held_commits(self._repo)
         return {UNDER_WAY: _part(self._repo, UNDER_WAY, tree, held or [base])}
 
     def files(self, doomed: Iterable[str], odd_too: bool = False) -> Sha:
@@ -119,12 +119,12 @@ class Desk:
             self._repo.git(*words, env=self._env, stdin="".join(f"{path}\0" for path in annexed))
         paths = list(dict.fromkeys((*changed, *doomed, *self._unmerged)))
         root = self._repo.path
-        odd = [path for path in paths if checkout.is_here(root, path) and bytewise.kind_of(root / path)]
+        odd = [path for path in paths if obstacles.is_here(root, path) and bytewise.kind_of(root / path)]
         if odd and not odd_too:
             raise WtwatchError(
                 f"{root / odd[0]} is a {bytewise.kind_of(root / odd[0])}, which git cannot keep."
             )
-        here = [p for p in paths if checkout.is_here(root, p) and bytewise.is_file(root / p)]
+        here = [p for p in paths if obstacles.is_here(root, p) and bytewise.is_file(root / p)]
         entries = bytewise.entries_of(
             self._repo, root, [path for path in here if path not in annexed], self._scratch
         )

@@ -13,9 +13,9 @@ from wtwatch.doors.memory import Memory
 from wtwatch.doors.porcelain import TreeEntry, parse_status
 from wtwatch.doors.repo import UNFILTERED, Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import bytewise, checkout, named
+from wtwatch.tree import bytewise, checkout, diff, hidden, named, obstacles
 from wtwatch.tree import tip as bookmark
-from wtwatch.tree.checkout import Change
+from wtwatch.tree.diff import Change
 from wtwatch.words.model import Sha
 
 _LITERAL: Mapping[str, str] = {"GIT_LITERAL_PATHSPECS": "1"}
@@ -35,11 +35,11 @@ def note_brought(paths: tuple[str, ...], release: Sha, commit: Sha) -> None:
 def between(repo: Repo, paths: tuple[str, ...], old: Sha, new: Sha) -> tuple[Change, ...]:
     """Return what differs in code between two commits; git is asked once."""
     asked = ("\0".join(paths), old, new)
-    found = _known.get(asked)
+    found = _known.get(asked) if old != new else ()
     if found is None:
         words = ("diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", "-z", old, new, "--")
         listing = repo.git(*words, *paths, env=_LITERAL)
-        found = _known[asked] = checkout.changes_in(listing)
+        found = _known[asked] = diff.changes_in(listing)
     return found
 
 
@@ -110,9 +110,9 @@ def facts_of(tree: RunTree) -> dict[str, Any]:
         at = release
     edited = (*status.edited, *status.unmerged)
     changes = between(repo, paths, at, tip) if at and tip else ()
-    unseen = checkout.unseen_edits(repo, changes, frozenset(edited))
+    unseen = obstacles.unseen_edits(repo, changes, frozenset(edited))
     mine = written(tree) if release else ()
-    ways = checkout.in_the_way(repo, changes, (*edited, *unseen), _own(tree))
+    ways = obstacles.in_the_way(repo, changes, (*edited, *unseen), _own(tree))
     kinds = ((path, bytewise.kind_of(repo.path / path)) for path in (*ways, *edited))
     return {
         "head": at,
@@ -123,7 +123,7 @@ def facts_of(tree: RunTree) -> dict[str, Any]:
         "working_copy": working_copy,
         "changes": changes,
         "edited": (*edited, *unseen),
-        "unlooked": tuple(checkout.unlooked(repo, unseen).items()),
+        "unlooked": tuple(hidden.unlooked(repo, unseen).items()),
         "in_the_way": tuple(ways),
         "nested": tuple(path for path in ways if path.endswith("/")),
         "odd": tuple((path, kind) for path, kind in kinds if kind),

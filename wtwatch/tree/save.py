@@ -6,17 +6,18 @@ the same with a hundred thousand files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors import loose
 from wtwatch.doors.beside import Beside
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.memory import Memory
-from wtwatch.doors.porcelain import GitObject, TreeEntry
+from wtwatch.doors.porcelain import GitObject, TreeEntry, entries_of_all, folders_above
 from wtwatch.doors.refs import head_of, tip_of
-from wtwatch.doors.repo import GITLINK, ZERO, GitAsking, Repo, entries_of_all, folders_above
+from wtwatch.doors.repo import GITLINK, ZERO, GitAsking, Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import keeping, named
 from wtwatch.words.errors import WtwatchError
@@ -251,14 +252,41 @@ def _base(tree: RunTree, dataset: Repo, pointer: Pointer, foldable: bool) -> _Ba
     """
     commit, path = pointer.head, tree.project.code
     own, before = (folders_above(name, path) for name in (commit, f"{commit}^"))
-    with dataset.ask_objects(commit, *own, *before) as asked, _ask_who_has(dataset, commit) as refs:
-        shown, *folders = asked.objects()
+    with _ask_who_has(dataset, commit) as refs, _read(dataset, (commit, *own, *before)) as read:
+        shown, *folders = read()
         if foldable and pointer.recorded and shown is not None and _is_ours(shown):
             alone = refs.answer().splitlines() == [f"refs/heads/{pointer.branch}"]
             if alone and not any(dataset.is_ancestor(commit, head) for head in dataset.detached_heads()):
                 above = entries_of_all(folders[len(own) :], before)
-                return _Base(shown.parents()[0], _recorded(above, path), above)
+                if _differ_in_code_alone(above, here := entries_of_all(folders[: len(own)], own), path):
+                    return _Base(shown.parents()[0], _recorded(above, path), above)
+                return _Base(commit, pointer.recorded, here)
     return _Base(commit, pointer.recorded, entries_of_all(folders[: len(own)], own))
+
+
+def _differ_in_code_alone(
+    one: list[tuple[TreeEntry, ...]], other: list[tuple[TreeEntry, ...]], path: str
+) -> bool:
+    """Return whether two commits have all but code alike, by the entries of the folders that lead there.
+
+    What came from main is in a commit of wtwatch as well, and somebody may have amended one.
+    """
+    leads = path.split("/")
+    return all(
+        {entry for entry in here if entry.path != name} == {entry for entry in there if entry.path != name}
+        for here, there, name in zip(one, other, leads, strict=True)
+    )
+
+
+@contextmanager
+def _read(dataset: Repo, names: Sequence[str]) -> Iterator[Callable[[], Sequence[GitObject | None]]]:
+    """Start to read objects, by git unless all lie in files of their own; what is yielded returns them."""
+    found = loose.objects(dataset.common_dir(), names)
+    if found is not None:
+        yield lambda: found
+        return
+    with dataset.ask_objects(*names) as asking:
+        yield asking.objects
 
 
 def _ask_who_has(dataset: Repo, commit: Sha) -> GitAsking:

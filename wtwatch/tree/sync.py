@@ -12,9 +12,9 @@ from wtwatch.doors.files import sync_disk
 from wtwatch.doors.journal import Journal
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.tree import backups, bytewise, checkout, codetree, ending
-from wtwatch.tree.checkout import Change
+from wtwatch.tree import backups, bytewise, checkout, codetree, diff, ending, hidden, obstacles, operation
 from wtwatch.tree.codetree import Facts
+from wtwatch.tree.diff import Change
 from wtwatch.tree.ending import recover as recover  # noqa: PLC0414 - part of what a sync offers
 from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Backup, Freshness, Sha, now
@@ -261,7 +261,7 @@ def _move(tree: RunTree, repo: Repo, step: Move, then: Journal | None) -> Backup
         if repo.branch() is not None:  # whoever moves that branch now no longer moves HEAD
             repo.detach(step.parked)
         repo.git("checkout", "-q", "--no-overwrite-ignore", "--detach", step.to)
-        changes = step.changes or checkout.between(repo, step.parked, step.to)
+        changes = step.changes or diff.between(repo, step.parked, step.to)
         ending.complete(tree, repo, step.to, changes, then)
     except (WtwatchError, OSError) as error:
         stands = _undone(tree)
@@ -315,7 +315,7 @@ def _back_up(tree: RunTree, repo: Repo, step: Move) -> tuple[Backup, dict[str, _
     tree.journal().open(facts)
     if repo.branch() is not None:
         repo.detach(step.parked)
-    edited = [path for path in step.edited if checkout.is_here(repo.path, path)]
+    edited = [path for path in step.edited if obstacles.is_here(repo.path, path)]
     doomed = [path for path in (*step.in_the_way, *edited) if bytewise.is_file(repo.path / path)]
     read = {path: file_stamp(repo.path / path) for path in doomed}
     odd = [path for path in step.in_the_way if path not in read]  # which is refused there
@@ -331,9 +331,9 @@ def _clear(tree: RunTree, repo: Repo, step: Move, read: dict[str, _Stamp]) -> No
     for path, stamp in read.items():
         if file_stamp(repo.path / path) != stamp:
             raise WtwatchError(f"{repo.path / path} was written while it was backed up.")
-    checkout.quit_operation(repo)
+    operation.end(repo)
     if step.unlooked:
-        checkout.look_again(repo, step.unlooked)
+        hidden.look_again(repo, step.unlooked)
     for path, stamp in read.items():
         if file_stamp(repo.path / path) != stamp:
             raise WtwatchError(f"{repo.path / path} was written while it was backed up.")

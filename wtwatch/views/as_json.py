@@ -25,7 +25,7 @@ def document(snapshot: Snapshot, at: datetime | None = None) -> Document:
     return {
         "version": 1,
         "daemon": _daemon(snapshot.daemon),
-        "projects": [_project(one, at or now()) for one in snapshot.projects],
+        "projects": [project_document(one, at or now()) for one in snapshot.projects],
         "broken": [one._asdict() for one in snapshot.broken],
     }
 
@@ -46,7 +46,8 @@ def _daemon(daemon: DaemonSnapshot) -> Document:
     }
 
 
-def _project(project: ProjectSnapshot, at: datetime) -> Document:
+def project_document(project: ProjectSnapshot, at: datetime) -> Document:
+    """Return what the document says of a project as of ``at``."""
     return {
         "name": project.name,
         "path": str(project.path),
@@ -63,9 +64,12 @@ def _project(project: ProjectSnapshot, at: datetime) -> Document:
         "busy": [_holder(one) for one in project.busy] or None,
         "pointer": {"recorded": project.recorded, "saved": project.saved},
         "carried": list(project.carried),
+        "inherited": list(project.inherited),
         "environment": {"state": project.environment.state.value, "detail": project.environment.detail},
         "queue": _queue(project.queue),
         "running": _running(project.running) if project.running else None,
+        "beside": [_running(one) for one in project.beside],
+        "lanes": {"asked": project.lanes, "held": [one._asdict() for one in project.held_lanes]},
         "batch": _batch(project.batch, project.seconds_left(at)) if project.batch else None,
         "failed_jobs": [_failed(one) for one in project.failed],
         "queue_lost": _moment(project.queue.lost),
@@ -130,6 +134,8 @@ def _running(job: RunningJob) -> Document:
         "started_at": stamp(job.started),
         "code": job.code_sha,
         "pid": job.pid,
+        "lane": job.lane,
+        "over": job.over,
     }
 
 

@@ -51,9 +51,10 @@ def _of_project(project: ProjectSnapshot, daemon: DaemonSnapshot, at: datetime) 
 
 
 def _has_jobs_to_start(project: ProjectSnapshot) -> bool:
-    """Return whether a job would start, if the run tree were nobody else's."""
+    """Return whether a job would start or a lane's result come, if the run tree were nobody else's."""
     due = project.queue.due or project.batch
-    return bool(due) and project.running is None and not project.queue.paused
+    has_it = project.running is not None and project.running.lane is None
+    return bool(due) and not has_it and not project.queue.paused
 
 
 def _of_daemon(daemon: DaemonSnapshot) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from wtwatch.views.jobwords import one_line
 from wtwatch.views.terminal import folded
+from wtwatch.words import resources
 from wtwatch.words.model import JobSpec, Sha
 
 LABEL = 12
@@ -24,6 +25,10 @@ def spec_facts(spec: JobSpec, command: str) -> Iterator[tuple[str, str]]:
     if spec.values:
         yield "values", " · ".join(f"{name}={value}" for name, value in spec.values)
     yield ("by hand" if spec.plain else "command"), command
+    if spec.container:
+        yield "container", spec.container
+    if asked := ", ".join(resources.words(resources.of(spec))):
+        yield "asks for", asked
     for number, (name, value) in enumerate(spec.setenv):
         yield "" if number else "variables", f"{name}={value}"
     if command != spec.command:
@@ -31,6 +36,8 @@ def spec_facts(spec: JobSpec, command: str) -> Iterator[tuple[str, str]]:
     if spec.rerun_of:
         yield "rerun of", f"the record of {spec.rerun_of[:10]}"
     yield from listed("input", spec.inputs)
+    if spec.drop_fetched:
+        yield "", "(dropped again, what the job itself gets of them)"
     yield from listed("output", spec.outputs)
 
 

@@ -1,10 +1,10 @@
 """A plain ``status`` of projects at rest, from what the daemon left, in the time that Python takes to start.
 
-All that is shown rests on files that are looked at here; who works in the run trees is seen by one walk
-through all processes. Whatever is not just so (a job runs, a file was touched, the daemon stands still) is
-left to :mod:`wtwatch.views.quick`, which answers the same question with all that wtwatch knows. So no more
-is loaded here than what Python has loaded at its start, and what is left is marshalled: both sides are the
-same wtwatch on the same Python.
+Or of those in which a job runs, and nobody else works. All that is shown rests on files that are looked at
+here; who works in the run trees is seen by one walk through all processes. Whatever is not just so (code is
+behind, a file was touched, the daemon stands still) is left to :mod:`wtwatch.views.quick`, which answers the
+same question with all that wtwatch knows. So no more is loaded here than what Python has loaded at its start,
+and what is left is marshalled: both sides are the same wtwatch on the same Python.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from wtwatch import __version__
+import wtwatch
 from wtwatch.doors import claims, proc, traces, xdg
 from wtwatch.tree import untouched
 from wtwatch.tree.walk import Walk
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 
     Left = dict[str, Any]
 
-KEY = ("wtwatch", 1, __version__, sys.implementation.cache_tag)
+
+def _build() -> list[int]:
+    found = os.stat(wtwatch.__file__)
+    return [found.st_ino, found.st_size, found.st_mtime_ns]
+
+
+BUILD = _build()
+"""Which of several installations of one version this is: another may have other words for what it leaves."""
+
+KEY = ("wtwatch", 3, wtwatch.__version__, BUILD, sys.implementation.cache_tag)
 """What is left begins with it; its number is raised whenever something in there is no more what it was."""
 
 SILENT = 12.0
@@ -50,16 +59,23 @@ def file_of(name: str) -> str:
 
 def show(words: Sequence[str]) -> int | None:
     """Answer a plain ``status`` and return the exit code; ``None`` for what is left to others."""
-    if not (words[:1] == ["status"] and len(words) < 3) or sys.stdout is None:
+    names = [word for word in words[1:] if word not in ("--json", "--short")]
+    if words[:1] != ["status"] or len(names) > 1 or sys.stdout is None:
         return None
+    as_json, short = "--json" in words, "--short" in words
     try:
-        seen = _seen(words[1] if len(words) > 1 else None)
+        seen = _seen(names[0] if names else None, everywhere=as_json or not short)
         if seen is None:
             return None
         daemon, projects = seen
         reasons = [reason for one in projects for reason in one["reasons"]]
         shown = [(one["name"], one["place"], _lines(one)) for one in projects]
-        say("\n".join(screen(shown, _lines(daemon), reasons, width() or 80, time.time())))
+        if as_json:
+            say(_document(daemon, projects))
+        elif short:
+            say("  ".join(one["short"] for one in projects))
+        else:
+            say("\n".join(screen(shown, _lines(daemon), reasons, width() or 80, time.time())))
     except (OSError, ValueError, TypeError, LookupError, EOFError):  # who is thorough says what is wrong
         return None
     return 1 if reasons else 0
@@ -69,7 +85,19 @@ def _lines(left: Left) -> list[Line]:
     return [Line(*parts) for parts in left["lines"]]
 
 
-def _seen(name: str | None) -> tuple[Left, list[Left]] | None:
+def _document(daemon: Left, projects: list[Left]) -> str:
+    """Return what ``--json`` prints. Raises :class:`TypeError` where that tells of what changes by itself."""
+    import json
+
+    said = json.loads(traces.text(xdg.daemon_file()) or "")
+    document = daemon["document"]
+    beat, at = said["beat"], float((traces.text(os.path.join(xdg.live_folder(), "beat")) or "").split()[0])
+    document["daemon"]["beat"] = beat | {"seconds": max(at, beat["seconds"])}
+    document["projects"] = [{**one["document"]} for one in projects]
+    return json.dumps(document, ensure_ascii=False, indent=1)
+
+
+def _seen(name: str | None, everywhere: bool = True) -> tuple[Left, list[Left]] | None:
     """Return the daemon and the projects that are meant, if all of them are as they were left."""
     pid = claims.holder(xdg.daemon_file())
     if pid is None or not _turns(pid):
@@ -77,7 +105,7 @@ def _seen(name: str | None) -> tuple[Left, list[Left]] | None:
     daemon = _read(os.path.join(xdg.live_folder(), PROJECTS))
     if daemon["pid"] != pid or daemon["registry"] != traces.stamp(xdg.registry_file()):
         return None
-    projects = [_read(file_of(one)) for one in meant(daemon["trees"], name, os.getcwd())]
+    projects = [_read(file_of(one)) for one in meant(daemon["trees"], name, os.getcwd(), everywhere)]
     at_rest = projects and all(map(holds, projects)) and not _are_used(projects)
     return (daemon, projects) if at_rest else None
 
@@ -105,8 +133,10 @@ def _turns(pid: int) -> bool:
     return int(who) == pid and 0 <= silent <= SILENT and not proc.is_stopped(pid)
 
 
-def meant(trees: Sequence[tuple[str, Sequence[str]]], name: str | None, here: str) -> list[str]:
-    """Return the names of the projects that are meant: named, else those of this place, else all.
+def meant(
+    trees: Sequence[tuple[str, Sequence[str]]], name: str | None, here: str, everywhere: bool = True
+) -> list[str]:
+    """Return the names of the projects that are meant: named, else those of this place, else all if so asked.
 
     ``trees`` are the real paths of each one's trees. None where others have to see which are meant. As
     :func:`wtwatch.project.registry.meant` has it.
@@ -116,11 +146,13 @@ def meant(trees: Sequence[tuple[str, Sequence[str]]], name: str | None, here: st
     above = [here]
     while above[-1] != os.path.dirname(above[-1]):
         above.append(os.path.dirname(above[-1]))
+    lanes = [folder.rpartition(".lane") for folder in above]  # each is as the run tree beside which it lies
+    above += [tree for tree, _, number in lanes if number.isdecimal()]
     inside = {root for _, roots in trees for root in roots} & set(above)
     if inside:
         return [one for one, roots in trees if max(inside, key=len) in roots]
     moved = any(os.path.isdir(os.path.join(folder, ".git", "wtwatch")) for folder in above)
-    return [] if moved else [one for one, _ in trees]
+    return [] if moved or not everywhere else [one for one, _ in trees]
 
 
 def holds(left: Left) -> bool:
@@ -130,15 +162,26 @@ def holds(left: Left) -> bool:
 
 
 def _are_used(projects: Sequence[Left]) -> bool:
-    """Return whether anybody is busy in one of the run trees, or has its lock open."""
+    """Return whether anybody but its job is busy in one of the run trees, or has its lock open."""
     stamps = [traces.stamp(one["run_tree"]) for one in projects]
     if None in stamps:
         return True
     folders = [(stamp[0], stamp[1]) for stamp in stamps if stamp]
-    walk = Walk(folders, {one["lock"] for one in projects})
+    walk = Walk(folders, {one["lock"] for one in projects if not one["job"]})  # a job holds it
+    for folder, one in zip(folders, projects, strict=True):
+        if one["job"]:
+            walk.users[folder] = {pid for pid in walk.users[folder] if not _is_of(pid, *one["job"])}
     if walk.opened or walk.is_empty():
         return bool(walk.opened)
     from wtwatch.tree.busy import at_work  # who stands there may do no more than that, as a shell does
 
     passive = [one["passive"] for one in projects]
     return any(at_work(list(zip(folders, passive, strict=True)), walk))
+
+
+def _is_of(pid: int, leader: int, mark: bytes) -> bool:
+    """Return whether a process is over, or of a job: by its session, or by its environment."""
+    try:
+        return os.getsid(pid) == leader or mark in proc.entries(pid, "environ")
+    except OSError:
+        return True

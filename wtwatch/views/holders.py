@@ -14,7 +14,7 @@ from wtwatch.doors.processes import Identity, bears, holding, is_alive, serves, 
 from wtwatch.views.snapshot import Holder
 from wtwatch.words.model import Process
 
-_JOB = " -m wtwatch.job.wrapper "
+_JOBS = (" -m wtwatch.job.wrapper ", " -m wtwatch.job.warm ")
 """What is on the command line of the process that a job is, before its queue says that it runs, and after."""
 
 _TOOLS = ("git", "git-annex")
@@ -63,7 +63,7 @@ def _by_hand(noted: AtWork, busy: tuple[Process, ...], watch: int | None, is_ope
 
 def _is_of_wtwatch(process: Process, noted: AtWork, watch: int | None) -> bool:
     """Return whether a process only serves a look, or is that of a job which begins or ends this moment."""
-    if _JOB in (process.command or ""):
+    if any(words in (process.command or "") for words in _JOBS):
         return not _is_of_the_job(process, noted)
     masters = [pid for pid in (os.getpid(), watch) if pid is not None]
     return process.name in _TOOLS and any(serves(process.pid, pid) for pid in masters)

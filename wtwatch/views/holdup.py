@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from wtwatch.doors import proc
 from wtwatch.doors.processes import holding, is_alive
-from wtwatch.job.attempt import MARK
+from wtwatch.job.attempt import MARK, Folder
 from wtwatch.project.config import Project, host
 from wtwatch.project.registry import need_run_tree
 from wtwatch.project.tree import RunTree
@@ -18,7 +18,7 @@ from wtwatch.views import disk
 from wtwatch.views.attention import is_silent
 from wtwatch.views.snapshot import DaemonSnapshot
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Sha, counted, lasting
+from wtwatch.words.model import Job, Running, Sha, counted, lasting
 from wtwatch.words.quoting import quoted
 
 START = "wtwatch service install, or wtwatch watch."
@@ -40,12 +40,25 @@ class HoldUp(NamedTuple):
         return WtwatchError(self.reason, self.hint)
 
 
-def inside(project: Project) -> None:
-    """Raise :class:`WtwatchError` if this process is part of what holds the run tree: it waits for itself."""
+def inside(project: Project, progress: Progress) -> None:
+    """Raise :class:`WtwatchError` if this process is part of what holds the run tree: it waits for itself.
+
+    So does one within a job in a lane, if that job is among those that are waited for.
+    """
     here = {os.getpid(), *proc.parents(os.getpid())}
+    queue = Queue(project.state)
+    for one in queue.living():
+        lane = one.state.lane if isinstance(one.state, Running) else None
+        if lane is None or one.id not in progress.left():
+            continue
+        if any(process.pid in here for process in holding(RunTree.of_lane(project, lane).lock)):
+            raise WtwatchError(
+                f"This runs within job {one.id}, and waits for that very job to end.",
+                f"Call `wtwatch queue wait` after job {one.id}, not in it, or for other jobs.",
+            )
     if not any(process.pid in here for process in holding(RunTree.of(project).lock)):
         return
-    job = Queue(project.state).running()
+    job = queue.in_run_tree()
     what = f"job {job.id}" if job else "`wtwatch exec`"
     if job is None and MARK in os.environ:  # it was started this very moment, and that is not noted yet
         what = "this job"
@@ -80,8 +93,7 @@ def of_queue(project: Project, progress: Progress, tip: Sha | None) -> HoldUp | 
     if no_room := disk.full(project):
         return HoldUp(disk.said(no_room), disk.hint(no_room))
     if progress.running is not None:
-        more = progress.paused and len(progress.left()) > 1
-        return HoldUp("The queue is paused: no further job starts.") if more else None
+        return _while_some_run(project, progress, queue.waits())
     need_run_tree(project)
     if progress.paused:
         return _paused(progress, queue.pause_reason())
@@ -91,6 +103,25 @@ def of_queue(project: Project, progress: Progress, tip: Sha | None) -> HoldUp | 
     if by_hand is not None and is_alive(by_hand.process):
         return _by_hand(by_hand)
     return None if progress.due else _not_due(project, progress, tip)
+
+
+def _while_some_run(project: Project, progress: Progress, waits: Waits | None) -> HoldUp | None:
+    """Return what keeps results of jobs in lanes from the run tree, or that no further job starts."""
+    running = [job for job in (progress.running, *progress.beside) if job is not None]
+    by_hand = Queue(project.state).executes()
+    in_lanes = any(isinstance(job.state, Running) and job.state.lane is not None for job in running)
+    if in_lanes and waits is not None and not _is_of_ours(waits):
+        noted = _noted(waits)
+        return noted._replace(lasts=noted.lasts and all(_is_over(project, job) for job in running))
+    if in_lanes and by_hand and is_alive(by_hand.process) and any(_is_over(project, job) for job in running):
+        return _by_hand(by_hand)
+    more = progress.paused and len(progress.left()) > len(running)
+    return HoldUp("The queue is paused: no further job starts.") if more else None
+
+
+def _is_over(project: Project, job: Job) -> bool:
+    """Return whether nothing of a job runs any more, of which the queue says that it does."""
+    return Folder.of(project.state, job.id, job.attempt).result() is not None
 
 
 def of_lock(project: Project, daemon: DaemonSnapshot) -> HoldUp | None:

@@ -30,6 +30,12 @@ def of_job(project: Project, job: Job, earlier: Iterable[Job] = ()) -> dict[str,
         "outputs": list(job.spec.outputs),
         "values": dict(job.spec.values),
         "plain": job.spec.plain,
+        "container": job.spec.container,
+        "drop_fetched": job.spec.drop_fetched,
+        "cpus": job.spec.cpus,
+        "memory_mb": job.spec.mem,
+        "time_limit": job.spec.seconds,
+        "gpus": job.spec.gpus,
         "rerun_of": job.spec.rerun_of,
         "attempts": [{"batch": one.batch, **_attempt(project, one)} for one in earlier],
     }
@@ -51,6 +57,7 @@ def _attempt(project: Project, job: Job) -> dict[str, Any]:
         "started_at": _moment(started),
         "ended_at": _moment(ended.ended if ended else None),
         "log": str(log_of(project, job)) if started else None,
+        "lane": state.lane if isinstance(state, Running | Ended) else None,
     }
 
 

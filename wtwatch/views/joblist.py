@@ -144,7 +144,9 @@ def _what(row: Row, twins: Collection[tuple[int, str]]) -> str:
 
 
 def _mark(row: Row) -> str:
-    """Return what became of a job that ended: it was retried, or somebody saw that it failed."""
+    """Return in which lane a job runs; of one that ended, that it was retried, or that somebody saw it."""
+    if isinstance(row.job.state, Running) and row.job.state.lane is not None:
+        return f"  (lane {row.job.state.lane})"
     if row.later:
         return f"  → batch {row.later}"
     return "  (seen)" if is_bad(row.job) and row.job.acknowledged else ""

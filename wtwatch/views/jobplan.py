@@ -7,19 +7,29 @@ from pathlib import Path
 
 from wtwatch.doors.dataset import expanded
 from wtwatch.views.jobwords import one_line
+from wtwatch.words import resources
 from wtwatch.words.model import JobSpec, counted
 
 
 def lines(specs: Sequence[JobSpec], dataset: Path) -> Iterator[str]:
-    """Yield each job with its command as it would run in ``dataset``, then what it needs and makes."""
+    """Yield each job with its command as it would run in ``dataset``, then what it needs and makes.
+
+    Of a container its name is shown, not what enters it.
+    """
     places = len(str(len(specs)))
     for number, spec in enumerate(specs, start=1):
-        head = one_line(spec.message or expanded(spec, dataset))
-        yield f"{number:>{places}}  {head}"
+        command = one_line(expanded(spec._replace(container=None), dataset))
+        yield f"{number:>{places}}  {one_line(spec.message) if spec.message else command}"
         margin = " " * (places + 2)
         if spec.message:
-            yield f"{margin}{one_line(expanded(spec, dataset))}"
+            yield f"{margin}{command}"
+        if spec.container:
+            yield f"{margin}in the container {one_line(spec.container)}"
+        if asked := ", ".join(resources.words(resources.of(spec))):
+            yield f"{margin}asks for {asked}"
         for word, paths in (("needs", spec.inputs), ("makes", spec.outputs)):
             if paths:
                 yield f"{margin}{word} {', '.join(one_line(path) for path in paths)}"
+        if spec.drop_fetched:
+            yield f"{margin}and drops again what it gets of what it needs"
     yield f"That would be {counted(len(specs), 'job')}; nothing was queued."

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from wtwatch.bring import steps
+from wtwatch.doors import dataset
+from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
+from wtwatch.queue import candidates
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.progress import Waiter, before
 from wtwatch.tree import tip
 from wtwatch.views import holdup, status
 from wtwatch.views.holdup import HoldUp
 from wtwatch.views.jobwords import needs_attention, one_line
+from wtwatch.words import resources
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, Running, Waiting, counted
+
+_RUNS = "It runs: wtwatch queue logs -f {0}. To stop it: wtwatch queue cancel {0}"
+
+_RUNTIMES = re.compile(r"(?<![\w./-])(podman|docker|nerdctl|bwrap|ch-run|udocker|enroot)(?![\w.-])")
+_TOLD = re.compile(r"WTWATCH_BINDS|APPTAINER_BIND|SINGULARITY_BIND|git-common-dir")
 
 
 def sentence(project: Project, job: Job) -> str:
@@ -21,11 +33,14 @@ def sentence(project: Project, job: Job) -> str:
     match job.state:
         case Waiting():
             return _waits_for(project, job)
-        case Running():
-            return f"It runs: wtwatch queue logs -f {number}. To stop it: wtwatch queue cancel {number}"
+        case Running(lane=lane):
+            waits = lane is not None and status.ended_well(project, job)
+            return _waits_in_lane(project) if waits else _RUNS.format(number)
         case Ended() if needs_attention(job):
-            return _lacked(project, job) + (
-                f"All that it printed: wtwatch queue logs {number}. Once more: wtwatch queue retry {number}. "
+            refused = Folder.of(project.state, number, job.attempt).was_refused()
+            again = "To save it, and run nothing again" if refused else "Once more"
+            return (_lacked(project, job) or _hidden(project, job) or _more(job)) + (
+                f"All that it printed: wtwatch queue logs {number}. {again}: wtwatch queue retry {number}. "
                 f"To have seen it: wtwatch ack {number}"
             )
         case Ended(started=started) if started is None:
@@ -33,6 +48,14 @@ def sentence(project: Project, job: Job) -> str:
         case Ended():
             return f"What it printed: wtwatch queue logs {number}. Once more: wtwatch queue retry {number}"
     return "It is in a state that this version of wtwatch does not know."
+
+
+def _waits_in_lane(project: Project) -> str:
+    """Return what keeps the result of a job that is done in its lane from the run tree."""
+    said = "It is done, and its result waits to come into the run tree"
+    noted = Queue(project.state).waits()
+    way = f": {noted.reason} {noted.hint or ''}".rstrip() if noted else "."
+    return f"{said}{way}"
 
 
 def _lacked(project: Project, job: Job) -> str:
@@ -45,6 +68,47 @@ def _lacked(project: Project, job: Job) -> str:
         f"The run tree lacks {one_line(lacked[0])}{more}, which main has: wtwatch sync --from-main, then "
         f"wtwatch queue retry {job.id}. "
     )
+
+
+def _more(job: Job) -> str:
+    """Return how a job that took all that it asked for would get more; nothing for any other."""
+    spec, why = job.spec, (job.state.detail or "") if isinstance(job.state, Ended) else ""
+    if spec.seconds and "time limit of" in why:
+        twice = _as_option(resources.span_words(2 * spec.seconds))
+        return f"With more time: wtwatch queue retry --time {twice} {job.id}. "
+    if spec.mem and "memory limit of" in why:
+        twice = _as_option(resources.memory_words(2 * spec.mem))
+        return f"With more memory: wtwatch queue retry --mem {twice} {job.id}. "
+    return ""
+
+
+def _as_option(words: str) -> str:
+    """Return an amount as an option takes it without quotes."""
+    return words.replace(" ", "")
+
+
+def _hidden(project: Project, job: Job) -> str:
+    """Return how a container would see an input that is a link out of the run tree; nothing where it can.
+
+    Apptainer and Singularity are told by a variable; the others only if the command passes it on.
+    """
+    line = dataset.expanded(job.spec, project.run_tree)
+    runtime = _RUNTIMES.search(line)
+    links = (path for path in job.spec.inputs if _is_annexed_link(project.run_tree / path))
+    linked = next(links, None) if runtime and not _TOLD.search(line) else None
+    if runtime is None or linked is None:
+        return ""
+    way = "`$APPTAINER_BIND` lists what to bind"
+    if runtime[0] in ("podman", "docker", "nerdctl"):
+        way = f'`{runtime[0]} run $WTWATCH_BINDS -v "$PWD:$PWD" -w "$PWD" …` shows it that'
+    return f"If it found no {one_line(linked)}: that is a link into a git directory of the main tree; {way}. "
+
+
+def _is_annexed_link(path: Path) -> bool:
+    try:
+        return "annex/objects/" in str(path.readlink())
+    except OSError:
+        return False
 
 
 def _waits_for(project: Project, job: Job) -> str:
@@ -63,8 +127,7 @@ def _waits_for(project: Project, job: Job) -> str:
         parts.append(f"It becomes due by the move of {project.bookmark} that was made.")
     elif place:
         parts.append(f"{counted(place, 'job')} {'comes' if place == 1 else 'come'} before it.")
-    if progress.running is not None:
-        parts.append(f"Job {progress.running.id} runs.")
+    parts += _beside(project, job)
     if progress.paused:
         why = Queue(project.state).pause_reason()
         parts.append(f"The queue is paused{f' ({why})' if why else ''}: wtwatch queue resume.")
@@ -73,6 +136,21 @@ def _waits_for(project: Project, job: Job) -> str:
     if daemon := holdup.of_daemon(project, status.daemon()):
         parts.append(_said(daemon))
     return " ".join(parts) or "It is next: the daemon starts it in a moment."
+
+
+def _beside(project: Project, job: Job) -> list[str]:
+    """Return which jobs run, and why this one does not start beside them, where it could."""
+    queue = Queue(project.state)
+    numbers = [str(one.id) for one in queue.living()]
+    if not numbers:
+        return []
+    which = f"Job {numbers[0]} runs." if len(numbers) == 1 else f"Jobs {', '.join(numbers)} run."
+    if not project.in_lanes:
+        return [which]
+    if len(numbers) >= project.in_lanes:
+        return [which, f"All {project.in_lanes} lanes are taken."]
+    reason = candidates.choice(queue, project.run_tree, candidates.shared(project)).reasons.get(job.id)
+    return [which, *([f"It {reason}."] if reason else [])]
 
 
 def _said(held: HoldUp) -> str:

@@ -17,11 +17,12 @@ from wtwatch.doors import jj, refs
 from wtwatch.doors.clock import instant
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Folder
+from wtwatch.lanes import notes
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, untouched
-from wtwatch.views import attention, status, text
+from wtwatch.views import as_json, attention, status, text
 from wtwatch.views.ground import RACY, Ground
 from wtwatch.views.kept import Kept
 from wtwatch.views.snapshot import DaemonSnapshot, ProjectSnapshot, Snapshot, Standpoint
@@ -54,11 +55,14 @@ def ground_of(project: Project) -> Ground:
         code / tree.backup_prefix.rstrip("/"),
         run_code,  # a lock, or an operation that waits for the user
         run,
+        state / "lanes",
         tree.code_folder,  # what the environment would be set up for
     )
-    job = Queue(state).running()
+    attempts = [Folder.of(state, job.id, job.attempt).path for job in Queue(state).living()]
     stamps = (
-        *([Folder.of(state, job.id, job.attempt).path / "started"] if job else []),
+        *(attempt / "started" for attempt in attempts),
+        *(attempt / "outcome" for attempt in attempts),
+        *(lane.state / "held" for lane in notes.known(project)),
         code / "packed-refs",
         above / "packed-refs",
         state / "state.db",
@@ -100,9 +104,10 @@ def keep(project: Project, watch: int) -> Keeping:
         return Keeping(status.describe(project, watch))
     ground, at = ground_of(project), instant()
     found, racy, files = ground.look(), ground.is_racy(), _files(tree)
-    seen = status.see(project, watch)
+    seen = status.see(project, watch, files, busy=())  # which is looked at each time that it is shown
     shown = seen.project
     sure = shown.standpoint == Standpoint(Freshness.FRESH) and not (seen.waits or shown.edited)
+    sure = sure and not any(map(_is_held_by_somebody, notes.known(project)))
     if racy or not sure or ground.look() != found:
         return Keeping(shown)
     kept = Kept(shown, seen.noted, at, ground, found)
@@ -113,18 +118,26 @@ def keep(project: Project, watch: int) -> Keeping:
     return Keeping(shown, kept, _glance(project, kept, files))
 
 
+def _is_held_by_somebody(lane: RunTree) -> bool:
+    """Return whether a process keeps a lane from being used, of whose end nothing tells."""
+    found = notes.held(lane)
+    return found is not None and found.by is not None
+
+
 def _files(tree: RunTree) -> untouched.Left | None:
     """Return the files of code, and how they stand."""
     code = Repo(tree.code_path)
     width = len(refs.head_of(code) or "") // 2
-    return untouched.look(str(tree.code_path), str(code.git_dir() / "index"), width)
+    return untouched.look(str(tree.code_path), str(code.git_dir() / "index"), width, tree.project.paths)
 
 
 def _glance(project: Project, kept: Kept, files: untouched.Left) -> Left | None:
-    """Return what a glance shows: of a project where nothing runs, nor is about to start."""
+    """Return what a glance shows: of a project where its jobs run, or nothing, nor is about to."""
     shown, noted, at = kept.project._replace(busy=()), kept.noted, now()
     queue = shown.queue
-    if shown.running or shown.batch or noted.job or noted.by_hand or queue.settling or queue.lost:
+    runs, settles = bool(shown.running and noted.leader and noted.mark), queue.settling or queue.lost
+    is_idle = not (shown.running or shown.batch or noted.job)
+    if settles or noted.by_hand or not (runs or shown.beside or is_idle):
         return None
     lines = [line.parts() for line in text.lines(shown, at)]
     daemon = DaemonSnapshot(running=True, pid=os.getpid(), version=__version__)
@@ -132,18 +145,27 @@ def _glance(project: Project, kept: Kept, files: untouched.Left) -> Left | None:
     said = [shown.name, str(shown.path), *reasons, *(line[1] for line in lines)]
     if any(harmless(words) != words for words in said):
         return None
+    document = None if shown.batch else as_json.project_document(shown, at)  # what a batch takes yet shrinks
     return {
         "name": shown.name,
         "place": str(shown.path),
         "run_tree": str(project.run_tree),
         "lock": os.path.realpath(noted.lock),
         "passive": project.passive,
+        "job": (noted.leader, os.fsencode("=".join(noted.mark or ()))) if runs else None,
         "ground": tuple(kept.ground),
         "found": kept.found,
         "files": files,
         "lines": lines,
         "reasons": reasons,
+        "short": text.short_words(shown),
+        "document": document,
     }
+
+
+def _beside_lanes(project: Project) -> str:
+    """Return how the run tree is called where its lanes lie, be it a link there."""
+    return os.path.join(os.path.realpath(project.run_tree.parent), project.run_tree.name)  # noqa: PTH118
 
 
 def listed(projects: Iterable[Project], registry: list[int] | None, daemon: DaemonSnapshot) -> Left | None:
@@ -154,8 +176,15 @@ def listed(projects: Iterable[Project], registry: list[int] | None, daemon: Daem
     if registry is None or daemon.stuck:
         return None
     trees = [
-        (one.name, tuple({os.path.realpath(tree) for tree in (one.main_tree, one.run_tree)}))
+        (one.name, tuple({*map(os.path.realpath, (one.main_tree, one.run_tree)), _beside_lanes(one)}))
         for one in projects
     ]
     lines = [line.parts() for line in text.daemon_lines(daemon)]
-    return {"pid": daemon.pid, "registry": registry, "trees": trees, "lines": lines}
+    document = as_json.document(Snapshot(daemon))
+    return {
+        "pid": daemon.pid,
+        "registry": registry,
+        "trees": trees,
+        "lines": lines,
+        "document": document,
+    }

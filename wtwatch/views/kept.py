@@ -1,4 +1,4 @@
-"""A view of a project that the daemon left, as long as it holds; written and read by the same version alone.
+"""A view of a project that the daemon left, as long as it holds; written and read by the same wtwatch alone.
 
 It lies in the daemon's own folder, one file a project. No `from __future__ import annotations`: see
 :mod:`wtwatch.words.model`.
@@ -16,10 +16,12 @@ from wtwatch.doors.clock import Instant, elapsed
 from wtwatch.doors.processes import Identity
 from wtwatch.project import config
 from wtwatch.queue.prospects import BatchProgress, Upcoming
+from wtwatch.views.glance import BUILD
 from wtwatch.views.ground import Ground
 from wtwatch.views.holders import AtWork
 from wtwatch.views.snapshot import (
     FailedJob,
+    HeldLane,
     Holder,
     ProjectSnapshot,
     QueueSnapshot,
@@ -29,14 +31,14 @@ from wtwatch.views.snapshot import (
 )
 from wtwatch.words.model import EnvironmentState, Freshness, SyncDone, Verdict, moment, stamp
 
-FORMAT = 6
+FORMAT = 8
 """Raised whenever what is in the file, or what it rests on, is another thing than before."""
 
 _TUPLES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        AtWork, BatchProgress, FailedJob, Ground, Holder, Identity, Instant, ProjectSnapshot, QueueSnapshot,
-        Results, RunningJob, Standpoint, SyncDone, Upcoming, Verdict,
+        AtWork, BatchProgress, FailedJob, Ground, HeldLane, Holder, Identity, Instant, ProjectSnapshot,
+        QueueSnapshot, Results, RunningJob, Standpoint, SyncDone, Upcoming, Verdict,
     )
 }  # fmt: skip
 _WORDS: dict[str, type[Enum]] = {kind.__name__: kind for kind in (EnvironmentState, Freshness)}
@@ -65,14 +67,14 @@ class Kept(NamedTuple):
 
     def text(self) -> str:
         """Return it as its file has it."""
-        return json.dumps([FORMAT, __version__, *(_plain(part) for part in self)])
+        return json.dumps([FORMAT, __version__, BUILD, *(_plain(part) for part in self)])
 
     @classmethod
     def read(cls, name: str) -> Self | None:
-        """Return what was left of a project, if anything was, by this very version."""
+        """Return what was left of a project, if anything was, by this very wtwatch."""
         with suppress(OSError, ValueError, TypeError, KeyError, IndexError):
-            form, version, *parts = json.loads(file_of(name).read_text(encoding="utf-8"))
-            if (form, version) == (FORMAT, __version__):
+            form, version, build, *parts = json.loads(file_of(name).read_text(encoding="utf-8"))
+            if (form, version, build) == (FORMAT, __version__, BUILD):
                 project, noted, at, ground = (_typed(part) for part in parts[:-1])
                 return cls(project, noted, at, ground, parts[-1])
         return None

@@ -5,16 +5,26 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+from wtwatch.home import merge
 from wtwatch.home.harvest import Brought
 from wtwatch.home.merge import Report
 from wtwatch.project.config import Project
+from wtwatch.project.registry import one
 from wtwatch.tree import keeping
-from wtwatch.views.terminal import folded
+from wtwatch.views.terminal import folded, say, width
 from wtwatch.words.model import counted, sized
 from wtwatch.words.quoting import quoted
 
 SHOWN = 10
 """So many jobs, and so many folders, are listed at most."""
+
+
+def preview(project: str | None = None, pointer: str | None = None) -> int:
+    """Print what a merge would do, and change nothing; return the exit code. Raises :class:`WtwatchError`."""
+    chosen = one(project)
+    for line in lines(chosen, merge.prepare(chosen, pointer), False, width()):
+        say(line)
+    return 0
 
 
 def lines(project: Project, report: Report, done: bool, columns: int | None) -> Iterator[str]:

@@ -102,7 +102,9 @@ def _way(project: Project, page: Page, at: datetime, columns: int | None) -> Ite
     left = progress.left()
     if left:
         runs = progress.running is not None and progress.running.batch == jobs[0].batch
-        yield waiting.ahead(progress if runs else progress._replace(running=None), at, columns or 120)
+        yield waiting.ahead(
+            progress if runs else progress._replace(running=None, beside=()), at, columns or 120
+        )
         if not runs:
             first = next(job for job in jobs if job.id == left[0])
             yield from folded(jobway.sentence(project, first), columns)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
+from wtwatch.job import elsewhere
+from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -19,6 +22,7 @@ from wtwatch.views.jobdocument import log_of
 from wtwatch.views.joblist import trigger
 from wtwatch.views.jobwords import COLOURS, MARKS, caption, harmless, is_bad, local, outcome, seconds
 from wtwatch.views.terminal import folded, styled
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Running, Standing, counted, spent
 
 _WORDS = 5
@@ -39,6 +43,8 @@ class Sight(NamedTuple):
     log: Path | None
     words: Sequence[str]
     way: str
+    project: Project
+    took: str | None = None
 
 
 def collect(project: Project, number: int) -> Sight:
@@ -58,7 +64,20 @@ def collect(project: Project, number: int) -> Sight:
         log if log.exists() else None,
         logtext.last_words(log, _WORDS) if is_bad(job) else (),
         jobway.sentence(project, job),
+        project,
+        _taken(Folder.of(project.state, job.id, job.attempt)),
     )
+
+
+def _taken(attempt: Folder) -> str | None:
+    """Return what the command of an attempt took, and on which host, as far as that was noted."""
+    with suppress(WtwatchError):
+        end, host = attempt.command(), attempt.host()
+        if end is not None and end.used is not None:
+            seconds = f"{end.used.cpu_seconds:g}" if end.used.cpu_seconds else "less than 0.01"
+            most = f"{end.used.peak_memory_mb:,} MB of memory at most"
+            return ", ".join([f"{seconds} s of processors", most, *([f"on {host}"] if host else [])])
+    return None
 
 
 def lines(sight: Sight, at: datetime, columns: int | None) -> Iterator[str]:
@@ -115,6 +134,15 @@ def _facts(sight: Sight, at: datetime) -> Iterator[tuple[str, str]]:
         )
     if isinstance(state, Ended):
         yield "ended", _moment(state.ended)
+    if isinstance(state, Running | Ended) and state.lane is not None:
+        yield "lane", f"{state.lane} ({RunTree.of_lane(sight.project, state.lane).path.name})"
+    folder = Folder.of(sight.project.state, job.id, job.attempt)
+    if isinstance(state, Running) and elsewhere.is_submitted(folder):
+        native = elsewhere.native_of(folder)
+        words = [f"job {native}" if native else "", elsewhere.seen(folder) or ""]
+        yield "on Slurm", ", ".join(filter(None, words)) or "just submitted"
+    if sight.took:
+        yield "took", sight.took
 
 
 def _end(sight: Sight, at: datetime, columns: int | None) -> Iterator[str]:

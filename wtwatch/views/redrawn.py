@@ -14,6 +14,9 @@ from wtwatch.words.errors import UsageError
 EVERY = 1.0
 """Seconds from one drawing to the next."""
 
+_ROWS = 24
+"""Of a terminal that does not say how many it has, as a serial line or what `script` makes in a pipe."""
+
 # ECMA-48: to the start of so many lines above; clear to the end of the line, of the screen. DECTCEM of xterm.
 _UP, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[{}F", "\x1b[K", "\x1b[J"
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -33,7 +36,7 @@ def redraw(lines: Callable[[], list[str]]) -> NoReturn:
     drawn = 0
     try:
         while True:
-            shown = lines()[: max(os.get_terminal_size(sys.stdout.fileno()).lines - 1, 1)]
+            shown = lines()[: max(_height() - 1, 1)]
             start = _UP.format(drawn) if drawn else _HIDE
             sys.stdout.write(
                 start + "".join(f"{harmless(line)}{_CLEAR_LINE}\n" for line in shown) + _CLEAR_BELOW
@@ -44,3 +47,7 @@ def redraw(lines: Callable[[], list[str]]) -> NoReturn:
     finally:
         sys.stdout.write(_SHOW)
         sys.stdout.flush()
+
+
+def _height() -> int:
+    return os.get_terminal_size(sys.stdout.fileno()).lines or _ROWS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,8 +16,9 @@ from wtwatch.queue.due import OpenWork
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.pages import batch_of
 from wtwatch.tree import codetree
+from wtwatch.tree.concerns import concerns_jobs
 from wtwatch.tree.release import Aim
-from wtwatch.views.jobwords import caption
+from wtwatch.views.jobwords import caption, ranged
 from wtwatch.views.snapshot import Holder
 from wtwatch.views.terminal import folded
 from wtwatch.words.model import Ended, Job, JobSpec, Running, Sha, ago, counted, lasting, spent
@@ -38,18 +39,20 @@ class Starting(NamedTuple):
 
 
 class UnderWay(NamedTuple):
-    """The batch that runs now: on which code, its job that runs, and how many wait behind that.
+    """The batch that runs now: on which code, its jobs that run, and how many wait behind those.
 
-    ``takes`` are the seconds that a job of it took in the middle, where some have ended. ``of`` names the
-    standing order that it was made by.
+    They run in the run tree, or several in ``lanes``, of which there are so many. ``takes`` are the seconds
+    that a job of it took in the middle, where some have ended. ``of`` names the standing order that it was
+    made by.
     """
 
     batch: int
     code_sha: Sha
-    running: Job | None
+    running: tuple[Job, ...]
     behind: int
     takes: float | None
     of: str | None = None
+    lanes: int = 1
 
 
 class Outlook(NamedTuple):
@@ -70,26 +73,24 @@ class Outlook(NamedTuple):
     after: str = "batch"
 
 
-def look(
-    project: Project, to: Aim, after: str, differs: Callable[[Project, Sha, Sha], bool], watch: int | None
-) -> Outlook:
-    """Return what a release comes to; ``differs`` says whether jobs are concerned by what is between commits.
+def look(project: Project, to: Aim, after: str, watch: int | None) -> Outlook:
+    """Return what a release comes to.
 
     ``watch`` is the pid of the daemon, which holds nothing up.
     """
     tree, queue = RunTree.of(project), Queue(project.state)
     bases = due.bases(queue.open_work()) - {to.commit}
-    concerned = {base for base in bases if differs(project, base, to.commit)}
+    concerned = {base for base in bases if concerns_jobs(project, base, to.commit)}
     holders = tuple(_holders(tree, queue, watch))
     with queue.at_one_moment():
         work, waiting = queue.open_work(), queue.waiting()
-        under_way = _under_way(queue, work, waiting)
+        under_way = _under_way(queue, work, waiting, project.lanes)
         return Outlook(
             starts=(*_by_move(queue, work, waiting, concerned), *_standing(queue, concerned)),
             then=tuple(_due(queue, work, waiting)),
             same=bool(bases) and not concerned,
             under_way=under_way,
-            holders=() if under_way and under_way.running else holders,
+            holders=() if under_way and any(map(_has_the_tree, under_way.running)) else holders,
             present=codetree.is_present(tree),
             paused=work.paused,
             after=after,
@@ -117,12 +118,16 @@ def _due(queue: Queue, work: OpenWork, waiting: dict[int, int]) -> Iterator[Star
             yield Starting(f"batch {batch.id}", waiting[batch.id], queue.job(batch.first).spec)
 
 
-def _under_way(queue: Queue, work: OpenWork, waiting: dict[int, int]) -> UnderWay | None:
+def _has_the_tree(job: Job) -> bool:
+    return isinstance(job.state, Running) and job.state.lane is None
+
+
+def _under_way(queue: Queue, work: OpenWork, waiting: dict[int, int], lanes: int) -> UnderWay | None:
     number = due.under_way(work)
     code_sha = queue.batch_code(number) if number else None
     if number is None or code_sha is None:
         return None
-    running, states = queue.running(), [job.state for job in queue.jobs(number)]
+    running, states = queue.living(), [job.state for job in queue.jobs(number)]
     took = [
         (state.ended - state.started).total_seconds()
         for state in states
@@ -131,10 +136,11 @@ def _under_way(queue: Queue, work: OpenWork, waiting: dict[int, int]) -> UnderWa
     return UnderWay(
         number,
         code_sha,
-        running,
+        tuple(running),
         waiting.get(number, 0),
         statistics.median(took) if took else None,
         f"s{line.standing}" if (line := batch_of(queue.file, number)) and line.standing else None,
+        lanes,
     )
 
 
@@ -201,12 +207,14 @@ def _jobs(starting: Starting) -> str:
 def _still_runs(
     seen: Outlook, batch: UnderWay, to: Aim, at: datetime, new_batch: int | None
 ) -> Iterator[str]:
-    job = batch.running
-    elapsed = (at - job.state.started).total_seconds() if job and isinstance(job.state, Running) else 0.0
+    jobs = batch.running
+    began = [job.state.started for job in jobs if isinstance(job.state, Running)]
+    elapsed = (at - min(began)).total_seconds() if began else 0.0
     on = "this very code" if batch.code_sha == to.commit else f"the old code ({batch.code_sha[:10]})"
-    if job:
+    if jobs:
+        who = f"job {jobs[0].id}" if len(jobs) == 1 else f"jobs {ranged([job.id for job in jobs])}"
         more = f", then {batch.behind} more of batch {batch.batch}" if batch.behind else ""
-        yield f"job {job.id} on {on}, for {lasting(elapsed)} so far{more}"
+        yield f"{who} on {on}, for {lasting(elapsed)} so far{more}"
     else:
         yield f"batch {batch.batch} on {on}: {counted(batch.behind, 'job')} to come"
     if batch.code_sha == to.commit:
@@ -219,17 +227,19 @@ def _still_runs(
         yield f"the run tree moves after that{about}"
         rev = f" {quoted(to.asked)}" if to.asked else ""
         yield f"sooner: wtwatch release --after job{rev}   (or cancel)"
-    elif seen.after == "cancel" and job:
+    elif seen.after == "cancel" and jobs:
         along = f", with {left}" if left else ""
-        yield f"it is stopped, and runs again on the new code in {where}{along}"
+        stopped = "it is stopped, and runs" if len(jobs) == 1 else "they are stopped, and run"
+        yield f"{stopped} again on the new code in {where}{along}"
     else:
         goes = f"; {left} run on the new code in {where}" if left else ""
         goes = f"; {left} make way for the new batch of {batch.of}" if left and anew else goes
-        yield f"the run tree moves {'after it' if job else 'now'}{goes}"
+        then = "now" if not jobs else "after it" if len(jobs) == 1 else "after them"
+        yield f"the run tree moves {then}{goes}"
 
 
 def _about(batch: UnderWay, elapsed: float) -> str:
     if batch.takes is None:
         return ""
-    left = max(batch.takes - elapsed, 0.0) * (batch.running is not None) + batch.takes * batch.behind
+    left = max(batch.takes - elapsed, 0.0) * bool(batch.running) + batch.takes * batch.behind / batch.lanes
     return f", in about {spent(left)}"

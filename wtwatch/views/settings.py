@@ -8,6 +8,9 @@ from wtwatch.project import settings
 from wtwatch.project.config import Project
 from wtwatch.views.terminal import folded, styled
 
+_NONE = "–"
+"""Stands for a setting that is empty."""
+
 _MOST = 30
 """Columns of a list of texts beyond which only its length is shown."""
 
@@ -23,13 +26,13 @@ def screen(project: Project, columns: int | None) -> Iterator[str]:
             own = settings.as_words(getattr(project, key)) != usual and usual is not None
             line = f"  {key:<17} {value}"
             yield styled(line, "yellow") if own else line
-            told = f"{text} (default: {_cut(key, usual or '')})" if own else text
+            told = f"{text} (default: {_cut(key, usual or '') or _NONE})" if own else text
             margin = " " * 20
             yield from (f"{margin}{part}" for part in folded(told, columns and columns - 20))
 
 
 def _short(project: Project, key: str) -> str:
-    return _cut(key, settings.as_words(getattr(project, key)))
+    return _cut(key, settings.as_words(getattr(project, key))) or _NONE
 
 
 def _cut(key: str, text: str) -> str:

@@ -80,7 +80,10 @@ class QueueSnapshot(NamedTuple):
 
 
 class RunningJob(NamedTuple):
-    """The job that runs; ``pid`` is the leader of its processes."""
+    """A job that runs; ``pid`` is the leader of its processes, ``lane`` where, if not in the run tree.
+
+    ``over``: it ended well in its lane, and its result is not in the run tree yet.
+    """
 
     id: int
     batch: int
@@ -89,6 +92,16 @@ class RunningJob(NamedTuple):
     started: datetime
     code_sha: Sha
     pid: int | None
+    lane: int | None = None
+    over: bool = False
+
+
+class HeldLane(NamedTuple):
+    """A lane that cannot be used, or has to stay though it is not needed: why, and the way out."""
+
+    lane: int
+    reason: str
+    hint: str
 
 
 class FailedJob(NamedTuple):
@@ -135,7 +148,9 @@ class ProjectSnapshot(NamedTuple):
     superdataset of the run tree names. ``batch`` is the one under way, ``failed`` the newest failures that
     nobody saw. ``unknown`` are sentences on settings that nobody knows; ``newer``: they were written for a
     newer version. ``full`` is a place of it whose disk has no room left. ``carried`` are
-    sentences on files that git ignores and that are copied from the main tree.
+    sentences on files that git ignores and that are copied from the main tree. ``inherited`` are variables
+    that jobs had from the daemon's shell before an upgrade, and get no more. ``beside`` are all jobs that run
+    in lanes, and ``running`` the first of them; ``lanes`` is how many lanes are asked for.
     """
 
     name: str
@@ -166,20 +181,36 @@ class ProjectSnapshot(NamedTuple):
     unknown: tuple[str, ...] = ()
     full: Path | None = None
     carried: tuple[str, ...] = ()
+    inherited: tuple[str, ...] = ()
+    beside: tuple[RunningJob, ...] = ()
+    lanes: int = 1
+    held_lanes: tuple[HeldLane, ...] = ()
 
     @property
     def saved(self) -> bool:
         """Whether the superdataset of the run tree names the very commit that is applied."""
         return self.recorded is not None and self.recorded == self.applied
 
-    def seconds_left(self, at: datetime) -> float | None:
-        """Return in how many seconds the batch under way ends; ``None`` where none is, or nobody can say.
+    def ends(self) -> tuple[float, float] | None:
+        """Return when the batch under way ends (seconds since 1970), and how many seconds it takes at least.
 
-        So it is while the queue is paused: when that ends is up to the user.
+        ``None`` where none is, or nobody can say. So it is while the queue is paused: when that ends is up to
+        the user.
         """
         if self.batch is None or self.queue.paused:
             return None
-        return self.batch.left((at - self.running.started).total_seconds() if self.running else None)
+        running = self.beside or ((self.running,) if self.running else ())
+        if not self.batch.timed:
+            return None
+        each, at_once = self.batch.seconds / self.batch.timed, len(running) or 1
+        least = max(0, self.batch.jobs - self.batch.ended - len(running)) * each / at_once
+        began = sum(one.started.timestamp() for one in running) / at_once
+        return (began + each + least if running else 0.0), least
+
+    def seconds_left(self, at: datetime) -> float | None:
+        """Return in how many seconds the batch under way ends; see :meth:`ends`."""
+        ends = self.ends()
+        return max(ends[1], ends[0] - at.timestamp()) if ends else None
 
 
 class BrokenProject(NamedTuple):

@@ -6,20 +6,24 @@ The cost does not grow with the number of files: only the code tree, which is sm
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from wtwatch.bring import known, steps
+from wtwatch.doors import refs
 from wtwatch.doors.processes import serves
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
 from wtwatch.job.attempt import MARK, Folder
+from wtwatch.lanes import notes
 from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
+from wtwatch.queue import inherited
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.prospects import Outlook
-from wtwatch.tree import carried, codetree, environment, nested, save, sync
+from wtwatch.tree import carried, codetree, environment, nested, save, sync, untouched
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
 from wtwatch.views.holders import AtWork, holders
@@ -27,6 +31,7 @@ from wtwatch.views.jobwords import caption, one_line
 from wtwatch.views.logtext import last_line
 from wtwatch.views.snapshot import (
     FailedJob,
+    HeldLane,
     ProjectSnapshot,
     QueueSnapshot,
     Results,
@@ -34,6 +39,7 @@ from wtwatch.views.snapshot import (
     Standpoint,
 )
 from wtwatch.views.watch import daemon as daemon  # noqa: PLC0414 - others ask for it here
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process, Running, Sha, Verdict
 
 
@@ -50,26 +56,36 @@ def describe(project: Project, watch: int | None = None) -> ProjectSnapshot:
     return see(project, watch).project
 
 
-def see(project: Project, watch: int | None = None) -> Seen:
-    """Look at a project; see :func:`describe`."""
+def see(
+    project: Project,
+    watch: int | None = None,
+    files: untouched.Left | None = None,
+    busy: tuple[Process, ...] | None = None,
+) -> Seen:
+    """Look at a project; see :func:`describe`. ``files`` are those of its code, if just looked at.
+
+    ``busy``: who works there; else all processes are looked at.
+    """
     tree, main = RunTree.of(project), Repo(project.main_tree)
-    busy = _foreign(project, watch)  # before any git of ours works there
+    looks = busy is None
+    busy = _foreign(project, watch) if busy is None else busy  # before any git of ours works there
     lost = known.lost(tree)
-    had = lost.commit if lost else project.branch_ref
+    had = lost.commit if lost else refs.tip_of(main, project.branch_ref)
     with (
-        harvest.start_apart(main, "HEAD", had) as counting,
+        harvest.apart_asked(main, refs.head_of(main), had) as counting,
         save.asked_recorded(tree) as naming,
     ):
-        facts = codetree.facts_to_show(tree)
+        facts = codetree.facts_to_show(tree, files)
         facts, recorded = facts._replace(busy=busy), naming()
-        results = _results(project, harvest.apart(counting), lost.commit if lost else None)
+        results = _results(project, counting(), lost.commit if lost else None)
     queue = Queue(project.state)
     with queue.at_one_moment():
         noted = _at_work(tree, queue)
         shown = _snapshot(project, queue, facts, recorded, results)
+        shown = shown._replace(inherited=inherited.names(project, queue, watch))
         if lost and shown.standpoint.freshness is not Freshness.MISSING:
             shown = shown._replace(standpoint=Standpoint(Freshness.BLOCKED, lost.reason, lost.hint))
-        shown = shown._replace(busy=holders(noted, busy, watch))
+        shown = shown._replace(busy=holders(noted, busy, watch, looks))
         return Seen(shown, noted, queue.waits() is not None)
 
 
@@ -89,11 +105,11 @@ def _snapshot(
     recorded: Sha | None,
     results: Results,
 ) -> ProjectSnapshot:
-    job, outlook = queue.running(), queue.outlook(results.oldest)
+    living, outlook = queue.living(), queue.outlook(results.oldest)
     if results.from_main or results.subdatasets:
         noted = queue.brought()
         results = results._replace(barred=noted.barred if noted else None)
-    started = Folder.of(project.state, job.id, job.attempt).started() if job else None
+    running = tuple(_running(project, job, job.state) for job in living if isinstance(job.state, Running))
     return ProjectSnapshot(
         name=project.name,
         path=project.main_tree,
@@ -109,7 +125,7 @@ def _snapshot(
         applied=facts.applied,
         edited=bool(facts.edited),
         recorded=recorded,
-        running=_running(job, started.pid if started else None),
+        running=running[0] if running else None,
         batch=outlook.progress,
         failed=tuple(_failures(project, outlook)),
         results=results,
@@ -120,12 +136,15 @@ def _snapshot(
         busy_alarm=project.busy_alarm,
         newer=project.version > config.VERSION,
         unknown=tuple(config.unknown_settings(project)),
+        beside=tuple(one for one in running if one.lane is not None),
+        lanes=project.lanes,
+        held_lanes=tuple(_held_lanes(project)),
     )
 
 
 def _at_work(tree: RunTree, queue: Queue) -> AtWork:
     """Return what is noted of who works in the run tree."""
-    job = queue.running()
+    job = queue.in_run_tree()
     if job is not None and isinstance(job.state, Running):
         started = Folder.of(tree.project.state, job.id, job.attempt).started()
         return AtWork(tree.lock, job.id, started.pid if started else None, (MARK, job.state.uuid))
@@ -222,8 +241,9 @@ def _away(project: Project) -> tuple[str, ...]:
 def _failures(project: Project, outlook: Outlook) -> Iterator[FailedJob]:
     for job in outlook.failed:
         if isinstance(job.state, Ended):
-            log = Folder.of(project.state, job.id, job.attempt).log
-            printed = last_line(log) if job.state.exit else None  # else it is not the command that failed
+            attempt = Folder.of(project.state, job.id, job.attempt)
+            it_failed = job.state.exit and not attempt.was_refused()  # else it is not the command that failed
+            printed = last_line(attempt.log) if it_failed else None
             said = printed or (one_line(job.state.detail) if job.state.detail else None)
             yield FailedJob(job.id, job.batch, job.word, caption(job.spec), job.state.exit, said)
 
@@ -236,8 +256,33 @@ def _environment(project: Project, facts: Facts) -> Verdict:
     return environment.noted(tree, environment.requirements(tree, entries))
 
 
-def _running(job: Job | None, leader: int | None) -> RunningJob | None:
-    if job is None or not isinstance(job.state, Running):
-        return None
-    spec, state = job.spec, job.state
-    return RunningJob(job.id, job.batch, spec.command, spec.message, state.started, state.code_sha, leader)
+def _running(project: Project, job: Job, state: Running) -> RunningJob:
+    folder, spec = Folder.of(project.state, job.id, job.attempt), job.spec
+    started = folder.started()
+    return RunningJob(
+        job.id,
+        job.batch,
+        spec.command,
+        spec.message,
+        state.started,
+        state.code_sha,
+        started.pid if started else None,
+        state.lane,
+        state.lane is not None and ended_well(project, job),
+    )
+
+
+def ended_well(project: Project, job: Job) -> bool:
+    """Return whether an attempt of which the queue does not know the end yet had a good one."""
+    with suppress(WtwatchError):
+        found = Folder.of(project.state, job.id, job.attempt).result()
+        return found is not None and found.began and not (found.exit or found.error or found.stopped)
+    return False
+
+
+def _held_lanes(project: Project) -> Iterator[HeldLane]:
+    for lane in notes.known(project):
+        found, number = notes.held(lane), lane.lane
+        if found is not None and number is not None:
+            reason = found.reason.removeprefix(f"Lane {number} cannot be used. ")
+            yield HeldLane(number, reason, found.hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from wtwatch import __version__
@@ -12,11 +12,12 @@ from wtwatch.queue.prospects import Upcoming
 from wtwatch.views import attention, quick
 from wtwatch.views.as_json import document
 from wtwatch.views.jobwords import exit_words, one_line
-from wtwatch.views.lines import AGO, Line
+from wtwatch.views.lines import AGO, LEFT, Line
 from wtwatch.views.lines import screen as drawn_on
 from wtwatch.views.snapshot import DaemonSnapshot, FailedJob, Holder, ProjectSnapshot, Results, Snapshot
 from wtwatch.views.terminal import say, width
 from wtwatch.words.model import EnvironmentState, Freshness, Verdict, ago, counted, lasting, now
+from wtwatch.words.quoting import quoted
 
 _COLOURS = {
     Freshness.FRESH: "green",
@@ -31,6 +32,12 @@ _ENVIRONMENTS: dict[EnvironmentState, tuple[str, str | None]] = {
 }
 _COMMAND = 40
 """Letters of a command by hand that are shown."""
+
+_NAMES = 12
+"""Variables that are named one by one."""
+
+_RUN = 5
+"""Jobs in lanes that are named one by one."""
 
 _FEW = 3
 """Batches that are named one by one."""
@@ -73,7 +80,9 @@ def short_words(project: ProjectSnapshot) -> str:
     words = [f"{project.name} {_MARKS[project.standpoint.freshness]}"]
     words += ["⏸"] if queue.paused else []
     if project.running:
-        words += [f"▶{batch.ended + 1}/{batch.jobs}" if batch else "▶"]
+        at_once = len(project.beside) or 1
+        words += [f"▶{batch.ended + at_once}/{batch.jobs}" if batch else "▶"]
+        words[-1] += f"×{at_once}" if at_once > 1 else ""
     words += [f"⏳{number}"] if (number := queue.jobs["waiting"]) else []
     words += [f"✗{queue.unseen}"] if queue.unseen else []
     words += [f"↑{results.ahead}"] if results.ahead else []
@@ -113,7 +122,26 @@ def _code(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     yield from (
         Line("" if number else "carried", said, "yellow") for number, said in enumerate(project.carried)
     )
+    yield from _variables(project.inherited)
     yield _pointer(project)
+
+
+def _variables(names: Sequence[str]) -> Iterator[Line]:
+    """Say what jobs had from the daemon's shell before an upgrade, and how they get it again."""
+    if not names:
+        return
+    plain = [name for name in names if "=" not in name]
+    more = f" and {len(plain) - _NAMES} more" if len(plain) > _NAMES else ""
+    folders = next((one.partition("=")[2] for one in names if "=" in one), "")
+    parts = [f"in {', '.join(plain[:_NAMES])}{more}"] if plain else []
+    parts += [f"on PATH in {folders}"] if folders else []
+    yield Line("variables", f"jobs get no more what the daemon's shell has {', and '.join(parts)}", "yellow")
+    if plain:
+        yield Line("", f'→ wtwatch config env.{plain[0]} "${plain[0]}"')
+    if folders:
+        path = f"{folders}:$PATH"
+        yield Line("", f"→ wtwatch config env.PATH {quoted(path)}")
+    yield Line("", "→ or, if they need none of it: wtwatch ack --all")
 
 
 def _tip(project: ProjectSnapshot) -> str:
@@ -124,13 +152,13 @@ def _tip(project: ProjectSnapshot) -> str:
 
 def _freshness(project: ProjectSnapshot) -> Line:
     word, last = project.standpoint.freshness, project.last_sync
-    text, since = f"{_MARKS[word]} {word.value}", None
+    text, moments = f"{_MARKS[word]} {word.value}", tuple[float, ...]()
     if word is Freshness.FRESH and last:
-        text, since = f"{text}, moved {AGO} ago in {last.seconds:.2f} s", last.at.timestamp()
+        text, moments = f"{text}, moved {AGO} ago in {last.seconds:.2f} s", (last.at.timestamp(),)
     elif word is not Freshness.FRESH and project.applied is not None:
         place = "at the tip" if project.applied == project.tip else f"at {project.applied[:10]}"
         text = f"{text}, {'last ' if word is Freshness.MISSING else ''}{place}"
-    return Line("run tree", text, _COLOURS[word], since=since)
+    return Line("run tree", text, _COLOURS[word], moments=moments)
 
 
 def _environment(environment: Verdict) -> Line:
@@ -149,31 +177,64 @@ def _pointer(project: ProjectSnapshot) -> Line:
 def _work(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     """Say what runs, and how far it is; and who else works in the run tree."""
     job, batch = project.running, project.batch
-    if job:
+    if project.beside:
+        yield from _beside(project)
+    elif job:
         what = one_line(job.message or job.command)
-        yield Line("running", f"▶ job {job.id} for {ago(job.started, at)}: {what}")
+        text = f"▶ job {job.id} for {AGO}: {what}"
+        yield Line("running", text, moments=(job.started.timestamp(),))
         if not batch:
             yield Line("", f"on {job.code_sha[:10]}")
     if batch:
-        yield Line("" if job else "running", _progress(project, at))
+        yield _progress(project)
+    yield from _lanes(project)
     yield from _by_hand([one for one in project.busy if one.by_hand], at)
     for one in project.busy:
         if one.job is None and not one.by_hand:  # the job has its line
             yield Line("busy", f"{one.name} (pid {one.pid}) for {ago(one.since, at)}")
 
 
-def _progress(project: ProjectSnapshot, at: datetime) -> str:
+def _beside(project: ProjectSnapshot) -> Iterator[Line]:
+    """Say what runs in lanes, and what is done there and waits to come into the run tree."""
+    shown = project.beside[: _RUN if len(project.beside) > _RUN + 1 else None]
+    label = "running"
+    for job in shown:
+        what, where = one_line(job.message or job.command), f"job {job.id} in lane {job.lane}"
+        if job.over:
+            yield Line(label, f"✓ {where} is done; its result waits for the run tree", "yellow")
+        else:
+            yield Line(label, f"▶ {where} for {AGO}: {what}", cut=True, moments=(job.started.timestamp(),))
+        label = ""
+    if more := len(project.beside) - len(shown):
+        yield Line("", f"and {more} more: wtwatch queue list --state running")
+
+
+def _lanes(project: ProjectSnapshot) -> Iterator[Line]:
+    """Say which lanes cannot be used, or stay though they are not needed, and why."""
+    held = [one for one in project.held_lanes if one.reason not in (project.standpoint.reason or "")]
+    for one in held[:_FEW]:
+        yield Line(f"lane {one.lane}", f"! {one.reason}", "yellow")
+        yield from (Line("", f"→ {line}") for line in one.hint.splitlines())
+    if len(held) > _FEW:
+        yield Line("", f"and {len(held) - _FEW} more lanes are not free: wtwatch doctor")
+
+
+def _progress(project: ProjectSnapshot) -> Line:
     """Return how far the batch is that is under way: on which code, n of m, failed so far, how long yet."""
     job, batch = project.running, project.batch
     assert batch is not None
     code = f" on {batch.code_sha[:10]}" if batch.code_sha else ""
-    done = f"{batch.ended + 1} of {batch.jobs}" if job else f"{batch.ended} of {batch.jobs} ended"
+    done = f"{batch.ended} of {batch.jobs} ended"
+    if project.beside:
+        done += f", {len(project.beside)} in lanes"
+    elif job:
+        done = f"{batch.ended + 1} of {batch.jobs}"
     words = [f"batch {batch.id}{code}: {done}"]
     words += [f"{batch.failed} failed"] if batch.failed else []
-    words += [f"began {ago(batch.began, at)} ago"] if batch.began else []
-    left = project.seconds_left(at)
-    words += [f"about {lasting(left)} left"] if left is not None and left >= 1 else []
-    return " · ".join(words)
+    words += [f"began {AGO} ago"] if batch.began else []
+    moments = (batch.began.timestamp() if batch.began else 0.0, *(project.ends() or ()))
+    text = " · ".join(words) + (LEFT if len(moments) > 1 else "")
+    return Line("" if job else "running", text, moments=moments)
 
 
 def _by_hand(found: list[Holder], at: datetime) -> Iterator[Line]:
@@ -290,9 +351,9 @@ def daemon_lines(daemon: DaemonSnapshot) -> Iterator[Line]:
         silent = f", for {lasting(daemon.silent)}" if daemon.silent else ""
         yield Line("daemon", f"! stands still, pid {daemon.pid}{silent}: kill -CONT {daemon.pid}", "red")
     else:
-        up, since = (f", up {AGO}", daemon.since.timestamp()) if daemon.since else ("", None)
+        up, moments = (f", up {AGO}", (daemon.since.timestamp(),)) if daemon.since else ("", ())
         watched = f", {daemon.watches} watches ({daemon.mode})" if daemon.mode else ""
-        yield Line("daemon", f"✓ running, pid {daemon.pid}{up}{watched}", "green", since=since)
+        yield Line("daemon", f"✓ running, pid {daemon.pid}{up}{watched}", "green", moments=moments)
     if attention.is_of_another_version(daemon):
         yield Line("", f"of version {daemon.version}, but {__version__} is installed", "yellow")
     if daemon.running and daemon.mode == "polling":

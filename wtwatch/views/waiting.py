@@ -30,20 +30,27 @@ def ahead(progress: Progress, at: datetime, columns: int) -> str:
     """Return how far the jobs are, in one line of at most so many columns: n of m, the job, time left."""
     left, number = progress.left(), len(progress.states)
     bad = sum(word in _BAD for word in progress.states.values())
-    running = progress.running
-    took = (seconds(running, at) or 0.0) if running else 0.0
+    running = [job for job in (progress.running, *progress.beside) if job is not None]
+    took = [seconds(job, at) or 0.0 for job in running]
     parts = [f"{number - len(left)} of {number} done"]
     parts += [f"{bad} failed"] if bad else []
     if progress.mean is not None and left and not progress.paused:
-        rest = progress.mean * len(left) - min(took, progress.mean)
+        rest = progress.mean * len(left) - sum(min(one, progress.mean) for one in took)
+        rest /= len(running) or 1
         parts += [f"about {lasting(rest)} left"] if rest >= 1 else []
     while len(line := " · ".join(parts)) > columns and len(parts) > 1:
         parts.pop()
-    if running is None:
+    if not running:
         return line
-    head, tail = f"▶ {running.id} for {spent(took)}: ", f" · {line}"
+    tail = f" · {line}"
+    if len(running) > 1:
+        numbers = ranged(job.id for job in running).replace(" ", ", ")
+        head = f"▶ {len(running)} jobs ({numbers}), for {spent(max(took))} at most"
+        heads = (head, f"▶ {numbers}", f"▶ {len(running)} jobs")
+        return next((one + tail for one in heads if len(one + tail) <= columns), line)
+    head = f"▶ {running[0].id} for {spent(took[0])}: "
     room = columns - len(head) - len(tail)
-    what = caption(running.spec)
+    what = caption(running[0].spec)
     if room < 8:
         return line
     return head + (what if len(what) <= room else what[: room - 1] + "…") + tail
@@ -55,6 +62,10 @@ def summary(progress: Progress, took: float) -> str:
     known = [word for word in MARKS if counts[word]]
     parts = [f"{counts[word]} {word}" for word in [*known, *sorted(counts.keys() - MARKS.keys())]]
     told = f"{counted(len(progress.states), 'job')}: {', '.join(parts)}, after {spent(took)} of waiting."
+    if progress.before:
+        over = ranged(progress.before)
+        over = over if len(over) <= _MOST else counted(len(progress.before), "job")
+        told += f"\nFailed before the wait began, so not counted: {over}."
     if not progress.unseen:
         return told
     names = ranged(progress.unseen)

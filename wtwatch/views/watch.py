@@ -34,7 +34,7 @@ def _in_its_words(said: dict[str, Any], installed: bool, pid: int) -> DaemonSnap
         since=moment(said["since"]) if said.get("since") else None,
         mode=said.get("mode"),
         watches=said.get("watches"),
-        version=said.get("version"),
+        version=said.get("version", config.FIRST),
         beat=beat,
         silent=elapsed(beat) if beat else None,
         stuck=tuple(said.get("stuck") or ()),

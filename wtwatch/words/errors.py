@@ -50,6 +50,10 @@ class Busy(WtwatchError):
         self.processes = processes
 
 
+class Refused(WtwatchError):
+    """What was asked for is never to be had as it was asked: the same would come of another try."""
+
+
 class NoIdentity(WtwatchError):
     """Git knows nobody to name as the author of a commit in ``where`` (git-commit(1), commit information)."""
 

@@ -126,16 +126,20 @@ class Waiting(Value):
 
 
 class Running(Value):
-    """Started on ``code_sha``, with the superdataset at ``base``."""
+    """Started on ``code_sha``, with the superdataset at ``base``; in which lane, if not in the run tree."""
 
     started: datetime
     code_sha: Sha
     base: Sha
     uuid: str
+    lane: int | None = None
 
 
 class Ended(Value):
-    """Over. ``started`` and ``code_sha`` are ``None`` only for a job that was cancelled while it waited."""
+    """Over. ``started`` and ``code_sha`` are ``None`` only for a job that was cancelled while it waited.
+
+    ``lane`` is where it ran, if not in the run tree.
+    """
 
     started: datetime | None
     ended: datetime
@@ -144,6 +148,7 @@ class Ended(Value):
     exit: int | None = None
     commits: tuple[Sha, ...] = ()
     detail: str | None = None
+    lane: int | None = None
 
 
 class Foreign(Value):
@@ -162,7 +167,10 @@ class JobSpec(NamedTuple):
     DataLad's run. ``rerun_of`` is the result commit whose record is run again (then the record rules, and
     ``command`` only shows it). ``values`` are the names of ``--each`` and what this job has for them,
     ``setenv`` are variables that its command gets; ``resume``: it finds what it left of its outputs when it
-    failed. It is kept in files: see :mod:`wtwatch.words.versioned`.
+    failed. ``container`` is the name by which the dataset knows the container that it runs in.
+    ``drop_fetched``: what it got of its inputs is dropped again. ``cpus``, ``mem`` (MB), ``seconds`` and
+    ``gpus`` are what it asks for, see :mod:`wtwatch.words.resources`. It is kept in files: see
+    :mod:`wtwatch.words.versioned`.
     """
 
     command: str
@@ -174,6 +182,12 @@ class JobSpec(NamedTuple):
     values: tuple[tuple[str, str], ...] = ()
     setenv: tuple[tuple[str, str], ...] = ()
     resume: bool = False
+    container: str | None = None
+    drop_fetched: bool = False
+    cpus: int | None = None
+    mem: int | None = None
+    seconds: int | None = None
+    gpus: int | None = None
     version: int = 1
     more: More = ()
 

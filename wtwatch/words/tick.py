@@ -29,6 +29,8 @@ class TickOptions(NamedTuple):
 class Done(NamedTuple):
     """What a tick did, and what it waits for.
 
+    ``beside`` are jobs in lanes that it found to have ended, or started, as they stand now; ``put_back``
+    those that are to run once more, and why.
     ``brought`` is how many files came from main, ``unbrought`` why they did not, and the way out.
     ``gave_way`` is a batch that did, and the one in which what it had left goes on.
     ``again_in`` is when the next tick is due without any event, in seconds.
@@ -47,3 +49,5 @@ class Done(NamedTuple):
     brought: int = 0
     unbrought: tuple[str, str] | None = None
     gave_way: tuple[int, int] | None = None
+    beside: tuple[Job, ...] = ()
+    put_back: tuple[tuple[Job, str], ...] = ()

@@ -135,6 +135,16 @@ def test_a_set_up_that_was_cut_off_half_way_is_done_again(world: World) -> None:
     assert world.put_right() == Verdict(State.OK) and world.value("one") == "1"
 
 
+def test_what_a_set_up_that_was_cut_off_wrote_is_nobodys_edit_and_is_made_whole(world: World) -> None:
+    known = note.Note.of(world.tree)
+    known._replace(state=note.BEGUN, detail="its set-up was cut off").write(world.tree)
+    (file,) = (world.code / ".venv").glob("lib/*/site-packages/one.py")
+    file.unlink()
+    file.write_text("V = ")
+    assert world.put_right() == Verdict(State.OK)
+    assert world.value("one") == "1" and world.aside() == []
+
+
 def test_a_set_up_that_hangs_is_ended_and_the_old_one_stays(world: World) -> None:
     short = world.having(env_limit=0.5)
     backend = "import signal\nsignal.pause()\n"

@@ -157,6 +157,27 @@ def test_a_project_file_that_is_no_toml_is_told_and_holds_jobs_up(world: World) 
         kinds_required(world)
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"requirements.txt": "one ===== 1\n"}, "requirements.txt"),
+        ({"requirements.txt": "-r gone.txt\n"}, "gone.txt"),
+        ({"pyproject.toml": project("p", backend=False), "uv.lock": "no { lock\n"}, "uv.lock"),
+        ({"pyproject.toml": "[project\n", "uv.lock": "version = 1\n"}, "pyproject.toml"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_in_the_tools_words(
+    world: World, files: dict[str, str], said: str
+) -> None:
+    verdict = world.move(files)
+    assert verdict.state is State.BROKEN and said in str(verdict.detail) and "(log: " in str(verdict.detail)
+    assert world.noted() == verdict, "so jobs wait, and it is not tried again before something changes"
+    assert world.move(
+        {"requirements.txt": f"{world.options}one==1\n", "uv.lock": None, "pyproject.toml": None}
+    ).ready
+    assert world.value("one") == "1"
+
+
 def test_a_tool_that_is_missing_is_named(world: World) -> None:
     world.move({"pyproject.toml": "[tool.poetry]\n", "poetry.lock": ""})
     with pytest.raises(WtwatchError, match="poetry is not on PATH"):

@@ -37,9 +37,8 @@ class World(NamedTuple):
 
     def having(self, **settings: Any) -> World:
         """Return the same with other settings."""
-        return World(
-            House.at(self.house.project.main_tree.parent, environment="auto", **settings), self.wheels
-        )
+        root = self.house.project.main_tree.parent
+        return World(House.at(root, **{"environment": "auto"} | settings), self.wheels)
 
     @property
     def tree(self) -> RunTree:

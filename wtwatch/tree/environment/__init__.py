@@ -9,6 +9,7 @@ from wtwatch.tree.environment.upkeep import (
     recover,
     require_tools,
     set_up,
+    unusable,
 )
 from wtwatch.tree.environment.wanted import requirements
 from wtwatch.words.model import Verdict
@@ -24,4 +25,5 @@ __all__ = [
     "require_tools",
     "requirements",
     "set_up",
+    "unusable",
 ]

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from wtwatch.doors.program import driven
 from wtwatch.project.jobenv import allowed, for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.environment.kind import Command
@@ -59,8 +60,10 @@ def for_set_up(tree: RunTree) -> dict[str, str]:
     env = for_jobs(tree) | {name: value for name, value in os.environ.items() if _INSTALLERS.match(name)}
     users = allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep))
     env["PATH"] = os.pathsep.join(dict.fromkeys([*env["PATH"].split(os.pathsep), *list(users)[:-1]]))
+    for active in ("VIRTUAL_ENV", "CONDA_PREFIX"):  # it may be broken, and is to be told by where it lies
+        env.pop(active, None)
     own = {"POETRY_VIRTUALENVS_IN_PROJECT": "true", "POETRY_VIRTUALENVS_CREATE": "true"}
-    return {name: value for name, value in env.items() if not _BENDING.match(name)} | own
+    return {name: value for name, value in env.items() if not _BENDING.match(name)} | own | driven()
 
 
 def shown(command: Command) -> str:
@@ -83,10 +86,16 @@ def carry_out(tree: RunTree, commands: Iterable[Command], stops: Stops) -> str |
             out.flush()
             ended = _run(tree, command, stops, out)
         if ended.code:
-            tail = " / ".join(ended.said.strip().splitlines()[-3:])
             reason = ended.reason or f"ended with {ended.code}"
-            return f"`{shown(command)}` {reason}: {tail} (log: {log})"
+            return f"`{shown(command)}` {reason}: {_why(ended.said)} (log: {log})"
     return None
+
+
+def _why(said: str) -> str:
+    """Return the last lines of what a command said, and before them the first that calls itself an error."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    first = [line for line in lines if line.lower().startswith("error")][:1]
+    return " / ".join(dict.fromkeys([*first, *lines[-3:]]))
 
 
 def _new_log(tree: RunTree) -> Path:
@@ -99,24 +108,38 @@ def _new_log(tree: RunTree) -> Path:
 
 def _run(tree: RunTree, command: Command, stops: Stops, out: IO[bytes]) -> Ended:
     begin = out.tell()
-    try:
-        process = subprocess.Popen(
-            command,
-            shell=isinstance(command, str),
-            cwd=tree.code_folder,
-            env=for_set_up(tree),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=[stops.lock],
-        )
-    except FileNotFoundError:
-        missing = f"{command[0]} is not on PATH (install it, or choose another --env at `wtwatch init`)"
-        return Ended(127, missing, "cannot be run")
-    code, reason = _wait(process, stops)
+    with _building_elsewhere() as builds:
+        try:
+            process = subprocess.Popen(
+                command,
+                shell=isinstance(command, str),
+                cwd=tree.code_folder,
+                env=builds | for_set_up(tree),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=[stops.lock],
+            )
+        except FileNotFoundError:
+            missing = f"{command[0]} is not on PATH (install it, or choose another --env at `wtwatch init`)"
+            return Ended(127, missing, "cannot be run")
+        code, reason = _wait(process, stops)
     out.seek(begin)
     return Ended(code, out.read().decode("utf-8", "replace"), reason)
+
+
+@contextmanager
+def _building_elsewhere() -> Iterator[dict[str, str]]:
+    """Yield the variable by which setuptools builds packages in a folder of its own, which then goes.
+
+    A ``build/`` in code would be an edit, and modules in it that code has no more would be installed on
+    (setuptools' documentation: "Configuring setuptools using setup.cfg files", DIST_EXTRA_CONFIG).
+    """
+    with tempfile.TemporaryDirectory(prefix="wtwatch-build-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "setup.cfg"
+        file.write_text(f"[build]\nbuild_base = {folder}/build\n")
+        yield {"DIST_EXTRA_CONFIG": str(file)}
 
 
 def _wait(process: subprocess.Popen[bytes], stops: Stops) -> tuple[int, str | None]:

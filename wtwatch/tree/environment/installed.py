@@ -12,9 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors.digests import sha256
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import Repo
 from wtwatch.project.config import DEFAULT_PREFIX
+from wtwatch.project.jobenv import r_library
 from wtwatch.project.tree import RunTree
 from wtwatch.words.errors import WtwatchError
 
@@ -74,10 +76,8 @@ class Installed(NamedTuple):
 
     def fingerprint(self) -> str:
         """Return a digest that is the same for the same packages, in whatever folder they are installed."""
-        import hashlib  # late: see wtwatch.doors.toolenv
-
         lines = [self.python, *sorted(dist.line() for dist in self.dists), *self.others]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return sha256("\n".join(lines).encode())
 
 
 def read(prefix: Path) -> Installed:
@@ -88,8 +88,18 @@ def read(prefix: Path) -> Installed:
         names = _names(site)
         dists += (dist for name in names if (dist := _dist(site, name)))
         leads += (lead for name in names for lead in _leads(site, name))
-    others = (name[:-5] for name in _names(prefix / "conda-meta") if name.endswith(".json"))
-    return Installed(_python(prefix), tuple(dists), tuple(others), tuple(leads))
+    others = [name[:-5] for name in _names(prefix / "conda-meta") if name.endswith(".json")]
+    return Installed(_python(prefix), tuple(dists), (*others, *_of_r(prefix)), tuple(leads))
+
+
+def _of_r(prefix: Path) -> Iterator[str]:
+    """Yield the packages of R in an environment, by what they say of themselves ("Writing R Extensions")."""
+    library = r_library(prefix)
+    for name in _names(library) if library else ():
+        said = _text(library / name / "DESCRIPTION") if library else ""
+        version = re.search(r"^Version: *(\S+)", said, re.MULTILINE)
+        if version:
+            yield f"R {name} {version[1]}"
 
 
 def sites(prefix: Path) -> list[Path]:
@@ -202,13 +212,14 @@ def wrong(found: Installed, tree: RunTree, elsewhere: bool = False) -> str | Non
     """Return what is wrong with the run tree's environment, as far as its files tell; ``None``: nothing.
 
     Right is what starts, was made where it lies, and leads to no other work tree of the same code. One of a
-    kind that may keep it ``elsewhere`` need not be there.
+    kind that may keep it ``elsewhere`` need not be there, and may hold other things than a Python.
     """
     prefix = tree.prefix
     if not os.path.lexists(prefix):
         return None if elsewhere else f"{prefix} is not there"
     python = prefix / "bin" / "python"
     own_kind = (prefix / "conda-meta").is_dir() or tree.project.env_prefix != DEFAULT_PREFIX
+    own_kind = own_kind or (elsewhere and not os.path.lexists(python) and any(prefix.iterdir()))
     is_made = (prefix / "pyvenv.cfg").is_file() or not own_kind
     if is_made and not os.access(python, os.X_OK):
         return f"{prefix} has no python that starts"

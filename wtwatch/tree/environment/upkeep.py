@@ -51,6 +51,13 @@ def noted(tree: RunTree, wanted: str) -> Verdict:
     return Verdict(EnvironmentState.OK, _by_hand(kind, known.by_hand))
 
 
+def unusable(tree: RunTree) -> str | None:
+    """Return why no job may use the environment as it was noted last; ``None`` if nothing is known."""
+    known = Note.of(tree)
+    bad = known.state in (BEGUN, BROKEN, FAILED) and bool(kind_of(tree).commands)
+    return known.detail if bad else None
+
+
 def _offered(tree: RunTree) -> str | None:
     """Return how to have an environment looked after that wtwatch knows and does not look after."""
     offers = passed_over(tree) if tree.project.environment == "auto" else []
@@ -185,6 +192,15 @@ def _altered(site: _Site) -> dict[str, list[str]]:
     return found
 
 
+def _half_made(site: _Site) -> dict[str, list[str]]:
+    """Return the packages that a set-up which was cut off did not write whole.
+
+    What else differs from what was noted before is its work, and nobody's edit to be kept.
+    """
+    by_hand = site.known.by_hand
+    return {dist.name: [] for dist in site.found.dists if dist.name not in by_hand and unlike_record(dist)}
+
+
 def _ask(site: _Site) -> Change | None:
     """Ask what would have to change; ``None`` if that gets no answer."""
     if site.kind.asks is None:
@@ -251,14 +267,15 @@ def _in_place(site: _Site) -> _Tried:
     """Meet what is wanted in the environment that is there, or make the first one."""
     tree, kind = site.tree, site.kind
     if kind.first and not os.path.lexists(tree.prefix):
-        return _Tried(commands.carry_out(tree, (*kind.first, *kind.commands), site.stops))
+        return _Tried(_carry_out(site, (*kind.first, *kind.commands)))
     is_whole = os.path.lexists(tree.prefix / "bin" / "python")
     if kind.first and (not is_whole or sources.is_for_another_python(site.found, tree)):
         return _Tried(anew=True)
     asked = _ask(site)
     if asked is None and kind.asks and _is_dead(site):
         return _Tried(anew=True)
-    strays, altered = _strays(site, asked), _altered(site)
+    cut_off = site.known.state == BEGUN
+    strays, altered = _strays(site, asked), _half_made(site) if cut_off else _altered(site)
     replaces = asked is not None and asked.replaces
     if replaces or (tree.project.env_exact and strays.by_hand) or (altered and "uv" not in kind.tools):
         return _Tried(anew=True)
@@ -266,11 +283,19 @@ def _in_place(site: _Site) -> _Tried:
     if asked is not None and not (asked.added or strays.dropped or again):
         return _Tried(strays=strays)
     _keep_files(tree, [path for paths in altered.values() for path in paths])
-    site.known._replace(state=BEGUN, detail="its set-up was cut off").write(tree)
-    problem = commands.carry_out(tree, _line_up(kind, again, strays.dropped), site.stops)
-    if problem is None and altered:
+    problem = _carry_out(site, _line_up(kind, again, strays.dropped))
+    if problem is None and altered and not cut_off:
         problem = _mend(site, altered)
     return _Tried(problem, strays=strays)
+
+
+def _carry_out(site: _Site, lines: Iterable[Command]) -> str | None:
+    """Run commands that change the environment; return ``None``, or what went wrong.
+
+    From their first on, and until it is known how they ended, it is noted as one that no job may use.
+    """
+    site.known._replace(state=BEGUN, detail="its set-up was cut off").write(site.tree)
+    return commands.carry_out(site.tree, lines, site.stops)
 
 
 def _line_up(kind: Kind, again: Iterable[str], dropped: Iterable[str], *also: str) -> list[Command]:
@@ -296,7 +321,7 @@ def _mend(site: _Site, altered: Iterable[str]) -> str | None:
     still = unlike()
     if not still:
         return None
-    problem = commands.carry_out(site.tree, _line_up(site.kind, still, (), "--no-cache"), site.stops)
+    problem = _carry_out(site, _line_up(site.kind, still, (), "--no-cache"))
     if problem is None and unlike():
         problem = "they are not as their RECORD says"
     return (
@@ -324,7 +349,7 @@ def _rebuild(site: _Site) -> str | None:
     moved = os.path.lexists(tree.prefix)
     if moved:
         _set_aside(tree)
-    problem = commands.carry_out(tree, (*kind.first, *kind.commands), site.stops)
+    problem = _carry_out(site, (*kind.first, *kind.commands))
     if problem is None:
         seen = wrong(read(tree.prefix), tree, kind.elsewhere)
         if seen is None:

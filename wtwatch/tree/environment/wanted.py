@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+from wtwatch.doors.digests import sha1
 from wtwatch.doors.porcelain import TreeEntry
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.environment.kind import PYTHON_FILES, Kind
@@ -86,10 +87,8 @@ def _local(code: Path, path: str) -> Iterator[str]:
 
 def _content(file: Path) -> str:
     """Return what git would call the content of a file, "-" if it is not there."""
-    import hashlib  # late: see wtwatch.doors.toolenv
-
     try:
         data = file.read_bytes()
     except OSError:
         return "-"
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return sha1(b"blob %d\0" % len(data) + data)

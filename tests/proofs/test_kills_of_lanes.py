@@ -1,0 +1,114 @@
+"""`kill -9` at each step of a tick that makes a lane, starts a job there, and brings its result home."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.house import House, write
+from tests.lab import eventually
+from tests.proofs.killing import ticked
+from tests.proofs.steps import struck_at_each
+from tests.tally import Kills
+from wtwatch.job.attempt import Folder
+from wtwatch.lanes import notes
+from wtwatch.project.jobenv import for_jobs
+from wtwatch.queue.jobs import Queue
+from wtwatch.reconcile import TickOptions
+from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Trigger
+
+TICK = """\
+import sys
+from pathlib import Path
+from tests.house import House
+from tests.proofs.steps import kill, watch
+from wtwatch.reconcile import TickOptions, tick
+project, options = House.at(Path(sys.argv[1]), lanes=2).project, TickOptions(start_jobs=True)
+watch(sys.argv[2], Path(sys.argv[3]), kill)
+tick(project, options)
+"""
+
+WORK = TickOptions(start_jobs=True, patience=20.0)
+
+
+def made(name: str) -> JobSpec:
+    """Return a job that commits a file of that name itself."""
+    return JobSpec(f"echo {name} > {name} && git add {name} && git commit -q -m 'job {name}'", plain=True)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A house with two lanes, and two jobs that wait."""
+    house = House.built(tmp_path / "house", lanes=2)
+    for_jobs(house.tree)  # which makes once what lies elsewhere
+    Queue(house.project.state).add([made("a"), made("b")], Trigger.NOW, house.head())
+    return house
+
+
+def jobs_of(house: House) -> list[Job]:
+    return Queue(house.project.state).jobs()
+
+
+def is_over(house: House) -> bool:
+    ticked(house.project, WORK)
+    return all(isinstance(job.state, Ended) for job in jobs_of(house))
+
+
+def assert_one_truthful_end_each(house: House, *by_hand: str) -> None:
+    """Each job has ended, and its one commit is on the run branch if it succeeded; nothing else is left."""
+    eventually(partial(is_over, house), within=60)
+    ticked(house.project, WORK)
+    run, expected = house.project.run_tree, list(by_hand)
+    for job, name in zip(jobs_of(house), "ab", strict=True):
+        assert isinstance(job.state, Ended)
+        good = job.state.outcome is Outcome.SUCCEEDED
+        assert good or job.state.outcome is Outcome.INTERRUPTED, job.state
+        expected += [f"job {name}"] if good else []
+        assert (run / name).exists() == good
+        subjects = [house.git("log", "-1", "--format=%s", commit, cwd=run) for commit in job.state.commits]
+        assert subjects == ([f"job {name}"] if good else [])
+    subjects = house.git("log", "--format=%s", "main..HEAD", cwd=run).split("\n")
+    assert sorted(filter(None, subjects)) == sorted(expected)
+    assert house.git("rev-list", "--merges", "main..HEAD", cwd=run) == ""
+    assert house.git("status", "--porcelain", cwd=run) == ""
+    assert house.git("for-each-ref", "refs/wtwatch/p/done", "refs/wtwatch/p/laid", cwd=run) == ""
+    for lane in notes.known(house.project):
+        assert notes.lease(lane) is None
+        if lane.path.exists():
+            assert house.git("status", "--porcelain", cwd=lane.path) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(2))
+def test_a_job_whose_start_in_a_lane_is_killed_at_each_step_ends_once(
+    house: House, tmp_path: Path, kills: Kills, part: int
+) -> None:
+    root = house.project.main_tree.parent
+    seen = []
+    struck = struck_at_each(root, tmp_path, TICK, str(root), part=part, parts=2)
+    for step in kills.each("a start in a lane at each step", struck):
+        assert_one_truthful_end_each(house)
+        seen.append(step)
+    assert any("worktree add" in step for step in seen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(2))
+def test_a_result_whose_way_home_is_killed_at_each_step_comes_home_once(
+    house: House, tmp_path: Path, kills: Kills, part: int
+) -> None:
+    root, run = house.project.main_tree.parent, house.project.run_tree
+    ticked(house.project, WORK)
+    first = jobs_of(house)[0]
+    eventually(Folder.of(house.project.state, first.id, 1).result)
+    write(run, "notes", "by hand\n")
+    house.git("add", "notes", cwd=run)
+    house.git("commit", "-q", "-m", "by hand", cwd=run)
+    seen = []
+    struck = struck_at_each(root, tmp_path, TICK, str(root), part=part, parts=2)
+    for step in kills.each("a result's way home at each step", struck):
+        assert_one_truthful_end_each(house, "by hand")
+        seen.append(step)
+    assert any("merge" in step or "commit-tree" in step for step in seen)

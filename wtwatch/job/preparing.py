@@ -1,0 +1,106 @@
+"""Outputs that a command may write, and inputs that are there, before it runs: as DataLad prepares them.
+
+Where an output is a file of the annex, its content is copied over the symlink: what `git annex unlock` does,
+without its 0.2 s, and without telling git's index, which would slow what follows. Removing the symlink would
+break commands that append.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+_POINTER = b"/annex/objects/"
+_CONTENT = ".git/annex/objects/"
+_POINTER_SIZE = 32768
+"""More bytes than a pointer of git-annex can have ("Unlocked files" of its internals)."""
+
+_DRAFT = ".wtwatch-copy"
+
+
+def is_lacking(paths: Iterable[Path | str]) -> bool:
+    """Return whether content of any of the paths, or of files below them, is not here."""
+    return any(not os.path.exists(path) or any(map(_is_absent, _files(str(path)))) for path in paths)
+
+
+def outside(paths: Iterable[str], top: Path) -> list[str]:
+    """Return which paths are not of the tree at ``top``: elsewhere, or there behind a link to a folder."""
+    found = ((path, os.path.normpath(path)) for path in paths)
+    return [path for path, place in found if not _is_inside(place, str(top))]
+
+
+def _is_inside(place: str, top: str) -> bool:
+    if not f"{place}/".startswith(f"{top}/"):
+        return False
+    return not os.path.lexists(place) or not _is_behind_a_link(os.path.dirname(place), top)
+
+
+def make_writable(paths: Iterable[Path | str]) -> None:
+    """Make files of the annex at the paths, and below them, plain files that can be written to.
+
+    One of the paths whose content is not here is removed: a command that makes that file does not need it. In
+    a folder such a file stays, as all does that is not of the annex. Modes and times of modification stay.
+    Raises :class:`OSError`.
+    """
+    for path in map(os.path.normpath, paths):
+        for file in _files(path):
+            if _is_absent(file):
+                if file == path:
+                    Path(file).unlink()
+            elif _is_link_to_content(file):
+                _copy_over(Path(file))
+
+
+@cache
+def _is_behind_a_link(folder: str, top: str) -> bool:
+    here = os.path.relpath(folder, top)
+    return os.path.realpath(folder) != os.path.normpath(os.path.join(os.path.realpath(top), here))
+
+
+def _files(path: str) -> Iterator[str]:
+    """Yield a file, or the files below a folder; what lies in another dataset is not looked for.
+
+    Paths are text here and below, as there may be very many.
+    """
+    if os.path.islink(path) or not os.path.isdir(path):
+        if os.path.lexists(path):
+            yield path
+        return
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield entry.path
+            elif entry.name != ".git" and not os.path.lexists(f"{entry.path}/.git"):
+                yield from _files(entry.path)
+
+
+def _is_absent(file: str) -> bool:
+    """Return whether a file of the annex has no content here, as a link or as a pointer in its place."""
+    if os.path.islink(file):
+        return _is_link_to_content(file) and not os.path.exists(file)
+    found = os.lstat(file)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _POINTER_SIZE:
+        return False
+    with open(file, "rb") as content:
+        return content.read(len(_POINTER)) == _POINTER
+
+
+def _is_link_to_content(file: str) -> bool:
+    return os.path.islink(file) and _CONTENT in os.readlink(file)
+
+
+def _copy_over(file: Path) -> None:
+    content = file.resolve()
+    draft = file.with_name(f"{file.name[:200]}{_DRAFT}")
+    found = content.stat()
+    try:
+        shutil.copyfile(content, draft)
+        draft.chmod(stat.S_IMODE(found.st_mode) | stat.S_IWUSR)
+        os.utime(draft, ns=(found.st_atime_ns, found.st_mtime_ns))
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)

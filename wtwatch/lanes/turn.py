@@ -1,0 +1,33 @@
+"""What a tick's work on lanes is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from wtwatch.project.tree import RunTree
+from wtwatch.queue.jobs import Queue
+from wtwatch.words.model import Ended, Job
+from wtwatch.words.tick import TickOptions
+
+
+def _nobody(job: Job, over: Ended) -> None:
+    """Record nothing, where no end is looked for."""
+
+
+def _told(job: Job, why: str) -> None:
+    """Tell nobody."""
+
+
+class Turn(NamedTuple):
+    """The run tree beside which the lanes are, its queue, and how the tick is to be done.
+
+    ``record`` is told how a job ended, and puts that into the queue; ``again`` which one waits once more, and
+    why.
+    """
+
+    tree: RunTree
+    queue: Queue
+    options: TickOptions
+    record: Callable[[Job, Ended], None] = _nobody
+    again: Callable[[Job, str], None] = _told

@@ -1,0 +1,77 @@
+"""What differs between two commits, path by path."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from wtwatch.doors.memory import Memory
+from wtwatch.doors.repo import Repo
+from wtwatch.words.model import Sha
+
+LITERAL: Mapping[str, str] = {"GIT_LITERAL_PATHSPECS": "1"}
+
+FEW = 200
+"""Paths that git is told one by one, where it need not look at all files."""
+
+_ID = 40
+"""Characters of a commit's full name, at least."""
+
+
+class Change(NamedTuple):
+    """One path in which two commits differ: its mode and blob in the old one, and in the new one."""
+
+    path: str
+    mode_before: str
+    before: Sha
+    mode_after: str
+    after: Sha
+
+
+_changes: Memory[tuple[Sha, Sha], tuple[Change, ...]] = Memory(100)
+"""What differs between two commits, which never changes."""
+
+
+def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
+    """Return what differs between two commits, path by path."""
+    found = _changes.get((old, new))
+    if found is None:
+        with between_asked(repo, old, new) as answer:
+            found = answer()
+        note_between(old, new, found)
+    return found
+
+
+@contextmanager
+def between_asked(repo: Repo, old: Sha | None, new: Sha | None) -> Iterator[Callable[[], tuple[Change, ...]]]:
+    """Start to ask what differs between two commits; what is yielded returns it. From or to none: nothing."""
+    if old is None or new is None or old == new:
+        yield tuple
+        return
+    with repo.ask("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new) as asking:
+        yield lambda: changes_in(asking.answer())
+
+
+def note_between(old: Sha, new: Sha, changes: tuple[Change, ...]) -> None:
+    """Note what differs between two commits, so that git need not be asked."""
+    if min(len(old), len(new)) >= _ID and len(changes) <= FEW:
+        _changes[old, new] = changes
+
+
+def changes_in(listing: str) -> tuple[Change, ...]:
+    """Read ``git diff-tree --raw -z``."""
+    fields = listing.split("\0")
+    return changes_of(fields[:-1:2], fields[1::2])
+
+
+def changes_of(lines: Sequence[str], paths: Sequence[str]) -> tuple[Change, ...]:
+    """Read lines of ``--raw`` with whole ids, and the path of each; all of a line has its place there."""
+    digits = len(lines[0].split(" ")[2]) if lines else 0
+    blob, blob_now = slice(15, 15 + digits), slice(16 + digits, 16 + 2 * digits)
+    befores = ([line[1:7] for line in lines], [line[blob] for line in lines])
+    afters = ([line[8:14] for line in lines], [line[blob_now] for line in lines])
+    return tuple(map(Change._make, zip(paths, *befores, *afters, strict=True)))  # there may be many
+
+
+def paths_of_few(changes: Collection[Change]) -> tuple[str, ...]:
+    """Return the words that have git look at the paths of few changes alone; of many, at all files."""
+    return ("--", *(change.path for change in changes)) if 0 < len(changes) <= FEW else ()
