@@ -5,19 +5,25 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 JJ := $(if $(shell command -v jj),,.cache/jj/bin/jj)
-PYTEST := $(VENV)/bin/python -m pytest -n auto -q
+PYTEST := $(VENV)/bin/python -m pytest -n auto --dist worksteal -q
 
-.PHONY: help demo test test-slow lint bench bench-scale bench-loss clean
+OLDER := .cache/datalad-$(DATALAD)
+
+.PHONY: help demo test test-slow test-equality lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo       the whole story on a small project, narrated, in under a minute'
 	@echo 'make test       all tests, apart from the slow proofs'
 	@echo 'make test-slow  the slow proofs'
+	@echo 'make test-equality DATALAD=1.1  that jobs leave what DataLad leaves, on DataLad 1.1 (or another)'
 	@echo 'make lint       style, format and types'
 	@echo 'make bench      the measurements of the README'
 	@echo 'make bench-scale  the same where there is very much of everything'
 	@echo 'make bench-loss what git and wtwatch lose on the way to the bookmark, as a matrix'
+	@echo 'make bench-jobs what a job costs, beside `datalad run` and `rerun` by hand'
+	@echo 'make bench-lanes what lanes bring, and what each costs'
+	@echo 'make bench-environment  what a look at an environment costs: whose it is, what it holds, what was altered'
 	@echo 'make clean      removes what the others set up (.venv, .cache)'
 
 demo: $(READY)
@@ -28,6 +34,9 @@ test: $(READY) $(JJ)
 
 test-slow: $(READY) $(JJ)
 	@$(PYTEST) -m slow || [ $$? -eq 5 ] # 5: there are none
+
+test-equality: $(READY) $(JJ) $(if $(DATALAD),$(OLDER)/.ready)
+	@$(if $(DATALAD),$(OLDER),$(VENV))/bin/python -m pytest -n auto --dist worksteal -q tests/equality
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check
@@ -43,11 +52,24 @@ bench-scale: $(READY)
 bench-loss: $(READY)
 	@$(VENV)/bin/python -m tests.benchmarks.loss
 
+bench-jobs: $(READY) $(JJ)
+	@$(VENV)/bin/python -m tests.benchmarks i
+
+bench-lanes: $(READY) $(JJ)
+	@$(VENV)/bin/python -m tests.benchmarks j
+
+bench-environment: $(READY) $(JJ)
+	@$(VENV)/bin/python -m tests.benchmarks h
+
 clean:
 	@rm -rf $(VENV) .cache
 
 $(READY): pyproject.toml tests/make-venv.sh
 	@tests/make-venv.sh '$(PYTHON)' $(VENV)
+	@touch $@
+
+.cache/datalad-%/.ready: pyproject.toml tests/make-venv.sh
+	@tests/make-venv.sh '$(PYTHON)' $(@D) 'datalad==$*.*'
 	@touch $@
 
 .cache/jj/bin/jj:

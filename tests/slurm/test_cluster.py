@@ -1,0 +1,54 @@
+"""The Slurm of the tests themselves: another host, as far as processes can tell, of which nothing stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab import eventually
+from tests.slurm.cluster import NODE, Cluster, missing, processes_of
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_job_runs_on_another_host_whose_pids_are_not_ours(slurm: Cluster, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    slurm.say("sbatch", "--wait", f"--output={said}", "--wrap", "hostname; echo $$; exit 3", check=False)
+    host, pid = said.read_text().split()
+    assert host == NODE != os.uname().nodename
+    assert int(pid) < os.getpid()
+    states = eventually(lambda: slurm.say("sacct", "-nXP", "--format=state,exitcode"), within=20)
+    assert "FAILED|3:0" in states
+
+
+def test_nothing_of_a_cluster_outlives_whoever_started_it() -> None:
+    if missing() and "CI" not in os.environ:
+        pytest.skip("no Slurm here")
+    code = (
+        "from tests.slurm.cluster import cluster\nwith cluster() as made:\n"
+        " made.say('sbatch', '--output=/dev/null', '--wrap', 'sleep 600')\n"
+        " print(made.folder, made.first, flush=True); input()"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert starter.stdout is not None and starter.stdin is not None
+    folder, first = starter.stdout.readline().split()
+    eventually(lambda: "slurm_script" in processes_of(int(first)).values(), within=30)
+    all_of_it = processes_of(int(first))
+    assert {"slurmctld", "slurmd", "mariadbd", "munged"} <= {*all_of_it.values()}
+    os.kill(starter.pid, signal.SIGKILL)
+    starter.wait()
+    starter.stdin.close()
+    starter.stdout.close()
+    eventually(lambda: not any(one.is_running() for one in all_of_it))
+    subprocess.run(["rm", "-rf", folder], check=True)

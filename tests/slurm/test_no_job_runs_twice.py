@@ -1,0 +1,90 @@
+"""Many jobs, while controller and daemon are killed again and again: each has one end, which is so.
+
+``WTWATCH_SLURM_JOBS`` and ``WTWATCH_SLURM_KILLS`` say how many of both, such as 200 and 5; without the first
+nothing is tried, since it takes minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.lab import eventually
+from tests.slurm.cluster import Cluster
+from tests.slurm.driver import end_of, is_ended
+from tests.tally import Kills
+from wtwatch.job.attempt import Folder
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("WTWATCH_SLURM_JOBS" not in os.environ, reason="WTWATCH_SLURM_JOBS says how many"),
+]
+
+JOBS = int(os.environ.get("WTWATCH_SLURM_JOBS", "40"))
+KILLS = int(os.environ.get("WTWATCH_SLURM_KILLS", "2"))
+LANES = 12
+
+
+def started(slurm: Cluster, top: Path) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-m", "tests.slurm.driver", str(top), str(JOBS), str(LANES)]
+    return subprocess.Popen(words, cwd=Path(__file__).parents[2], env={**os.environ, **slurm.env})
+
+
+def test_no_job_runs_twice_or_is_credited_twice_whoever_is_killed(
+    slurm: Cluster, tmp_path: Path, kills: Kills
+) -> None:
+    top = tmp_path / "attempts"
+    top.mkdir()
+    driver = started(slurm, top)
+    try:
+        for turn in kills.each("of controller and daemon", range(1, KILLS + 1)):
+            wait_for_ends(slurm, top, turn * JOBS // (KILLS + 1))
+            slurm.kill("slurmctld")
+            driver.kill()
+            driver.wait()
+            driver = started(slurm, top)
+            slurm.start("slurmctld")
+            slurm.kill("slurmd")  # or the controller would believe in jobs of its last state for minutes
+            slurm.start("slurmd")
+        wait_for_ends(slurm, top, JOBS)
+        assert driver.wait(60) == 0
+    finally:
+        driver.kill()
+        driver.wait()
+    told = Counter[str]()
+    for job in range(1, JOBS + 1):
+        attempts = [Folder(path) for path in top.glob(f"{job}.*")]
+        ends = [end_of(folder) for folder in attempts]
+        runs = [count(folder) for folder in attempts]
+        assert sorted(map(str, ends))[:-1] == ["not begun"] * (len(ends) - 1) or "not begun" not in ends, ends
+        assert sum(end != "not begun" for end in ends) == 1, (job, ends)
+        assert sum(runs) <= 1, (job, runs)
+        for folder, end, number in zip(attempts, ends, runs, strict=True):
+            result = folder.result()
+            if end == "succeeded":
+                assert number == 1 and result is not None and result.exit == 0
+            elif end == "not begun":
+                assert number == 0
+            else:
+                assert result is None or result.exit != 0
+        told.update(map(str, ends))
+    print(f"{JOBS} jobs, {KILLS} kills of controller and daemon: {dict(told)}")
+    assert told["succeeded"] >= JOBS * 3 // 4
+
+
+def wait_for_ends(slurm: Cluster, top: Path, number: int) -> None:
+    def are_there() -> bool:
+        slurm.is_up()  # brings back a node that the controller took out, as administrators do
+        return sum(is_ended(top, job) for job in range(1, JOBS + 1)) >= number
+
+    eventually(are_there, within=200)
+
+
+def count(folder: Folder) -> int:
+    runs = folder.path / "runs"
+    return runs.read_text().count("run\n") if runs.exists() else 0

@@ -1,0 +1,74 @@
+"""The story lived on a cluster: a batch runs on a node, its results come home, with a daemon and without."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.building import SUBJECTS
+from tests.lab import Lab, eventually
+from tests.slurm.cluster import NODE, Cluster
+from tests.stories.findings import follows, is_clean, results, set_settings, states
+from wtwatch.doors.dataset import record_of
+
+pytestmark = pytest.mark.slow
+
+ON_SLURM = (("kind", "slurm"), ("partition", "test"))
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_batch_runs_on_the_cluster_and_its_results_come_home(slurm: Cluster, lab: Lab, lanes: int) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0, executor=ON_SLURM, lanes=lanes)
+    code = lab.commit("runs")
+    with lab.daemon():
+        lab.queue_plots("--now", subjects=SUBJECTS[:2], drugs=["LSD", "Saline"])
+        lab.wtwatch("queue", "wait", code=0)
+        new = lab.change_code("v2", "a second version")
+        lab.move_bookmark()
+        follows(lab, new)
+    assert states(lab) == ["succeeded"] * 4
+    found = results(lab, lab.run)
+    assert len(found) == 4
+    for result in found:
+        record = record_of(lab.run, result.commit)
+        assert record is not None
+        assert (record["wtwatch"]["host"], record["wtwatch"]["code"]) == (NODE, code)
+    assert is_clean(lab, lab.run)
+    eventually(lambda: not slurm.say("squeue", "--noheader"), within=60)
+
+
+def test_without_a_daemon_sync_polls_submits_and_tells_the_end(slurm: Cluster, lab: Lab) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0, executor=ON_SLURM)
+    lab.queue_plots("--now", subjects=SUBJECTS[:1], drugs=["LSD", "Saline"])
+
+    def all_over() -> bool:
+        lab.wtwatch("sync", code=(0, 1))
+        return states(lab) == ["succeeded"] * 2
+
+    eventually(all_over, within=90)
+    assert len(results(lab, lab.run)) == 2
+
+
+def test_why_a_job_waits_on_the_cluster_is_shown_in_the_words_of_slurm(slurm: Cluster, lab: Lab) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0, executor=ON_SLURM)
+    slurm.say("scontrol", "update", "partitionname=test", "state=down")
+    with lab.daemon():
+        lab.queue_plots("--now", subjects=SUBJECTS[:1], drugs=["LSD"])
+        eventually(lambda: "waits there: PartitionDown" in lab.wtwatch("queue", "show", "1").out, within=60)
+        slurm.say("scontrol", "update", "partitionname=test", "state=up")
+        lab.wtwatch("queue", "wait", code=0)
+
+
+def test_a_partition_that_is_not_there_fails_each_job_once_in_the_words_of_slurm(
+    slurm: Cluster, lab: Lab
+) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0, executor=(("kind", "slurm"), ("partition", "nowhere")))
+    with lab.daemon():
+        lab.queue_plots("--now", subjects=SUBJECTS[:1], drugs=["LSD", "Saline"])
+        lab.wtwatch("queue", "wait", code=1)
+    assert states(lab) == ["failed"] * 2
+    assert "invalid partition specified: nowhere" in lab.wtwatch("queue", "show", "1", code=(0, 1)).out
+    assert [job["attempt"] for job in lab.jobs()] == [1, 1]
