@@ -22,6 +22,7 @@ FLOORS = (
     ("queue", "tree"),
     ("bring",),
     ("job", "home", "setup"),
+    ("stale",),
     ("lanes",),
     ("story", "views"),
     ("reconcile",),

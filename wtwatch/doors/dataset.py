@@ -248,6 +248,9 @@ def failure(result: Mapping[str, Any]) -> RunResult:
     return RunResult(1, error, began=not refused)
 
 
+RECORD = "=== Do not change lines below ==="
+"""What stands in the message of each commit that has a record."""
+
 _MESSAGE = re.compile(
     r"\[DATALAD RUNCMD\] (?P<message>.*?)\s*^=== Do not change lines below ===$\n"
     r"(?P<record>.*)\n^\^\^\^ Do not change lines above \^\^\^$",
@@ -269,6 +272,22 @@ def spec_of(dataset: Path, revision: str) -> JobSpec | None:
     """
     repo = Repo(dataset)
     commit, text = repo.git("log", "-1", "--format=%H%n%B", "--end-of-options", revision).split("\n", 1)
+    noted = noted_in(repo, Sha(commit), text)
+    return noted.spec if noted else None
+
+
+class Noted(NamedTuple):
+    """What a message has of a run: the job that runs it again, and what a job of wtwatch noted besides."""
+
+    spec: JobSpec
+    ours: Mapping[str, Any] | None
+
+
+def noted_in(repo: Repo, commit: Sha, text: str) -> Noted | None:
+    """Return what the message ``text`` of a commit has of a run; ``None`` if it has no record.
+
+    Raises :class:`WtwatchError` for one that cannot be read.
+    """
     record, found = _record(repo, commit, text), _MESSAGE.match(text)
     if record is None or found is None:
         return None
@@ -280,10 +299,10 @@ def spec_of(dataset: Path, revision: str) -> JobSpec | None:
         message=found["message"],
         inputs=(*_from_top(record, "inputs"), *_from_top(record, "extra_inputs")),
         outputs=_from_top(record, "outputs"),
-        rerun_of=Sha(commit),
+        rerun_of=commit,
         setenv=_declared(ours),
     )
-    return resources.with_wishes(spec, resources.noted(ours.get("asked")))
+    return Noted(resources.with_wishes(spec, resources.noted(ours.get("asked"))), ours or None)
 
 
 def _declared(ours: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from wtwatch.doors.porcelain import TreeEntry, parse_tree
 from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.tree.bytewise import LINK
 from wtwatch.words.model import Sha
+from wtwatch.words.patterns import before_magic, fits
 
-_MAGIC = re.compile(r"[*?\[]")
-_SYMLINK = "120000"
 _ANNEX = re.compile(rb"annex/objects/(?:.*/)?([^/\n]+)")
 _LONGEST_POINTER = 1024  # bytes of a file that names a key of git-annex
 
@@ -56,7 +55,7 @@ def of_run(repo: Repo, commit: Sha, patterns: Sequence[str], most: int) -> Ingre
 
 def _matching(repo: Repo, commit: Sha, pattern: str, before: str = "") -> Iterator[_Found]:
     """Yield the files at a commit that a pattern matches, also in subdatasets; a folder means all in it."""
-    plain = _before_magic(pattern)
+    plain = before_magic(pattern)
     where = [plain] if plain else []
     parts = plain.split("/") if plain else []
     above = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
@@ -69,23 +68,8 @@ def _matching(repo: Repo, commit: Sha, pattern: str, before: str = "") -> Iterat
             return
     text = repo.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *where)
     for entry in parse_tree(text):
-        if plain == pattern or _fits(entry.path, pattern):
+        if plain == pattern or fits(entry.path, pattern):
             yield _Found(repo, entry, before + entry.path)
-
-
-def _before_magic(pattern: str) -> str:
-    """Return the folders of a pattern before the first that has a wildcard; all of it without one."""
-    parts = pattern.split("/")
-    end = next((at for at, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
-    return "/".join(parts[:end])
-
-
-def _fits(path: str, pattern: str) -> bool:
-    """Return whether a glob matches a path, or a folder that it lies in."""
-    if "**" in pattern:
-        return fnmatchcase(path, pattern.replace("**/", "*"))
-    parts, wanted = path.split("/"), pattern.split("/")
-    return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 def _with_keys(found: Sequence[_Found]) -> Iterator[Ingredient]:
@@ -93,13 +77,18 @@ def _with_keys(found: Sequence[_Found]) -> Iterator[Ingredient]:
     keys: dict[Sha, str] = {}
     for place in {one.repo.path: one.repo for one in found}.values():
         here = [one.entry for one in found if one.repo.path == place.path]
-        blobs = {entry.sha for entry in here if entry.kind == "blob"}
-        sizes = place.sizes(blobs) if blobs else {}
-        leading = {entry.sha for entry in here if entry.mode == _SYMLINK}
-        leading |= {sha for sha, size in sizes.items() if size <= _LONGEST_POINTER}
-        for sha, text in (place.contents(leading) if leading else {}).items():
-            if key := _ANNEX.search(text.split(b"\n", 1)[0]):
-                keys[sha] = os.fsdecode(key[1])
+        keys |= keys_of(place, {entry.sha: entry.mode for entry in here if entry.kind == "blob"})
     for one in found:
         known = "subdataset at" if one.entry.mode == GITLINK else "git"
         yield Ingredient(one.path, keys.get(one.entry.sha, f"{known} {one.entry.sha[:10]}"))
+
+
+def keys_of(repo: Repo, blobs: Mapping[Sha, str]) -> dict[Sha, str]:
+    """Return the keys of git-annex that blobs, given with their modes, name, locked or not; by two gits."""
+    sizes = repo.sizes(blobs) if blobs else {}
+    leading = {sha for sha, mode in blobs.items() if mode == LINK or sizes[sha] <= _LONGEST_POINTER}
+    keys = {}
+    for sha, text in (repo.contents(leading) if leading else {}).items():
+        if key := _ANNEX.search(text.split(b"\n", 1)[0]):
+            keys[sha] = os.fsdecode(key[1])
+    return keys

@@ -20,8 +20,6 @@ from wtwatch.words.errors import UsageError
 from wtwatch.words.model import Job, JobSpec, Sha
 from wtwatch.words.quoting import quoted
 
-_RECORD = "=== Do not change lines below ==="  # of DataLad's messages
-
 
 class Made(NamedTuple):
     """The run that made a file, as far as it is known.
@@ -101,7 +99,7 @@ def _made(project: Project, place: TrackedPath, last: Sha) -> tuple[Made | None,
     repo, path = place.datasets[-1]
     if found := _climbed(project, place, last):
         return found, False
-    older = _last(repo, path, "--fixed-strings", f"--grep={_RECORD}")
+    older = _last(repo, path, "--fixed-strings", f"--grep={dataset.RECORD}")
     return (_climbed(project, place, older), True) if older else (None, False)
 
 
@@ -126,7 +124,7 @@ def _climbed(project: Project, place: TrackedPath, commit: Sha) -> Made | None:
 
 def _taking_up(repo: Repo, link: str, commit: Sha) -> Sha | None:
     """Return the newest commit with a record by which a dataset took up one of the subdataset at ``link``."""
-    asked = ("--raw", "--no-abbrev", "--format=%H", "--fixed-strings", f"--grep={_RECORD}")
+    asked = ("--raw", "--no-abbrev", "--format=%H", "--fixed-strings", f"--grep={dataset.RECORD}")
     text = repo.git("log", *asked, "HEAD", "--", f":(top,literal){link}", ok=(0, 128))
     inner = Repo(repo.path / link)
     taken: Sha | None = None

@@ -60,7 +60,7 @@ class Claims:
     """What jobs touch, by their numbers; asked of hundreds of jobs among as many."""
 
     def __init__(self) -> None:
-        self._read, self._written = _Places(), _Places()
+        self._read, self._written = Places(), Places()
         self._any: int | None = None  # the first that may write anything
         self._first: int | None = None
 
@@ -89,7 +89,7 @@ class Claims:
         return None
 
 
-class _Places:
+class Places:
     """Declared paths, each with its job, found by the folders on the way to their first wildcard."""
 
     def __init__(self) -> None:
@@ -97,6 +97,7 @@ class _Places:
         self._below: dict[tuple[str, ...], list[tuple[int, str]]] = {}
 
     def add(self, job: int, paths: Iterable[str]) -> None:
+        """Add paths of a job."""
         for path in paths:
             fixed = _fixed(path)
             self._at.setdefault(fixed, []).append((job, path))
@@ -105,10 +106,14 @@ class _Places:
 
     def find(self, path: str) -> tuple[int, str] | None:
         """Return a job and its path that meets ``path``."""
+        return next(self.all_of(path), None)
+
+    def all_of(self, path: str) -> Iterator[tuple[int, str]]:
+        """Yield each job with each of its paths that meets ``path``."""
         fixed = _fixed(path)
         above = (self._at.get(folder, ()) for folder in _all_above(fixed))
         tried = chain(*above, self._below.get(fixed, ()))
-        return next((told for told in tried if paths_meet(path, told[1])), None)
+        return (told for told in tried if paths_meet(path, told[1]))
 
 
 def _fixed(path: str) -> tuple[str, ...]:

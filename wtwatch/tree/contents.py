@@ -74,7 +74,7 @@ def of_many(repo: Repo, backups: Sequence[Sha]) -> dict[Sha, Holding]:
     commits |= _commits(repo, {parent for backup in backups for parent in commits[backup].parents})
     empty = repo.git("hash-object", "-t", "tree", "--stdin", stdin="")
     pairs = {backup: list(_pairs(commits, backup, empty)) for backup in backups}
-    found = _differences(repo, {pair for some in pairs.values() for pair in some})
+    found = differences(repo, {pair for some in pairs.values() for pair in some})
     blobs = {entry.blob for some in found.values() for entry in some if _has_bytes(entry)}
     sizes = repo.sizes(blobs) if blobs else {}
     return {backup: _holding(found, pairs[backup], empty, sizes) for backup in backups}
@@ -123,8 +123,11 @@ def _pairs(commits: dict[Sha, _Commit], backup: Sha, empty: str) -> Iterator[_Pa
 _HEADER = re.compile(r"([0-9a-f]{40,64}) ([0-9a-f]{40,64})")
 
 
-def _differences(repo: Repo, pairs: Iterable[_Pair]) -> dict[_Pair, list[Entry]]:
-    """Return what differs in each pair of trees, by one git (git-diff-tree(1), --stdin)."""
+def differences(repo: Repo, pairs: Iterable[_Pair]) -> dict[_Pair, list[Entry]]:
+    """Return what differs in each pair of trees, as entries of the second; nothing for a pair that is alike.
+
+    By one git (git-diff-tree(1), --stdin).
+    """
     asked = "".join(f"{old} {new}\n" for old, new in pairs)
     words = ("diff-tree", "--stdin", "-r", "--raw", "--no-renames", "-z")
     fields = iter(repo.git(*words, stdin=asked).split("\0"))

@@ -1,0 +1,158 @@
+"""The look at all results of a run tree, or at one: which are stale on a commit of code, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from wtwatch.doors import refs
+from wtwatch.doors.repo import Repo
+from wtwatch.job.attempt import Folder
+from wtwatch.project.tree import RunTree
+from wtwatch.queue.confirmed import Confirmed, attempts, confirmed
+from wtwatch.queue.jobs import Queue
+from wtwatch.queue.meeting import paths_meet
+from wtwatch.stale import history, inputs
+from wtwatch.stale.alive import alive
+from wtwatch.stale.code import CHANGED, CodeSpan
+from wtwatch.stale.inputs import Differs
+from wtwatch.stale.order import in_order, with_fed
+from wtwatch.stale.values import Evidence, Finding, Result, Standing, Why
+from wtwatch.tree import environment
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import JobSpec, Sha
+from wtwatch.words.uses import Uses
+
+ENVIRONMENT = "the environment"
+
+
+def all_results(tree: RunTree, code_sha: Sha, paths: Sequence[str] = ()) -> list[Finding]:
+    """Return how the results of jobs stand to code at ``code_sha``; each after those that it needs.
+
+    With ``paths``, as seen from the dataset's top, of those alone that lie there, and of runs by hand too.
+    Only results count of which something is still as it was made. Raises :class:`WtwatchError`.
+    """
+    repo = Repo(tree.path)
+    head = refs.head_of(repo)
+    if head is None:
+        return []
+    uses = _uses(tree)
+    found = alive(repo, head, history.results(repo, [head], uses))
+    if paths:
+        found = [one for one in found if _lies_in(one, paths)]
+    else:
+        known, me = attempts(Queue(tree.project.state).file), whoami(tree)
+        found = [one for one in found if one.attempt and (one.attempt in known or one.by == me)]
+    found = _confirmed(tree, repo, head, found, uses)
+    return in_order(with_fed(list(_judged(tree, repo, head, code_sha, found))))
+
+
+def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:
+    """Return how the result stands whose record a job runs again; ``None`` where there is no such record."""
+    repo = Repo(tree.path)
+    head = refs.head_of(repo)
+    if head is None or spec.rerun_of is None:
+        return None
+    uses = _uses(tree)
+    found = history.results(repo, ["--no-walk", spec.rerun_of], uses)
+    found = _confirmed(tree, repo, head, found, uses)
+    return next(_judged(tree, repo, head, code_sha, found), None)
+
+
+def whoami(tree: RunTree) -> str:
+    """Return the address by which the user commits in the run tree; nothing where git does not know."""
+    return Repo(tree.path).git("config", "user.email", ok=(0, 1))
+
+
+def _uses(tree: RunTree) -> Mapping[str, Uses]:
+    return {}
+
+
+def _lies_in(result: Result, paths: Sequence[str]) -> bool:
+    places = (*result.spec.outputs, *result.written)
+    return any(paths_meet(path, place) for path in paths for place in places)
+
+
+def _confirmed(
+    tree: RunTree, repo: Repo, head: Sha, found: Sequence[Result], uses: Mapping[str, Uses]
+) -> list[Result]:
+    """Return results of which a later run made just the same with that run as evidence."""
+    again = confirmed(Queue(tree.project.state).file)
+    if not again or not found:
+        return list(found)
+    commits = repo.told("rev-list", "--topo-order", head).split()  # the newest first
+    number = {commit: place for place, commit in enumerate(commits)}
+    results = {one.commit: one for one in found}
+    by_work = {_work(one.spec): one.commit for one in found}
+    for one in again:
+        commit = by_work.get(_work(one.spec))
+        if commit is None or one.base not in number:  # the history was rewritten since
+            continue
+        if number[one.base] <= number.get(commit, -1):
+            used = uses.get(one.uuid) or Uses(whole=history.EARLIER)
+            evidence = Evidence(one.code_sha, one.base, used, _environment(tree, one))
+            results[commit] = results[commit]._replace(evidence=evidence)
+    return list(results.values())
+
+
+def _work(spec: JobSpec) -> tuple[str, tuple[str, ...]]:
+    return spec.command, tuple(sorted(spec.outputs))
+
+
+def _environment(tree: RunTree, one: Confirmed) -> str | None:
+    with suppress(WtwatchError):
+        order = Folder.of(tree.project.state, one.job, one.attempt).order()
+        return dict(order.packages).get("fingerprint") if order else None
+    return None
+
+
+def _judged(
+    tree: RunTree, repo: Repo, head: Sha, code_sha: Sha, found: Sequence[Result]
+) -> Iterator[Finding]:
+    """Yield how each result stands; all that is asked of git is asked of all at once."""
+    codes = _codes(tree, repo, found)
+    known = Repo(tree.code_path).commits_among({code for code in codes.values() if code})
+    spans = {code: CodeSpan(tree, code, code_sha) for code in known}
+    asked = {(one.evidence.base, path) for one in found for path in one.spec.inputs if one.evidence.base}
+    differs = inputs.differing(repo, head, [(base, path) for base, path in asked if base])
+    installed = dict(environment.packages(tree)).get("fingerprint")
+    for one in found:
+        code, evidence = codes[one.commit], one.evidence
+        if code is None or code not in known:
+            what = f"its code {code[:10]} is not here" if code else "nobody noted its code"
+            yield Finding(one, Standing.UNKNOWN, detail=what)
+            continue
+        mine = [(path, differs.get((evidence.base, path))) for path in one.spec.inputs if evidence.base]
+        lacking = next((text for path, each in mine if each and (text := _lacking(path, each))), None)
+        if lacking:
+            yield Finding(one, Standing.UNKNOWN, detail=lacking)
+            continue
+        why = [*spans[code].touching(evidence.uses), *_of_inputs(one, (each for _, each in mine if each))]
+        if installed and evidence.environment and installed != evidence.environment:
+            why.append(Why(ENVIRONMENT, CHANGED))
+        yield Finding(one, Standing.STALE if why else Standing.FRESH, tuple(why), evidence.uses.whole)
+
+
+def _lacking(path: str, differs: Differs) -> str | None:
+    if differs.missing:
+        return f"{differs.missing}, which it needs, is not here"
+    return f"its input {path} is gone" if path in differs.gone else None
+
+
+def _of_inputs(one: Result, found: Iterable[Differs]) -> Iterator[Why]:
+    """Yield what differs of a result's inputs; what it makes itself is none of them."""
+    for each in found:
+        for how, paths in (("changed", each.changed), ("came", each.came), ("is gone", each.gone)):
+            for path in paths:
+                if path not in one.written and not any(paths_meet(path, made) for made in one.spec.outputs):
+                    yield Why(path, how)
+
+
+def _codes(tree: RunTree, repo: Repo, found: Sequence[Result]) -> dict[Sha, Sha | None]:
+    """Return the code that ran for each result, by its commit: as noted, else as its dataset had it."""
+    noted = {one.commit: one.evidence.code_sha for one in found}
+    bases = {one.commit: one.evidence.base for one in found if noted[one.commit] is None}
+    if tree.project.paths:
+        return noted | bases
+    links = inputs.Links(repo, {base for base in bases.values() if base}, [tree.project.code])
+    return noted | {commit: base and links.at(base, tree.project.code) for commit, base in bases.items()}

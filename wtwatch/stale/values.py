@@ -1,0 +1,63 @@
+"""What is looked at: results with what they were made from; and what comes of it. No input, no output."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from wtwatch.words.model import JobSpec, Sha
+from wtwatch.words.uses import Uses
+
+
+class Evidence(NamedTuple):
+    """The last run that made a result, or made it again just so: with which code and dataset, what it used.
+
+    ``code_sha`` is ``None`` where nobody noted it, ``base`` where that was the first commit. ``environment``
+    is the fingerprint of what was installed, where it is known.
+    """
+
+    code_sha: Sha | None
+    base: Sha | None
+    uses: Uses
+    environment: str | None = None
+
+
+class Result(NamedTuple):
+    """What a run with a record left in the history of the run tree.
+
+    ``written`` are the files that its commit has otherwise than the one before: their blobs by path.
+    ``attempt`` is the job's that made it, by its uuid; ``None``: a run by hand. ``by`` is the address of
+    who committed it.
+    """
+
+    commit: Sha
+    spec: JobSpec
+    written: Mapping[str, Sha]
+    evidence: Evidence
+    attempt: str | None
+    by: str
+
+
+class Why(NamedTuple):
+    """One reason: the path that changed, how ("changed", "came", "is gone"), in which commit if known."""
+
+    path: str
+    how: str
+    commit: Sha | None = None
+
+
+class Standing(Enum):
+    """How a result stands to code and inputs as they are now."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    UNKNOWN = "unknown"  # something of what it used cannot be looked at: never run again unasked
+    FED = "fed"  # fresh, but a stale one makes what it needs: looked at again when its turn comes
+
+
+class Finding(NamedTuple):
+    """A result, how it stands, and why; ``why`` of one that is fed has the result that feeds it."""
+
+    result: Result
+    standing: Standing
+    why: tuple[Why, ...] = ()
+    detail: str | None = None
