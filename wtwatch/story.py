@@ -20,6 +20,7 @@ from wtwatch.job.starting import Hindered
 from wtwatch.lanes import starting as lanes
 from wtwatch.lanes.turn import Turn
 from wtwatch.project.tree import RunTree
+from wtwatch.queue import batchfiles
 from wtwatch.queue.facts import Brought, Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
@@ -264,7 +265,13 @@ def _fire(site: Site, done: Done) -> Done:
     still = queue.still(tip)
     if still < tree.project.settle and not queue.hurries(tip):
         return done._replace(again_in=tree.project.settle - still)
-    return done._replace(fired=tuple(queue.fire(tip, lambda old, new: concerns_jobs(tree.project, old, new))))
+    project = tree.project
+    fired = queue.fire(
+        tip,
+        lambda old, new: concerns_jobs(project, old, new),
+        lambda standing: batchfiles.look(standing, project),
+    )
+    return done._replace(fired=tuple(fired))
 
 
 def _unfinished(tree: RunTree, done: Done) -> Done:

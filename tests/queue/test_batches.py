@@ -128,7 +128,7 @@ def test_a_change_that_is_cut_off_leaves_nothing_half_done(
     def breaks(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batches, "_renew", breaks)
+    monkeypatch.setattr(batches, "renew", breaks)
     with pytest.raises(KeyboardInterrupt):
         queue.fire(B, always)
     assert queue.next_job() is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -76,13 +76,12 @@ def queue_jobs(project: Project, specs: list[JobSpec], order: Order) -> None:
             say(line)
         if odd:
             warn(f"{odd}.")
-        _warn_of_inputs(project, queue, specs)
-        _warn_of_lines(project, specs)
+        warn_of_inputs(project, queue, specs)
+        warn_of_lines(project, specs)
         return
-    if len(specs) > MANY and not order.yes:
-        _ask(f"That makes {len(specs):,} jobs", "Was that meant?")
+    ask_if_many(specs, order.yes)
     if odd and not order.yes:
-        _ask(odd, "The later result replaces the earlier one. Is that meant?")
+        ask(odd, "The later result replaces the earlier one. Is that meant?")
     tip, missing, _ = bookmark.read(project)
     if tip is None:
         how = missing or "gone"
@@ -100,9 +99,9 @@ def queue_jobs(project: Project, specs: list[JobSpec], order: Order) -> None:
         say_folded(f"{named} in batch {jobs[0].batch}: {when}, {which} (now {tip[:10]}).")
         if order.first is not None and order.first < len(jobs):
             say(f"After {counted(order.first, 'job')} the queue pauses, until `wtwatch queue resume`.")
-        _tell_of_lanes(project, queue, jobs)
-    _warn_of_inputs(project, queue, specs)
-    _warn_of_lines(project, specs)
+        tell_of_lanes(project, queue, jobs)
+    warn_of_inputs(project, queue, specs)
+    warn_of_lines(project, specs)
     ring_for(project)
     warn_of_daemon(project)
 
@@ -117,7 +116,7 @@ def check_host(project: Project, wants: Iterable[Resources]) -> None:
             raise UsageError(f"A job {lacking.reason}.", lacking.hint)
 
 
-def _tell_of_lanes(project: Project, queue: Queue, jobs: list[Job]) -> None:
+def tell_of_lanes(project: Project, queue: Queue, jobs: Sequence[Job]) -> None:
     """Say what lanes mean for jobs that were queued, or, once, what they would bring."""
     if len(jobs) < 2:
         return
@@ -135,7 +134,7 @@ def _tell_of_lanes(project: Project, queue: Queue, jobs: list[Job]) -> None:
             queue.note_lanes_offered()
 
 
-def _ask(what: str, question: str) -> None:
+def ask(what: str, question: str) -> None:
     """Go on only if the user says so; where nobody can be asked, say how that is said beforehand."""
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(f"{what}. {question}", "If it is: the same with --yes. To see the jobs: --dry-run.")
@@ -143,7 +142,14 @@ def _ask(what: str, question: str) -> None:
         raise UsageError("Nothing was queued.", "To see the jobs: --dry-run.")
 
 
-def _warn_of_inputs(project: Project, queue: Queue, specs: list[JobSpec]) -> None:
+def ask_if_many(specs: Sequence[JobSpec], yes: bool) -> None:
+    """Go on with very many jobs only if the user says so."""
+    if len(specs) > MANY and not yes:
+        ask(f"That makes {len(specs):,} jobs", "Was that meant?")
+
+
+def warn_of_inputs(project: Project, queue: Queue, specs: Sequence[JobSpec]) -> None:
+    """Say so if an input is neither there nor made by a job that is queued."""
     if not any(spec.inputs for spec in specs):
         return
     made = [path for spec in queue.waiting_specs() for path in spec.outputs]
@@ -152,7 +158,7 @@ def _warn_of_inputs(project: Project, queue: Queue, specs: list[JobSpec]) -> Non
         warn(f"Warning: {absent}.")
 
 
-def _warn_of_lines(project: Project, specs: list[JobSpec]) -> None:
+def warn_of_lines(project: Project, specs: Sequence[JobSpec]) -> None:
     """Say so if of a shell line only the beginning runs in its container, as in `containers-run`."""
     names = {spec.container for spec in specs if spec.container}
     known = {name: containers.found(project.run_tree, name) for name in names}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from wtwatch.commands import completing, queue_list, queue_logs, queue_rerun, queue_wait, show
+from wtwatch.commands import completing, queue_list, queue_load, queue_logs, queue_rerun, queue_wait, show
 from wtwatch.commands.front import project_option, ring_for, warn_of_daemon
 from wtwatch.commands.ordering import Order, check_host, order_options, queue_jobs
 from wtwatch.commands.wishes import wish_options
@@ -33,8 +33,10 @@ def command() -> None:
     """Queue jobs for the run tree, and look after them."""
 
 
-for _view in (queue_list.show_list, show.command, queue_logs.logs, queue_wait.wait, queue_rerun.rerun):
-    command.add_command(_view)
+for _one in (queue_list.show_list, show.command, queue_logs.logs, queue_wait.wait):
+    command.add_command(_one)
+for _one in (queue_load.load, queue_rerun.rerun):
+    command.add_command(_one)
 
 
 @command.command("add", context_settings={"allow_interspersed_args": False})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from wtwatch.queue import due
 from wtwatch.queue.due import OpenBatch, OpenWork
 from wtwatch.queue.facts import is_paused
-from wtwatch.queue.rows import spec_text, standing_of
+from wtwatch.queue.rows import spec_text, specs_text, standing_of, storable
 from wtwatch.words.model import JobSpec, Outcome, Sha, Standing, Trigger, now, stamp
 
 _OPEN_BATCHES = """
@@ -28,6 +30,7 @@ _OPEN_BATCHES = """
 """The batches that are not over: found from one to the next in the index, past all jobs of each."""
 
 _SUPERSEDED = "superseded by batch "
+_NONE: Mapping[int, Anew] = MappingProxyType({})
 
 
 def open_work(db: sqlite3.Connection) -> OpenWork:
@@ -46,9 +49,20 @@ def open_work(db: sqlite3.Connection) -> OpenWork:
     )
 
 
-def new_batch(db: sqlite3.Connection, specs: Sequence[JobSpec], trigger: Trigger, base: Sha | None) -> int:
-    """Make a batch of jobs that wait, and return its number; it is due at once unless by the next move."""
-    made = db.execute("INSERT INTO batches (trigger, base) VALUES (?, ?)", (trigger.value, base))
+def new_batch(
+    db: sqlite3.Connection,
+    specs: Sequence[JobSpec],
+    trigger: Trigger,
+    base: Sha | None,
+    loaded: str | None = None,
+) -> int:
+    """Make a batch of jobs that wait, and return its number; it is due at once unless by the next move.
+
+    ``loaded`` is the file that they came from.
+    """
+    made = db.execute(
+        "INSERT INTO batches (trigger, base, loaded) VALUES (?, ?, ?)", (trigger.value, base, loaded)
+    )
     batch = int(made.lastrowid or 0)
     moment_queued = stamp(now())
     db.executemany(
@@ -56,23 +70,40 @@ def new_batch(db: sqlite3.Connection, specs: Sequence[JobSpec], trigger: Trigger
         [(batch, place, spec_text(spec), moment_queued) for place, spec in enumerate(specs)],
     )
     if trigger is not Trigger.ON_MOVE:
-        _make_due(db, batch)
+        make_due(db, batch)
     return batch
 
 
-def fire(db: sqlite3.Connection, tip: Sha, differs: Mapping[Sha, bool]) -> list[int]:
+class Anew(NamedTuple):
+    """Standing jobs as a look at a move finds them, made from ``template``; ``said``: what to say of that."""
+
+    template: str
+    specs: tuple[JobSpec, ...]
+    said: str | None = None
+
+
+def fire(
+    db: sqlite3.Connection, tip: Sha, differs: Mapping[Sha, bool], anew: Mapping[int, Anew] = _NONE
+) -> list[int]:
     """Make due what waits for a move to ``tip``, and return those batches.
 
     ``differs`` says for each tip since which something waits whether anything that jobs use changed; where
-    not, they wait for the next move from ``tip`` on. What it does not name stays for the next call.
+    not, they wait for the next move from ``tip`` on. What it does not name stays for the next call. ``anew``
+    has standing jobs, by their number, that were looked at anew: of these what is new starts at any move.
     """
     fired = [batch.id for batch in due.for_a_move(open_work(db)) if batch.base and differs.get(batch.base)]
     for batch in fired:
-        _make_due(db, batch)
+        make_due(db, batch)
     for row in db.execute("SELECT * FROM standing ORDER BY id").fetchall():
-        template = standing_of(row)
-        if differs.get(template.base):
-            fired.append(_renew(db, template, tip))
+        known = standing_of(row)
+        if known.base not in differs:
+            continue
+        template = _anew(db, known, anew.get(known.id))
+        if differs[known.base]:
+            fired += renew(db, template, tip)
+        elif came := _came(known.specs, template.specs):
+            waits = _unstarted(db, known.id)
+            fired += renew(db, template if waits else template._replace(specs=came), tip)
     for base in differs:
         db.execute("UPDATE batches SET base = ? WHERE due IS NULL AND base = ?", (tip, base))
         db.execute("UPDATE standing SET base = ? WHERE base = ?", (tip, base))
@@ -87,26 +118,55 @@ def cancel_waiting(db: sqlite3.Connection, job: int, detail: str | None) -> None
     )
 
 
-def _make_due(db: sqlite3.Connection, batch: int) -> None:
+def make_due(db: sqlite3.Connection, batch: int) -> None:
+    """Have a batch come after all that are due."""
     db.execute(
         "UPDATE batches SET due = (SELECT coalesce(max(due), 0) + 1 FROM batches) WHERE id = ?", (batch,)
     )
 
 
-def _renew(db: sqlite3.Connection, template: Standing, tip: Sha) -> int:
-    """Make a batch of standing jobs, in place of their last one if that has not started."""
-    unstarted = db.execute(
+def _anew(db: sqlite3.Connection, known: Standing, seen: Anew | None) -> Standing:
+    """Return standing jobs as they were looked at anew, and keep them so; if not loaded anew meanwhile."""
+    if seen is None or seen.template != known.template:
+        return known
+    db.execute("UPDATE loaded SET said = ? WHERE path = ?", (storable(seen.said), known.loaded))
+    if seen.specs != known.specs:
+        db.execute("UPDATE standing SET specs = ? WHERE id = ?", (specs_text(seen.specs), known.id))
+    return known._replace(specs=seen.specs)
+
+
+def _came(before: Sequence[JobSpec], now_there: Sequence[JobSpec]) -> tuple[JobSpec, ...]:
+    known = set(before)
+    return tuple(spec for spec in now_there if spec not in known)
+
+
+def _unstarted(db: sqlite3.Connection, template: int) -> list[int]:
+    """Return the jobs of standing ones that wait in a batch which has not started."""
+    rows = db.execute(
         "SELECT jobs.id FROM jobs JOIN batches ON batches.id = jobs.batch"
         " WHERE batches.standing = ? AND batches.code IS NULL AND jobs.state = 'waiting'",
-        (template.id,),
-    ).fetchall()
+        (template,),
+    )
+    return [row["id"] for row in rows]
+
+
+def renew(db: sqlite3.Connection, template: Standing, tip: Sha) -> list[int]:
+    """Make a batch of standing jobs, in place of their last one if that has not started; return its number.
+
+    Of none, none is made.
+    """
+    unstarted = _unstarted(db, template.id)
     if unstarted:
         _forget_superseded(db, template.id)
-    batch = new_batch(db, template.specs, Trigger.EVERY_MOVE, tip)
-    db.execute("UPDATE batches SET standing = ? WHERE id = ?", (template.id, batch))
-    for row in unstarted:
-        cancel_waiting(db, row["id"], f"{_SUPERSEDED}{batch}")
-    return batch
+    batch = None
+    if template.specs:
+        batch = new_batch(db, template.specs, Trigger.EVERY_MOVE, tip, template.loaded)
+        db.execute("UPDATE batches SET standing = ? WHERE id = ?", (template.id, batch))
+    for job in unstarted:
+        cancel_waiting(
+            db, job, f"{_SUPERSEDED}{batch}" if batch else "its standing order asks for it no more"
+        )
+    return [batch] if batch else []
 
 
 def _forget_superseded(db: sqlite3.Connection, template: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Formatter
 
 from wtwatch.doors.repo import Repo
+from wtwatch.queue.wording import ON_LINE, Wording
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import JobSpec, counted
 
@@ -21,28 +22,32 @@ _WILD = re.compile(r"[*?\[]")
 _SHOWN = 3
 
 
-def check_placeholders(specs: Iterable[JobSpec], top: Path, names: Collection[str] = ()) -> None:
+def check_placeholders(
+    specs: Iterable[JobSpec], top: Path, names: Collection[str] = (), say: Wording = ON_LINE
+) -> None:
     """Raise :class:`UsageError` for a placeholder that DataLad would not know when the job runs.
 
     DataLad formats the command, and each input and output, as Python's `str.format` does; what else it knows
     is configured in the dataset at ``top`` as ``datalad.run.substitutions.NAME``. ``names`` are those of
-    ``--each``, for what is said.
+    ``--each``, for what is said, and ``say`` how things are called.
     """
     configured: frozenset[str] | None = None
     for spec in specs:
         if spec.plain or spec.rerun_of:
             continue
-        for text in (spec.command, *spec.inputs, *spec.outputs):
-            for name in _fields(text):
+        texts = [("command", spec.command)]
+        texts += [("inputs", path) for path in spec.inputs] + [("outputs", path) for path in spec.outputs]
+        for about, text in texts:
+            for name in _fields(text, about, say):
                 if name in DATALAD_PLACEHOLDERS:
                     continue
                 if configured is None:
                     configured = _configured(top)
                 if name not in configured:
-                    raise _unknown(name, text, names)
+                    raise _unknown(name, text, names, about, say)
 
 
-def _fields(text: str) -> Iterator[str]:
+def _fields(text: str, about: str, say: Wording) -> Iterator[str]:
     """Yield the names in the placeholders of a text; raises :class:`UsageError` for a brace that is alone."""
     try:
         for _, field, _, _ in Formatter().parse(text):
@@ -51,19 +56,25 @@ def _fields(text: str) -> Iterator[str]:
     except ValueError as error:
         raise UsageError(
             f"{text!r} has a brace that DataLad cannot read: {error}.",
-            "Write {{ and }} for braces that the command itself needs; with --plain they stay as they are.",
+            _literal(say),
+            about,
         ) from error
 
 
-def _unknown(name: str, text: str, names: Collection[str]) -> UsageError:
+def _literal(say: Wording) -> str:
+    way = f"with {say.plain} they stay as they are"
+    return f"Write {{{{ and }}}} for braces that the command itself needs; {way}."
+
+
+def _unknown(name: str, text: str, names: Collection[str], about: str, say: Wording) -> UsageError:
     known = ", ".join(f"{{{one}}}" for one in (*names, *DATALAD_PLACEHOLDERS))
     if f"${{{name}}}" in text:
         way = f"Write ${name}, or ${{{{{name}}}}}, for the variable of the shell."
     elif name.isidentifier():
         way = f"Known are {known}. For braces of the command itself write {{{{{name}}}}}."
     else:
-        way = "Write {{ and }} for braces that the command itself needs; with --plain they stay as they are."
-    return UsageError(f"Nobody knows what {{{name}}} stands for, in {text!r}.", way)
+        way = _literal(say)
+    return UsageError(f"Nobody knows what {{{name}}} stands for, in {text!r}.", way, about)
 
 
 def _configured(top: Path) -> frozenset[str]:
@@ -79,36 +90,45 @@ def _configured(top: Path) -> frozenset[str]:
     return frozenset(name.removeprefix(_SUBSTITUTION) for name in found if name)
 
 
-def check_paths(specs: Iterable[JobSpec]) -> None:
+def check_paths(specs: Iterable[JobSpec], say: Wording = ON_LINE) -> None:
     """Raise :class:`UsageError` for an input or output that is no path inside of the dataset."""
-    for path in dict.fromkeys(path for spec in specs for path in (*spec.inputs, *spec.outputs)):
+    found = [("inputs", path) for spec in specs for path in spec.inputs]
+    found += [("outputs", path) for spec in specs for path in spec.outputs]
+    for about, path in dict.fromkeys(found):
         parts = Path(os.path.normpath(path)).parts
         if not path.strip():
             raise UsageError(
-                "An empty path is no input or output.", "Leave the option out, or say which path is meant."
+                "An empty path is no input or output.", "Leave it out, or say which path is meant.", about
             )
         if Path(path).is_absolute() or ".." in parts:
             raise UsageError(
                 f"{path!r} does not lie in the dataset.",
-                "Give paths as seen from the top of the superdataset, such as -i data/a.csv",
+                f"Give paths as seen from the top of the superdataset, such as {say.path}",
+                about,
             )
         if ".git" in parts:
-            raise UsageError(f"{path!r} lies in a .git folder, which is git's own.", "Choose another path.")
+            raise UsageError(
+                f"{path!r} lies in a .git folder, which is git's own.", "Choose another path.", about
+            )
 
 
 def meeting_outputs(specs: Sequence[JobSpec]) -> str | None:
-    """Return what to say where two jobs write to one place, so that the later one replaces what is there.
+    """Return what to say where two jobs write to one place, so that the later one replaces what is there."""
+    place = meeting_place(specs)
+    if place is None:
+        return None
+    return f"{counted(len(specs), 'job')} are queued, and more than one of them makes {place!r}"
 
-    That is the very same output, or one that lies in the other's.
-    """
+
+def meeting_place(specs: Sequence[JobSpec]) -> str | None:
+    """Return a place that two jobs write to: the very same output, or one that lies in the other's."""
     makers: dict[str, int] = {}
     holders: dict[str, int] = {}
     for number, spec in enumerate(specs):
         for path in {os.path.normpath(path) for path in spec.outputs if not _WILD.search(path)}:
             above = [one for one in _above(path) if makers.get(one, number) != number]
             if above or makers.get(path, number) != number or holders.get(path, number) != number:
-                place = above[0] if above else path
-                return f"{counted(len(specs), 'job')} are queued, and more than one of them makes {place!r}"
+                return above[0] if above else path
             makers[path] = number
             for one in _above(path):
                 holders.setdefault(one, number)

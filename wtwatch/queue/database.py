@@ -74,14 +74,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE jobs ADD COLUMN lane INTEGER",
         "ALTER TABLE attempts ADD COLUMN lane INTEGER",
     ),
+    (  # batches from files: which file, by its path; the text of one that is looked at anew at each move
+        "ALTER TABLE batches ADD COLUMN loaded TEXT",
+        "ALTER TABLE standing ADD COLUMN loaded TEXT",
+        "ALTER TABLE standing ADD COLUMN template TEXT",
+        """CREATE TABLE loaded (
+            path TEXT PRIMARY KEY,      -- from the top of the superdataset, or absolute
+            name TEXT NOT NULL, digest TEXT NOT NULL, lists TEXT NOT NULL, at TEXT NOT NULL, said TEXT
+        )""",
+    ),
 )
 """Statements that lead from each version of the schema to the next; only ever add to the end.
 
 What ends the rows: `jobs` and `attempts` stay until `queue remove`, but of standing batches that were
 superseded before they started only the newest stays; `batches` of standing jobs go with their last job,
-others stay, as their numbers name results; `standing` ends by `cancel` or `remove`; of `syncs` the newest
-hundred stay; `meta` has one row a fact; `acknowledged_backups` one for each backup that the user saw, which
-goes with that backup.
+others stay, as their numbers name results; `standing` ends by `cancel` or `remove`; a row of `loaded` goes
+with the next file that is loaded, once no job of it waits; of `syncs` the newest hundred stay; `meta` has one
+row a fact; `acknowledged_backups` one for each backup that the user saw, which goes with that backup.
 """
 
 _opening = Lock()

@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wtwatch.queue import batches, due, halts
-from wtwatch.queue.batches import cancel_waiting, new_batch, open_work
+from wtwatch.queue import batches, due, halts, loads
+from wtwatch.queue.batches import Anew, cancel_waiting, new_batch, open_work
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.facts import PAUSED, UNCLEARED, is_paused, note_untold
+from wtwatch.queue.loads import Batchfile, Loaded, Placed
 from wtwatch.queue.outlook import outlook_in
 from wtwatch.queue.prospects import Outlook
 from wtwatch.queue.rows import (
@@ -63,16 +64,37 @@ class Queue(QueueVerbs):
             ).fetchone()
             return standing_of(row)
 
-    def fire(self, tip: Sha, moved: Callable[[Sha, Sha], bool]) -> list[int]:
+    def load(self, file: Batchfile, tip: Sha, first: int | None = None) -> Placed:
+        """Queue what a file asks for, in place of what of its last load waits or stands.
+
+        ``tip`` is where the bookmark is now; with ``first`` the queue pauses after so many of the jobs.
+        """
+        with self._changing() as db:
+            return loads.load(db, file, tip, first)
+
+    def loaded(self) -> list[Loaded]:
+        """Return the files that were loaded, and of which jobs wait or stand."""
+        with self._reading() as db:
+            return loads.loaded(db)
+
+    def fire(
+        self,
+        tip: Sha,
+        moved: Callable[[Sha, Sha], bool],
+        look: Callable[[Standing], Anew | None] = lambda _: None,
+    ) -> list[int]:
         """Make due what waited for this move, and return those batches; the run tree must be at ``tip``.
 
         ``moved(base, tip)`` says whether anything that jobs use differs, and is asked while nothing is held;
         where not, ``base`` becomes the tip and nothing starts. A batch of standing jobs that has not started
-        yet is superseded, not doubled.
+        yet is superseded, not doubled. ``look`` makes standing jobs anew from their template, where nothing
+        is held either: of what is new among them, a batch is made in any case.
         """
         differs = {base: moved(base, tip) for base in due.bases(self._work()) if base != tip}
+        at_stake = [one for one in self.standing() if one.template is not None and one.base in differs]
+        anew = {one.id: seen for one in at_stake if (seen := look(one)) is not None}
         with self._changing() as db:
-            return batches.fire(db, tip, differs)
+            return batches.fire(db, tip, differs, anew)
 
     def pending(self, tip: Sha) -> bool:
         """Return whether anything waits for a move to ``tip``, so that :meth:`fire` has to look."""

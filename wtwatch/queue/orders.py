@@ -1,4 +1,4 @@
-"""From the words of `queue add` to jobs: one for each combination of the `--each` values. Pure."""
+"""From the words of `queue add`, or of a file, to jobs: one for each combination of values."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.registry import need_run_tree
 from wtwatch.queue import checks
 from wtwatch.queue.checks import DATALAD_PLACEHOLDERS
+from wtwatch.queue.wording import ON_LINE, Wording
 from wtwatch.words.errors import UsageError
 from wtwatch.words.model import JobSpec
 from wtwatch.words.quoting import quoted
@@ -31,12 +32,12 @@ _OPEN = re.compile(_SAFE + r"(?:\{(?:inputs|outputs)(?:\[\w+\])?\}" + _SAFE + ")
 
 
 class Request(NamedTuple):
-    """What was asked of `queue add`.
+    """What was asked of `queue add`, or stands in a file of `queue load`.
 
     ``words`` is the command; a single word is a shell line as it is, as `datalad run` has it. ``each`` are
     texts such as ``subject=A,B``, ``setenv`` such as ``NAME=VALUE`` or ``NAME``. ``container`` is what the
     dataset calls the container that the command is to run in. ``drop_fetched``: what a job got of its inputs
-    is to go again.
+    is to go again. ``say`` is how all of this is called where it was asked.
     """
 
     words: tuple[str, ...]
@@ -48,44 +49,63 @@ class Request(NamedTuple):
     setenv: tuple[str, ...] = ()
     container: str | None = None
     drop_fetched: bool = False
+    say: Wording = ON_LINE
+
+
+Row = Mapping[str, str]
+"""What one job has for each name."""
 
 
 def expand(request: Request, project: Project) -> list[JobSpec]:
     """Return one job for each combination of values, the first name varying slowest.
 
+    Raises :class:`UsageError` as :func:`expand_rows` does, and for ``--each`` that cannot be meant.
+    """
+    values = _values(request.each)
+    return expand_rows(
+        request, [dict(zip(values, row, strict=True)) for row in product(*values.values())], project
+    )
+
+
+def expand_rows(request: Request, rows: Sequence[Row], project: Project) -> list[JobSpec]:
+    """Return one job for each row of values, of which there is one at least.
+
     Raises :class:`UsageError` for what cannot be meant; on disk, only settings are looked at, of git and of
     datasets.
     """
+    say, names = request.say, list(rows[0])
     if request.message is not None and not request.message.strip():
-        raise UsageError("The message is empty.", "Leave -m out, and the command is the message.")
+        raise UsageError(
+            "The message is empty.", f"Leave {say.message} out, and the command is the message.", "message"
+        )
     if not any(word.strip() for word in request.words):
-        raise UsageError("There is no command to queue.", "wtwatch queue add … -- COMMAND")
+        raise UsageError("There is no command to queue.", say.example, "command")
     if request.plain and (request.inputs or request.outputs):
         raise UsageError(
-            "--plain runs the command as it is, outside of `datalad run`, so nobody would look at inputs and "
-            "outputs.",
-            "Leave out --plain, or -i and -o.",
+            f"{say.plain} runs the command as it is, outside of `datalad run`, so nobody would look at "
+            "inputs and outputs.",
+            f"Leave out {say.plain}, or {say.inputs} and {say.outputs}.",
+            "plain",
         )
     if request.drop_fetched and not request.inputs:
         raise UsageError(
-            "--drop-fetched drops what a job got of its declared inputs, and none is declared.",
-            "Declare them with -i, or leave --drop-fetched out.",
+            f"{say.drop_fetched} drops what a job got of its declared inputs, and none is declared.",
+            f"Declare them with {say.inputs}, or leave {say.drop_fetched} out.",
+            "drop_fetched",
         )
     if request.container is not None:
         _check_container(request, request.container)
-    values = _values(request.each)
     variables = declared(request.setenv, os.environ)
     if not request.plain:
-        _check_braces(values)
-    _check_used(request, list(values))
-    rows = (dict(zip(values, row, strict=True)) for row in product(*values.values()))
+        _check_braces(rows, say)
+    _check_used(request, names)
     specs = [_spec(request, row)._replace(setenv=_filled(variables, row)) for row in rows]
-    _check_distinct(specs)
+    _check_distinct(specs, say)
     for output in dict.fromkeys(output for spec in specs for output in spec.outputs):
-        _check_output(output, project)
+        _check_output(output, project, say)
     as_run = [*specs, *_in_containers(specs, project)]
-    checks.check_paths(as_run)
-    checks.check_placeholders(as_run, project.run_tree, list(values))
+    checks.check_paths(as_run, say)
+    checks.check_placeholders(as_run, project.run_tree, names, say)
     return specs
 
 
@@ -105,33 +125,44 @@ def _values(each: Sequence[str]) -> dict[str, list[str]]:
     for text in each:
         name, _, listed = text.partition("=")
         values = [value.strip() for value in listed.split(",")]
-        if not name.isidentifier():
-            raise UsageError(
-                f"--each {text!r}: {name!r} cannot be a name: letters, digits and _ only.",
-                "Write it like --each subject=A,B",
-            )
-        if name in DATALAD_PLACEHOLDERS:
-            raise UsageError(
-                f"--each {text!r}: {{{name}}} means something to DataLad already.", "Take another name."
-            )
         if name in found:
             raise UsageError(f"--each names {name!r} twice.", f"Put all in one: --each {name}=A,B")
-        if not all(values):
-            raise UsageError(
-                f"--each {text!r} gives {name!r} {'an empty value' if any(values) else 'no values'}.",
-                f"Write it like --each {name}=A,B",
-            )
+        try:
+            check_axis(name, values, ON_LINE)
+        except UsageError as error:
+            raise UsageError(f"--each {text!r}: {error.message}", error.hint) from None
         found[name] = values
     return found
 
 
+def check_axis(name: str, values: Sequence[str], say: Wording) -> None:
+    """Raise :class:`UsageError` for a name that no placeholder can have, or one without values."""
+    if not name.isidentifier():
+        raise UsageError(
+            f"{name!r} cannot be a name: letters, digits and _ only.",
+            f"Write it like {say.values.format(name='subject')}",
+        )
+    if name in DATALAD_PLACEHOLDERS:
+        raise UsageError(f"{{{name}}} means something to DataLad already.", "Take another name.")
+    if not values or not all(value.strip() for value in values):
+        raise UsageError(
+            f"{name!r} has {'an empty value' if any(values) else 'no values'}.",
+            f"Write it like {say.values.format(name=name)}",
+        )
+
+
 def _check_container(request: Request, name: str) -> None:
+    say = request.say
     if not name.strip():
-        raise UsageError("The name of the container is empty.", "Leave --container out, or name one.")
+        raise UsageError(
+            "The name of the container is empty.", f"Leave {say.container} out, or name one.", "container"
+        )
     if request.plain:
         raise UsageError(
-            "--plain runs the command as it is, and no container is entered.",
-            f"Leave out --plain, or have the command itself call `datalad containers-run -n {quoted(name)}`.",
+            f"{say.plain} runs the command as it is, and no container is entered.",
+            f"Leave out {say.plain}, or have the command itself call "
+            f"`datalad containers-run -n {quoted(name)}`.",
+            "container",
         )
 
 
@@ -160,27 +191,29 @@ def _container(name: str, project: Project) -> Container:
         raise
 
 
-def _check_braces(values: Mapping[str, Sequence[str]]) -> None:
+def _check_braces(rows: Sequence[Row], say: Wording) -> None:
     """Refuse what DataLad records in a way that its own `rerun` cannot read again."""
-    for name, row in values.items():
-        for value in row:
-            if "{" in value or "}" in value:
-                raise UsageError(
-                    f"--each {name}: the value {value!r} has a brace, and `datalad rerun` could not make "
-                    "such a result again.",
-                    "Have the command add the brace itself, or run it with --plain.",
-                )
+    for name, value in dict.fromkeys(pair for row in rows for pair in row.items()):
+        if "{" in value or "}" in value:
+            raise UsageError(
+                f"{say.each}{name}: the value {value!r} has a brace, and `datalad rerun` could not make "
+                "such a result again.",
+                f"Have the command add the brace itself, or run it with {say.plain}.",
+                f"each.{name}",
+            )
 
 
 def _check_used(request: Request, names: Sequence[str]) -> None:
-    texts = [*request.words, request.message or "", *request.inputs, *request.outputs, *request.setenv]
-    texts.append(request.container or "")
+    say, texts = request.say, [*request.words, request.message or "", *request.inputs, *request.outputs]
+    texts += [*request.setenv, request.container or ""]
     used = {match[1] for text in texts for match in _BRACES.finditer(text)}
     for name in names:
         if name not in used:
             raise UsageError(
-                f"--each {name}=…: nothing says {{{name}}}, so all of its jobs would be the same.",
-                f"Write {{{name}}} where the value belongs: in the command, -i, -o or -m.",
+                f"{say.each}{name}=…: nothing says {{{name}}}, so all of its jobs would be the same.",
+                f"Write {{{name}}} where the value belongs: in the command, {say.inputs}, {say.outputs} or "
+                f"{say.message}.",
+                f"each.{name}",
             )
 
 
@@ -205,14 +238,16 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
     return _BRACES.sub(lambda match: values.get(match[1] or "", match[0]), text)
 
 
-def _check_distinct(specs: Sequence[JobSpec]) -> None:
+def _check_distinct(specs: Sequence[JobSpec], say: Wording) -> None:
     seen = set()
     for spec in specs:
         what = (spec.command, spec.inputs, spec.outputs, spec.container)
         if what in seen:
             raise UsageError(
-                f"Several combinations of the --each values give the same job: {spec.command}",
-                "Use each name in the command, -i or -o, and give each value once.",
+                f"Several combinations of the {say.each.strip(' .')} values give the same job: "
+                f"{spec.command}",
+                f"Use each name in the command, {say.inputs} or {say.outputs}, and give each value once.",
+                "each",
             )
         seen.add(what)
 
@@ -243,14 +278,15 @@ def _leads_out(path: str, top: Path) -> bool:
     )
 
 
-def _check_output(output: str, project: Project) -> None:
+def _check_output(output: str, project: Project, say: Wording) -> None:
     roots = (project.run_tree, project.main_tree)
     within = (path for path in project.code_paths for root in roots if _is_within(output, root, path))
     held = next(within, None)
     if held is not None:
         raise UsageError(
             f"The output {output!r} lies in {held}/, which holds the code that the jobs run on.",
-            "Write results elsewhere in the superdataset, or run the command with --plain.",
+            f"Write results elsewhere in the superdataset, or run the command with {say.plain}.",
+            "outputs",
         )
 
 

@@ -83,7 +83,7 @@ def _state(row: sqlite3.Row) -> JobState:
 def standing_of(row: sqlite3.Row) -> Standing:
     """Return the standing jobs that a row of `standing` holds."""
     specs = tuple(_spec(each) for each in json.loads(row["specs"]))
-    return Standing(row["id"], Sha(row["base"]), specs, moment(row["queued"]))
+    return Standing(row["id"], Sha(row["base"]), specs, moment(row["queued"]), row["loaded"], row["template"])
 
 
 def _spec(kept: dict[str, Any]) -> JobSpec:

@@ -106,8 +106,8 @@ class QueueVerbs(QueueFacts):
             if not waiting and not stopped:
                 return PassedOn()
             made = db.execute(
-                "INSERT INTO batches (trigger, base, standing, due)"
-                " SELECT trigger, base, standing, due FROM batches WHERE id = ?",
+                "INSERT INTO batches (trigger, base, standing, due, loaded)"
+                " SELECT trigger, base, standing, due, loaded FROM batches WHERE id = ?",
                 (batch,),
             )
             new = int(made.lastrowid or 0)

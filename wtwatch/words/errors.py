@@ -23,9 +23,16 @@ class WtwatchError(Exception):
 
 
 class UsageError(WtwatchError):
-    """What was asked cannot be meant: wrong word, wrong place, wrong file."""
+    """What was asked cannot be meant: wrong word, wrong place, wrong file.
+
+    ``about`` is which part of a job is at fault, where that is known: ``inputs``, ``each.subject``.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None, about: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.about = about
 
 
 class CommandFailed(WtwatchError):

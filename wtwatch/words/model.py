@@ -221,13 +221,16 @@ class Job(NamedTuple):
 class Standing(NamedTuple):
     """Jobs that become a new batch at every move (``--every-move``).
 
-    ``base`` is the code commit they last started from, or the tip when they were queued.
+    ``base`` is the code commit they last started from, or the tip when they were queued. ``loaded`` is the
+    file that they came from, if from one; ``template`` what they are made from anew at each move.
     """
 
     id: int
     base: Sha
     specs: tuple[JobSpec, ...]
     queued: datetime
+    loaded: str | None = None
+    template: str | None = None
 
 
 class Backup(NamedTuple):

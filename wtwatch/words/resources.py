@@ -74,26 +74,29 @@ def without_wishes(spec: JobSpec) -> JobSpec:
     return spec._replace(cpus=None, mem=None, seconds=None, gpus=None)
 
 
-def memory(text: str) -> int:
-    """Return the MB of a size such as ``20GB``, ``512M``, ``1.5TB``, ``8GiB``; raises :class:`UsageError`."""
+def memory(text: str, what: str = "--mem ") -> int:
+    """Return the MB of a size such as ``20GB``, ``512M``, ``1.5TB``, ``8GiB``; raises :class:`UsageError`.
+
+    ``what`` is what it was given as.
+    """
     found = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE | re.ASCII)
     units = _MIB if found and found[3] else _MB
     size = math.ceil(float(found[1]) * units[found[2].upper()]) if found else 0
     if not 1 <= size <= MOST:
-        raise UsageError(f"--mem {text!r} is no size of memory.", "Write it like 20GB or 512MB.")
+        raise UsageError(f"{what}{text!r} is no size of memory.", "Write it like 20GB or 512MB.")
     return size
 
 
-def span(text: str) -> int:
+def span(text: str, what: str = "--time ") -> int:
     """Return the seconds of a length of time such as ``2h``, ``90min``, ``1d 12h``.
 
-    Raises :class:`UsageError`.
+    ``what`` is what it was given as. Raises :class:`UsageError`.
     """
     text = text.strip()
     parts = list(re.finditer(_SPAN, text, re.IGNORECASE | re.ASCII))
     seconds = math.ceil(sum(float(part[1]) * _SECONDS[part[2][0].lower()] for part in parts))
     if "".join(part[0] for part in parts) != text or not 1 <= seconds <= MOST:
-        raise UsageError(f"--time {text!r} is no length of time.", "Write it like 2h, 90min or 1d12h.")
+        raise UsageError(f"{what}{text!r} is no length of time.", "Write it like 2h, 90min or 1d12h.")
     return seconds
 
 
