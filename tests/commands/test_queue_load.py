@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import Say
@@ -218,3 +222,36 @@ def test_a_file_that_cannot_be_read_is_said_so(house: House, say: Say) -> None:
     said = say(house.project.main_tree, "queue", "load", "nope.toml", code=2)
     assert "Cannot read nope.toml: No such file" in said.err
     assert "wtwatch queue load FILE.toml" in said.err
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def shown_after(words: str) -> str:
+    """Return the next block of the README after some words, without its margin."""
+    rest = README.split(f"{words}\n", 1)[1].lstrip("\n")
+    return (
+        textwrap.dedent(re.split(r"^(?:    \$ |\S)", rest, maxsplit=1, flags=re.MULTILINE)[0]).rstrip() + "\n"
+    )
+
+
+def test_the_readme_s_script_as_a_file_makes_the_jobs_that_it_shows(house: House, say: Say) -> None:
+    main, name = house.project.main_tree, "code/pipelines/plots.toml"
+    script, text = shown_after("in `code/` or anywhere. This one"), shown_after(f"is, as `{name}`,")
+    subjects, drugs = (found.split() for found in re.findall(r"\((\d[^)]*|K[^)]*)\)", script.splitlines()[0]))
+    for subject in subjects:
+        (house.project.run_tree / "04_dataframes" / subject).mkdir(parents=True)
+    (main / name).parent.mkdir()
+    (main / name).write_text(text)
+    out = say(main, "queue", "load", "--dry-run", name).out
+    dry, after = shown_after(f"    $ wtwatch queue load --dry-run {name}"), "…\n"
+    assert dry.endswith(after) and out.startswith(dry.removesuffix(after))
+    assert say(main, "queue", "load", name).out == shown_after(f"    $ wtwatch queue load {name}")
+    (standing,) = Queue(house.project.state).standing()
+    assert [spec.message for spec in standing.specs] == [
+        f"Plot {s}, {d}" for s in subjects for d in drugs if f"{s} {d}" != "240226I Saline"
+    ]
+    first = standing.specs[0]
+    assert first.command in script and first.setenv == (("PLOT_N", "4"),)
+    for option, path in (("-i", first.inputs[0]), ("-i", first.inputs[1]), ("-o", first.outputs[0])):
+        assert f'{option} "{path.replace("240226I", "$s").replace("Ketamine", "$d")}"' in script
