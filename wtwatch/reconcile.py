@@ -141,7 +141,9 @@ def _record_end(tree: RunTree, queue: Queue, job: Job, over: Ended | NotBegun) -
         return None
     settings = tree.project
     tell = bool(settings.on_attention or settings.on_batch_end)
-    return job._replace(state=over) if queue.end(job.id, over, settings.max_failures, tell) else None
+    uses = lifecycle.uses_of(tree, job)
+    is_news = queue.end(job.id, over, settings.max_failures, tell, uses)
+    return job._replace(state=over) if is_news else None
 
 
 def _with_tree(turn: Turn, ended: Job | None, finished: list[Finished]) -> Done:

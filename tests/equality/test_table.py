@@ -31,7 +31,7 @@ from wtwatch.project.jobenv import for_jobs
 from wtwatch.words.model import JobSpec, Sha, moment
 
 UUID = "8c0ffee0-0000-4000-8000-000000000000"
-MEASURED = {"used"}
+MEASURED = {"used", "uses"}
 """What a record has that was measured as the job ran, and so is another with each."""
 
 

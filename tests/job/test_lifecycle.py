@@ -67,6 +67,7 @@ def test_the_record_says_which_attempt_it_was_and_on_what_it_ran(bench: Bench) -
     code = over(job).code_sha
     ours = record["wtwatch"]
     assert ours | {"environment": None, "used": None} == {
+        "uses": {"whole": "no file of code was seen to be used"},
         "attempt": uuid(started),
         "code": code,
         "superdataset": base,

@@ -63,7 +63,7 @@ def test_a_datalad_without_a_place_for_it_is_said(monkeypatch: pytest.MonkeyPatc
     from datalad.core.local import run
 
     monkeypatch.delattr(run, "_execute_command")
-    with pytest.raises(WtwatchError) as caught, dataset.just_before_commands(lambda: None):
+    with pytest.raises(WtwatchError) as caught, dataset.around_commands(lambda: None):
         pass
     assert "without --resume" in str(caught.value.hint)
 

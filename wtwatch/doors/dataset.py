@@ -100,8 +100,12 @@ def warn_of_identity() -> None:
 
 
 @contextmanager
-def just_before_commands(act: Callable[[], None], needed: bool = True) -> Iterator[None]:
+def around_commands(
+    act: Callable[[], None], needed: bool = True, then: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Have ``act`` called while the body runs, each time that DataLad is about to start a command.
+
+    And ``then`` when that is over.
 
     Then it has looked whether the tree is clean, has got inputs, and unlocked or removed outputs: what is put
     there any earlier it would refuse or delete. DataLad offers no way to do that (datalad/core/local/run.py);
@@ -123,7 +127,10 @@ def just_before_commands(act: Callable[[], None], needed: bool = True) -> Iterat
 
     def with_act(*args: Any, **kwargs: Any) -> Any:
         act()
-        return known(*args, **kwargs)
+        try:
+            return known(*args, **kwargs)
+        finally:
+            then()
 
     module._execute_command = with_act
     try:

@@ -1,10 +1,10 @@
 """One attempt of a job as all see it: its folder, where the job's process and the daemon meet.
 
 The daemon writes ``job.json`` and starts the process; that writes, each before the next begins: ``started``,
-``before`` (how the tree stood), ``command`` (how the command ended, with what DataLad saved of it), ``after``
-(how the tree stands), ``verified`` (what is wrong with that) and ``outcome``. Only the last is an end; where
-it lacks, the others say from where to go on. A process on another machine can do the same over a shared
-file system.
+``before`` (how the tree stood), ``uses`` (what the command used of the code), ``command`` (how the command
+ended, with what DataLad saved of it), ``after`` (how the tree stands), ``verified`` (what is wrong with that)
+and ``outcome``. Only the last is an end; where it lacks, the others say from where to go on. A process on
+another machine can do the same over a shared file system.
 """
 
 import json
@@ -23,6 +23,7 @@ from wtwatch.queue.rows import spec_of, spec_text
 from wtwatch.tree.states import After, Before, state_of, state_text
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha, moment, stamp
+from wtwatch.words.uses import Uses, uses_from
 from wtwatch.words.variables import Variables
 from wtwatch.words.versioned import More, given, taken
 
@@ -49,6 +50,7 @@ class Order(NamedTuple):
     installed, ``carried`` which files of code that git ignores are there, with their digests. ``links``
     are the subdatasets that ``base`` names, if known. ``computed`` is the folder of an attempt whose results
     are to be saved, which lie in ``left``: nothing is run. ``lane``: where it runs, if not in the run tree.
+    ``prefix`` is the folder of the environment, and ``copies`` are places in it that hold copies of code.
     It is kept in a file, with ``code_sha`` as
     "code": see :mod:`wtwatch.words.versioned`.
     """
@@ -77,6 +79,8 @@ class Order(NamedTuple):
     packages: Variables = ()
     carried: Variables = ()
     links: tuple[str, ...] | None = None
+    prefix: Path | None = None
+    copies: tuple[str, ...] = ()
     computed: Path | None = None
     lane: int | None = None
     version: int = 1
@@ -157,6 +161,7 @@ class Folder:
             "main_tree": str(order.main_tree) if order.main_tree else None,
             "left": str(order.left) if order.left else None,
             "computed": str(order.computed) if order.computed else None,
+            "prefix": str(order.prefix) if order.prefix else None,
         }
         make_within(self.path.parents[1], self.path)
         write_whole(self.path / "job.json", json.dumps(facts, indent=1))
@@ -187,6 +192,8 @@ class Folder:
                     "left": Path(facts["left"]) if facts.get("left") else None,
                     "left_paths": tuple(facts.get("left_paths", ())),
                     "carried": _pairs(facts.get("carried", ())),
+                    "prefix": Path(facts["prefix"]) if facts.get("prefix") else None,
+                    "copies": tuple(facts.get("copies", ())),
                     "computed": Path(facts["computed"]) if facts.get("computed") else None,
                     "links": None if facts.get("links") is None else tuple(facts["links"]),
                 }
@@ -270,6 +277,14 @@ class Folder:
             used = facts.get("used")
             taken_up = Usage(**{name: used[name] for name in Usage._fields}) if used else None
             return CommandEnd(facts["exit"], facts.get("error"), facts.get("code"), taken_up)
+
+    def uses(self) -> Uses:
+        """Return what its command used of the code; all of it where nobody lived to say that."""
+        facts = self._facts("uses")
+        if facts is None:
+            return Uses(whole="what it used was not noted")
+        with self._in_words("uses"):
+            return uses_from(facts)
 
     def write_plan(self, facts: Mapping[str, Any]) -> None:
         """Say what the command is, and what its record will be, before anything is prepared for it."""

@@ -29,6 +29,7 @@ from wtwatch.words import executors, resources
 from wtwatch.words.errors import Busy, Refused, WtwatchError
 from wtwatch.words.executors import Place
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, now
+from wtwatch.words.uses import Uses
 
 GRACE = 10.0
 """Seconds that a job has to end by itself after it was told to."""
@@ -88,7 +89,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
     other = folder.order()
     if other is not None and other.queued != job.queued:
         folder.set_aside()
-    settings, top = tree.project, Repo(tree.path)
+    settings, top, there = tree.project, Repo(tree.path), environment.present(tree)
     left, left_paths = (resuming.kept(tree, job.id, job.attempt) if job.spec.resume else None) or (None, ())
     computed = again.before(tree, job, demanded, base)
     if computed is not None:
@@ -112,13 +113,15 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         wanted=Wanted(settings.preamble, settings.env, job.spec.setenv, settings.secret, job.spec.cpus),
         limits=settings.limits,
         allocated=cards.dealt(settings, job),
-        packages=environment.packages(tree),
+        packages=there.packages,
         main_tree=settings.main_tree,
         left=left,
         left_paths=left_paths,
         carried=tuple(carried.present(tree).items()),
         computed=computed.path if computed else None,
         links=changes.gitlinks(top) if head_of(top) == base else None,
+        prefix=tree.prefix,
+        copies=there.copies,
         lane=tree.lane,
     )
     bytecode.stands_for(tree, demanded.code_sha)
@@ -156,6 +159,14 @@ def _launch(executor: Executor, tree: RunTree, folder: Folder, order: Order, loc
         raise
     except WtwatchError as error:
         raise WtwatchError(f"Job {order.job} could not be started. {error.message}", error.hint) from error
+
+
+def uses_of(tree: RunTree, job: Job) -> Uses:
+    """Return what the last attempt of a job used of the code; all of it where that is not known."""
+    try:
+        return _folder(tree, job).uses()
+    except WtwatchError as error:
+        return Uses(whole=error.message)
 
 
 def forget(tree: RunTree, job: Job) -> None:

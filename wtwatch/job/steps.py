@@ -10,6 +10,7 @@ from wtwatch.doors.files import sync_folder
 from wtwatch.job.attempt import CommandEnd, Folder, Result
 from wtwatch.tree.states import After, state_text
 from wtwatch.words.model import stamp
+from wtwatch.words.uses import Uses
 from wtwatch.words.versioned import given
 
 RESERVED = 256 * 1024
@@ -27,6 +28,14 @@ class Draft:
         self._file = folder.path / f".{name}"
         self._handle = os.open(self._file, os.O_CREAT | os.O_RDWR | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         os.posix_fallocate(self._handle, 0, room)
+
+    def has_room(self, room: int) -> bool:
+        """Return whether it can take so many bytes, for which room is taken."""
+        try:
+            os.posix_fallocate(self._handle, 0, room)
+        except OSError:
+            return False
+        return True
 
     def write(self, text: str) -> None:
         """Make the file known, whole and safe from a power cut, by a rename. ``text`` is ASCII."""
@@ -47,10 +56,18 @@ class Steps:
     """The steps of an attempt from its start on, each of which can be written though the disk is full."""
 
     def __init__(self, folder: Folder) -> None:
+        self._uses = Draft(folder, "uses", RESERVED)
         self._command = Draft(folder, "command", 16 * 1024)
         self._after = Draft(folder, "after", RESERVED)
         self._verified = Draft(folder, "verified", RESERVED)
         self._outcome = Draft(folder, "outcome", RESERVED)
+
+    def learned(self, uses: Uses) -> None:
+        """Say what the command used of the code; that all of it counts, where there is no room for more."""
+        text = json.dumps(uses._asdict())
+        if len(text) > RESERVED and not self._uses.has_room(len(text)):
+            text = json.dumps(Uses(whole="the disk was full, so what it used was not noted")._asdict())
+        self._uses.write(text)
 
     def command_ended(self, end: CommandEnd) -> None:
         """Say how the command ended."""

@@ -30,6 +30,7 @@ from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After, Before, DatasetState, added
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
+from wtwatch.words.uses import recorded
 
 
 class Ran(NamedTuple):
@@ -38,6 +39,16 @@ class Ran(NamedTuple):
     result: RunResult
     code: int | None = None
     used: Usage | None = None
+
+
+class Around(NamedTuple):
+    """What is called directly before a command, and, where DataLad runs it, directly after it."""
+
+    make_ready: Callable[[], None]
+    is_over: Callable[[], None]
+
+
+NOTHING_AROUND = Around(lambda: None, lambda: None)
 
 
 class Way(Protocol):
@@ -53,12 +64,12 @@ class Way(Protocol):
 class Plain:
     """A shell line, which saves what it likes itself."""
 
-    def __init__(self, order: Order, make_ready: Callable[[], None]) -> None:
-        self._order, self._make_ready = order, make_ready
+    def __init__(self, order: Order, around: Around) -> None:
+        self._order, self._around = order, around
 
     def run(self) -> Ran:
         """Run the command; see :class:`Way`."""
-        self._make_ready()
+        self._around.make_ready()
         code, used = _call(self._order.spec.command, self._order.run_tree, {})
         return Ran(RunResult(code), code, used)
 
@@ -70,13 +81,13 @@ class Plain:
 class AsDatalad:
     """`datalad run` or `rerun` as they are, which save before anything was verified."""
 
-    def __init__(self, order: Order, ours: Mapping[str, Any], make_ready: Callable[[], None]) -> None:
-        self._order, self._ours, self._make_ready = order, ours, make_ready
+    def __init__(self, order: Order, ours: Mapping[str, Any], around: Around) -> None:
+        self._order, self._ours, self._around = order, ours, around
 
     def run(self) -> Ran:
         """Have DataLad run the command and save what comes of it; see :class:`Way`."""
         needed = self._order.left is not None
-        with dataset.just_before_commands(self._make_ready, needed):
+        with dataset.around_commands(self._around.make_ready, needed, self._around.is_over):
             return Ran(dataset.run(self._order.run_tree, self._order.spec, {OUR_KEY: self._ours}))
 
     def save(self, before: Before, after: After, end: CommandEnd) -> RunResult:
@@ -98,10 +109,10 @@ class InParts:
         demanded: Demands,
         folder: Folder,
         planned: Plan,
-        make_ready: Callable[[], None] | None = None,
+        around: Around = NOTHING_AROUND,
     ) -> None:
         self._order, self._demanded, self._folder = order, demanded, folder
-        self._planned, self._make_ready = planned, make_ready
+        self._planned, self._around = planned, around
 
     def run(self) -> Ran:
         """Prepare inputs and outputs, and run the command; see :class:`Way`."""
@@ -118,8 +129,7 @@ class InParts:
         if elsewhere:
             return Ran(RunResult(1, f"{os.path.relpath(elsewhere[0], where)} is an output outside of {top}"))
         preparing.make_writable(f"{where}/{path}" for path in outputs)
-        if self._make_ready:
-            self._make_ready()
+        self._around.make_ready()
         code, used = _call(planned.command, Path(where), fastrun.environment(planned))
         return Ran(RunResult(0 if code == planned.accepted else code), code, used)
 
@@ -176,7 +186,8 @@ class InParts:
         top, planned = self._order.run_tree, self._planned
         record = planned.record | {"exit": end.code or 0}
         if end.used:
-            record[OUR_KEY] = record[OUR_KEY] | {"used": end.used._asdict()}
+            learned = {"used": end.used._asdict(), "uses": recorded(self._folder.uses())}
+            record[OUR_KEY] = record[OUR_KEY] | learned
         if self._is_plain(before, after):
             parts = [
                 Saving(then.path, then.head, self._to_save(before, after, then.path))
@@ -249,25 +260,23 @@ def choose(
     demanded: Demands,
     folder: Folder,
     ours: Mapping[str, Any],
-    make_ready: Callable[[], None],
+    around: Around,
 ) -> Way | RunResult:
     """Return the way in which a job is run; a failure where DataLad refuses it before its command begins.
 
-    ``ours`` is what the record is to say besides, ``make_ready`` is called directly before the command.
+    ``ours`` is what the record is to say besides.
     """
     if order.spec.plain:
-        return Plain(order, make_ready)
+        return Plain(order, around)
     if order.fast and fastrun.reason_against(order.run_tree) is None:
         try:
             planned = fastrun.plan(order.run_tree, order.spec, {OUR_KEY: {**ours, "way": "in parts"}})
         except (KeyError, TypeError):  # a DataLad that answers otherwise; nothing was touched
-            return AsDatalad(order, {**ours, "way": "as DataLad"}, make_ready)
+            return AsDatalad(order, {**ours, "way": "as DataLad"}, around)
         return (
-            planned
-            if isinstance(planned, RunResult)
-            else InParts(order, demanded, folder, planned, make_ready)
+            planned if isinstance(planned, RunResult) else InParts(order, demanded, folder, planned, around)
         )
-    return AsDatalad(order, {**ours, "way": "as DataLad"}, make_ready)
+    return AsDatalad(order, {**ours, "way": "as DataLad"}, around)
 
 
 def taken_up(order: Order, demanded: Demands, folder: Folder) -> Way | None:

@@ -29,7 +29,8 @@ from wtwatch.job.ceilings import Ceilings
 from wtwatch.job.holding import Inputs
 from wtwatch.job.readiness import Demands, hidden_edits, hindrances, identity_problem, moved_code
 from wtwatch.job.steps import Steps
-from wtwatch.job.ways import Ran, Way
+from wtwatch.job.uses import Lesson
+from wtwatch.job.ways import Around, Ran, Way
 from wtwatch.project.variables import binds, made
 from wtwatch.tree.changes import commits_since, note_gitlinks
 from wtwatch.tree.states import After, Before
@@ -162,13 +163,16 @@ def _run_through(attempt: _Attempt, before: Before) -> Result:
     chosen: list[Way] = []
     inputs = Inputs(order.run_tree, order.spec, _say)
     ceilings = Ceilings(resources.of(order.spec), lambda: _others(order.uuid))
+    lesson = Lesson(order, _demands(order), before, steps)
 
     def begin() -> None:
         inputs.hold()
         ceilings.begin()
+        lesson.begin()
 
+    around = Around(begin, lesson.end)
     with inputs:
-        ran, stopped = _guarded(order, lambda: _below(ceilings, lambda: _run(attempt, noted, chosen, begin)))
+        ran, stopped = _guarded(order, lambda: _below(ceilings, lambda: _run(attempt, noted, chosen, around)))
     if not ran.result.began:
         return Result(None, (), now(), ran.result.error, began=False)
     if stopped and results_of(order.run_tree, order.uuid, order.base):  # told to end after its commit
@@ -176,6 +180,7 @@ def _run_through(attempt: _Attempt, before: Before) -> Result:
     elif stopped and ceilings.why:
         _say(f"{ceilings.why}, so it was ended.")
         ran, stopped = Ran(RunResult(1, ceilings.why)), False
+    lesson.end()
     end = CommandEnd(ran.result.exit, ran.result.error, ran.code, ran.used)
     if not stopped:
         steps.command_ended(end)
@@ -198,6 +203,7 @@ def _saved_again(attempt: _Attempt, before: Before) -> Result:
         again.lay_out(order.run_tree, found, order.left)
     except (WtwatchError, OSError) as error:
         return Result(1, (), now(), f"what the attempt before computed cannot be put back: {error}")
+    steps.learned(Folder(order.computed).uses())
     steps.command_ended(found.end)
     return _ended(attempt, ways.taken_up(order, _demands(order), folder), before, found.end)
 
@@ -325,24 +331,21 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _run(attempt: _Attempt, noted: dict[str, Any], chosen: list[Way], begin: Callable[[], None]) -> Ran:
-    """Choose the way to run the command, which is told in ``chosen``, and run it.
-
-    ``begin`` is called directly before the command.
-    """
+def _run(attempt: _Attempt, noted: dict[str, Any], chosen: list[Way], around: Around) -> Ran:
+    """Choose the way to run the command, which is told in ``chosen``, and run it."""
     folder, order, _ = attempt
 
     def make_ready() -> None:
         if order.left:
             resuming.put_back(order.run_tree, order.left, order.left_paths)
-        begin()
+        around.make_ready()
 
     ours = {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base, "environment": noted}
     ours |= {"host": os.uname().nodename}
     asked = resources.note(resources.of(order.spec))
     ours |= {"asked": asked} if asked else {}
     ours |= {"carried": dict(order.carried)} if order.carried else {}
-    way = ways.choose(order, _demands(order), folder, ours, make_ready)
+    way = ways.choose(order, _demands(order), folder, ours, around._replace(make_ready=make_ready))
     if isinstance(way, RunResult):
         return Ran(way)
     chosen.append(way)

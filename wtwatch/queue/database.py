@@ -83,6 +83,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             name TEXT NOT NULL, digest TEXT NOT NULL, lists TEXT NOT NULL, at TEXT NOT NULL, said TEXT
         )""",
     ),
+    (  # what an attempt used of the code, by a digest: many jobs use the same; NULL: not known
+        "CREATE TABLE uses (digest TEXT PRIMARY KEY, body TEXT NOT NULL)",
+        "ALTER TABLE jobs ADD COLUMN uses TEXT",
+        "ALTER TABLE attempts ADD COLUMN uses TEXT",
+    ),
 )
 """Statements that lead from each version of the schema to the next; only ever add to the end.
 
@@ -90,7 +95,8 @@ What ends the rows: `jobs` and `attempts` stay until `queue remove`, but of stan
 superseded before they started only the newest stays; `batches` of standing jobs go with their last job,
 others stay, as their numbers name results; `standing` ends by `cancel` or `remove`; a row of `loaded` goes
 with the next file that is loaded, once no job of it waits; of `syncs` the newest hundred stay; `meta` has one
-row a fact; `acknowledged_backups` one for each backup that the user saw, which goes with that backup.
+row a fact; `acknowledged_backups` one for each backup that the user saw, which goes with that backup; of
+`uses` those go by `queue remove` that no attempt names any more.
 """
 
 _opening = Lock()

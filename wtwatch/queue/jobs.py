@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wtwatch.queue import batches, due, halts, loads
+from wtwatch.queue import batches, due, halts, learned, loads
 from wtwatch.queue.batches import Anew, cancel_waiting, new_batch, open_work
 from wtwatch.queue.due import OpenWork
 from wtwatch.queue.facts import PAUSED, UNCLEARED, is_paused, note_untold
@@ -31,6 +31,7 @@ from wtwatch.queue.rows import (
 from wtwatch.queue.verbs import QueueVerbs
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, Standing, Trigger, now, stamp
+from wtwatch.words.uses import Uses
 
 WORDS = ("waiting", "running", *(outcome.value for outcome in Outcome))
 
@@ -174,12 +175,20 @@ class Queue(QueueVerbs):
                 ),
             )
 
-    def end(self, job: int, ended: Ended, max_failures: int = 0, tell: bool = False) -> bool:
+    def end(
+        self,
+        job: int,
+        ended: Ended,
+        max_failures: int = 0,
+        tell: bool = False,
+        uses: Uses | None = None,
+    ) -> bool:
         """Record how a job ended, and that the run tree is to be cleared up behind it.
 
         Returns whether it is news: one that ended already stays as it is, so saying it twice is harmless. A
         lane is cleared up by who knows of it. The queue pauses with the failure that makes ``max_failures``
         of its batch (0: never), and as :mod:`wtwatch.queue.halts` says. ``tell``: the user is to be told.
+        ``uses`` are what it used of the code, if that is known.
         """
         with self._changing() as db:
             row = job_row(db, job)
@@ -196,6 +205,8 @@ class Queue(QueueVerbs):
                     job,
                 ),
             )
+            if uses is not None:
+                learned.note(db, job, uses)
             if row["lane"] is None:
                 facts = json.dumps({"job": job, "attempt": row["attempt"]})
                 db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (UNCLEARED, facts))
@@ -223,7 +234,7 @@ class Queue(QueueVerbs):
                 return
             db.execute(
                 "UPDATE jobs SET state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL,"
-                " lane = NULL WHERE id = ?",
+                " lane = NULL, uses = NULL WHERE id = ?",
                 (job,),
             )
 
@@ -290,6 +301,16 @@ class Queue(QueueVerbs):
             number = job_row(db, number_of(job))["id"]
             rows = db.execute("SELECT *, job AS id FROM attempts WHERE job = ? ORDER BY attempt", (number,))
             return [job_of(row) for row in rows]
+
+    def uses(self, job: JobId, attempt: int | None = None) -> Uses:
+        """Return what an attempt of a job used of the code, the last if none is named."""
+        with self._reading() as db:
+            return learned.of_job(db, number_of(job), attempt)
+
+    def all_uses(self) -> dict[tuple[int, int], Uses]:
+        """Return what attempts used of the code, by job and attempt; only of those of which it is known."""
+        with self._reading() as db:
+            return learned.of_all(db)
 
     def standing(self) -> list[Standing]:
         """Return the standing jobs; people write the id of the first as ``s1``."""

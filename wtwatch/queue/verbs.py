@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
+from wtwatch.queue import learned
 from wtwatch.queue.batches import cancel_waiting, new_batch
 from wtwatch.queue.database import changing, reading
 from wtwatch.queue.facts import QueueFacts
@@ -18,7 +19,7 @@ from wtwatch.words.resources import AS_IT_COMES, Resources, with_wishes
 ENDED = tuple(outcome.value for outcome in Outcome)
 _COLUMNS = (
     "batch, place, attempt, spec, queued, state, started, code, base, uuid, ended, exit, commits, detail, "
-    "cancel_requested, acknowledged, lane"
+    "cancel_requested, acknowledged, lane, uses"
 )
 
 
@@ -89,7 +90,7 @@ class QueueVerbs(QueueFacts):
                     "UPDATE jobs SET batch = ?, place = ?, attempt = attempt + 1, queued = ?, spec = ?,"
                     " state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL, ended = NULL,"
                     " exit = NULL, commits = '[]', detail = NULL, cancel_requested = 0, acknowledged = 0,"
-                    " lane = NULL WHERE id = ?",
+                    " lane = NULL, uses = NULL WHERE id = ?",
                     (batch, place, stamp(now()), _again(row["spec"], resume, want), row["id"]),
                 )
             return jobs_in(db, batch)
@@ -140,6 +141,7 @@ class QueueVerbs(QueueFacts):
                 db.execute("DELETE FROM attempts WHERE job = ?", (row["id"],))
                 db.execute("DELETE FROM jobs WHERE id = ?", (row["id"],))
                 gone.append(int(row["id"]))
+            learned.drop_unnamed(db)
             return gone
 
     def acknowledge(self, ids: Iterable[JobId] | None = None) -> None:

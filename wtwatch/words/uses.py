@@ -1,6 +1,17 @@
-"""What a job used of the code, as it was seen while the job ran. No input, no output, no tools."""
+"""What a job used of the code, as it was seen while the job ran, and how records have that."""
 
-from typing import NamedTuple
+import json
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+from zlib import compress, decompress, error
+
+LONG = 2000
+"""Characters from which on it is packed in a record."""
+
+TOO_LONG = 100_000
+"""Characters, packed, from which on a record does not have it."""
 
 
 class Uses(NamedTuple):
@@ -16,3 +27,32 @@ class Uses(NamedTuple):
     folders: tuple[str, ...] = ()
     imported: tuple[str, ...] = ()
     whole: str | None = None
+
+
+def uses_from(facts: Mapping[str, Any]) -> Uses:
+    """Return what its ``_asdict()`` says, read from JSON; raises :class:`TypeError` or :class:`KeyError`."""
+    files, folders, imported = (tuple(map(str, facts[name])) for name in ("files", "folders", "imported"))
+    whole = facts["whole"]
+    return Uses(files, folders, imported, None if whole is None else str(whole))
+
+
+def recorded(uses: Uses) -> dict[str, Any]:
+    """Return it as a record has it: what is empty is left out, what is long is packed."""
+    facts = {name: value for name, value in uses._asdict().items() if value}
+    text = json.dumps(facts)
+    if len(text) <= LONG and "\\ud" not in text:  # a commit's message is UTF-8, names may be any bytes
+        return facts
+    packed = b2a_base64(compress(text.encode(), 9), newline=False).decode()
+    if len(packed) > TOO_LONG:
+        return {"whole": f"it used {len(uses.files)} files, too many to be recorded"}
+    return {"packed": packed}
+
+
+def from_record(facts: Any) -> Uses | None:
+    """Return what :func:`recorded` made; ``None`` for what is none, or was made by a newer version."""
+    with suppress(TypeError, ValueError, KeyError, error):
+        if isinstance(facts, Mapping):
+            if "packed" in facts:
+                facts = json.loads(decompress(a2b_base64(facts["packed"])))
+            return uses_from({"files": (), "folders": (), "imported": (), "whole": None} | dict(facts))
+    return None

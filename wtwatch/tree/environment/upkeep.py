@@ -6,7 +6,7 @@ that cannot be made right is put back as it was, and the queue waits.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -64,17 +64,37 @@ def _offered(tree: RunTree) -> str | None:
     return f"{offers[0].name} is there: {line_for(offers[0])}" if offers else None
 
 
-def packages(tree: RunTree) -> tuple[tuple[str, str], ...]:
-    """Return what records say of the environment as it is now: a digest, its Python, what is by hand.
+class Present(NamedTuple):
+    """What jobs find in an environment.
 
-    Nothing where there is none.
+    ``packages`` is what records say of it: a digest, its Python, what is by hand. ``copies`` are the places
+    in it that hold what was made from code, other than links to that.
     """
+
+    packages: tuple[tuple[str, str], ...] = ()
+    copies: tuple[str, ...] = ()
+
+
+def present(tree: RunTree) -> Present:
+    """Return what jobs find in the environment as it is now; nothing where there is none."""
     found, known = read(tree.prefix), Note.of(tree)
     if not (found.dists or found.others or found.python):
-        return ()
+        return Present()
     by_hand = sorted(found.names - set(known.ours)) if known.ours is not None else []
     said = {"fingerprint": found.fingerprint(), "python": found.python, "by_hand": " ".join(by_hand)}
-    return tuple((key, value) for key, value in said.items() if value)
+    packages = tuple((key, value) for key, value in said.items() if value)
+    return Present(packages, tuple(_copies(found, tree.path.resolve())))
+
+
+def _copies(found: Installed, top: Path) -> Iterator[str]:
+    for dist in found.dists:
+        if dist.source is None or not dist.source.resolve().is_relative_to(top):
+            continue
+        if not dist.editable or dist.compiles():
+            names = {name.partition("/")[0] for name in dist.record()}
+            for name in sorted(names - {"..", dist.info.name}):
+                if not name.endswith(".pth"):
+                    yield str(dist.info.parent / name)
 
 
 def _by_hand(kind: Kind, names: tuple[str, ...]) -> str | None:

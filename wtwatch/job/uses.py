@@ -1,0 +1,83 @@
+"""What an attempt uses of the code: learned around its command, judged with what git knows, written down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from wtwatch.doors.repo import Repo
+from wtwatch.job.attempt import Order
+from wtwatch.job.learning import Learning, Place, several_hosts
+from wtwatch.job.readiness import Demands, is_allowed
+from wtwatch.job.seen import Code, Seen, uses_of
+from wtwatch.job.steps import Steps
+from wtwatch.tree.states import Before
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.uses import Uses
+
+TEXT = 256 * 1024
+"""Bytes up to which a file is read as a program; what is longer is none that people wrote."""
+
+
+class Lesson:
+    """Watches over the code of an attempt while its command runs, and writes down what it used."""
+
+    def __init__(self, order: Order, demanded: Demands, before: Before, steps: Steps) -> None:
+        self._order, self._demanded, self._before, self._steps = order, demanded, before, steps
+        self._learning: Learning | None = None
+        self._uses: Uses | None = None
+
+    def begin(self) -> None:
+        """Learn from now on; see :meth:`Learning.begin`. The environment is that of the command by now."""
+        if self._learning is None:
+            self._learning = Learning(self._place())
+            self._learning.begin()
+
+    def end(self) -> None:
+        """Write down what was used until now; may be called again, which means nothing."""
+        if self._uses is not None:
+            return
+        seen = self._learning.end() if self._learning else Seen("its command was not begun")
+        seen.lost = seen.lost or several_hosts(os.environ)
+        try:
+            self._uses = uses_of(seen, self._code())
+        except (WtwatchError, OSError) as error:
+            self._uses = Uses(whole=f"what it used could not be judged: {error}")
+        self._steps.learned(self._uses)
+
+    def _place(self) -> Place:
+        order = self._order
+        starts = str(order.prefix / "pyvenv.cfg") if order.prefix else None
+        bytecode = os.environ.get("PYTHONPYCACHEPREFIX")
+        return Place(order.run_tree, self._roots(), self._is_apart, bytecode, starts, order.copies)
+
+    def _roots(self) -> tuple[str, ...]:
+        """Return the paths of code, from the top of the tree."""
+        return self._demanded.paths or (self._demanded.code_path,)
+
+    def _is_apart(self, path: str) -> bool:
+        """Return whether a path, from the top, may lie in code, or was carried there from the main tree."""
+        inside = path if self._demanded.paths else path.removeprefix(f"{self._demanded.code_path}/")
+        return is_allowed(inside, self._demanded.allowed) or inside in dict(self._order.carried)
+
+    def _code(self) -> Code:
+        return Code(frozenset(self._tracked()), self._is_apart, self._text, self._order.spec.command)
+
+    def _tracked(self) -> Iterator[str]:
+        """Yield the files of code that git keeps, in the datasets inside of it, too; asks git."""
+        roots = self._roots()
+        for state in self._before.datasets:
+            place = f"{state.path}/" if state.path else ""
+            if any(f"{root}/".startswith(place) or place.startswith(f"{root}/") for root in roots):
+                listed = Repo(self._order.run_tree / state.path).git("ls-files", "-z")
+                yield from (place + path for path in listed.split("\0") if path)
+
+    def _text(self, path: str) -> str | None:
+        with suppress(OSError, ValueError):
+            file = Path(self._order.run_tree, path)
+            if file.stat().st_size <= TEXT:
+                text = file.read_text(encoding="utf-8")
+                return None if "\0" in text else text
+        return None
