@@ -35,10 +35,10 @@ class Lesson:
             self._learning = Learning(self._place())
             self._learning.begin()
 
-    def end(self) -> None:
-        """Write down what was used until now; may be called again, which means nothing."""
+    def end(self) -> Uses:
+        """Write down what was used until now, and return it; may be called again, for the same."""
         if self._uses is not None:
-            return
+            return self._uses
         seen = self._learning.end() if self._learning else Seen("its command was not begun")
         seen.lost = seen.lost or several_hosts(os.environ)
         try:
@@ -46,6 +46,7 @@ class Lesson:
         except (WtwatchError, OSError) as error:
             self._uses = Uses(whole=f"what it used could not be judged: {error}")
         self._steps.learned(self._uses)
+        return self._uses
 
     def _place(self) -> Place:
         order = self._order

@@ -30,7 +30,7 @@ from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After, Before, DatasetState, added
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
-from wtwatch.words.uses import recorded
+from wtwatch.words.uses import Uses, recorded
 
 
 class Ran(NamedTuple):
@@ -42,13 +42,16 @@ class Ran(NamedTuple):
 
 
 class Around(NamedTuple):
-    """What is called directly before a command, and, where DataLad runs it, directly after it."""
+    """What is called directly before a command, and directly after it, where DataLad runs it.
+
+    The latter returns what it used of the code.
+    """
 
     make_ready: Callable[[], None]
-    is_over: Callable[[], None]
+    is_over: Callable[[], Uses]
 
 
-NOTHING_AROUND = Around(lambda: None, lambda: None)
+NOTHING_AROUND = Around(lambda: None, Uses)
 
 
 class Way(Protocol):
@@ -87,8 +90,13 @@ class AsDatalad:
     def run(self) -> Ran:
         """Have DataLad run the command and save what comes of it; see :class:`Way`."""
         needed = self._order.left is not None
-        with dataset.around_commands(self._around.make_ready, needed, self._around.is_over):
-            return Ran(dataset.run(self._order.run_tree, self._order.spec, {OUR_KEY: self._ours}))
+        ours = dict(self._ours)
+
+        def is_over() -> None:
+            ours["uses"] = recorded(self._around.is_over())  # DataLad writes its record later
+
+        with dataset.around_commands(self._around.make_ready, needed, is_over):
+            return Ran(dataset.run(self._order.run_tree, self._order.spec, {OUR_KEY: ours}))
 
     def save(self, before: Before, after: After, end: CommandEnd) -> RunResult:
         """Tell the superdataset of subdatasets that DataLad saved in; see :mod:`wtwatch.job.recording`."""

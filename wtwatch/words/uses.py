@@ -51,8 +51,8 @@ def recorded(uses: Uses) -> dict[str, Any]:
 def from_record(facts: Any) -> Uses | None:
     """Return what :func:`recorded` made; ``None`` for what is none, or was made by a newer version."""
     with suppress(TypeError, ValueError, KeyError, error):
-        if isinstance(facts, Mapping):
-            if "packed" in facts:
-                facts = json.loads(decompress(a2b_base64(facts["packed"])))
-            return uses_from({"files": (), "folders": (), "imported": (), "whole": None} | dict(facts))
+        if "packed" in facts:
+            facts = json.loads(decompress(a2b_base64(facts["packed"])))
+        found = uses_from({"files": (), "folders": (), "imported": (), "whole": None} | dict(facts))
+        return found if any(found) else None
     return None

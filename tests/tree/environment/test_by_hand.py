@@ -175,10 +175,10 @@ def test_looking_at_what_is_installed_writes_nothing(world: World) -> None:
 
 
 def test_records_say_what_was_installed_and_what_of_it_by_hand(world: World) -> None:
-    before = dict(environment.present(world.tree).packages)
+    before = dict(environment.packages(world.tree))
     assert before["python"].startswith("CPython 3.") and "by_hand" not in before
     world.by_hand("two")
-    after = dict(environment.present(world.tree).packages)
+    after = dict(environment.packages(world.tree))
     assert after["by_hand"] == "two" and after["fingerprint"] != before["fingerprint"]
 
 
@@ -186,6 +186,6 @@ def test_of_an_environment_of_conda_the_packages_count_and_it_needs_no_python(tm
     command = "mkdir -p .venv/conda-meta .venv/bin && cp environment.yml .venv/conda-meta/bet-1.0-0.json"
     world = World.built(tmp_path, environment=command)
     assert world.move({"environment.yml": "x\n"}) == Verdict(State.OK)
-    before = dict(environment.present(world.tree).packages)
+    before = dict(environment.packages(world.tree))
     (world.code / ".venv/conda-meta/bet-1.0-0.json").rename(world.code / ".venv/conda-meta/bet-2.0-0.json")
-    assert dict(environment.present(world.tree).packages)["fingerprint"] != before["fingerprint"]
+    assert dict(environment.packages(world.tree))["fingerprint"] != before["fingerprint"]

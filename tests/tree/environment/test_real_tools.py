@@ -236,9 +236,9 @@ def test_a_conda_prefix_is_made_by_a_command_and_activated_for_jobs(
         assert (
             found_by_a_job(place, "bet; echo $BETDIR $CONDA_PREFIX") == f"bet {version}\n{prefix} {prefix}\n"
         )
-        before = dict(environment.present(place.tree).packages)["fingerprint"]
+        before = dict(environment.packages(place.tree))["fingerprint"]
     assert place.put_right(batch=True) == Verdict(State.OK)
-    assert dict(environment.present(place.tree).packages)["fingerprint"] == before
+    assert dict(environment.packages(place.tree))["fingerprint"] == before
 
 
 MODULES = Path("/usr/share/modules/init/bash")
@@ -277,5 +277,5 @@ def test_packages_of_r_that_a_command_installs_are_found_by_jobs_and_named_in_re
         }
         assert place.move(files) == Verdict(State.OK)
         assert found_by_a_job(place, "Rscript -e 'cat(mine::v())'") == f"of {version}"
-        prints.add(dict(environment.present(place.tree).packages)["fingerprint"])
+        prints.add(dict(environment.packages(place.tree))["fingerprint"])
     assert len(prints) == 2

@@ -86,6 +86,11 @@ def present(tree: RunTree) -> Present:
     return Present(packages, tuple(_copies(found, tree.path.resolve())))
 
 
+def packages(tree: RunTree) -> tuple[tuple[str, str], ...]:
+    """Return what records say of the environment as it is now; see :class:`Present`."""
+    return present(tree).packages
+
+
 def _copies(found: Installed, top: Path) -> Iterator[str]:
     for dist in found.dists:
         if dist.source is None or not dist.source.resolve().is_relative_to(top):
