@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Say
 from tests.house import House
-from wtwatch.queue import batchfiles
+from wtwatch.queue import batchfiles, changed
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import Ended, Job, Outcome, Running, Sha, now
 
@@ -206,14 +206,20 @@ def test_a_loaded_file_that_changed_since_is_known_until_it_is_loaded_again(
     load(house, say, listed)
     (file,) = queue.loaded()
     assert (file.path, file.lists) == ("code/plots.toml", ("subjects.txt",))
-    assert not batchfiles.has_changed(file, house.project)
+    assert not changed.has_changed(file, house.project)
     names.write_text("A\nB\nC\n")
-    assert batchfiles.has_changed(file, house.project)
+    assert changed.has_changed(file, house.project)
+    said = say(house.project.main_tree, "status", code=1).out
+    assert "! code/plots.toml changed since it was loaded" in said
+    assert f"→ wtwatch queue load {house.project.main_code}/plots.toml" in " ".join(said.split())
     load(house, say, listed)
     assert of(queue.jobs()) == ["A", "B", "C"]
-    assert not batchfiles.has_changed(queue.loaded()[0], house.project)
+    assert not changed.has_changed(queue.loaded()[0], house.project)
     (house.project.main_code / "plots.toml").unlink()
-    assert batchfiles.has_changed(queue.loaded()[0], house.project)
+    assert changed.has_changed(queue.loaded()[0], house.project)
+    assert (
+        "! code/plots.toml, which was loaded, is gone" in say(house.project.main_tree, "status", code=1).out
+    )
     queue.cancel([job.id for job in queue.jobs() if job.word == "waiting"])
     assert queue.loaded() == []
 

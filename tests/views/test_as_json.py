@@ -16,6 +16,7 @@ from wtwatch.views.snapshot import (
     FailedJob,
     HeldLane,
     Holder,
+    LoadedFile,
     ProjectSnapshot,
     QueueSnapshot,
     Results,
@@ -73,6 +74,7 @@ IN_LANES = FULL._replace(
     beside=(RunningJob(6, 2, "make", "m", AT, A, 9, lane=2, over=True),),
     lanes=2,
     held_lanes=(HeldLane(1, "cat works there.", "Wait."),),
+    loaded=(LoadedFile("code/plots.toml", "plots", AT, True, False, "no jobs of 'x y'"),),
 )
 STAMP = "2026-11-25T12:00:00.000000Z"
 
@@ -207,6 +209,16 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     ],
                     "queue_lost": STAMP,
                     "settling": 4.5,
+                    "loaded": [
+                        {
+                            "path": "code/plots.toml",
+                            "name": "plots",
+                            "at": STAMP,
+                            "changed": True,
+                            "gone": False,
+                            "said": "no jobs of 'x y'",
+                        }
+                    ],
                     "unseen": 4,
                     "results": {
                         "ahead": 1,

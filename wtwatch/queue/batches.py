@@ -1,6 +1,7 @@
-"""Batches in the open database: looked at, made, made due by a move, superseded."""
+"""Batches in the open database: looked at, made, made due by a move, superseded.
 
-from __future__ import annotations
+No `from __future__ import annotations`: see :mod:`wtwatch.words.model`.
+"""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,16 @@ _OPEN_BATCHES = """
 """The batches that are not over: found from one to the next in the index, past all jobs of each."""
 
 _SUPERSEDED = "superseded by batch "
+
+
+class Anew(NamedTuple):
+    """Standing jobs as a look at a move finds them, made from ``template``; ``said``: what to say of that."""
+
+    template: str
+    specs: tuple[JobSpec, ...]
+    said: str | None = None
+
+
 _NONE: Mapping[int, Anew] = MappingProxyType({})
 
 
@@ -72,14 +83,6 @@ def new_batch(
     if trigger is not Trigger.ON_MOVE:
         make_due(db, batch)
     return batch
-
-
-class Anew(NamedTuple):
-    """Standing jobs as a look at a move finds them, made from ``template``; ``said``: what to say of that."""
-
-    template: str
-    specs: tuple[JobSpec, ...]
-    said: str | None = None
 
 
 def fire(

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors import digests
 from wtwatch.project.config import Project
 from wtwatch.queue import expanding, recipe
 from wtwatch.queue.batches import Anew
-from wtwatch.queue.loads import Batchfile, Loaded
+from wtwatch.queue.changed import digest
+from wtwatch.queue.loads import Batchfile
 from wtwatch.queue.recipe import Recipe, Source
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import JobSpec, Standing, Trigger
@@ -54,7 +54,7 @@ def to_load(found: Read, specs: Iterable[JobSpec]) -> Batchfile:
         lists = dict(zip(asked.lists, found.texts[1:], strict=True))
         template = json.dumps({"version": 1, "path": found.path, "text": found.texts[0], "lists": lists})
     return Batchfile(
-        found.path, asked.name, _digest(found.texts), tuple(specs), asked.trigger, asked.lists, template
+        found.path, asked.name, digest(found.texts), tuple(specs), asked.trigger, asked.lists, template
     )
 
 
@@ -78,32 +78,6 @@ def look(standing: Standing, project: Project) -> Anew | None:
     return Anew(standing.template, found.specs, said)
 
 
-def has_changed(file: Loaded, project: Project) -> bool:
-    """Return whether a file, or one of values that it names, is not any more as it was loaded, or is gone."""
-    place = place_of(file, project)
-    try:
-        texts = (one.read_text(encoding="utf-8") for one in (place, *_beside(place, file.lists)))
-        return _digest(texts) != file.digest
-    except (OSError, UnicodeDecodeError):
-        return True
-
-
-def files_of(file: Loaded, project: Project) -> tuple[Path, ...]:
-    """Return the file that was loaded, and those of values that it names."""
-    place = place_of(file, project)
-    return (place, *_beside(place, file.lists))
-
-
-def place_of(file: Loaded, project: Project) -> Path:
-    """Return where a file lies: in the main tree, else in the run tree, if it was loaded from there."""
-    place = project.main_tree / file.path
-    return place if place.exists() else project.run_tree / file.path
-
-
-def _beside(place: Path, lists: Iterable[str]) -> list[Path]:
-    return [place.parent / name for name in lists]
-
-
 def _path(file: Path, project: Project) -> str:
     """Return a file's path from the top of the superdataset, in whichever of its trees, else whole."""
     place = file.resolve()
@@ -111,9 +85,3 @@ def _path(file: Path, project: Project) -> str:
         if place.is_relative_to(top.resolve()):
             return str(place.relative_to(top.resolve()))
     return str(place)
-
-
-def _digest(texts: Iterable[str]) -> str:
-    """Return a digest of texts, in their order, each with its length."""
-    raw = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return digests.sha256(b"".join(b"%d:%s" % (len(one), one) for one in raw))

@@ -1,6 +1,7 @@
-"""Files that batches were loaded from, in the open database: what one asks for replaces its last load."""
+"""Files that batches were loaded from, in the open database: what one asks for replaces its last load.
 
-from __future__ import annotations
+No `from __future__ import annotations`: see :mod:`wtwatch.words.model`.
+"""
 
 import json
 import sqlite3

@@ -20,6 +20,7 @@ from wtwatch.job.attempt import Folder
 from wtwatch.lanes import notes
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
+from wtwatch.queue.changed import files_of
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import codetree, untouched
 from wtwatch.views import as_json, attention, status, text
@@ -58,11 +59,13 @@ def ground_of(project: Project) -> Ground:
         state / "lanes",
         tree.code_folder,  # what the environment would be set up for
     )
-    attempts = [Folder.of(state, job.id, job.attempt).path for job in Queue(state).living()]
+    queue = Queue(state)
+    attempts = [Folder.of(state, job.id, job.attempt).path for job in queue.living()]
     stamps = (
         *(attempt / "started" for attempt in attempts),
         *(attempt / "outcome" for attempt in attempts),
         *(lane.state / "held" for lane in notes.known(project)),
+        *(file for one in queue.loaded() for file in files_of(one, project)),
         code / "packed-refs",
         above / "packed-refs",
         state / "state.db",

@@ -23,6 +23,7 @@ from wtwatch.views.snapshot import (
     FailedJob,
     HeldLane,
     Holder,
+    LoadedFile,
     ProjectSnapshot,
     QueueSnapshot,
     Results,
@@ -31,14 +32,14 @@ from wtwatch.views.snapshot import (
 )
 from wtwatch.words.model import EnvironmentState, Freshness, SyncDone, Verdict, moment, stamp
 
-FORMAT = 8
+FORMAT = 9
 """Raised whenever what is in the file, or what it rests on, is another thing than before."""
 
 _TUPLES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        AtWork, BatchProgress, FailedJob, Ground, HeldLane, Holder, Identity, Instant, ProjectSnapshot,
-        QueueSnapshot, Results, RunningJob, Standpoint, SyncDone, Upcoming, Verdict,
+        AtWork, BatchProgress, FailedJob, Ground, HeldLane, Holder, Identity, Instant, LoadedFile,
+        ProjectSnapshot, QueueSnapshot, Results, RunningJob, Standpoint, SyncDone, Upcoming, Verdict,
     )
 }  # fmt: skip
 _WORDS: dict[str, type[Enum]] = {kind.__name__: kind for kind in (EnvironmentState, Freshness)}

@@ -104,6 +104,21 @@ class HeldLane(NamedTuple):
     hint: str
 
 
+class LoadedFile(NamedTuple):
+    """A file of which jobs wait or stand that were loaded from it.
+
+    ``changed``: it is not any more as it was loaded; ``gone``: nor is it there. ``said`` is what the last
+    look at a move found odd.
+    """
+
+    path: str
+    name: str
+    at: datetime
+    changed: bool = False
+    gone: bool = False
+    said: str | None = None
+
+
 class FailedJob(NamedTuple):
     """A job that ended badly and that nobody said they saw: what it was, how it ended, and its last words.
 
@@ -150,7 +165,8 @@ class ProjectSnapshot(NamedTuple):
     newer version. ``full`` is a place of it whose disk has no room left. ``carried`` are
     sentences on files that git ignores and that are copied from the main tree. ``inherited`` are variables
     that jobs had from the daemon's shell before an upgrade, and get no more. ``beside`` are all jobs that run
-    in lanes, and ``running`` the first of them; ``lanes`` is how many lanes are asked for.
+    in lanes, and ``running`` the first of them; ``lanes`` is how many lanes are asked for. ``loaded`` are the
+    files that jobs came from which wait or stand.
     """
 
     name: str
@@ -185,6 +201,7 @@ class ProjectSnapshot(NamedTuple):
     beside: tuple[RunningJob, ...] = ()
     lanes: int = 1
     held_lanes: tuple[HeldLane, ...] = ()
+    loaded: tuple[LoadedFile, ...] = ()
 
     @property
     def saved(self) -> bool:

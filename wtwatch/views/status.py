@@ -21,6 +21,7 @@ from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import inherited
+from wtwatch.queue.changed import files_of, has_changed
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.prospects import Outlook
 from wtwatch.tree import carried, codetree, environment, nested, save, sync, untouched
@@ -32,6 +33,7 @@ from wtwatch.views.logtext import last_line
 from wtwatch.views.snapshot import (
     FailedJob,
     HeldLane,
+    LoadedFile,
     ProjectSnapshot,
     QueueSnapshot,
     Results,
@@ -139,7 +141,15 @@ def _snapshot(
         beside=tuple(one for one in running if one.lane is not None),
         lanes=project.lanes,
         held_lanes=tuple(_held_lanes(project)),
+        loaded=tuple(_loaded(project, queue)),
     )
+
+
+def _loaded(project: Project, queue: Queue) -> Iterator[LoadedFile]:
+    """Yield the files of which jobs wait or stand, and whether they changed since."""
+    for one in queue.loaded():
+        gone = not files_of(one, project)[0].exists()
+        yield LoadedFile(one.path, one.name, one.at, has_changed(one, project), gone, one.said)
 
 
 def _at_work(tree: RunTree, queue: Queue) -> AtWork:

@@ -266,6 +266,20 @@ def _queue(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
         yield Line("", f"starts when the bookmark has been still for {queue.settling:.0f} s more")
     if queue.standing:
         yield Line("", f"at every move: {counted(queue.standing, 'standing job')}")
+    yield from _loaded(project)
+
+
+def _loaded(project: ProjectSnapshot) -> Iterator[Line]:
+    """Say which file that jobs were loaded from changed since, and what of one makes no jobs."""
+    for one in project.loaded:
+        path = one_line(one.path)
+        if one.gone:
+            yield Line("", f"! {path}, which was loaded, is gone; what it asked for stays", "yellow")
+        elif one.changed:
+            yield Line("", f"! {path} changed since it was loaded", "yellow")
+            yield Line("", f"→ wtwatch queue load {quoted(project.path / one.path)}")
+        if one.said:
+            yield Line("", f"! {path}: {one_line(one.said)}", "yellow")
 
 
 def _batches(batches: tuple[Upcoming, ...]) -> str:
