@@ -24,6 +24,7 @@ from wtwatch.queue import batchfiles
 from wtwatch.queue.facts import Brought, Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
+from wtwatch.stale import turn
 from wtwatch.tree import carried, environment, save, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
@@ -294,6 +295,13 @@ def _start_next(site: Site, done: Done) -> Done:
     busy = others_in(site.tree, site.queue, site.options.ignore)
     if busy:
         return _busy(done, busy)
+    code_sha = starting.code_of(site.tree)
+    if code_sha and (spared := turn.spared(site.tree, site.queue, job, code_sha)):
+        return done._replace(beside=(*done.beside, spared), again_in=0.0)
+    return _start(site, done, job)
+
+
+def _start(site: Site, done: Done, job: Job) -> Done:
     trouble = nested.follow(site.tree.project)
     begins = site.queue.batch_code(job.batch) is None
     check = partial(_check_for_batch, site) if begins else starting.as_it_is

@@ -2,35 +2,68 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
 import click
 
+from wtwatch.commands import completing
 from wtwatch.commands.front import project_option
 from wtwatch.commands.ordering import Order, order_options, queue_jobs
 from wtwatch.commands.wishes import wish_options
 from wtwatch.doors import dataset
 from wtwatch.doors.repo import Repo
+from wtwatch.job.tracked import place_of
 from wtwatch.project.config import Project
 from wtwatch.project.registry import need_run_tree, one
+from wtwatch.project.tree import RunTree
 from wtwatch.queue import orders
+from wtwatch.queue.meeting import TOP
+from wtwatch.stale import look
+from wtwatch.stale.values import Finding, Standing
+from wtwatch.tree import tip as bookmark
+from wtwatch.views import stale as screen
+from wtwatch.views.terminal import say, say_folded, width
 from wtwatch.words import resources
-from wtwatch.words.errors import UsageError
-from wtwatch.words.model import JobSpec
+from wtwatch.words.errors import UsageError, WtwatchError
+from wtwatch.words.model import JobSpec, Sha, counted
 from wtwatch.words.quoting import quoted
 from wtwatch.words.resources import Resources
 
 
+class _Taken(NamedTuple):
+    """Results that are made anew, and those of others, which are not unasked."""
+
+    found: list[Finding]
+    others: list[Finding]
+
+
 @click.command("rerun")
+@click.option("--stale", is_flag=True, help="results of which code, inputs or environment changed since")
 @project_option
-@click.argument("revisions", nargs=-1, metavar="REV...")
+@click.argument("words", nargs=-1, metavar="[REV]...", shell_complete=completing.files)
 @wish_options
 @order_options
-def rerun(order: Order, project: str | None, want: Resources, revisions: tuple[str, ...]) -> None:
-    """Queue the commands that result commits REV record, to run again on the newest code."""
-    if not revisions:
-        raise UsageError("Which results?", "wtwatch queue rerun REV…   (see `git log` of the run tree)")
+def rerun(order: Order, project: str | None, want: Resources, words: tuple[str, ...], stale: bool) -> None:
+    """Queue the commands that result commits REV record, to run again on the newest code.
+
+    With --stale: those of all jobs whose results are stale. Paths after it mean what lies there, and then
+    runs by hand as well. What turns out fresh when its turn comes is not run.
+    """
+    if not words and not stale:
+        raise UsageError(
+            "Which results?",
+            "wtwatch queue rerun REV…   (see `git log` of the run tree)\n"
+            "wtwatch queue rerun --stale --dry-run   shows which ones code has left behind",
+        )
     chosen = one(project)
     need_run_tree(chosen)
-    specs = [_rerun_of(chosen, rev) for rev in revisions]
+    if stale:
+        _rerun_stale(chosen, words, want, order)
+        return
+    specs = [_rerun_of(chosen, rev) for rev in words]
     queue_jobs(chosen, [resources.with_wishes(spec, want) for spec in specs], order)
 
 
@@ -46,3 +79,62 @@ def _rerun_of(project: Project, rev: str) -> JobSpec:
         raise UsageError(f"The commit {rev} has no record of a `datalad run`.", hint)
     orders.check_inside(spec, project.run_tree)
     return spec
+
+
+def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order: Order) -> None:
+    tree = RunTree.of(project)
+    paths = [_path(project, word) for word in words]
+    tip = _tip(project)
+    taken = _taken(tree, look.all_results(tree, tip, paths))
+    if order.dry_run:
+        for line in screen.lines(tree, taken.found, tip, width()):
+            say(line)
+    for line in _of_others(taken.others):
+        say_folded(line)
+    meant = [one.result for one in taken.found if one.standing in (Standing.STALE, Standing.FED)]
+    if not meant:
+        say(_nothing(taken.found))
+        return
+    for result in meant:
+        orders.check_inside(result.spec, project.run_tree)
+    specs = [resources.with_wishes(result.spec._replace(if_stale=True), want) for result in meant]
+    if order.dry_run:
+        say(f"That would be {counted(len(specs), 'job')} at most; nothing was queued.")
+        return
+    queue_jobs(project, specs, order)
+
+
+def _path(project: Project, word: str) -> str:
+    """Return a path that was named as seen from the dataset's top, whichever tree it lies in."""
+    path = Path(os.path.abspath(word))  # noqa: PTH100 - what a link leads to is not meant
+    tops = [Path(os.path.realpath(top)) for top in (project.run_tree, project.main_tree)]
+    return TOP if Path(os.path.realpath(path)) in tops else place_of(project, path).path
+
+
+def _tip(project: Project) -> Sha:
+    tip, missing, _ = bookmark.read(project)
+    if tip is None:
+        how = missing or "gone"
+        raise WtwatchError(f"The bookmark {project.bookmark} is {how}.", "wtwatch release REV sets it anew.")
+    return tip
+
+
+def _taken(tree: RunTree, found: Sequence[Finding]) -> _Taken:
+    """Tell results of jobs, and of the user's own runs, from runs of somebody else."""
+    me = look.whoami(tree)
+    mine = [one for one in found if one.result.attempt is not None or one.result.by == me]
+    others = [one for one in found if one not in mine and one.standing is not Standing.FRESH]
+    return _Taken(mine, others)
+
+
+def _of_others(others: Sequence[Finding]) -> Iterator[str]:
+    for other in others:
+        name, by, commit = screen.named(other.result), other.result.by, other.result.commit[:10]
+        yield f"{name} was made by {by}, so it is not run unasked: wtwatch queue rerun {commit}"
+
+
+def _nothing(found: Sequence[Finding]) -> str:
+    unknown = sum(one.standing is Standing.UNKNOWN for one in found)
+    if unknown:
+        return f"Nothing is stale as far as can be told: {counted(unknown, 'result')} cannot be looked at."
+    return f"Nothing is stale: {counted(len(found), 'result')} fresh." if found else "There are no results."

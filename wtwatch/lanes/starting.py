@@ -17,6 +17,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue import candidates
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup.layout import stands
+from wtwatch.stale.turn import spared
 from wtwatch.tree import carried, codetree, environment, save
 from wtwatch.words.errors import Busy, WtwatchError
 from wtwatch.words.model import Job, Process, Sha
@@ -46,6 +47,8 @@ def start(turn: Turn, code_sha: Sha) -> Begun:
         job = _next(turn.tree, turn.queue)
         if job is None:
             break
+        if over := spared(turn.tree, turn.queue, job, code_sha):
+            return Begun((*started, over), more=True)
         lacks = bool(making.lacking(turn.tree, lane).missing)
         if lacks and made:
             return Begun(tuple(started), more=True)

@@ -238,6 +238,17 @@ class Queue(QueueVerbs):
                 (job,),
             )
 
+    def spare(self, job: int, why: str) -> Job | None:
+        """End a job that need not run, as one that changed nothing; ``None`` if it does not wait any more."""
+        with self._changing() as db:
+            if job_row(db, job)["state"] != "waiting":
+                return None
+            db.execute(
+                "UPDATE jobs SET state = ?, ended = ?, detail = ? WHERE id = ?",
+                (Outcome.UNCHANGED.value, stamp(now()), storable(why), job),
+            )
+            return job_of(job_row(db, job))
+
     def running(self) -> Job | None:
         """Return the job that runs; of several that of the lowest number."""
         with self._reading() as db:

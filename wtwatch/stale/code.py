@@ -24,9 +24,6 @@ CHANGED, CAME, GONE = "changed", "came", "is gone"
 
 _WORD = re.compile(rb"\w+")
 
-_MOST = 100
-"""Changed files of which each has the commit looked up that changed it."""
-
 
 class CodeSpan:
     """What differs in code between the commit ``then``, which ran, and ``now``; git is asked once."""
@@ -41,7 +38,6 @@ class CodeSpan:
         else:
             changes = diff.between(self._repo, then, now)
         self._changes = {self._below + change.path: change for change in changes}
-        self._commits: dict[str, Sha | None] = {}
         self._words: dict[tuple[str, ...], frozenset[str]] = {}
 
     def touching(self, uses: Uses) -> tuple[Why, ...]:
@@ -106,15 +102,7 @@ class CodeSpan:
     def _why(self, path: str) -> Why:
         change = self._changes[path]
         how = CAME if change.mode_before == NOTHING else GONE if change.mode_after == NOTHING else CHANGED
-        return Why(path, how, self._commit(path, change))
-
-    def _commit(self, path: str, change: Change) -> Sha | None:
-        """Return the newest commit that changed a path, if it was one beyond the code that ran."""
-        if path not in self._commits and len(self._commits) < _MOST:
-            spec = f":(top,literal){change.path}"
-            words = ("log", "-1", "--format=%H", f"{self._then}..{self._now}", "--", spec)
-            self._commits[path] = Sha(self._repo.git(*words, ok=(0, 128))) or None
-        return self._commits.get(path)
+        return Why(path, how)
 
     def _is_documentation(self, path: str) -> bool:
         inside = path.removeprefix(self._below)
@@ -123,6 +111,14 @@ class CodeSpan:
             return True
         rests = [inside.removeprefix(top) for top in tops if inside.startswith(top)]
         return any(rest.startswith("docs/") or fnmatchcase(rest, "README*") for rest in rests)
+
+
+def changed_in(tree: RunTree, path: str, then: Sha, now: Sha) -> Sha | None:
+    """Return the newest commit that changed a path of code, if it was one of ``now`` beyond ``then``."""
+    inside = path if tree.project.paths else path.removeprefix(f"{tree.project.code}/")
+    words = ("log", "-1", "--format=%H", f"{then}..{now}", "--", f":(top,literal){inside}")
+    found = Repo(tree.code_path).git(*words, ok=(0, 128))
+    return Sha(found) if found else None
 
 
 def _all_above(path: str) -> Iterator[str]:

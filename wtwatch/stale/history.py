@@ -12,7 +12,7 @@ from wtwatch.stale.values import Evidence, Result
 from wtwatch.tree.bytewise import NOTHING
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
-from wtwatch.words.uses import Uses
+from wtwatch.words.uses import Uses, from_record
 
 BY_HAND = "a run by hand, of which nobody saw what it used"
 EARLIER = "it ran before wtwatch saw what jobs use"
@@ -23,10 +23,10 @@ _LOG = (
 )  # fmt: skip
 
 
-def results(repo: Repo, revisions: Sequence[str], uses: Mapping[str, Uses]) -> list[Result]:
+def results(repo: Repo, revisions: Sequence[str]) -> list[Result]:
     """Return what runs left in the commits that ``revisions`` name (git-log(1)), the oldest first.
 
-    ``uses`` has what jobs used, by the uuids of their attempts. A record that cannot be read is passed over.
+    A record that cannot be read is passed over.
     """
     found = []
     for commit, parent, by, message, written in _commits(repo.told(*_LOG, *revisions)):
@@ -36,7 +36,7 @@ def results(repo: Repo, revisions: Sequence[str], uses: Mapping[str, Uses]) -> l
                 continue
             ours = noted.ours or {}
             attempt = ours.get("attempt") if isinstance(ours.get("attempt"), str) else None
-            evidence = Evidence(_code(ours), parent, _uses(ours, attempt, uses), _environment(ours))
+            evidence = Evidence(_code(ours), parent, _uses(ours, attempt), _environment(ours))
             found.append(Result(commit, noted.spec, written, evidence, attempt, by))
     return found
 
@@ -52,10 +52,10 @@ def _environment(ours: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _uses(ours: Mapping[str, Any], attempt: str | None, known: Mapping[str, Uses]) -> Uses:
+def _uses(ours: Mapping[str, Any], attempt: str | None) -> Uses:
     if attempt is None:
         return Uses(whole=BY_HAND)
-    return known.get(attempt) or Uses(whole=EARLIER)
+    return from_record(ours.get("uses")) or Uses(whole=EARLIER)
 
 
 def _commits(told: str) -> Iterator[tuple[Sha, Sha | None, str, str, dict[str, Sha]]]:

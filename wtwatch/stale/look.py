@@ -36,14 +36,13 @@ def all_results(tree: RunTree, code_sha: Sha, paths: Sequence[str] = ()) -> list
     head = refs.head_of(repo)
     if head is None:
         return []
-    uses = _uses(tree)
-    found = alive(repo, head, history.results(repo, [head], uses))
+    found = alive(repo, head, history.results(repo, [head]))
     if paths:
         found = [one for one in found if _lies_in(one, paths)]
     else:
         known, me = attempts(Queue(tree.project.state).file), whoami(tree)
         found = [one for one in found if one.attempt and (one.attempt in known or one.by == me)]
-    found = _confirmed(tree, repo, head, found, uses)
+    found = _confirmed(tree, repo, head, found)
     return in_order(with_fed(list(_judged(tree, repo, head, code_sha, found))))
 
 
@@ -53,9 +52,8 @@ def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:
     head = refs.head_of(repo)
     if head is None or spec.rerun_of is None:
         return None
-    uses = _uses(tree)
-    found = history.results(repo, ["--no-walk", spec.rerun_of], uses)
-    found = _confirmed(tree, repo, head, found, uses)
+    found = history.results(repo, ["--no-walk", spec.rerun_of])
+    found = _confirmed(tree, repo, head, found)
     return next(_judged(tree, repo, head, code_sha, found), None)
 
 
@@ -64,35 +62,35 @@ def whoami(tree: RunTree) -> str:
     return Repo(tree.path).git("config", "user.email", ok=(0, 1))
 
 
-def _uses(tree: RunTree) -> Mapping[str, Uses]:
-    return {}
-
-
 def _lies_in(result: Result, paths: Sequence[str]) -> bool:
     places = (*result.spec.outputs, *result.written)
     return any(paths_meet(path, place) for path in paths for place in places)
 
 
-def _confirmed(
-    tree: RunTree, repo: Repo, head: Sha, found: Sequence[Result], uses: Mapping[str, Uses]
-) -> list[Result]:
+def _confirmed(tree: RunTree, repo: Repo, head: Sha, found: Sequence[Result]) -> list[Result]:
     """Return results of which a later run made just the same with that run as evidence."""
-    again = confirmed(Queue(tree.project.state).file)
+    queue = Queue(tree.project.state)
+    again = confirmed(queue.file)
     if not again or not found:
         return list(found)
     commits = repo.told("rev-list", "--topo-order", head).split()  # the newest first
     number = {commit: place for place, commit in enumerate(commits)}
     results = {one.commit: one for one in found}
+    uses = _all_uses(queue)
     by_work = {_work(one.spec): one.commit for one in found}
     for one in again:
         commit = by_work.get(_work(one.spec))
         if commit is None or one.base not in number:  # the history was rewritten since
             continue
         if number[one.base] <= number.get(commit, -1):
-            used = uses.get(one.uuid) or Uses(whole=history.EARLIER)
+            used = uses.get((one.job, one.attempt)) or Uses(whole=history.EARLIER)
             evidence = Evidence(one.code_sha, one.base, used, _environment(tree, one))
             results[commit] = results[commit]._replace(evidence=evidence)
     return list(results.values())
+
+
+def _all_uses(queue: Queue) -> Mapping[tuple[int, int], Uses]:
+    return {}
 
 
 def _work(spec: JobSpec) -> tuple[str, tuple[str, ...]]:
@@ -130,7 +128,7 @@ def _judged(
         why = [*spans[code].touching(evidence.uses), *_of_inputs(one, (each for _, each in mine if each))]
         if installed and evidence.environment and installed != evidence.environment:
             why.append(Why(ENVIRONMENT, CHANGED))
-        yield Finding(one, Standing.STALE if why else Standing.FRESH, tuple(why), evidence.uses.whole)
+        yield Finding(one, Standing.STALE if why else Standing.FRESH, tuple(why), evidence.uses.whole, code)
 
 
 def _lacking(path: str, differs: Differs) -> str | None:

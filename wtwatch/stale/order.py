@@ -21,7 +21,7 @@ def with_fed(found: Sequence[Finding]) -> list[Finding]:
         for path in found[feeder].result.spec.outputs:
             for number, _ in needs.all_of(path):
                 if number != feeder and answer[number].standing is Standing.FRESH:
-                    why = Why(path, "will be made anew", found[feeder].result.commit)
+                    why = Why(path, "will be made anew")
                     answer[number] = answer[number]._replace(standing=Standing.FED, why=(why,))
                     at_hand.append(number)
     return answer

@@ -38,11 +38,10 @@ class Result(NamedTuple):
 
 
 class Why(NamedTuple):
-    """One reason: the path that changed, how ("changed", "came", "is gone"), in which commit if known."""
+    """One reason: the path that changed, and how ("changed", "came", "is gone")."""
 
     path: str
     how: str
-    commit: Sha | None = None
 
 
 class Standing(Enum):
@@ -55,9 +54,13 @@ class Standing(Enum):
 
 
 class Finding(NamedTuple):
-    """A result, how it stands, and why; ``why`` of one that is fed has the result that feeds it."""
+    """A result, how it stands, and why; ``why`` of one that is fed names what will be made anew.
+
+    ``then`` is the code that it was made with; ``detail`` says what cannot be told.
+    """
 
     result: Result
     standing: Standing
     why: tuple[Why, ...] = ()
     detail: str | None = None
+    then: Sha | None = None

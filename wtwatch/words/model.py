@@ -168,7 +168,8 @@ class JobSpec(NamedTuple):
     ``command`` only shows it). ``values`` are the names of ``--each`` and what this job has for them,
     ``setenv`` are variables that its command gets; ``resume``: it finds what it left of its outputs when it
     failed. ``container`` is the name by which the dataset knows the container that it runs in.
-    ``drop_fetched``: what it got of its inputs is dropped again. ``cpus``, ``mem`` (MB), ``seconds`` and
+    ``drop_fetched``: what it got of its inputs is dropped again. ``if_stale``: it runs only if, when its turn
+    comes, something has changed that its result was made from. ``cpus``, ``mem`` (MB), ``seconds`` and
     ``gpus`` are what it asks for, see :mod:`wtwatch.words.resources`. It is kept in files: see
     :mod:`wtwatch.words.versioned`.
     """
@@ -188,6 +189,7 @@ class JobSpec(NamedTuple):
     mem: int | None = None
     seconds: int | None = None
     gpus: int | None = None
+    if_stale: bool = False
     version: int = 1
     more: More = ()
 

@@ -29,7 +29,8 @@ class TickOptions(NamedTuple):
 class Done(NamedTuple):
     """What a tick did, and what it waits for.
 
-    ``beside`` are jobs in lanes that it found to have ended, or started, as they stand now; ``put_back``
+    ``beside`` are jobs in lanes that it found to have ended, or started, as they stand now, and such as were
+    spared a run; ``put_back``
     those that are to run once more, and why.
     ``brought`` is how many files came from main, ``unbrought`` why they did not, and the way out.
     ``gave_way`` is a batch that did, and the one in which what it had left goes on.

@@ -1,0 +1,202 @@
+"""Which results are stale: by what they used of code, by their inputs, and by what is still theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.stale.world import World, made
+from wtwatch.stale import look
+from wtwatch.stale.values import Finding, Standing
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return made(tmp_path / "small")
+
+
+def one_and_two(world: World) -> None:
+    """Have results of two scripts that share a module."""
+    for name in ("one", "two"):
+        world.ran(f"python code/src/{name}.py", {f"{name}.txt": name}, uses=of(f"{name}.py", "shared.py"))
+
+
+def of(*names: str) -> dict[str, object]:
+    return {"files": [f"code/src/{name}" for name in names], "imported": ["code/src"]}
+
+
+def found(world: World, paths: Sequence[str] = ()) -> list[Finding]:
+    code = world.git("rev-parse", "HEAD", where=world.code)
+    return look.all_results(world.tree, code, paths)  # type: ignore[arg-type]
+
+
+def stale(world: World, paths: Sequence[str] = ()) -> list[str]:
+    return [one.result.spec.outputs[0] for one in found(world, paths) if one.standing is Standing.STALE]
+
+
+def why(world: World) -> list[tuple[str, str]]:
+    return [(one.path, one.how) for each in found(world) for one in each.why]
+
+
+def test_a_result_on_the_code_that_made_it_is_fresh(world: World) -> None:
+    one_and_two(world)
+    assert [one.standing for one in found(world)] == [Standing.FRESH] * 2
+
+
+def test_a_script_makes_stale_what_it_made(world: World) -> None:
+    one_and_two(world)
+    world.release({"code/src/two.py": "print(22)\n"})
+    assert stale(world) == ["two.txt"]
+    assert why(world) == [("code/src/two.py", "changed")]
+
+
+def test_a_module_makes_stale_all_that_used_it(world: World) -> None:
+    one_and_two(world)
+    world.release({"code/src/shared.py": "x = 2\n"})
+    assert stale(world) == ["one.txt", "two.txt"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"code/src/README.md": "Read this\n"},
+        {"code/src/three.py": "print(3)\n"},
+        {"code/src/sub/deep.py": "print(4)\n"},
+        {"code/LICENSE": "MIT\n"},
+        {},
+    ],
+    ids=["documentation", "a new script", "a new package", "beside", "a reword"],
+)
+def test_what_no_job_used_makes_nothing_stale(world: World, files: dict[str, str | None]) -> None:
+    one_and_two(world)
+    world.release(files)
+    assert stale(world) == []
+
+
+@pytest.mark.parametrize("name", ["shared.so", "shared/__init__.py", "json.py"])
+def test_a_new_name_that_could_be_imported_instead_makes_stale(world: World, name: str) -> None:
+    one_and_two(world)
+    world.release({f"code/src/{name}": "x = 3\n"})
+    assert stale(world) == ["one.txt", "two.txt"]
+
+
+def test_names_of_a_listed_folder_count_all(world: World) -> None:
+    world.ran("ls", {"names.txt": "1"}, uses={"files": ["code/src/one.py"], "folders": ["code/src"]})
+    world.release({"code/src/notes/a.txt": "new folder\n"})
+    assert why(world) == [("code/src/notes/a.txt", "came")]
+    world.ran("ls", {"names.txt": "2"}, uses={"files": ["code/src/one.py"], "folders": ["code/src"]})
+    world.release({"code/src/notes/b.txt": "in it\n"})
+    assert why(world) == []
+    world.release({"code/src/two.py": None})
+    assert why(world) == [("code/src/two.py", "is gone")]
+
+
+def test_a_squash_a_reword_and_a_revert_make_nothing_stale(world: World) -> None:
+    one_and_two(world)
+    world.release({"code/src/one.py": "print(11)\n"})
+    assert stale(world) == ["one.txt"]
+    world.release({"code/src/one.py": "import shared\nprint(1)\n"})
+    assert stale(world) == []
+    world.git("reset", "--quiet", "--soft", "HEAD~2", where=world.code)
+    world.release({}, "Reworded")
+    assert stale(world) == []
+
+
+def test_all_of_code_counts_where_nobody_saw_what_was_used(world: World) -> None:
+    world.ran("python code/src/one.py", {"one.txt": "1"})
+    world.release({"code/src/README.md": "Read this\n", "code/docs/a.txt": "docs\n"})
+    assert stale(world) == []
+    world.release({"code/anything": "else\n"})
+    assert why(world) == [("code/anything", "came")]
+
+
+def test_runs_by_hand_count_where_their_folder_is_named(world: World) -> None:
+    world.ran("python code/src/one.py", {"by/hand.txt": "1"}, job=False)
+    world.release({"code/src/two.py": "print(22)\n"})
+    assert stale(world) == []
+    assert stale(world, ["by"]) == ["by/hand.txt"]
+    assert stale(world, ["elsewhere"]) == []
+
+
+def test_an_input_that_changed_makes_stale_and_names_it(world: World) -> None:
+    world.save({"data/a.csv": "1\n", "data/b.csv": "2\n", "other/c.csv": "3\n"})
+    asked = {"a": "data/a.csv", "all": "data", "glob": "data/*.csv", "top": "."}
+    for made_of, path in asked.items():
+        world.ran("python code/src/one.py", {f"out/{made_of}.txt": made_of}, [path], uses=of("one.py"))
+    assert [one.standing for one in found(world)].count(Standing.STALE) == 0
+    world.save({"data/b.csv": "22\n"})
+    assert stale(world) == ["out/all.txt", "out/glob.txt", "out/top.txt"]
+    world.save({"data/b.csv": "2\n", "other/c.csv": "33\n"})
+    assert stale(world) == ["out/top.txt"]
+    world.save({"other/c.csv": "3\n", "data/new.csv": "4\n"})
+    assert stale(world) == ["out/all.txt", "out/glob.txt", "out/top.txt"]
+
+
+def test_an_input_that_is_gone_is_not_run_without(world: World) -> None:
+    world.save({"data/a.csv": "1\n"})
+    world.ran("python code/src/one.py", {"out.txt": "1"}, ["data/a.csv"], uses=of("one.py"))
+    world.save({"data/a.csv": None})
+    (one,) = found(world)
+    assert (one.standing, one.detail) == (Standing.UNKNOWN, "its input data/a.csv is gone")
+
+
+def test_its_own_output_in_an_input_folder_does_not_count(world: World) -> None:
+    world.save({"data/a.csv": "1\n"})
+    world.ran("python code/src/one.py", {"data/out.txt": "1"}, ["data"], uses=of("one.py"))
+    assert stale(world) == []
+    world.ran("python code/src/two.py", {"data/two.txt": "1"}, ["data"], uses=of("two.py"))
+    assert stale(world) == ["data/out.txt"]
+
+
+def test_a_lock_alone_is_no_change(world: World) -> None:
+    key = "MD5E-s2--0cc175b9c0f1b6a831c399e269772661.csv"
+    world.save({"data/a.csv": f"/annex/objects/{key}\n"})
+    world.ran("python code/src/one.py", {"out.txt": "1"}, ["data"], uses=of("one.py"))
+    world.write({"data/a.csv": None})
+    (world.top / "data/a.csv").symlink_to(f"../.git/annex/objects/Xx/Yy/{key}/{key}")
+    world.save({})
+    assert stale(world) == []
+
+
+def test_what_a_stale_result_feeds_comes_after_it(world: World) -> None:
+    world.ran("c", {"c.txt": "3"}, ["b.txt"], uses=of("two.py"))
+    world.ran("b", {"b.txt": "2"}, ["a.txt"], uses=of("two.py"))
+    world.ran("a", {"a.txt": "1"}, uses=of("one.py"))
+    world.ran("b", {"b.txt": "22"}, ["a.txt"], uses=of("two.py"))
+    world.ran("c", {"c.txt": "33"}, ["b.txt"], uses=of("two.py"))
+    world.release({"code/src/one.py": "print(11)\n"})
+    names = [(one.result.spec.command, one.standing.value) for one in found(world)]
+    assert names == [("a", "stale"), ("b", "fed"), ("c", "fed")]
+
+
+@pytest.mark.parametrize("how", ["deleted", "renamed", "edited", "made over"])
+def test_what_is_no_longer_there_is_never_made_anew(world: World, how: str) -> None:
+    one_and_two(world)
+    if how == "deleted":
+        world.save({"one.txt": None})
+    elif how == "renamed":
+        world.save({"one.txt": None, "moved.txt": "one"})
+    elif how == "edited":
+        world.save({"one.txt": "by hand"})
+    else:
+        world.ran("another", {"one.txt": "other"}, uses=of("two.py"))
+    world.release({"code/src/one.py": "print(11)\n"})
+    assert stale(world) == []
+
+
+def test_code_that_is_not_here_any_more_is_unknown(world: World) -> None:
+    world.ran("python code/src/one.py", {"one.txt": "1"}, uses=of("one.py"), code="1" * 40)
+    (one,) = found(world)
+    assert (one.standing, one.detail) == (Standing.UNKNOWN, "its code 1111111111 is not here")
+
+
+def test_code_as_a_folder_is_looked_at_the_same_way(tmp_path: Path) -> None:
+    world = made(tmp_path / "small", "src")
+    for name in ("one", "two"):
+        uses = {"files": [f"src/{name}.py", "src/shared.py"], "imported": ["src"]}
+        world.ran(f"python src/{name}.py", {f"{name}.txt": name}, uses=uses)
+    world.release({"src/two.py": "print(22)\n", "src/README.md": "more\n", "src/three.py": "print(3)\n"})
+    assert stale(world) == ["two.txt"]
+    assert why(world) == [("src/two.py", "changed")]
