@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project.tree import RunTree
@@ -22,14 +23,17 @@ from wtwatch.words.uses import Uses
 
 CHANGED, CAME, GONE = "changed", "came", "is gone"
 
-_WORD = re.compile(rb"\w+")
+_WORD = re.compile(r"\w+")
 
 
 class CodeSpan:
-    """What differs in code between the commit ``then``, which ran, and ``now``; git is asked once."""
+    """What differs in code between the commit ``then``, which ran, and ``now``; git is asked once.
 
-    def __init__(self, tree: RunTree, then: Sha, now: Sha) -> None:
-        self._tree, self._then, self._now = tree, then, now
+    ``files`` are all those that anything asked about used.
+    """
+
+    def __init__(self, tree: RunTree, then: Sha, now: Sha, files: Collection[str]) -> None:
+        self._tree, self._then, self._now, self._files = tree, then, now, files
         self._repo = Repo(tree.code_path)
         project = tree.project
         self._below = "" if project.paths else f"{project.code}/"
@@ -38,18 +42,21 @@ class CodeSpan:
         else:
             changes = diff.between(self._repo, then, now)
         self._changes = {self._below + change.path: change for change in changes}
-        self._words: dict[tuple[str, ...], frozenset[str]] = {}
+        self._known: dict[Uses, tuple[Why, ...]] = {}
 
     def touching(self, uses: Uses) -> tuple[Why, ...]:
         """Return what of the differences a job with such uses would have seen."""
-        if not self._changes:
-            return ()
+        if uses not in self._known:
+            self._known[uses] = tuple(self._why(path) for path in self._seen(uses))
+        return self._known[uses]
+
+    def _seen(self, uses: Uses) -> Iterable[str]:
         if uses.whole is not None:
-            return tuple(self._why(path) for path in self._changes if not self._is_documentation(path))
+            return [path for path in self._changes if not self._is_documentation(path)]
         used = frozenset(uses.files)
         found = [path for path in self._changes if path in used or self._led_to(path, used)]
         found += [path for path in self._changes if path not in used and self._is_seen_in(path, uses)]
-        return tuple(self._why(path) for path in dict.fromkeys(found))
+        return dict.fromkeys(found)
 
     def _led_to(self, path: str, used: Collection[str]) -> bool:
         """Return whether a subdataset of code changed in which files were used."""
@@ -68,7 +75,7 @@ class CodeSpan:
                 return True
             if folder in uses.imported and change.mode_before == NOTHING:
                 name = _name_in(folder, path)
-                meant = name.partition(".")[0] in self._importable(uses)
+                meant = self._is_importable(name.partition(".")[0], uses)
                 if meant and self._is_new_name(folder, path, change):
                     return True
         return False
@@ -83,21 +90,26 @@ class CodeSpan:
         inside = whole.removeprefix(self._below)
         return not self._repo.succeeds("cat-file", "-e", f"{there}:{inside}")
 
-    def _importable(self, uses: Uses) -> frozenset[str]:
-        """Return the names that an import of this job may have meant: all words of the files that it used.
+    def _is_importable(self, name: str, uses: Uses) -> bool:
+        """Return whether an import of a job may have meant a name: a word of a file that it used.
 
-        And the modules of Python itself, and of the environment, which those import in their turn.
+        Or a module of Python itself, or of the environment, as those import each other in their turn.
         """
-        if uses.files not in self._words:
-            words = {word for text in self._texts(uses) for word in _WORD.findall(text)}
-            said = {word.decode("utf-8", "replace") for word in words}
-            self._words[uses.files] = frozenset(said | sys.stdlib_module_names | {*_installed(self._tree)})
-        return self._words[uses.files]
+        return name in self._others or any(name in self._words.get(path, ()) for path in uses.files)
 
-    def _texts(self, uses: Uses) -> Iterable[bytes]:
-        names = [f"{self._then}:{path.removeprefix(self._below)}" for path in uses.files if "\n" not in path]
-        with self._repo.ask_objects(*names) as asking:
-            return [found.body for found in asking.objects() if found]
+    @cached_property
+    def _others(self) -> frozenset[str]:
+        return sys.stdlib_module_names | {*_installed(self._tree)}
+
+    @cached_property
+    def _words(self) -> dict[str, frozenset[str]]:
+        """The words of all files that were used, as they were then."""
+        paths = [path for path in self._files if "\n" not in path]
+        names = "".join(f"{self._then}:{path.removeprefix(self._below)}\n" for path in paths)
+        with self._repo.ask("cat-file", "--batch", "--buffer", feed=names) as asking:
+            found = dict(zip(paths, asking.objects(), strict=True))
+        said = {path: one.body.decode("utf-8", "replace") for path, one in found.items() if one}
+        return {path: frozenset(_WORD.findall(text)) for path, text in said.items()}
 
     def _why(self, path: str) -> Why:
         change = self._changes[path]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from wtwatch.doors import refs
@@ -76,7 +76,7 @@ def _confirmed(tree: RunTree, repo: Repo, head: Sha, found: Sequence[Result]) ->
     commits = repo.told("rev-list", "--topo-order", head).split()  # the newest first
     number = {commit: place for place, commit in enumerate(commits)}
     results = {one.commit: one for one in found}
-    uses = _all_uses(queue)
+    uses = queue.all_uses()
     by_work = {_work(one.spec): one.commit for one in found}
     for one in again:
         commit = by_work.get(_work(one.spec))
@@ -87,10 +87,6 @@ def _confirmed(tree: RunTree, repo: Repo, head: Sha, found: Sequence[Result]) ->
             evidence = Evidence(one.code_sha, one.base, used, _environment(tree, one))
             results[commit] = results[commit]._replace(evidence=evidence)
     return list(results.values())
-
-
-def _all_uses(queue: Queue) -> Mapping[tuple[int, int], Uses]:
-    return {}
 
 
 def _work(spec: JobSpec) -> tuple[str, tuple[str, ...]]:
@@ -110,7 +106,8 @@ def _judged(
     """Yield how each result stands; all that is asked of git is asked of all at once."""
     codes = _codes(tree, repo, found)
     known = Repo(tree.code_path).commits_among({code for code in codes.values() if code})
-    spans = {code: CodeSpan(tree, code, code_sha) for code in known}
+    files = {path for one in found for path in one.evidence.uses.files}
+    spans = {code: CodeSpan(tree, code, code_sha, files) for code in known}
     asked = {(one.evidence.base, path) for one in found for path in one.spec.inputs if one.evidence.base}
     differs = inputs.differing(repo, head, [(base, path) for base, path in asked if base])
     installed = dict(environment.packages(tree)).get("fingerprint")
