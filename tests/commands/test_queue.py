@@ -181,3 +181,19 @@ def test_to_cancel_a_batch_that_is_over_says_that_it_is(house: House, say: Say) 
     say(main, "queue", "cancel", "--batch", "1")
     said = say(main, "queue", "cancel", "--batch", "1", code=2).err
     assert "All of these jobs are over." in said and "wtwatch queue list" in said
+
+
+def test_held_jobs_are_shown_and_approved_one_a_batch_or_all(house: House, say: Say) -> None:
+    main, queue = house.project.main_tree, queue_of(house)
+    queue.hold([JobSpec(f"theirs {number}") for number in range(4)])
+    queue.hold([JobSpec("more 1"), JobSpec("more 2")])
+    assert "! 6 jobs need approval" in say(main, "status").out
+    assert "! needs approval" in say(main, "queue", "list", "--state", "held").out
+    assert "To have it run: wtwatch queue approve 1" in " ".join(say(main, "show", "1").out.split())
+    assert "Approved 1 job, now batch 3" in say(main, "queue", "approve", "2").out
+    assert "Approved 2 jobs" in say(main, "queue", "approve", "--batch", "2").out
+    assert [number for number, word in sorted(states(house).items()) if word == "held"] == [1, 3, 4]
+    assert "wtwatch queue approve 1" in say(main, "queue", "wait", "1", code=1).err
+    assert "Approved 3 jobs" in say(main, "queue", "approve", "--all").out
+    for words in (("--all",), ("1",), ("--all", "1"), ()):
+        say(main, "queue", "approve", *words, code=2)

@@ -74,12 +74,12 @@ def test_a_batch_of_standing_jobs_has_all_that_a_newer_version_says_of_them(tmp_
 
 def test_a_job_in_a_state_that_a_newer_version_knows_is_shown_and_left_alone(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
-    [held, other] = queue.add([JobSpec("one"), JobSpec("two")], Trigger.NOW, A)
-    changed(queue, "UPDATE jobs SET state = 'held' WHERE id = ?", held.id)
-    assert queue.job(held.id).state == Foreign("held")
-    assert [job.word for job in queue.jobs()] == ["held", "waiting"]
+    [strange, other] = queue.add([JobSpec("one"), JobSpec("two")], Trigger.NOW, A)
+    changed(queue, "UPDATE jobs SET state = 'frozen' WHERE id = ?", strange.id)
+    assert queue.job(strange.id).state == Foreign("frozen")
+    assert [job.word for job in queue.jobs()] == ["frozen", "waiting"]
     assert queue.next_job() == other
     for refuse in (queue.cancel, queue.retry):
-        with pytest.raises(UsageError, match="held"):
-            refuse([held.id])
-    queue.remove([held.id])
+        with pytest.raises(UsageError, match="frozen"):
+            refuse([strange.id])
+    queue.remove([strange.id])

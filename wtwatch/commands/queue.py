@@ -24,7 +24,7 @@ from wtwatch.views.jobwords import is_bad, ranged
 from wtwatch.views.terminal import say
 from wtwatch.words import resources
 from wtwatch.words.errors import UsageError
-from wtwatch.words.model import Ended, Job, Running, counted
+from wtwatch.words.model import Ended, Held, Job, Running, counted
 from wtwatch.words.resources import Resources
 
 
@@ -197,6 +197,28 @@ def _ended(queue: Queue, meant: Iterable[JobId]) -> set[int]:
     """Return which of these are jobs that ended; all else will be said by who is asked to do something."""
     numbers = [int(job) for job in meant if str(job).isdecimal()]
     return {number for number in numbers if (job := queue.find(number)) and isinstance(job.state, Ended)}
+
+
+@command.command("approve")
+@click.option("--all", "every", is_flag=True, help="all that are held")
+@_jobs
+def approve(words: tuple[str, ...], batches: tuple[str, ...], project: str | None, every: bool) -> None:
+    """Let jobs start whose commands came with somebody else's commits.
+
+    `wtwatch show JOB` shows what one would run, `wtwatch queue list --state held` all of them.
+    """
+    chosen = one(project)
+    queue = Queue(chosen.state)
+    if every and (words or batches):
+        raise UsageError("--all means all that are held.", "Leave out --all, or the jobs.")
+    kind = _Kind(lambda job: isinstance(job.state, Held), "None of these jobs needs approval.")
+    meant = [job.id for job in queue.held()] if every else _meant(queue, words, batches, kind)
+    if not meant:
+        raise UsageError("No job needs approval.", "`wtwatch queue list` shows how they stand.")
+    made = queue.approve(meant)
+    ring_for(chosen)
+    say(f"Approved {counted(len(made), 'job')}, now batch {made[0].batch}: next in line.")
+    warn_of_daemon(chosen)
 
 
 @command.command("pause")

@@ -20,7 +20,8 @@ from wtwatch.queue.wanted import wanted
 from wtwatch.tree import tip
 from wtwatch.views import holdup, status, waiting
 from wtwatch.views.holdup import START, HoldUp
-from wtwatch.views.terminal import say
+from wtwatch.views.jobwords import ranged
+from wtwatch.views.terminal import say, warn
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Sha, now
 
@@ -125,7 +126,10 @@ class _Wait:
             say("Nothing runs, and nothing is due.")
         elif self.screen.live or len(progress.states) > 1:
             say(waiting.summary(progress, time.monotonic() - began))
-        return 1 if progress.unseen - progress.before else 0
+        held = [job for job, word in progress.states.items() if word == "held"]
+        if held:
+            warn(f"Job {ranged(held)} needs approval: wtwatch queue approve {ranged(held)}")
+        return 1 if progress.unseen - progress.before or held else 0
 
     def _follow(self) -> Progress:
         """Look until all is done, and tell what happens meanwhile. Raises what it will not go on for."""

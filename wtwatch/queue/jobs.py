@@ -33,7 +33,7 @@ from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Sha, Standing, Trigger, now, stamp
 from wtwatch.words.uses import Uses
 
-WORDS = ("waiting", "running", *(outcome.value for outcome in Outcome))
+WORDS = ("waiting", "running", *(outcome.value for outcome in Outcome), "held")
 
 
 class Queue(QueueVerbs):
@@ -353,7 +353,7 @@ class Queue(QueueVerbs):
         with self._reading() as db:
             found = dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
             paused = is_paused(db)
-        return {"paused": paused, **{word: found.get(word, 0) for word in WORDS}, "held": 0}
+        return {"paused": paused, **{word: found.get(word, 0) for word in WORDS}}
 
     def has_run(self) -> bool:
         """Return whether any job was ever started."""

@@ -11,6 +11,7 @@ from wtwatch.words.errors import UsageError
 from wtwatch.words.model import (
     Ended,
     Foreign,
+    Held,
     Job,
     JobSpec,
     JobState,
@@ -64,6 +65,8 @@ def job_of(row: sqlite3.Row) -> Job:
 def _state(row: sqlite3.Row) -> JobState:
     if row["state"] == "waiting":
         return Waiting()
+    if row["state"] == "held":
+        return Held()
     if row["state"] == "running":
         return Running(moment(row["started"]), Sha(row["code"]), Sha(row["base"]), row["uuid"], row["lane"])
     if row["state"] not in _OUTCOMES:

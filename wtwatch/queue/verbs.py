@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from wtwatch.queue.database import changing, reading
 from wtwatch.queue.facts import QueueFacts
 from wtwatch.queue.rows import JobId, job_of, job_row, jobs_in, number_of, spec_of, spec_text
 from wtwatch.words.errors import UsageError, WtwatchError
-from wtwatch.words.model import Ended, Foreign, Job, Outcome, Trigger, Waiting, now, stamp
+from wtwatch.words.model import Ended, Foreign, Held, Job, JobSpec, Outcome, Trigger, Waiting, now, stamp
 from wtwatch.words.resources import AS_IT_COMES, Resources, with_wishes
 
 ENDED = tuple(outcome.value for outcome in Outcome)
@@ -55,12 +55,62 @@ class QueueVerbs(QueueFacts):
                         f"Job {job} is {found.word}, a state that this version of wtwatch does not know.",
                         "Install the newer one again: pip install --upgrade wtwatch",
                     )
-                if isinstance(found.state, Waiting):
+                if isinstance(found.state, Waiting | Held):
                     cancel_waiting(db, found.id, None)
                 else:
                     db.execute("UPDATE jobs SET cancel_requested = 1 WHERE id = ?", (found.id,))
                     running.append(job_of(job_row(db, found.id)))
             return running
+
+    def hold(self, specs: Sequence[JobSpec]) -> list[Job]:
+        """Queue jobs that start only once somebody approved them, as a batch that nothing makes due."""
+        with changing(self.file) as db:
+            batch = new_batch(db, specs, Trigger.NOW, None)
+            db.execute("UPDATE batches SET due = NULL WHERE id = ?", (batch,))
+            db.execute("UPDATE jobs SET state = 'held' WHERE batch = ?", (batch,))
+            return jobs_in(db, batch)
+
+    def held(self) -> list[Job]:
+        """Return the jobs that wait for approval."""
+        with self._reading() as db:
+            return [job_of(row) for row in db.execute("SELECT * FROM jobs WHERE state = 'held' ORDER BY id")]
+
+    def approve(self, ids: Iterable[JobId]) -> list[Job]:
+        """Let held jobs start, as a new batch that is due now, in the order given; all, or none of them.
+
+        Raises :class:`UsageError` for one that is not held.
+        """
+        with self._known() as db:
+            rows = [job_row(db, number) for number in dict.fromkeys(map(number_of, ids))]
+            for row in rows:
+                if row["state"] != "held":
+                    raise UsageError(
+                        f"Job {row['id']} needs no approval: it is {row['state']}.",
+                        "`wtwatch queue list --state held` shows those that do.",
+                    )
+            if not rows:
+                return []
+            batch = new_batch(db, (), Trigger.NOW, None)
+            for place, row in enumerate(rows):
+                db.execute(
+                    "UPDATE jobs SET batch = ?, place = ?, state = 'waiting' WHERE id = ?",
+                    (batch, place, row["id"]),
+                )
+            db.executemany(
+                "DELETE FROM batches WHERE id = ?"
+                " AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch = batches.id)",
+                {(row["batch"],) for row in rows},
+            )
+            return jobs_in(db, batch)
+
+    def approved_commands(self) -> frozenset[str]:
+        """Return the commands of all jobs that somebody queued, loaded, named or approved here."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT DISTINCT spec FROM jobs WHERE state != 'held' AND NOT"
+                " (state = 'cancelled' AND started IS NULL) UNION SELECT spec FROM attempts"
+            )
+            return frozenset(spec_of(row["spec"]).command for row in rows)
 
     def retry(self, ids: Iterable[JobId], resume: bool = False, want: Resources = AS_IT_COMES) -> list[Job]:
         """Queue jobs that ended once more, as a new batch that is due now, in the order given.

@@ -19,7 +19,7 @@ from wtwatch.views.holdup import HoldUp
 from wtwatch.views.jobwords import needs_attention, one_line
 from wtwatch.words import resources
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Ended, Job, Running, Waiting, counted
+from wtwatch.words.model import Ended, Held, Job, Running, Waiting, counted
 
 _RUNS = "It runs: wtwatch queue logs -f {0}. To stop it: wtwatch queue cancel {0}"
 
@@ -31,7 +31,7 @@ def sentence(project: Project, job: Job) -> str:
     """Return what a job waits for and what would start it, or what can be done about its end."""
     number = job.id
     match job.state:
-        case Waiting():
+        case Waiting() | Held():
             return _waits_for(project, job)
         case Running(lane=lane):
             waits = lane is not None and status.ended_well(project, job)
@@ -113,6 +113,10 @@ def _is_annexed_link(path: Path) -> bool:
 
 def _waits_for(project: Project, job: Job) -> str:
     """Return what a job waits for, and what would start it."""
+    if isinstance(job.state, Held):
+        return (
+            f"Its command came with somebody else's commits. To have it run: wtwatch queue approve {job.id}"
+        )
     file, commit = Queue(project.state).file, tip.read(project).commit
     progress = Waiter(file, [job.id]).look(commit)
     try:

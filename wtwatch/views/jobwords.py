@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Running, Standing, now
+from wtwatch.words.model import Ended, Held, Job, JobSpec, Outcome, Running, Standing, now
 
 COLOURS = {
     "succeeded": "green",
@@ -13,6 +13,7 @@ COLOURS = {
     "failed": "red",
     "interrupted": "red",
     "running": "cyan",
+    "held": "yellow",
 }
 """The colour of each state that has one."""
 
@@ -24,6 +25,7 @@ MARKS = {
     "cancelled": "–",
     "running": "▶",
     "waiting": "·",
+    "held": "!",
 }
 """One letter for each state; one that only a newer version knows has "?"."""
 
@@ -93,7 +95,7 @@ def outcome(job: Job) -> str:
     """Return a job's state in words, with the exit code of one that failed: "failed (exit 1)"."""
     if isinstance(job.state, Ended) and is_bad(job) and job.state.exit not in (None, 0):
         return f"{job.word} ({exit_words(job.state.exit)})"
-    return job.word
+    return "needs approval" if isinstance(job.state, Held) else job.word
 
 
 def seconds(job: Job, at: datetime | None = None) -> float | None:

@@ -266,6 +266,10 @@ def _queue(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
         yield Line("", f"starts when the bookmark has been still for {queue.settling:.0f} s more")
     if queue.standing:
         yield Line("", f"at every move: {counted(queue.standing, 'standing job')}")
+    if held := queue.jobs.get("held"):
+        need = "job needs" if held == 1 else "jobs need"
+        yield Line("", f"! {held} {need} approval: wtwatch queue list --state held", "yellow")
+        yield Line("", "→ wtwatch queue approve JOBS · wtwatch queue approve --all")
     yield from _loaded(project)
 
 

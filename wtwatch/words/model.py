@@ -125,6 +125,10 @@ class Waiting(Value):
     """Not started yet."""
 
 
+class Held(Value):
+    """Not to start before somebody approved it: its command came with somebody else's commits."""
+
+
 class Running(Value):
     """Started on ``code_sha``, with the superdataset at ``base``; in which lane, if not in the run tree."""
 
@@ -157,7 +161,7 @@ class Foreign(Value):
     word: str
 
 
-JobState = Waiting | Running | Ended | Foreign
+JobState = Waiting | Held | Running | Ended | Foreign
 
 
 class JobSpec(NamedTuple):
@@ -212,6 +216,8 @@ class Job(NamedTuple):
         match self.state:
             case Waiting():
                 return "waiting"
+            case Held():
+                return "held"
             case Running():
                 return "running"
             case Ended(outcome=outcome):
