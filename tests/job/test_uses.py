@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.job.bench import Bench
+from tests.job.bench import Bench, over
+from tests.lab import Lab, eventually
 from wtwatch.job import lifecycle
-from wtwatch.words.model import Job
+from wtwatch.queue.jobs import Queue
+from wtwatch.words.model import Job, Outcome
 from wtwatch.words.uses import Uses
 
 
@@ -15,3 +17,32 @@ def used(bench: Bench, job: Job) -> Uses:
 def test_a_script_used_itself(bench: Bench) -> None:
     job = bench.do("cat code/src/process2p/version.py > out", outputs=("out",))
     assert used(bench, job) == Uses(("code/src/process2p/version.py",)), bench.log(job)
+
+
+def test_code_that_was_written_to_and_put_back_is_a_failure(bench: Bench) -> None:
+    base, file = bench.head(), "code/src/process2p/version.py"
+    job = bench.do(f"cp -p {file} kept; echo >> {file}; echo 1 > out; mv kept {file}", outputs=("out",))
+    state = over(job)
+    assert state.outcome is Outcome.FAILED and bench.head() == base
+    assert "written to while it ran, though it is as before by now: src/process2p/version.py" in str(
+        state.detail
+    )
+
+
+def test_what_wtwatch_itself_looks_at_while_a_job_runs_is_no_use_of_it(lab: Lab) -> None:
+    lab.move_bookmark()
+    lab.wtwatch("init")
+    gate = lab.gate()
+    wait = f"touch {gate.file}.reached; until [ -e {gate.file} ]; do sleep 0.02; done"
+    lab.wtwatch(
+        "queue", "add", "--now", "-o", "out", "--", f"cat code/src/process2p/version.py > out; {wait}"
+    )
+    lab.wtwatch("sync")
+    eventually(gate.reached)
+    for words in (("status",), ("status", "--json"), ("sync",), ("queue", "show", "1"), ("queue", "list")):
+        lab.wtwatch(*words, code=(0, 1))
+    for words in (("merge", "--dry-run"), ("doctor",), ("sync", "--dry-run"), ("backups", "list")):
+        lab.wtwatch(*words, code=(0, 1, 3))
+    gate.open()
+    eventually(lambda: lab.wtwatch("sync", code=(0, 1)) and lab.jobs()[0]["state"] == "succeeded")
+    assert Queue(lab.project().state).uses(1) == Uses(("code/src/process2p/version.py",))

@@ -286,6 +286,12 @@ class Folder:
         with self._in_words("uses"):
             return uses_from(facts)
 
+    def written(self) -> tuple[str, ...]:
+        """Return the files of code that somebody wrote to while its command ran, as far as that was seen."""
+        facts = self._facts("uses") or {}
+        with self._in_words("uses"):
+            return tuple(map(str, facts.get("written", ())))
+
     def write_plan(self, facts: Mapping[str, Any]) -> None:
         """Say what the command is, and what its record will be, before anything is prepared for it."""
         write_whole(self.path / "plan", json.dumps(facts, indent=1))

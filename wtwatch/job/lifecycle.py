@@ -301,7 +301,8 @@ def _judged(tree: RunTree, job: Job, folder: Folder) -> Result:
         return Result(1, commits, now(), why)
     faults = folder.verified()
     if faults is None:
-        faults = verdict.of_attempt(demands(tree, job.spec, running.code_sha), folder.before(), after)
+        demanded = demands(tree, job.spec, running.code_sha)
+        faults = verdict.of_attempt(demanded, folder.before(), after, folder.written())
     return Result(end.exit, commits, now(), verdict.in_words(end.error, faults))
 
 

@@ -146,14 +146,14 @@ class _Judge:
         return self._is_package(folder, here) or any(self._seen.compiled[path] for path in here)
 
     def _times(self, folder: str, here: Iterable[str]) -> int:
-        """Return how many Pythons can have listed a folder for their imports, at most."""
-        below = [f"{path}/__init__.py" for path in self._inner(folder)]
-        most = max((self._openings(path) for path in (*here, *below)), default=1)
-        return min(self._runs, max(most, 1))
+        """Return how many Pythons can have listed a folder for their imports, at most.
 
-    def _openings(self, path: str) -> int:
-        compiled, opened = self._seen.compiled[path], self._seen.opened[path]
-        return compiled + min(opened, 1) if compiled else (opened + 1) // 2  # a script is opened twice
+        Each opens the script that it runs twice, and what was compiled of a module once.
+        """
+        below = [f"{path}/__init__.py" for path in self._inner(folder)]
+        compiled = [self._seen.compiled[path] for path in (*here, *below)]
+        scripts = sum(self._seen.opened[path] // 2 for path in here if not self._seen.compiled[path])
+        return min(self._runs, max(1, scripts, *compiled))
 
     def _inner(self, folder: str) -> set[str]:
         start = f"{folder}/"

@@ -17,6 +17,10 @@ RESERVED = 256 * 1024
 """Bytes reserved for an outcome, in which some 5,000 commits find room."""
 
 
+MANY = 100
+"""Paths that there is room for in any case."""
+
+
 class Draft:
     """A file before its content is known: its room is taken, so that a full disk cannot lose it.
 
@@ -62,11 +66,15 @@ class Steps:
         self._verified = Draft(folder, "verified", RESERVED)
         self._outcome = Draft(folder, "outcome", RESERVED)
 
-    def learned(self, uses: Uses) -> None:
-        """Say what the command used of the code; that all of it counts, where there is no room for more."""
-        text = json.dumps(uses._asdict())
+    def learned(self, uses: Uses, written: Sequence[str] = ()) -> None:
+        """Say what the command used of the code; that all of it counts, where there is no room for more.
+
+        And which files of code were ``written`` to while it ran.
+        """
+        text = json.dumps(uses._asdict() | {"written": written})
         if len(text) > RESERVED and not self._uses.has_room(len(text)):
-            text = json.dumps(Uses(whole="the disk was full, so what it used was not noted")._asdict())
+            uses = Uses(whole="the disk was full, so what it used was not noted")
+            text = json.dumps(uses._asdict() | {"written": written[:MANY]})
         self._uses.write(text)
 
     def command_ended(self, end: CommandEnd) -> None:

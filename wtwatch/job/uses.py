@@ -11,7 +11,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Order
 from wtwatch.job.learning import Learning, Place, several_hosts
 from wtwatch.job.readiness import Demands, is_allowed
-from wtwatch.job.seen import Code, Seen, uses_of
+from wtwatch.job.seen import Code, Seen, uses_of, written
 from wtwatch.job.steps import Steps
 from wtwatch.tree.states import Before
 from wtwatch.words.errors import WtwatchError
@@ -41,11 +41,13 @@ class Lesson:
             return self._uses
         seen = self._learning.end() if self._learning else Seen("its command was not begun")
         seen.lost = seen.lost or several_hosts(os.environ)
+        touched: tuple[str, ...] = ()
         try:
-            self._uses = uses_of(seen, self._code())
+            code = self._code()
+            self._uses, touched = uses_of(seen, code), written(seen, code)
         except (WtwatchError, OSError) as error:
             self._uses = Uses(whole=f"what it used could not be judged: {error}")
-        self._steps.learned(self._uses)
+        self._steps.learned(self._uses, touched)
         return self._uses
 
     def _place(self) -> Place:

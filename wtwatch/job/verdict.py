@@ -97,17 +97,28 @@ def is_below(path: str, declared: str, demands: Demands) -> bool:
     )
 
 
-def of_attempt(demands: Demands, before: Before | None, after: After) -> tuple[str, ...]:
+def of_attempt(
+    demands: Demands, before: Before | None, after: After, written: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Return the :func:`faults` of an attempt; one of version 0.1.0 has no look from before its command.
 
-    Then the tree is known to have been clean, with code at its commit.
+    Then the tree is known to have been clean, with code at its commit. ``written`` are the files of code,
+    from the top, that somebody wrote to meanwhile, as far as that was seen: it may be undone by now.
     """
     if before is not None:
-        return (*faults(demands, before, after), *_committed(demands, before, after))
+        found = (*faults(demands, before, after), *_committed(demands, before, after))
+        return found or tuple(_undone(demands, written))
     code = after.at(demands.code_path)
     if code is None or code.head == demands.code_sha:
         return ()
     return (f"{demands.code_path} was taken from {demands.code_sha[:10]} to {_short(code)} while it ran",)
+
+
+def _undone(demands: Demands, written: Sequence[str]) -> Iterator[str]:
+    if written:
+        what, inside = demands.code_path or "code", f"{demands.code_path}/".lstrip("/")
+        names = listed([path.removeprefix(inside) for path in written])
+        yield f"{what} was written to while it ran, though it is as before by now: {names}"
 
 
 def _committed(demands: Demands, before: Before, after: After) -> Iterator[str]:

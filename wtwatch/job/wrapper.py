@@ -218,7 +218,7 @@ def _ended(
     try:
         after = _look_after(order.run_tree, folder)
         steps.looked_after(after)
-        found = verdict.of_attempt(_demands(order), before, after)
+        found = verdict.of_attempt(_demands(order), before, after, folder.written())
         steps.verified(found)
         if way is not None and (code, error) == (0, None) and not (stopped or found):
             saved, stopped = _guarded(order, lambda: Ran(way.save(before, after, end)))

@@ -1,0 +1,244 @@
+"""What is seen of code while a command runs, whatever program it is, and what that says the job used."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from wtwatch.doors import inotify
+from wtwatch.job import learning
+from wtwatch.job.learning import Learning, Place
+from wtwatch.job.seen import Code, Seen, uses_of, written
+from wtwatch.words.uses import Uses
+
+FILES = {
+    "run.py": "import numpy_like\nimport shared\nprint(shared.X)\n",
+    "run_all.py": "import json, sys\nimport shared\nopen(sys.argv[1]).read()\n",
+    "shared.py": "X = 1\n",
+    "other.py": "X = 2\n",
+    "pkg/__init__.py": "",
+    "pkg/one.py": "import colorsys\nfrom pkg import two\n",
+    "pkg/two.py": "X = 1\n",
+    "pkg/three.py": "X = 1\n",
+    "plugins/main.py": "import glob, os\n"
+    "for name in glob.glob(os.path.dirname(__file__) + '/p_*.py'):\n    exec(open(name).read())\n",
+    "plugins/p_a.py": "import string\n",
+    "plugins/p_b.py": "import string\n",
+    "plugins/spare.py": "",
+    "params/a.json": "{}",
+    "params/b.json": "{}",
+    "tool.sh": "cat code/params/a.json\n",
+    "tool.pl": 'open(my $f, "<", "code/params/b.json"); print <$f>;\n',
+    "map.py": "import mmap\nwith open('code/params/a.json') as f:\n"
+    "    mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)[:]\n",
+    "sub.py": "import subprocess, sys\nsubprocess.run([sys.executable, 'code/other.py'], check=True)\n",
+    "zipped.py": "import sys\nsys.path.insert(0, 'code/lib.zip')\nimport inside\n",
+    "twice.py": "import os, sys\nfor _ in range(int(sys.argv[1])):\n"
+    "    for name in 'ab': os.close(os.open(f'code/params/{name}.json', os.O_RDONLY))\n",
+    "Makefile": "all:\n\tcat code/params/b.json\n",
+    "lib/numpy_like.py": "",
+}
+
+
+class World(NamedTuple):
+    """A tree with code in it, and an environment that has a package of its own."""
+
+    top: Path
+    prefix: Path
+
+    @property
+    def python(self) -> str:
+        return shlex.quote(str(self.prefix / "bin" / "python"))
+
+    def run(self, command: str, *code: str, cached: bool = True, apart: tuple[str, ...] = ()) -> Seen:
+        """Run a line of a shell, and return what is seen of it."""
+        env = {"PATH": f"{self.prefix}/bin:/usr/bin:/bin", "PYTHONPATH": str(self.top / "packages")}
+        bytecode = str(self.top / "bytecode")
+        env |= {"PYTHONPYCACHEPREFIX": bytecode} if cached else {}
+        place = Place(
+            self.top,
+            code or ("code",),
+            lambda path: path.rpartition("/")[2] in apart,
+            bytecode,
+            str(self.prefix / "pyvenv.cfg"),
+        )
+        watched = Learning(place)
+        watched.begin()
+        done = subprocess.run(command, shell=True, cwd=self.top, env=env, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return watched.end()
+
+    def uses(self, command: str, *code: str, cached: bool = True, apart: tuple[str, ...] = ()) -> Uses:
+        """Return what a line of a shell uses."""
+        seen = self.run(command, *code, cached=cached, apart=apart)
+        return uses_of(seen, self.known(command, apart))
+
+    def known(self, command: str, apart: tuple[str, ...] = ()) -> Code:
+        tracked = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=self.top, capture_output=True, check=True
+        ).stdout.decode()
+        return Code(
+            frozenset(tracked.split("\0")),
+            lambda path: path.rpartition("/")[2] in apart,
+            lambda path: (self.top / path).read_text(),
+            command,
+        )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Make the tree once; no test here changes it for the next."""
+    top = tmp_path_factory.mktemp("learned")
+    prefix = top / "code" / ".venv"
+    venv.create(prefix, symlinks=True)
+    for name, text in FILES.items():
+        (top / "code" / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / "code" / name).write_text(text)
+    (top / "packages").mkdir()
+    (top / "packages" / "numpy_like.py").write_text("")
+    with zipfile.ZipFile(top / "code" / "lib.zip", "w") as archive:
+        archive.writestr("inside.py", "X = 1\n")
+    (top / "code" / "link.json").symlink_to("params/a.json")
+    (top / "code" / "latest").symlink_to("params")
+    (top / "outside.json").symlink_to("code/params/b.json")
+    (top / ".gitignore").write_text(".venv\nbytecode\n__pycache__\n*.made\n")
+    git = ["git", "-c", "user.name=T", "-c", "user.email=t@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "code"]):
+        subprocess.run([*git, *words], cwd=top, check=True)
+    yield World(top, prefix)
+
+
+def of(*names: str) -> tuple[str, ...]:
+    return tuple(sorted(f"code/{name}" for name in names))
+
+
+LINKS = ("latest", "link.json")
+"""Links count always: who follows one cannot be seen."""
+
+
+def test_a_script_that_imports_packages_and_a_sibling_listed_its_folder_for_imports_alone(
+    made: World,
+) -> None:
+    assert made.uses("python code/run.py") == Uses(of("run.py", "shared.py", *LINKS), (), ("code",))
+
+
+def test_what_python_compiled_stands_for_its_source_wherever_that_is_kept(made: World) -> None:
+    expected = Uses(of("pkg/__init__.py", "pkg/one.py", "pkg/two.py", *LINKS), (), of("", "pkg"))
+    expected = expected._replace(imported=("code", "code/pkg"))
+    for cached in (True, True, False, False):  # without what was compiled, and with it
+        assert made.uses("cd code && python -m pkg.one", cached=cached) == expected
+
+
+def test_scripts_one_after_the_other_list_their_folder_once_each(made: World) -> None:
+    found = made.uses("python code/run.py; python code/run.py; python code/sub.py")
+    assert found == Uses(of("run.py", "shared.py", "sub.py", "other.py", *LINKS), (), ("code",))
+
+
+def test_a_folder_that_is_looked_through_counts_with_all_its_names(made: World) -> None:
+    assert made.uses("cat code/params/*.json").folders == ("code/params",)
+    assert made.uses("for f in code/plugins/*.py; do python $f; done").folders == ("code/plugins",)
+    assert made.uses("python code/plugins/main.py").folders == ("code/plugins",)
+    plain = made.uses("python code/run.py; ls code")
+    assert plain.folders == ("code",) and plain.imported == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "files"),
+    [
+        ("bash code/tool.sh", ("tool.sh", "params/a.json")),
+        ("perl code/tool.pl", ("tool.pl", "params/b.json")),
+        ("python code/map.py", ("map.py", "params/a.json")),
+        ("python code/zipped.py", ("zipped.py", "lib.zip")),
+        ("cat outside.json", ("params/b.json",)),
+        ("cat code/latest/a.json", ("params/a.json",)),
+        ("cat code/link.json", ("params/a.json",)),
+        ("cd code/params && cat a.json", ("params/a.json",)),
+        ("make -s -f code/Makefile", ("Makefile", "params/b.json")),
+        ("awk '{print}' code/params/a.json", ("params/a.json",)),
+        ("exec code/.venv/bin/python code/sub.py", ("sub.py", "other.py")),
+    ],
+)
+def test_each_program_that_opens_files_is_seen(made: World, command: str, files: tuple[str, ...]) -> None:
+    found = made.uses(command)
+    assert (found.files, found.whole) == (of(*files, *LINKS), None)
+
+
+@pytest.mark.parametrize("times", [5000, pytest.param(50_000, marks=pytest.mark.slow)])
+def test_many_openings_of_two_files_in_turn_lose_nothing(made: World, times: int) -> None:
+    found = made.uses(f"python code/twice.py {times}")
+    assert found.whole is None
+    assert found.files == of("twice.py", "params/a.json", "params/b.json", *LINKS)
+    assert found.folders == ("code/params",)  # nobody counted any more who listed it
+
+
+def test_code_may_be_folders_and_files_at_the_top(made: World) -> None:
+    found = made.uses("python code/run.py", "code/run.py", "code/pkg")
+    assert found == Uses(("code/run.py",))
+    assert made.uses("cd code; python -m pkg.one", "code/pkg", "code/run.py").imported == ("code/pkg",)
+
+
+def test_without_a_file_of_code_all_of_it_counts(made: World) -> None:
+    assert made.uses("ls code").whole == "no file of code was seen to be used"
+
+
+def test_what_git_does_not_keep_was_made_from_nobody_knows_what(made: World) -> None:
+    product = made.top / "code" / "tool.made"
+    product.write_text("1\n")
+    command = "cat code/tool.made code/params/a.json"
+    assert "code/tool.made, which git does not keep" in (made.uses(command).whole or "")
+    assert made.uses(command, apart=("tool.made",)).whole is None
+    assert made.uses(f"echo > code/tool.made; {command}").whole is None  # the job made it itself
+    product.unlink()
+
+
+def test_where_python_keeps_what_it_compiles_elsewhere_all_counts(made: World) -> None:
+    assert made.uses("PYTHONPYCACHEPREFIX=/nowhere python code/run.py").whole is not None
+
+
+def test_a_process_that_goes_on_is_said(made: World) -> None:
+    inner = f"""
+import os, subprocess, sys
+sys.path.insert(0, {str(Path(learning.__file__).parents[2])!r})
+from wtwatch.job.learning import Learning, Place
+os.setsid()
+watched = Learning(Place({str(made.top)!r}, ("code",), lambda path: False))
+watched.begin()
+subprocess.run("sleep 30 > /dev/null 2>&1 & echo $!", shell=True)
+print(watched.end().lost, flush=True)
+"""
+    said = subprocess.run([sys.executable, "-c", inner], capture_output=True, text=True, check=True)
+    pid, why = said.stdout.splitlines()
+    os.kill(int(pid), 9)
+    assert why == "some of its processes went on when its command was over"
+
+
+def test_where_nothing_can_be_watched_that_is_said(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: object, path: str, mask: int) -> int:
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(inotify.Watches, "add", refused)
+    assert "max_user_watches" in (made.uses("python code/run.py").whole or "")
+
+
+def test_what_is_lost_is_said(made: World) -> None:
+    watched = Learning(Place(made.top, ("code",), lambda path: False))
+    watched.begin()
+    watched._counted[inotify.Event(-1, inotify.OVERFLOW, b"")] += 1
+    assert "was not seen" in (watched.end().lost or "")
+
+
+def test_a_file_that_was_written_to_and_put_back_is_known(made: World) -> None:
+    command = "cp -p code/shared.py kept; echo X=3 > code/shared.py; mv kept code/shared.py; rm -f kept"
+    seen = made.run(command)
+    assert written(seen, made.known(command)) == ("code/shared.py",)
+    assert written(made.run("python code/run.py; : > code/x.made"), made.known("")) == ()
+    (made.top / "code/x.made").unlink()
