@@ -18,6 +18,7 @@ from wtwatch.doors import inotify
 from wtwatch.job import learning
 from wtwatch.job.learning import Learning, Place
 from wtwatch.job.seen import Code, Seen, uses_of, written
+from wtwatch.job.uses import text_of
 from wtwatch.words.uses import Uses
 
 FILES = {
@@ -89,7 +90,7 @@ class World(NamedTuple):
         return Code(
             frozenset(tracked.split("\0")),
             lambda path: path.rpartition("/")[2] in apart,
-            lambda path: (self.top / path).read_text(),
+            lambda path: text_of(self.top / path),
             command,
         )
 
@@ -103,10 +104,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     for name, text in FILES.items():
         (top / "code" / name).parent.mkdir(parents=True, exist_ok=True)
         (top / "code" / name).write_text(text)
+        os.utime(top / "code" / name, (0, 0))  # or git, to be sure, reads it again
     (top / "packages").mkdir()
     (top / "packages" / "numpy_like.py").write_text("")
     with zipfile.ZipFile(top / "code" / "lib.zip", "w") as archive:
         archive.writestr("inside.py", "X = 1\n")
+    os.utime(top / "code" / "lib.zip", (0, 0))
     (top / "code" / "link.json").symlink_to("params/a.json")
     (top / "code" / "latest").symlink_to("params")
     (top / "outside.json").symlink_to("code/params/b.json")
@@ -163,6 +166,7 @@ def test_a_folder_that_is_looked_through_counts_with_all_its_names(made: World) 
         ("cat code/link.json", ("params/a.json",)),
         ("cd code/params && cat a.json", ("params/a.json",)),
         ("make -s -f code/Makefile", ("Makefile", "params/b.json")),
+        ("git -C code status; git rev-parse HEAD; cat code/params/a.json", ("params/a.json",)),
         ("awk '{print}' code/params/a.json", ("params/a.json",)),
         ("exec code/.venv/bin/python code/sub.py", ("sub.py", "other.py")),
     ],

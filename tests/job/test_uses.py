@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.job.bench import Bench, over
 from tests.lab import Lab, eventually
 from wtwatch.job import lifecycle
@@ -29,20 +31,19 @@ def test_code_that_was_written_to_and_put_back_is_a_failure(bench: Bench) -> Non
     )
 
 
+@pytest.mark.slow
 def test_what_wtwatch_itself_looks_at_while_a_job_runs_is_no_use_of_it(lab: Lab) -> None:
     lab.move_bookmark()
     lab.wtwatch("init")
     gate = lab.gate()
     wait = f"touch {gate.file}.reached; until [ -e {gate.file} ]; do sleep 0.02; done"
-    lab.wtwatch(
-        "queue", "add", "--now", "-o", "out", "--", f"cat code/src/process2p/version.py > out; {wait}"
-    )
-    lab.wtwatch("sync")
-    eventually(gate.reached)
-    for words in (("status",), ("status", "--json"), ("sync",), ("queue", "show", "1"), ("queue", "list")):
-        lab.wtwatch(*words, code=(0, 1))
-    for words in (("merge", "--dry-run"), ("doctor",), ("sync", "--dry-run"), ("backups", "list")):
-        lab.wtwatch(*words, code=(0, 1, 3))
-    gate.open()
-    eventually(lambda: lab.wtwatch("sync", code=(0, 1)) and lab.jobs()[0]["state"] == "succeeded")
+    command = f"cat code/src/process2p/version.py > out; {wait}"
+    looks = ("status", "sync --dry-run", "status --json", "sync", "queue show 1", "queue list", "doctor")
+    with lab.daemon():
+        lab.wtwatch("queue", "add", "--now", "-o", "out", "--", command)
+        eventually(gate.reached)
+        for line in (*looks, "merge --dry-run", "backups list", "release --dry-run"):
+            lab.wtwatch(*line.split(), code=(0, 1, 2, 3))
+        gate.open()
+        eventually(lambda: lab.jobs()[0]["state"] == "succeeded")
     assert Queue(lab.project().state).uses(1) == Uses(("code/src/process2p/version.py",))

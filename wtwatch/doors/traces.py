@@ -51,14 +51,15 @@ def names(path: str) -> list[str] | None:
 def stamp(path: str, follow: bool = True) -> list[int] | None:
     """Return which file it is, how large, and when it changed (nanoseconds); of a folder only which it is.
 
-    A git directory changes with each command. Without ``follow`` a symbolic link is looked at itself.
+    A git directory changes with each command. Of one whose path ends with a slash also when names in it came
+    or went, which is found out without listing it. Without ``follow`` a symbolic link is looked at itself.
     """
     try:
         found = os.stat(path, follow_symlinks=follow)
     except OSError:
         return None
     if stat.S_ISDIR(found.st_mode):
-        return [found.st_dev, found.st_ino, 0, 0]
+        return [found.st_dev, found.st_ino, 0, found.st_ctime_ns if path.endswith("/") else 0]
     return [found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns]
 
 

@@ -35,6 +35,9 @@ _APART = frozenset(
 )  # fmt: skip
 """Folders that are no code: what tools keep for themselves."""
 
+_OF_GIT = frozenset((b".git", b".gitignore", b".gitattributes", b".gitmodules"))
+"""Files that git reads, whoever calls it: they are no part of a program."""
+
 _WRITTEN = inotify.MODIFY | inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO
 _FOLDER = inotify.OPEN | inotify.CLOSE_NOWRITE | _WRITTEN | inotify.ONLYDIR
 """Closing is asked for, too, lest two listings in a row are told as one (inotify(7), "identical")."""
@@ -220,6 +223,8 @@ class Learning:
 def _add(seen: Seen, path: str, event: Event, number: int) -> None:
     """Take up what a watch on ``path`` told; what it told of a folder in another is told by its own, too."""
     full = path + os.fsdecode(event.name)
+    if event.name in _OF_GIT:
+        return
     if event.mask & inotify.ISDIR:
         if event.mask & inotify.OPEN and not event.name:
             seen.listed[path.rstrip("/")] += number
@@ -257,10 +262,11 @@ def _walk(place: Place) -> _Found:
                     found.folders.pop()
                     inner.clear()
                     break
-                if entry.is_symlink():
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name not in _APART:
+                        inner.append(f"{folder}/{entry.name}")
+                elif entry.is_symlink():
                     found.links.append(f"{folder}/{entry.name}")
-                elif entry.is_dir() and entry.name not in _APART:
-                    inner.append(f"{folder}/{entry.name}")
         todo += [path for path in inner if not place.is_apart(path)]
     return found
 

@@ -66,7 +66,10 @@ class Lesson:
         return is_allowed(inside, self._demanded.allowed) or inside in dict(self._order.carried)
 
     def _code(self) -> Code:
-        return Code(frozenset(self._tracked()), self._is_apart, self._text, self._order.spec.command)
+        top, command = self._order.run_tree, self._order.spec.command
+        return Code(
+            frozenset(self._tracked()), self._is_apart, lambda path: text_of(Path(top, path)), command
+        )
 
     def _tracked(self) -> Iterator[str]:
         """Yield the files of code that git keeps, in the datasets inside of it, too; asks git."""
@@ -77,10 +80,11 @@ class Lesson:
                 listed = Repo(self._order.run_tree / state.path).git("ls-files", "-z")
                 yield from (place + path for path in listed.split("\0") if path)
 
-    def _text(self, path: str) -> str | None:
-        with suppress(OSError, ValueError):
-            file = Path(self._order.run_tree, path)
-            if file.stat().st_size <= TEXT:
-                text = file.read_text(encoding="utf-8")
-                return None if "\0" in text else text
-        return None
+
+def text_of(file: Path) -> str | None:
+    """Return what a program says; ``None`` for what is no text that people wrote."""
+    with suppress(OSError, ValueError):
+        if file.stat().st_size <= TEXT:
+            text = file.read_text(encoding="utf-8")
+            return None if "\0" in text else text
+    return None

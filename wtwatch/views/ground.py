@@ -18,8 +18,7 @@ class Ground(NamedTuple):
     """Paths of what counts.
 
     Of small files their ``texts``, of folders the ``listings`` of names, of other files the ``stamps``: which
-    they are, how large, and when they changed. Of a folder among these only which it is: a git directory
-    changes with each command.
+    they are, how large, and when they changed; of folders see :func:`wtwatch.doors.traces.stamp`.
     """
 
     texts: tuple[str, ...]

@@ -57,7 +57,6 @@ def ground_of(project: Project) -> Ground:
         run_code,  # a lock, or an operation that waits for the user
         run,
         state / "lanes",
-        tree.code_folder,  # what the environment would be set up for
     )
     queue = Queue(state)
     attempts = [Folder.of(state, job.id, job.attempt).path for job in queue.living()]
@@ -78,7 +77,8 @@ def ground_of(project: Project) -> Ground:
         tree.code_path / ".git",
         project.main_code / ".git",
     )
-    return Ground(_paths(texts), _paths(listings), _paths(stamps))
+    within = f"{tree.code_folder}/"  # what the environment would be set up for; a listing would seem a job's
+    return Ground(_paths(texts), _paths(listings), (*_paths(stamps), within))
 
 
 def _paths(found: tuple[Path, ...]) -> tuple[str, ...]:

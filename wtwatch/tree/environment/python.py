@@ -106,6 +106,7 @@ def _locked(code: Path, script: str) -> list[str]:
 _SCRIPT = re.compile(rb"^# /// script\s*$", re.MULTILINE)
 _HEAD = 8192
 _MOST, _FOLDERS = 500, 50
+_inside: Memory[tuple[str, int], list[Path]] = Memory(32)
 _scripts: Memory[tuple[tuple[str, int], ...], list[str]] = Memory(32)
 
 
@@ -115,10 +116,20 @@ def scripts(code: Path) -> list[str]:
     They are read again when a folder changed: a checkout replaces files. Where there are more folders than
     code has, they are of data, and are not looked into.
     """
-    with suppress(OSError), os.scandir(code) as entries:
-        inside = [code / one.name for one in entries if one.name[0] != "." and one.is_dir()]
-        return _scripts_in(code, [code, *sorted(inside)] if len(inside) <= _FOLDERS else [code])
+    with suppress(OSError):
+        inside = _folders_in(code)
+        return _scripts_in(code, [code, *inside] if len(inside) <= _FOLDERS else [code])
     return []
+
+
+def _folders_in(code: Path) -> list[Path]:
+    key = (str(code), code.stat().st_mtime_ns)
+    found = _inside.get(key)
+    if found is None:
+        with os.scandir(code) as entries:
+            names = [one.name for one in entries if one.name[0] != "." and one.is_dir()]
+        _inside[key] = found = [code / name for name in sorted(names)]
+    return found
 
 
 def _scripts_in(code: Path, folders: list[Path]) -> list[str]:
