@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,8 @@ class Lesson:
     def begin(self) -> None:
         """Learn from now on; see :meth:`Learning.begin`. The environment is that of the command by now."""
         if self._learning is None:
+            if not self._demanded.paths:
+                _settle(Repo(self._order.code_path))
             self._learning = Learning(self._place())
             self._learning.begin()
 
@@ -79,6 +82,19 @@ class Lesson:
             if any(f"{root}/".startswith(place) or place.startswith(f"{root}/") for root in roots):
                 listed = Repo(self._order.run_tree / state.path).git("ls-files", "-z")
                 yield from (place + path for path in listed.split("\0") if path)
+
+
+def _settle(repo: Repo) -> None:
+    """Have git's index be younger than the files that a checkout wrote.
+
+    Where it is of the same second, whoever asks git how things stand has it read these files to be sure
+    (racy-git of git's technical documentation), and a job that runs meanwhile would seem to.
+    """
+    with suppress(OSError, WtwatchError):
+        folder = repo.git_dir()
+        written, moved = (int((folder / name).stat().st_mtime) for name in ("index", "logs/HEAD"))
+        if written <= moved < int(time.time()):
+            repo.git("update-index", "-q", "--refresh", "--force-write-index", ok=None)
 
 
 def text_of(file: Path) -> str | None:

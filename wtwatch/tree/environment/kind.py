@@ -1,9 +1,13 @@
 """What a kind of environment is: what makes it, which files say what is wanted, how to ask what it lacks."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from wtwatch.doors import traces
+from wtwatch.doors.memory import Memory
 
 Command = list[str] | str
 """Words of a program, or a line for the shell."""
@@ -46,12 +50,28 @@ Row = Callable[[Path], Kind | None]
 PYTHON_FILES = ("pyproject.toml", "uv.lock", "requirements*.txt", ".python-version", "setup.py", "setup.cfg")
 
 
+_texts: Memory[tuple[str | int, ...], str] = Memory(64)
+
+_RACY = 50_000_000
+"""Nanoseconds within which a file may change twice without a trace in its times."""
+
+
 def text_of(file: Path) -> str:
-    """Return what is in a file, "" if it cannot be read."""
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    """Return what is in a file, "" if it cannot be read.
+
+    It is read again when it changed: if it were each time, each job that runs meanwhile would seem to use it.
+    """
+    stamp = traces.stamp(str(file))
+    key = (str(file), *(stamp or ()))
+    found = _texts.get(key)
+    if found is None:
+        try:
+            found = file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        if stamp and stamp[3] < time.time_ns() - _RACY:
+            _texts[key] = found
+    return found
 
 
 def has_table(code: Path, name: str) -> bool:
