@@ -38,7 +38,7 @@ def test_what_wtwatch_itself_looks_at_while_a_job_runs_is_no_use_of_it(lab: Lab)
     gate = lab.gate()
     wait = f"touch {gate.file}.reached; until [ -e {gate.file} ]; do sleep 0.02; done"
     command = f"cat code/src/process2p/version.py > out; {wait}"
-    looks = ("status", "sync --dry-run", "status --json", "sync", "queue show 1", "queue list", "doctor")
+    looks = ("status", "sync --dry-run", "status --json", "sync", "queue show 1", "queue list")
     with lab.daemon():
         lab.wtwatch("queue", "add", "--now", "-o", "out", "--", command)
         eventually(gate.reached)
