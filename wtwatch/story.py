@@ -21,17 +21,29 @@ from wtwatch.lanes import starting as lanes
 from wtwatch.lanes.turn import Turn
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import batchfiles
+from wtwatch.queue.batches import Anew
 from wtwatch.queue.facts import Brought, Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
-from wtwatch.stale import turn
+from wtwatch.stale import touched, turn
 from wtwatch.tree import carried, environment, save, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
 from wtwatch.tree.concerns import concerns_jobs
 from wtwatch.tree.save import Pointer
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Backup, Ended, EnvironmentState, Job, Outcome, Process, SyncDone, now
+from wtwatch.words.model import (
+    Backup,
+    Ended,
+    EnvironmentState,
+    Job,
+    Outcome,
+    Process,
+    Sha,
+    Standing,
+    SyncDone,
+    now,
+)
 from wtwatch.words.quoting import quoted
 from wtwatch.words.tick import Done, TickOptions
 
@@ -270,9 +282,17 @@ def _fire(site: Site, done: Done) -> Done:
     fired = queue.fire(
         tip,
         lambda old, new: concerns_jobs(project, old, new),
-        lambda standing: batchfiles.look(standing, project),
+        lambda standing: _anew(tree, standing, tip),
     )
     return done._replace(fired=tuple(fired))
+
+
+def _anew(tree: RunTree, standing: Standing, tip: Sha) -> Anew | None:
+    """Return what standing jobs from a file are now, and which of them the move touches, if that matters."""
+    seen = batchfiles.look(standing, tree.project)
+    if seen is None or not any(spec.if_stale for spec in seen.specs):
+        return seen
+    return seen._replace(start=touched.touched(tree, seen.specs, tip))
 
 
 def _unfinished(tree: RunTree, done: Done) -> Done:

@@ -11,8 +11,9 @@ import pytest
 from tests.conftest import Say
 from tests.house import House
 from wtwatch.queue import batchfiles, changed
+from wtwatch.queue.batches import Anew
 from wtwatch.queue.jobs import Queue
-from wtwatch.words.model import Ended, Job, Outcome, Running, Sha, now
+from wtwatch.words.model import Ended, Job, Outcome, Running, Sha, Standing, now
 
 TEXT = """\
 message = "Plot {s}"
@@ -96,8 +97,6 @@ def test_a_file_is_queued_as_a_batch_and_its_fault_queues_nothing(
     err = load(house, say, TEXT.replace("plots/{s}", "plots"), code=2)
     assert "code/plots.toml, line 4, outputs: more than one of its 3 jobs makes 'plots'" in err
     assert of(queue.jobs()) == ["A", "B", "C"]
-    err = load(house, say, 'stale = true\ntrigger = "every-move"\n' + TEXT, code=2)
-    assert "line 1, stale: this version does not" in err and "yet" in err
 
 
 def test_the_same_file_again_replaces_what_waits_and_leaves_what_runs_or_is_over(
@@ -195,6 +194,22 @@ def test_a_new_subject_starts_its_jobs_at_a_move_its_own_alone_if_code_is_the_sa
     (house.project.run_tree / "frames/A.pkl").unlink()
     (batch,) = move(house, queue)
     assert of(queue.jobs(batch)) == ["B", "C", "D", "E", "F"]
+
+
+def test_of_an_order_for_what_a_move_touches_those_jobs_alone_start(
+    house: House, say: Say, queue: Queue
+) -> None:
+    load(house, say, f"stale = true\n{STANDING}")
+    (standing,) = queue.standing()
+    assert all(spec.if_stale for spec in standing.specs)
+    tip = house.commit({"a.py": "new\n"})
+
+    def look(known: Standing) -> Anew | None:
+        seen = batchfiles.look(known, house.project)
+        return seen and seen._replace(start=seen.specs[1:2])
+
+    (batch,) = queue.fire(tip, lambda _old, _new: True, look)
+    assert of(queue.jobs(batch)) == ["B"] and len(queue.standing()[0].specs) == 3
 
 
 def test_a_loaded_file_that_changed_since_is_known_until_it_is_loaded_again(

@@ -94,6 +94,11 @@ def test_a_command_may_be_a_list_of_words_and_there_need_be_no_axis(project: Pro
         ("command = 'x'\nmessage = ' '", 2, "message: The message is empty"),
         ("command = 'x'\ntrigger = 'soon'", 2, "trigger: it is one of now, on-move, every-move"),
         ("command = 'x'\nstale = true", 2, "stale: it is for what a move touches"),
+        (
+            "command = 'x'\ntrigger = 'every-move'\nstale = true",
+            3,
+            "stale: results are known by their outputs",
+        ),
         ("command = 'x'\ninputs = 'a'", 2, "inputs: it is a list of paths"),
         ("command = 'x'\noutputs = ['../a']", 2, "outputs: '../a' does not lie in the dataset"),
         ("command = 'x {nope}'", 1, "command: Nobody knows what {nope} stands for"),

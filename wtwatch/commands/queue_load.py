@@ -72,10 +72,6 @@ def load(file: Path, first: int | None, dry_run: bool, yes: bool, project: str |
 
 def _check(found: Read, first: int | None) -> None:
     asked = found.recipe
-    if asked.stale:
-        raise asked.source.wrong(
-            "stale", "this version does not choose by what a move touches yet.", "Take that line out for now."
-        )
     if first is not None and asked.trigger is Trigger.EVERY_MOVE:
         raise UsageError(
             f'--first is for one batch, and trigger = "{asked.trigger.value}" makes many.',

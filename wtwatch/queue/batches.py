@@ -34,11 +34,15 @@ _SUPERSEDED = "superseded by batch "
 
 
 class Anew(NamedTuple):
-    """Standing jobs as a look at a move finds them, made from ``template``; ``said``: what to say of that."""
+    """Standing jobs as a look at a move finds them, made from ``template``; ``said``: what to say of that.
+
+    ``start`` are those of them that a move which concerns jobs starts; ``None``: all.
+    """
 
     template: str
     specs: tuple[JobSpec, ...]
     said: str | None = None
+    start: tuple[JobSpec, ...] | None = None
 
 
 _NONE: Mapping[int, Anew] = MappingProxyType({})
@@ -101,9 +105,12 @@ def fire(
         known = standing_of(row)
         if known.base not in differs:
             continue
-        template = _anew(db, known, anew.get(known.id))
+        seen = anew.get(known.id)
+        seen = seen if seen and seen.template == known.template else None  # it was not loaded anew meanwhile
+        template = _anew(db, known, seen) if seen else known
         if differs[known.base]:
-            fired += renew(db, template, tip)
+            some = seen.start if seen else None
+            fired += renew(db, template if some is None else template._replace(specs=some), tip)
         elif came := _came(known.specs, template.specs):
             waits = _unstarted(db, known.id)
             fired += renew(db, template if waits else template._replace(specs=came), tip)
@@ -128,10 +135,8 @@ def make_due(db: sqlite3.Connection, batch: int) -> None:
     )
 
 
-def _anew(db: sqlite3.Connection, known: Standing, seen: Anew | None) -> Standing:
-    """Return standing jobs as they were looked at anew, and keep them so; if not loaded anew meanwhile."""
-    if seen is None or seen.template != known.template:
-        return known
+def _anew(db: sqlite3.Connection, known: Standing, seen: Anew) -> Standing:
+    """Return standing jobs as they were looked at anew, and keep them so."""
     db.execute("UPDATE loaded SET said = ? WHERE path = ?", (storable(seen.said), known.loaded))
     if seen.specs != known.specs:
         db.execute("UPDATE standing SET specs = ? WHERE id = ?", (specs_text(seen.specs), known.id))

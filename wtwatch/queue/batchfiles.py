@@ -50,7 +50,7 @@ def to_load(found: Read, specs: Iterable[JobSpec]) -> Batchfile:
     """Return a file with the jobs that were made of it, as the queue takes it in."""
     asked = found.recipe
     template = None
-    if asked.looks and asked.trigger is Trigger.EVERY_MOVE:
+    if (asked.looks or asked.stale) and asked.trigger is Trigger.EVERY_MOVE:
         lists = dict(zip(asked.lists, found.texts[1:], strict=True))
         template = json.dumps({"version": 1, "path": found.path, "text": found.texts[0], "lists": lists})
     return Batchfile(

@@ -85,4 +85,4 @@ def _expanded(recipe: Recipe, project: Project, found: Mapping[str, Found]) -> t
             f"more than one of its {counted(len(specs), 'job')} makes {place!r}.",
             "Write each name of [each] into the outputs, so that no output lies in another's.",
         )
-    return tuple(resources.with_wishes(spec, recipe.want) for spec in specs)
+    return tuple(resources.with_wishes(spec._replace(if_stale=recipe.stale), recipe.want) for spec in specs)

@@ -96,11 +96,7 @@ def parse(source: Source, listed: Callable[[str], str]) -> Recipe:
     take = _Taker(source, table)
     axes, lists = _axes(source, take.table("each"), listed)
     trigger = _trigger(source, take.text("trigger"))
-    stale = take.flag("stale")
-    if stale and trigger is Trigger.NOW:
-        raise source.wrong(
-            "stale", "it is for what a move touches, and these jobs wait for none.", _EXAMPLE["trigger"]
-        )
+    stale = _stale(source, take, trigger)
     request = Request(
         words=take.words("command"),
         message=take.text("message"),
@@ -197,6 +193,23 @@ def _trigger(source: Source, word: str | None) -> Trigger:
     if word is not None and word not in words:
         raise source.wrong("trigger", f"it is one of {', '.join(words)}, not {word!r}.", _EXAMPLE["trigger"])
     return Trigger(word or Trigger.NOW.value)
+
+
+def _stale(source: Source, take: _Taker, trigger: Trigger) -> bool:
+    stale = take.flag("stale")
+    if stale and trigger is Trigger.NOW:
+        raise source.wrong(
+            "stale", "it is for what a move touches, and these jobs wait for none.", _EXAMPLE["trigger"]
+        )
+    if stale and not take.texts("outputs"):
+        raise source.wrong(
+            "stale", "results are known by their outputs, and there are none.", _EXAMPLE["outputs"]
+        )
+    if stale and "container" in take.values:
+        raise source.wrong(
+            "stale", "results of containers are not told apart yet.", "Take that line out, for now."
+        )
+    return stale
 
 
 def _variables(source: Source, table: Mapping[str, object]) -> tuple[str, ...]:

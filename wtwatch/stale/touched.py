@@ -1,0 +1,41 @@
+"""Which jobs that somebody declared have no result that is still fresh: those that a move touches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from wtwatch.project.tree import RunTree
+from wtwatch.queue.meeting import TOP
+from wtwatch.stale import look
+from wtwatch.stale.values import Finding, Standing
+from wtwatch.words.errors import WtwatchError
+from wtwatch.words.model import JobSpec, Sha
+
+NEEDED = (Standing.STALE, Standing.FED)
+
+
+def touched(tree: RunTree, specs: Sequence[JobSpec], code_sha: Sha) -> tuple[JobSpec, ...]:
+    """Return those of the jobs that have no result, or one that code at ``code_sha`` left behind.
+
+    One of which that cannot be told is left out; where nothing can be told, all are to run.
+    """
+    try:
+        found = look.all_results(tree, code_sha, (TOP,))
+    except WtwatchError:
+        return tuple(specs)
+    secret = tree.project.secret
+    standing = {_work(one.result.spec, secret): one.standing for one in found}
+    return tuple(spec for spec in specs if standing.get(_work(spec, secret), Standing.STALE) in NEEDED)
+
+
+def result_of(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:
+    """Return how the newest result of a job that was declared stands; ``None`` where it has none."""
+    found = look.all_results(tree, code_sha, spec.outputs) if spec.outputs else []
+    work = _work(spec, tree.project.secret)
+    return next((one for one in reversed(found) if _work(one.result.spec, tree.project.secret) == work), None)
+
+
+def _work(spec: JobSpec, secret: Collection[str]) -> tuple[object, ...]:
+    """Return what makes two jobs one, though one is known by its record alone, which has no secrets."""
+    variables = tuple(sorted(pair for pair in spec.setenv if pair[0] not in secret))
+    return spec.command, tuple(sorted(spec.inputs)), tuple(sorted(spec.outputs)), variables
