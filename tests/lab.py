@@ -37,7 +37,7 @@ FILES = ("04_dataframes/{subject}/{drug}/F.pkl", "inputs/L5b_2p/{subject}/{drug}
 FIGURE = "05_visualization/{subject}/{drug}/F.svg"
 
 
-def eventually(holds: Callable[[], T], within: float = 20.0) -> T:
+def eventually(holds: Callable[[], T], within: float = 60.0) -> T:
     """Return what ``holds`` says as soon as it is true; fail the test after ``within`` seconds."""
     deadline = time.monotonic() + within
     while not (value := holds()):
@@ -296,7 +296,7 @@ def running_daemon(
             yield daemon
         if daemon.poll() is None:
             daemon.terminate()
-        assert daemon.wait(10) in (0, -9), f"the daemon ended with {daemon.returncode}"
+        assert daemon.wait(60) in (0, -9), f"the daemon ended with {daemon.returncode}"
     finally:
         daemon.kill()
         daemon.wait()

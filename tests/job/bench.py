@@ -74,7 +74,7 @@ class Bench:
 
     def end(self, job: Job, cancelled: bool = False) -> Ended | NotBegun:
         """Wait until an attempt is over."""
-        found = eventually(lambda: lifecycle.end_of(self.place, job, cancelled), within=60)
+        found = eventually(lambda: lifecycle.end_of(self.place, job, cancelled), within=120)
         assert found is not None
         return found
 

@@ -12,9 +12,11 @@ from tests.lab import eventually
 from tests.proofs.killing import ticked
 from tests.proofs.steps import struck_at_each
 from tests.tally import Kills
+from wtwatch.doors.files import held
 from wtwatch.job.attempt import Folder
 from wtwatch.lanes import notes
 from wtwatch.project.jobenv import for_jobs
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import TickOptions
 from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Trigger
@@ -53,12 +55,13 @@ def jobs_of(house: House) -> list[Job]:
 
 def is_over(house: House) -> bool:
     ticked(house.project, WORK)
-    return all(isinstance(job.state, Ended) for job in jobs_of(house))
+    free = all(notes.lease(lane) is None for lane in notes.known(house.project))
+    return free and all(isinstance(job.state, Ended) for job in jobs_of(house))
 
 
 def assert_one_truthful_end_each(house: House, *by_hand: str) -> None:
     """Each job has ended, and its one commit is on the run branch if it succeeded; nothing else is left."""
-    eventually(partial(is_over, house), within=60)
+    eventually(partial(is_over, house), within=120)
     ticked(house.project, WORK)
     run, expected = house.project.run_tree, list(by_hand)
     for job, name in zip(jobs_of(house), "ab", strict=True):
@@ -75,7 +78,6 @@ def assert_one_truthful_end_each(house: House, *by_hand: str) -> None:
     assert house.git("status", "--porcelain", cwd=run) == ""
     assert house.git("for-each-ref", "refs/wtwatch/p/done", "refs/wtwatch/p/laid", cwd=run) == ""
     for lane in notes.known(house.project):
-        assert notes.lease(lane) is None
         if lane.path.exists():
             assert house.git("status", "--porcelain", cwd=lane.path) == ""
 
@@ -103,6 +105,8 @@ def test_a_result_whose_way_home_is_killed_at_each_step_comes_home_once(
     ticked(house.project, WORK)
     first = jobs_of(house)[0]
     eventually(Folder.of(house.project.state, first.id, 1).result)
+    with held(RunTree.of_lane(house.project, 1).lock, wait=60):
+        pass  # its process is gone
     write(run, "notes", "by hand\n")
     house.git("add", "notes", cwd=run)
     house.git("commit", "-q", "-m", "by hand", cwd=run)

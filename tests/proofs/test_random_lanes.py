@@ -12,7 +12,6 @@ import subprocess
 from collections import Counter
 from functools import partial
 
-import psutil
 import pytest
 
 from tests.conftest import Say
@@ -20,6 +19,7 @@ from tests.lab import Lab, eventually, running_daemon
 from tests.tally import Kills
 from wtwatch.doors.dataset import record_of
 from wtwatch.doors.files import bell_in, ring
+from wtwatch.doors.processes import is_alive
 from wtwatch.job.attempt import Folder
 from wtwatch.lanes import notes
 from wtwatch.project.config import Project, read_project, write_project
@@ -73,7 +73,7 @@ def test_each_of_many_jobs_has_one_truthful_end_whatever_happens(
         lab.change_code(f"v{batch}", f"version {batch}")
         lab.move_bookmark()
     with running_daemon(lab.root):
-        eventually(partial(is_at_rest, project), within=120)
+        eventually(partial(is_at_rest, project), within=240)
     assert_true(lab, project, base)
 
 
@@ -102,7 +102,7 @@ def hurt(lab: Lab, project: Project, dice: random.Random, kills: Kills) -> None:
         running = [job for job in Queue(project.state).living() if isinstance(job.state, Running)]
         folders = [Folder.of(project.state, job.id, job.attempt) for job in running]
         process = next(filter(None, (folder.started() for folder in folders)), None)
-        if process is not None and psutil.pid_exists(process.pid):
+        if process is not None and is_alive(process):
             with kills.survived("a job in a lane"):
                 os.kill(process.pid, signal.SIGKILL)
     elif what < 0.5:
@@ -117,7 +117,7 @@ def hurt(lab: Lab, project: Project, dice: random.Random, kills: Kills) -> None:
             ring(bell_in(lab.code / ".git"))
         return Counter(job.word for job in Queue(project.state).jobs()) != before or is_at_rest(project)
 
-    eventually(went_on, within=60)
+    eventually(went_on, within=180)
 
 
 def assert_true(lab: Lab, project: Project, base: Sha) -> None:

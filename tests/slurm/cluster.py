@@ -8,19 +8,23 @@ slurm-wlm, slurmdbd, mariadb-server and munge.
 
 from __future__ import annotations
 
+import errno
 import os
+import random
 import shutil
 import signal
 import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
+import pytest
 
 from tests.lab import eventually
 
@@ -38,6 +42,14 @@ MEMORY = 128_000
 
 CPUS = 128
 """Processors of the node, whatever the machine has: a controller that was killed takes some for busy."""
+
+PATIENCE = 120.0
+"""Seconds for what a cluster does by itself, on a machine that has much else to do."""
+
+TRIES = 3
+"""How often a Slurm is brought up, where somebody took one of its ports meanwhile."""
+
+PARTITIONS = ("test", "low", "high")
 
 _FIRST_PROCESS = """
 set -e
@@ -91,7 +103,7 @@ MinJobAge={min_job_age}
 InactiveLimit=0
 SlurmctldTimeout=30
 SlurmdTimeout=10
-MessageTimeout=5
+MessageTimeout=10
 DefMemPerCPU=900
 MailProg=/bin/true
 GresTypes=gpu
@@ -131,14 +143,20 @@ def missing() -> list[str]:
     return lacking if os.geteuid() == 0 else [*lacking, "root"]
 
 
+class PortTaken(Exception):
+    """A service could not have the port that was free a moment ago."""
+
+
 @dataclass
 class Cluster:
-    """A Slurm that runs; its clients need ``env``, and PATH."""
+    """A Slurm that runs; its clients need ``env``, and PATH. ``hurt``: one of its services was ended."""
 
     folder: Path
     first: int
     env: dict[str, str]
+    ports: Mapping[str, int]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    hurt: bool = False
 
     def say(self, *command: str, check: bool = True) -> str:
         """Run a client of Slurm as its user; return what it printed."""
@@ -172,17 +190,23 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         """End a service by SIGKILL, as it may end at any instant."""
+        self.hurt = True
         entered = self.running.pop(name)
-        for child in psutil.Process(entered.pid).children():  # nsenter has a child in the other space
-            child.kill()
-        entered.wait(10)
+
+        def is_over() -> bool:
+            with suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(entered.pid).children():  # of nsenter, in the other space; soon
+                    child.kill()
+            return entered.poll() is not None
+
+        eventually(is_over)
 
     def is_up(self) -> bool:
         """Return whether the controller answers and its node takes jobs."""
         state = self.say("sinfo", "--noheader", "--format=%T", "--partition=test", check=False)
         if state.rstrip("*") in ("down", "drained", "draining"):
             self.say("scontrol", "update", f"nodename={NODE}", "state=resume", check=False)
-        return state in ("idle", "mixed", "allocated")
+        return state in ("idle", "mixed", "allocated") and _listens(self.ports["slurmd"])
 
     def is_accounting(self) -> bool:
         """Return whether finished jobs can be asked for."""
@@ -191,13 +215,47 @@ class Cluster:
     def mend(self) -> None:
         """Start what a test ended, end what it submitted, and wait until all is as at the start."""
         for name in self._services():
-            if name not in self.running:
-                self.start(name)
-        eventually(self.is_up, within=60)
-        eventually(self.is_accounting, within=60)
+            if name in self.running and self.running[name].poll() is not None:
+                self.hurt = True
+                print(f"{name} ended by itself: {self.told_by(name)}")
+            elif name in self.running:
+                continue
+            self.start(name)
+        eventually(self.is_up, within=PATIENCE)
+        for partition in PARTITIONS:
+            self.say("scontrol", "update", f"partitionname={partition}", "state=up")
+        eventually(self._is_empty, within=PATIENCE)
+        if self.hurt:  # each of its services may answer before it has found the others again
+            eventually(self._has_done_a_job, within=PATIENCE)
+        for name in ("slurmstepd", "slurm_script"):  # of jobs that it forgot
+            for one in self.processes(name):
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+        self.hurt = False
+
+    def _is_empty(self) -> bool:
+        """Return whether no job waits or lives; those that do are told to end."""
+        if not self.say("squeue", "--noheader"):
+            return True
         self.say("scancel", "--user=root", check=False)
         self.say("scancel", "--user=root", "--signal=KILL", "--full", check=False)
-        eventually(lambda: not self.say("squeue", "--noheader"), within=60)
+        self.is_up()
+        return False
+
+    def _has_done_a_job(self) -> bool:
+        """Return whether a job that is submitted now is done, and accounted for."""
+        name = f"mended-{uuid4()}"
+        words = ("--output=/dev/null", f"--job-name={name}", "--wrap", "true")
+        if not self.say("sbatch", "--parsable", *words, check=False):
+            return False
+        ask = ("sacct", "-nXPD", f"--name={name}", "--format=state")
+        over = ("COMPLETED", "FAILED", "NODE_FAIL", "CANCELLED")
+        eventually(lambda: self.say(*ask, check=False).startswith(over), within=PATIENCE)
+        return self.say(*ask, check=False) == "COMPLETED"
+
+    def told_by(self, name: str) -> str:
+        """Return the last words of a service."""
+        return (self.folder / "log" / name).read_text(errors="replace")[-2000:]
 
     def processes(self, name: str | None = None) -> list[psutil.Process]:
         """Return the processes on the node, of that name."""
@@ -223,7 +281,7 @@ class Cluster:
         shutil.rmtree(self.folder / "ctld")
         (self.folder / "ctld").mkdir()
         self.start("slurmctld")
-        eventually(lambda: self.say("scontrol", "ping", check=False).endswith("UP"), within=60)
+        eventually(lambda: self.say("scontrol", "ping", check=False).endswith("UP"), within=PATIENCE)
 
     def _services(self) -> Mapping[str, tuple[Sequence[str], Mapping[str, str]]]:
         conf, munge = str(self.folder / "slurm.conf"), self.folder / "munge"
@@ -252,40 +310,56 @@ class Cluster:
 
 
 @contextmanager
-def cluster(min_job_age: int = 300, **settings: str) -> Iterator[Cluster]:
+def cluster(
+    min_job_age: int = 300, ports: Callable[[int], list[int]] | None = None, **settings: str
+) -> Iterator[Cluster]:
     """Bring a Slurm up, and end all of it; ``settings`` go into its slurm.conf(5).
 
-    ``min_job_age``: for how many seconds its controller knows of a job that ended.
+    ``min_job_age``: for how many seconds its controller knows of a job that ended; ``ports`` finds it ports.
     """
     lacking = missing()
     assert not lacking, f"not there: {', '.join(lacking)}; apt-get install slurm-wlm slurmdbd mariadb-server"
-    folder = Path(tempfile.mkdtemp(prefix="wtwatch-slurm-", dir="/tmp"))  # a socket's path is short
     with ExitStack() as undo:
-        undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        _lay_out(folder, min_job_age, settings)
-        log = undo.enter_context((folder / "log" / "first").open("wb"))
-        space = subprocess.Popen(
-            [
-                "setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork", "--kill-child=KILL",
-                "--mount-proc", "--uts", "bash", "-c", _FIRST_PROCESS, NODE, str(folder),
-            ],
-            stdin=subprocess.DEVNULL,
-            stderr=log,
-        )  # fmt: skip
-        undo.callback(_end, space)
-        eventually((folder / "run" / "first").exists)
-        first = psutil.Process(space.pid).children()[0].pid
-        env = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": os.environ["PATH"]}
-        made = Cluster(folder, first, env)
-        undo.callback(lambda: [one.wait(30) for one in made.running.values()])
-        undo.callback(os.kill, first, signal.SIGKILL)
-        try:
-            _start_all(made)
-        except BaseException:
-            for told in sorted((folder / "log").iterdir()):
-                print(f"== {told.name}\n{told.read_text(errors='replace')[-2000:]}")
-            raise
+        for turn in range(1, TRIES + 1):
+            try:
+                made = _brought_up(undo, min_job_age, dict(settings), (ports or free_ports)(3))
+                break
+            except PortTaken:
+                undo.close()
+                if turn == TRIES:
+                    raise
         yield made
+
+
+def _brought_up(undo: ExitStack, min_job_age: int, settings: dict[str, str], ports: list[int]) -> Cluster:
+    """Bring a Slurm up at these ports; whatever comes, ``undo`` ends it."""
+    folder = Path(tempfile.mkdtemp(prefix="wtwatch-slurm-", dir="/tmp"))  # a socket's path is short
+    undo.callback(shutil.rmtree, folder, ignore_errors=True)
+    named = dict(zip(("ctld", "slurmd", "dbd"), ports, strict=True))
+    _lay_out(folder, min_job_age, named, settings)
+    log = undo.enter_context((folder / "log" / "first").open("wb"))
+    space = subprocess.Popen(
+        [
+            "setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork", "--kill-child=KILL",
+            "--mount-proc", "--uts", "bash", "-c", _FIRST_PROCESS, NODE, str(folder),
+        ],
+        stdin=subprocess.DEVNULL,
+        stderr=log,
+    )  # fmt: skip
+    undo.callback(_end, space)
+    eventually((folder / "run" / "first").exists)
+    first = psutil.Process(space.pid).children()[0].pid
+    env = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": os.environ["PATH"]}
+    made = Cluster(folder, first, env, named)
+    undo.callback(lambda: [one.wait(30) for one in made.running.values()])
+    undo.callback(os.kill, first, signal.SIGKILL)
+    try:
+        _start_all(made)
+    except BaseException:
+        for told in sorted((folder / "log").iterdir()):
+            print(f"== {told.name}\n{made.told_by(told.name)}")
+        raise
+    return made
 
 
 def processes_of(first: int) -> dict[psutil.Process, str]:
@@ -299,14 +373,13 @@ def processes_of(first: int) -> dict[psutil.Process, str]:
     return found
 
 
-def _lay_out(folder: Path, min_job_age: int, settings: dict[str, str]) -> None:
+def _lay_out(folder: Path, min_job_age: int, ports: Mapping[str, int], settings: dict[str, str]) -> None:
     for name in ("munge", "ctld", "slurmd", "log", "run", "database"):
         (folder / name).mkdir()
     folder.chmod(0o755)
     key = folder / "munge" / "key"
     key.touch(0o600)
     key.write_bytes(os.urandom(1024))
-    ports = dict(zip(("ctld", "slurmd", "dbd"), _free_ports(3), strict=True))
     given = {"proctrack": "proctrack/linuxproc", "task": "task/none", "prolog": "Alloc"} | settings
     facts = {"folder": folder, "node": NODE, "cpus": CPUS, "memory": MEMORY, "kill_wait": KILL_WAIT}
     text = _CONF.format(**facts, **ports, min_job_age=min_job_age, **given)
@@ -335,12 +408,15 @@ def _lay_out(folder: Path, min_job_age: int, settings: dict[str, str]) -> None:
 
 
 def _start_all(made: Cluster) -> None:
+    def until(holds: Callable[[], object]) -> None:
+        eventually(lambda: _all_run(made) and holds(), within=PATIENCE)
+
     made.start("munged")
     made.start("mariadbd")
-    eventually((made.folder / "munge" / "socket").exists, within=30)
-    eventually((made.folder / "sql").exists, within=60)
+    until((made.folder / "munge" / "socket").exists)
+    until((made.folder / "sql").exists)
     made.start("slurmdbd")
-    eventually(lambda: _sacctmgr(made, "list", "cluster"), within=60)
+    until(lambda: _sacctmgr(made, "list", "cluster"))
     for words in (
         ("add", "cluster", "wttest"),
         ("add", "account", "lab", "cluster=wttest"),
@@ -349,7 +425,18 @@ def _start_all(made: Cluster) -> None:
         _sacctmgr(made, *words)
     made.start("slurmctld")
     made.start("slurmd")
-    eventually(made.is_up, within=60)
+    until(made.is_up)
+
+
+def _all_run(made: Cluster) -> bool:
+    """Return that all that was started runs; fail the test if one of them ended, and tell a taken port."""
+    for name, process in made.running.items():
+        if process.poll() is not None:
+            told = made.told_by(name)
+            if os.strerror(errno.EADDRINUSE) in told:
+                raise PortTaken(f"{name}: {told}")
+            pytest.fail(f"{name} ended by itself: {told}")
+    return True
 
 
 def _sacctmgr(made: Cluster, *words: str) -> bool:
@@ -363,13 +450,29 @@ def _sacctmgr(made: Cluster, *words: str) -> bool:
     return done.returncode == 0
 
 
-def _free_ports(number: int) -> list[int]:
-    """Return ports that are free on loopback now; all are kept until the last is known."""
+def free_ports(number: int) -> list[int]:
+    """Return ports that are free on loopback now; all are kept until the last is known.
+
+    They are not of those that the system gives to connections by itself (ip(7), ip_local_port_range), so that
+    a service which is started again has its port again.
+    """
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    ports = range(10_000, max(int(given[0]), 12_000))
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        while len(found) < number:
+            one = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                one.bind(("127.0.0.1", random.SystemRandom().choice(ports)))
+                found.append(one.getsockname()[1])
+    return found
+
+
+def _listens(port: int) -> bool:
+    """Return whether somebody takes connections there."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
 
 
 def _end(space: subprocess.Popen[bytes]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.job import conftest
 from tests.job.bench import Bench
 from tests.slurm.cluster import Cluster, cluster, missing
+from wtwatch.doors.slurm import LIMIT
 from wtwatch.job import slurm as slurm_executor
 from wtwatch.job.slurmlook import Looks
 
@@ -34,7 +35,7 @@ def slurm(shared_slurm: Cluster) -> Iterator[Cluster]:
         for name, value in shared_slurm.env.items():
             if name != "PATH":
                 patch.setenv(name, value)
-        patch.setattr(slurm_executor, "LOOKS", Looks(every=0.5))
+        patch.setattr(slurm_executor, "LOOKS", Looks(every=0.5, patience=LIMIT + 5))  # it has answered
         OF_PLACE.cache_clear()
         yield shared_slurm
         OF_PLACE.cache_clear()

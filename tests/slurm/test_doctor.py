@@ -9,7 +9,7 @@ import pytest
 
 from tests.house import House
 from tests.lab import eventually
-from tests.slurm.cluster import NODE, Cluster
+from tests.slurm.cluster import NODE, PATIENCE, Cluster
 from wtwatch.project.config import Project
 from wtwatch.setup import cluster as checks
 from wtwatch.setup.finding import Finding
@@ -92,7 +92,7 @@ def test_a_node_that_is_not_free_for_long_is_no_fault(
     *_, last = checks.findings(project)
     slurm.say("scontrol", "update", "partitionname=test", "state=up")
     assert last.ok and "PartitionDown" in last.message
-    eventually(lambda: not slurm.say("squeue", "--noheader"), within=60)
+    eventually(lambda: not slurm.say("squeue", "--noheader"), within=PATIENCE)
 
 
 HERE = Node("here", 1000.0, "c", True, "3.11.1", "0.2.0", "2.40", "10.1")

@@ -9,14 +9,14 @@ import pytest
 
 from tests.job.bench import FIGURE_OF_LSD, Bench, over, uuid
 from tests.lab import eventually
-from tests.slurm.cluster import NODE
+from tests.slurm.cluster import NODE, PATIENCE, Cluster
 from wtwatch.doors.processes import bearing
 from wtwatch.job import lifecycle
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.job.executor import Handle, Life
 from wtwatch.words import executors
 from wtwatch.words.errors import Busy
-from wtwatch.words.model import Job, Outcome
+from wtwatch.words.model import Ended, Job, Outcome
 
 pytestmark = pytest.mark.slow
 
@@ -48,8 +48,16 @@ def marked(job: Job) -> list[int]:
 
 def stopped(bench: Bench, job: Job) -> Job:
     """Ask a job to end until it did, as ticks do."""
-    lifecycle.stop(bench.place, job)
-    return bench.wait(job, cancelled=True)
+
+    def asked() -> lifecycle.NotBegun | Ended | None:
+        ended = lifecycle.end_of(bench.place, job, True)
+        if ended is None:
+            lifecycle.stop(bench.place, job)
+        return ended
+
+    ended = eventually(asked, within=PATIENCE)
+    assert isinstance(ended, Ended), ended
+    return job._replace(state=ended)
 
 
 def test_a_job_that_succeeds_is_one_commit(place: Bench) -> None:
@@ -82,11 +90,12 @@ def test_a_job_that_is_cancelled_before_it_begins_does_not_begin(
 ) -> None:
     if not place.project.executor:
         pytest.skip("on this host a job begins at once")
-    request.getfixturevalue("slurm").say("scontrol", "update", "partitionname=test", "state=down")
+    slurm = cast("Cluster", request.getfixturevalue("slurm"))
+    slurm.say("scontrol", "update", "partitionname=test", "state=down")
     running = place.start(place.job("echo 1 > one"))
     eventually(lambda: seen(place, running) is Life.QUEUED)
     job = stopped(place, running)
-    request.getfixturevalue("slurm").say("scontrol", "update", "partitionname=test", "state=up")
+    slurm.say("scontrol", "update", "partitionname=test", "state=up")
     assert over(job).outcome is Outcome.CANCELLED
     assert not (place.tree / "one").exists()
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.job.bench import Bench, over, uuid
 from tests.lab import eventually
-from tests.slurm.cluster import NODE, Cluster
+from tests.slurm.cluster import NODE, PATIENCE, Cluster
 from wtwatch.job import elsewhere, lifecycle
 from wtwatch.job import slurm as slurm_executor
 from wtwatch.job.executor import Handle, Life, Seen, wrapper_of
@@ -49,9 +49,9 @@ def seen(bench: Bench, job: Job) -> Seen:
     return executor.poll([Handle(uuid(job), bench.folder(job))])[uuid(job)]
 
 
-def interrupted(bench: Bench, job: Job, within: float = 90) -> str:
+def interrupted(bench: Bench, job: Job) -> str:
     """Wait until a job is over, which was interrupted; return why."""
-    ended = eventually(lambda: lifecycle.end_of(bench.place, job, False), within=within)
+    ended = eventually(lambda: lifecycle.end_of(bench.place, job, False), within=PATIENCE)
     assert isinstance(ended, Ended)
     assert ended.outcome is Outcome.INTERRUPTED, bench.log(job)
     assert ended.commits == ()
@@ -136,7 +136,7 @@ def test_a_node_that_only_seems_down_ends_no_job_while_that_lives(slurm: Cluster
 def test_a_controller_that_is_down_ends_nothing_and_is_not_waited_for(slurm: Cluster, far: Bench) -> None:
     job = at_gate(far)
     slurm.kill("slurmctld")
-    eventually(lambda: "Slurm does not answer" in (seen(far, job).reason or ""), within=40)
+    eventually(lambda: "Slurm does not answer" in (seen(far, job).reason or ""), within=PATIENCE)
     assert seen(far, job).life is Life.UNKNOWN
     with pytest.raises(WtwatchError, match="Slurm does not answer") as caught:
         far.launch(other := far.job("true"), far.demands(other))
@@ -163,7 +163,7 @@ def test_a_controller_killed_directly_after_a_submission_makes_no_job_run_twice(
         assert ended.outcome is Outcome.SUCCEEDED
         assert (far.tree / "runs.txt").read_text() == "run\n"
     left = ("squeue", "--noheader", f"--name={name_of(uuid(job))}", "--states=PD,R")
-    eventually(lambda: not slurm.say(*left), within=60)  # its shell ends a moment after it
+    eventually(lambda: not slurm.say(*left), within=PATIENCE)  # its shell ends a moment after it
 
 
 def test_a_job_that_slurm_forgot_runs_to_its_end(slurm: Cluster, far: Bench) -> None:
@@ -208,7 +208,7 @@ def test_a_requeue_that_the_site_forces_runs_nothing_twice(slurm: Cluster, far: 
     slurm.say("scontrol", "requeue", number(far, job))
     said = interrupted(far, job)
     assert "cut off" in said
-    eventually(lambda: not slurm.say("squeue", "--noheader", f"--name={name_of(uuid(job))}"), within=60)
+    eventually(lambda: not slurm.say("squeue", "--noheader", f"--name={name_of(uuid(job))}"), within=PATIENCE)
     go_on(far, job)
     assert far.log(job).count("not run again") <= 1
     assert not (far.tree / "one").exists()
@@ -216,10 +216,10 @@ def test_a_requeue_that_the_site_forces_runs_nothing_twice(slurm: Cluster, far: 
 
 def test_what_slurm_never_takes_is_a_failure_of_the_job_in_its_own_words(slurm: Cluster, far: Bench) -> None:
     far.project = far.project._replace(executor=(("kind", "slurm"), ("partition", "nowhere")))
-    job = far.wait(far.start(far.job("echo 1 > one")))
+    job = far.wait(running := far.start(far.job("echo 1 > one")))
     assert (over(job).outcome, over(job).exit) == (Outcome.FAILED, 1)
     assert "invalid partition specified: nowhere" in (over(job).detail or "")
-    assert slurm.say("squeue", "--noheader") == ""
+    assert slurm.say("squeue", "--noheader", "--states=all", f"--name={name_of(uuid(running))}") == ""
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_each_refusal_is_one_for_good(
 
 def test_without_slurm_on_path_the_way_out_is_named(far: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(slurm_executor, "LOOKS", Looks())
+    monkeypatch.setattr(slurm_executor, "LOOKS", Looks(patience=PATIENCE))
     slurm_executor.of.cache_clear()
     executor = lifecycle.executor_of(Place("slurm"))
     folder = far.folder(far.job("true"))
@@ -260,7 +260,7 @@ def test_a_submission_that_was_cut_off_is_found_by_its_name(slurm: Cluster, far:
     executor = lifecycle._executor(far.place, folder)
     again = executor.submit(Handle(uuid(job), folder), wrapper_of(folder, False), {}, far.tree, Resources())
     assert again.native == known == elsewhere.native_of(folder)
-    assert slurm.say("squeue", "--noheader", "--format=%A") == known
+    assert slurm.say("squeue", "--noheader", "--format=%A", f"--name={name_of(uuid(job))}") == known
     (folder.path / "claim-aside").rename(folder.path / "claim")
     go_on(far, job)
     assert over(far.wait(job)).outcome is Outcome.SUCCEEDED

@@ -296,13 +296,18 @@ def _environment(env: Mapping[str, str]) -> dict[str, str]:
     return kept | ({FORCED_AFTER: str(wait)} if wait else {})
 
 
-@cache
 def _kill_wait() -> int | None:
     """Return after how many seconds Slurm forces what it told to end, if it says so."""
     try:
-        return int(slurm.configured().get("KillWait", "").split()[0])
+        return _configured_kill_wait()
     except (WtwatchError, OSError, ValueError, IndexError):
         return None
+
+
+@cache
+def _configured_kill_wait() -> int:
+    """Return that number, asked for until it is told: no failure to do so is remembered."""
+    return int(slurm.configured().get("KillWait", "").split()[0])
 
 
 LOOKS = Looks()
