@@ -1,7 +1,6 @@
 """Many jobs, while controller and daemon are killed again and again: each has one end, which is so.
 
-``WTWATCH_SLURM_JOBS`` and ``WTWATCH_SLURM_KILLS`` say how many of both, such as 200 and 5; without the first
-nothing is tried, since it takes minutes.
+``WTWATCH_SLURM_JOBS`` and ``WTWATCH_SLURM_KILLS`` say how many of both, such as 200 and 5, which takes minutes.
 """
 
 from __future__ import annotations
@@ -10,23 +9,22 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab import eventually
 from tests.slurm.cluster import Cluster
-from tests.slurm.driver import end_of, is_ended
+from tests.slurm.driver import end_of, is_ended, newest
 from tests.tally import Kills
 from wtwatch.job.attempt import Folder
+from wtwatch.job.slurm import name_of
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif("WTWATCH_SLURM_JOBS" not in os.environ, reason="WTWATCH_SLURM_JOBS says how many"),
-]
+pytestmark = pytest.mark.slow
 
-JOBS = int(os.environ.get("WTWATCH_SLURM_JOBS", "40"))
-KILLS = int(os.environ.get("WTWATCH_SLURM_KILLS", "2"))
+JOBS = int(os.environ.get("WTWATCH_SLURM_JOBS") or 20)
+KILLS = int(os.environ.get("WTWATCH_SLURM_KILLS") or 3)
 LANES = 12
 
 
@@ -42,7 +40,7 @@ def test_no_job_runs_twice_or_is_credited_twice_whoever_is_killed(
     top.mkdir()
     driver = started(slurm, top)
     try:
-        for turn in kills.each("of controller and daemon", range(1, KILLS + 1)):
+        for turn in kills.each(f"of controller and daemon with {JOBS} jobs", range(1, KILLS + 1)):
             wait_for_ends(slurm, top, turn * JOBS // (KILLS + 1))
             slurm.kill("slurmctld")
             driver.kill()
@@ -53,6 +51,9 @@ def test_no_job_runs_twice_or_is_credited_twice_whoever_is_killed(
             slurm.start("slurmd")
         wait_for_ends(slurm, top, JOBS)
         assert driver.wait(60) == 0
+    except BaseException:
+        print(*told_of_open_ones(slurm, top), sep="\n")
+        raise
     finally:
         driver.kill()
         driver.wait()
@@ -83,6 +84,21 @@ def wait_for_ends(slurm: Cluster, top: Path, number: int) -> None:
         return sum(is_ended(top, job) for job in range(1, JOBS + 1)) >= number
 
     eventually(are_there, within=200)
+
+
+def told_of_open_ones(slurm: Cluster, top: Path) -> Iterator[str]:
+    """Say how jobs without an end stand: in their folders, with the controller, in the accounting."""
+    yield slurm.say("sinfo", "--Node", "--long", check=False)
+    for job in (job for job in range(1, JOBS + 1) if not is_ended(top, job)):
+        folder = newest(top, job)
+        if folder is None:
+            yield f"job {job}: no attempt"
+            continue
+        files = {file.name: file.read_text(errors="replace") for file in folder.path.iterdir()}
+        yield f"{folder.path.name}: {files}"
+        name = name_of(files.get("uuid", "none"))
+        yield slurm.say("squeue", "--states=all", "--format=%A|%j|%T|%r|%N|%S", f"--name={name}", check=False)
+        yield slurm.say("sacct", "-nXPD", f"--name={name}", "--format=jobid,state,exitcode", check=False)
 
 
 def count(folder: Folder) -> int:
