@@ -14,9 +14,11 @@ from tests.commands.night import TIMES, a_night, queue_of, ran
 from tests.conftest import Say
 from tests.house import House
 from tests.screens import assert_screen
+from wtwatch.job import elsewhere
+from wtwatch.job.attempt import Folder
 from wtwatch.project.config import write_project
 from wtwatch.project.listing import register
-from wtwatch.words.model import JobSpec, Trigger
+from wtwatch.words.model import JobSpec, Running, Trigger, now
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -24,6 +26,25 @@ def test_the_page_of_a_night(house: House, say: Say, monkeypatch: pytest.MonkeyP
     a_night(house)
     monkeypatch.setenv("COLUMNS", str(columns))
     assert_screen(f"queue-list.{columns}", say(house.project.main_tree, "queue", "list").out, TIMES)
+
+
+def test_why_a_job_waits_on_a_cluster_is_in_its_line(house: House, say: Say) -> None:
+    queue = queue_of(house)
+    jobs = queue.add(
+        [JobSpec(f"job {n}", outputs=(f"out/{n}",)) for n in range(3)], Trigger.NOW, house.head()
+    )
+    said = ("waits there: Priority", "runs: on node7", "not known: Slurm does not answer")
+    for lane, (job, seen) in enumerate(zip(jobs, said, strict=True), 1):
+        queue.begin(job.id, Running(now(), house.head(), house.head(), f"u{lane}", lane))
+        folder = Folder.of(house.project.state, job.id, 1)
+        folder.path.mkdir(parents=True)
+        elsewhere.note_seen(folder, seen)
+    lines = say(house.project.main_tree, "queue", "list").out.splitlines()[1:]
+    assert [line.partition("(")[2] for line in lines] == [
+        "lane 1, waits there: Priority)",
+        "lane 2)",
+        "lane 3, not known: Slurm does not answer)",
+    ]
 
 
 def test_filters_show_what_they_say(house: House, say: Say) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 import pytest
 
 from tests.building import SUBJECTS
 from tests.lab import Lab, eventually
-from tests.slurm.cluster import NODE, Cluster
+from tests.slurm.cluster import NODE, PATIENCE, Cluster
 from tests.stories.findings import follows, is_clean, results, set_settings, states
 from wtwatch.doors.dataset import record_of
 
@@ -34,7 +37,7 @@ def test_a_batch_runs_on_the_cluster_and_its_results_come_home(slurm: Cluster, l
         assert record is not None
         assert (record["wtwatch"]["host"], record["wtwatch"]["code"]) == (NODE, code)
     assert is_clean(lab, lab.run)
-    eventually(lambda: not slurm.say("squeue", "--noheader"), within=60)
+    eventually(lambda: not slurm.say("squeue", "--noheader"), within=PATIENCE)
 
 
 def test_without_a_daemon_sync_polls_submits_and_tells_the_end(slurm: Cluster, lab: Lab) -> None:
@@ -46,8 +49,12 @@ def test_without_a_daemon_sync_polls_submits_and_tells_the_end(slurm: Cluster, l
         lab.wtwatch("sync", code=(0, 1))
         return states(lab) == ["succeeded"] * 2
 
-    eventually(all_over, within=90)
+    eventually(all_over, within=PATIENCE)
     assert len(results(lab, lab.run)) == 2
+
+
+def says(lab: Lab, text: str, *words: str) -> bool:
+    return text in lab.wtwatch(*words, code=(0, 1)).out
 
 
 def test_why_a_job_waits_on_the_cluster_is_shown_in_the_words_of_slurm(slurm: Cluster, lab: Lab) -> None:
@@ -56,9 +63,40 @@ def test_why_a_job_waits_on_the_cluster_is_shown_in_the_words_of_slurm(slurm: Cl
     slurm.say("scontrol", "update", "partitionname=test", "state=down")
     with lab.daemon():
         lab.queue_plots("--now", subjects=SUBJECTS[:1], drugs=["LSD"])
-        eventually(lambda: "waits there: PartitionDown" in lab.wtwatch("queue", "show", "1").out, within=60)
+        waits = "waits there: PartitionDown"
+        for words in (("queue", "show", "1"), ("queue", "list"), ("status",)):
+            eventually(partial(says, lab, waits, *words), within=PATIENCE)
         slurm.say("scontrol", "update", "partitionname=test", "state=up")
         lab.wtwatch("queue", "wait", code=0)
+
+
+def test_a_controller_that_is_down_for_a_minute_costs_no_job_anything_but_time(
+    slurm: Cluster, lab: Lab
+) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0, executor=ON_SLURM, lanes=2)
+    gate = lab.gate()
+    with lab.daemon():
+        lab.queue_plots("--now", subjects=SUBJECTS[:1], drugs=["LSD", "Saline"], options=gate.words)
+        lab.queue_plots("--now", subjects=SUBJECTS[1:2], drugs=["LSD"])
+        eventually(lambda: states(lab) == ["running", "running", "waiting"], within=PATIENCE)
+        eventually(gate.reached, within=PATIENCE)
+        slurm.kill("slurmctld")
+        began = time.monotonic()
+        silent = "not known: Slurm does not answer"
+        eventually(lambda: lab.wtwatch("status", code=(0, 1)).out.count(silent) == 2, within=PATIENCE)
+        assert lab.wtwatch("queue", "list").out.count(silent) == 2
+        gate.open()
+        eventually(lambda: states(lab) == ["succeeded", "succeeded", "waiting"], within=PATIENCE)
+        said = "Slurm does not answer"
+        eventually(lambda: said in lab.wtwatch("status", code=(0, 1)).out, within=PATIENCE)
+        eventually(lambda: time.monotonic() - began > 60, within=PATIENCE)
+        assert states(lab) == ["succeeded", "succeeded", "waiting"]
+        slurm.start("slurmctld")
+        lab.wtwatch("queue", "wait", code=0)
+    assert states(lab) == ["succeeded"] * 3
+    assert [job["attempt"] for job in lab.jobs()] == [1, 1, 1]
+    assert len(results(lab, lab.run)) == 3 and is_clean(lab, lab.run)
 
 
 def test_a_partition_that_is_not_there_fails_each_job_once_in_the_words_of_slurm(

@@ -162,6 +162,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                         "pid": 8,
                         "lane": None,
                         "over": False,
+                        "waits": None,
                     },
                     "beside": [
                         {
@@ -174,6 +175,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                             "pid": 9,
                             "lane": 2,
                             "over": True,
+                            "waits": None,
                         },
                     ],
                     "lanes": {

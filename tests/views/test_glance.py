@@ -27,6 +27,7 @@ from wtwatch.daemon.live import Live
 from wtwatch.doors import claims, proc, traces, xdg
 from wtwatch.doors.clock import instant
 from wtwatch.doors.processes import Identity, identity
+from wtwatch.job import elsewhere
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.lanes import notes
 from wtwatch.lanes.notes import Held
@@ -73,7 +74,7 @@ class Seen:
 
     def shows(self, *words: str) -> bool:
         """Return whether a glance answers; then it says word by word what the thorough way says."""
-        for tried in range(3):  # between the two a second may have passed, which both tell
+        for tried in range(30):  # between the two a second may have passed, which both tell
             self._live.beat()
             code, shown = self.said(lambda: glance.show(["status", *words]))
             if code is None:
@@ -81,7 +82,7 @@ class Seen:
                 return False
             asked = cli.plain_status(["status", *words])
             thorough = self.said(partial(text.show, *(asked or ())))
-            if thorough == (code, shown) or tried == 2:
+            if thorough == (code, shown) or tried == 29:
                 break
         assert thorough == (code, shown)
         return True
@@ -168,6 +169,12 @@ def test_jobs_in_lanes_are_shown_at_a_glance_and_none_hides_what_becomes_of_them
     seen.leave()
     assert seen.is_there() and seen.shows()
     assert "job 2 in lane 2" in seen.said(lambda: glance.show(["status"]))[1]
+    elsewhere.note_seen(Folder.of(house.project.state, first.id, 1), "waits there: Priority")
+    seen.shows()
+    seen.leave()
+    assert seen.shows()
+    said = seen.said(lambda: glance.show(["status"]))[1]
+    assert re.search(r"… job 1 in lane 1 for \d+ s, waits there: Priority\n", said)
     over = json.dumps({"exit": 0, "ended": stamp(now())})
     (Folder.of(house.project.state, first.id, 1).path / "outcome").write_text(over)
     seen.shows()

@@ -11,16 +11,18 @@ import click
 from wtwatch.commands import completing
 from wtwatch.commands.front import project_option
 from wtwatch.doors.repo import Repo
+from wtwatch.job import elsewhere
+from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.registry import Known, known, one
 from wtwatch.queue.jobs import Queue
-from wtwatch.queue.pages import Chosen, earlier, numbers, page
+from wtwatch.queue.pages import Chosen, Page, earlier, numbers, page
 from wtwatch.queue.wanted import batch_number
 from wtwatch.views import jobdocument, joblist
 from wtwatch.views.jobwords import BAD
 from wtwatch.views.terminal import complain, folded, say, styled, width
 from wtwatch.words.errors import UsageError
-from wtwatch.words.model import Outcome, now
+from wtwatch.words.model import Outcome, Running, now
 
 PAGE = 50
 """Jobs that are listed unless more are asked for."""
@@ -79,11 +81,19 @@ def _document(projects: Sequence[Project], chosen: Chosen) -> dict[str, Any]:
     return found
 
 
+def _waits(project: Project, listed: Page) -> dict[int, str]:
+    """Return of jobs that a cluster has what keeps them from their work, by their numbers."""
+    running = (row.job for row in listed.rows if isinstance(row.job.state, Running))
+    found = ((job.id, elsewhere.waits(Folder.of(project.state, job.id, job.attempt))) for job in running)
+    return {number: said for number, said in found if said}
+
+
 def _listed(project: Project, chosen: Chosen) -> Iterator[str]:
     queue, columns = Queue(project.state), width()
     listed = page(queue.file, chosen)
     commits = {batch.code_sha for batch in listed.batches.values() if batch.code_sha}
-    yield from joblist.lines(listed, Repo(project.main_code).subjects(commits), now(), columns)
+    subjects, waits = Repo(project.main_code).subjects(commits), _waits(project, listed)
+    yield from joblist.lines(listed, subjects, now(), columns, waits)
     narrowed = bool(chosen.states or chosen.batches)
     if not narrowed:
         yield from joblist.standing_lines(listed.standing, columns)

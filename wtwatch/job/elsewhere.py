@@ -23,6 +23,10 @@ BEAT = 10.0
 """Seconds between two signs of life."""
 
 
+RUNS = "runs"
+"""How what was seen of an attempt begins that is at work."""
+
+
 def write_handle(folder: Folder, executor: str, native: str | None) -> None:
     """Say that the attempt is submitted to an executor, first without the number that it will have there."""
     facts = {"executor": executor, "native": native, "at": stamp(now())}
@@ -55,6 +59,12 @@ def seen(folder: Folder) -> str | None:
         return (folder.path / "seen").read_text()
     except OSError:
         return None
+
+
+def waits(folder: Folder) -> str | None:
+    """Return what keeps a submitted attempt from its work, or that nobody knows; ``None`` if it runs."""
+    text = seen(folder)
+    return None if text is None or text.partition(":")[0] == RUNS else text
 
 
 def claim(folder: Folder, who: str) -> bool:

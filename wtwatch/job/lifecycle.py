@@ -40,7 +40,7 @@ TURNS = 3
 GRACE_OF_A_CLUSTER = 90.0
 """The same on a cluster, which forces it itself (slurm.conf(5), KillWait: 30 s by default)."""
 
-_AS_SEEN = {Life.QUEUED: "waits there", Life.ALIVE: "runs", Life.UNKNOWN: "not known"}
+_AS_SEEN = {Life.QUEUED: "waits there", Life.ALIVE: elsewhere.RUNS, Life.UNKNOWN: "not known"}
 
 HERE = Here()
 

@@ -137,6 +137,7 @@ def _running(job: RunningJob) -> Document:
         "pid": job.pid,
         "lane": job.lane,
         "over": job.over,
+        "waits": job.waits,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wtwatch.queue.pages import BatchLine, Page, Row
@@ -36,10 +37,17 @@ class _Cells(NamedTuple):
     took: str
 
 
-def lines(page: Page, subjects: Mapping[str, str], at: datetime, columns: int | None) -> Iterator[str]:
+def lines(
+    page: Page,
+    subjects: Mapping[str, str],
+    at: datetime,
+    columns: int | None,
+    waits: Mapping[int, str] = MappingProxyType({}),
+) -> Iterator[str]:
     """Yield the lines of a page at the moment ``at``, each of at most so many ``columns`` (``None``: any).
 
-    ``subjects`` has the first line of the message of each code commit that is known.
+    ``subjects`` has the first line of the message of each code commit that is known, ``waits`` by jobs what
+    keeps those from their work that a cluster has.
     """
     if page.older:
         yield f"… {page.older} older: -n 0 shows all"
@@ -52,7 +60,7 @@ def lines(page: Page, subjects: Mapping[str, str], at: datetime, columns: int | 
             before = row.job.batch
             yield from header(page.batches[before], subjects, columns)
         colour = None if row.later else COLOURS.get(row.job.word)
-        head, mark = _head(texts, widths), _mark(row)
+        head, mark = _head(texts, widths), _mark(row, waits.get(row.job.id))
         room = columns and columns - len(head) - len(mark)
         yield styled(head, colour) + shortened(_what(row, twins), room) + mark
 
@@ -143,10 +151,10 @@ def _what(row: Row, twins: Collection[tuple[int, str]]) -> str:
     return said
 
 
-def _mark(row: Row) -> str:
-    """Return in which lane a job runs; of one that ended, that it was retried, or that somebody saw it."""
+def _mark(row: Row, waits: str | None) -> str:
+    """Return in which lane a job runs or waits; of one that ended, that it was retried or seen."""
     if isinstance(row.job.state, Running) and row.job.state.lane is not None:
-        return f"  (lane {row.job.state.lane})"
+        return f"  (lane {row.job.state.lane}{f', {one_line(waits)}' if waits else ''})"
     if row.later:
         return f"  → batch {row.later}"
     return "  (seen)" if is_bad(row.job) and row.job.acknowledged else ""

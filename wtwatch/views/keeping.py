@@ -63,6 +63,7 @@ def ground_of(project: Project) -> Ground:
     stamps = (
         *(attempt / "started" for attempt in attempts),
         *(attempt / "outcome" for attempt in attempts),
+        *(attempt / "seen" for attempt in attempts),
         *(lane.state / "held" for lane in notes.known(project)),
         *(file for one in queue.loaded() for file in files_of(one, project)),
         code / "packed-refs",

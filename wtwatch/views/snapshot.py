@@ -82,7 +82,8 @@ class QueueSnapshot(NamedTuple):
 class RunningJob(NamedTuple):
     """A job that runs; ``pid`` is the leader of its processes, ``lane`` where, if not in the run tree.
 
-    ``over``: it ended well in its lane, and its result is not in the run tree yet.
+    ``over``: it ended well in its lane, and its result is not in the run tree yet. ``waits``: what keeps it
+    from its work on a cluster that has it, in the words of that, or why nothing is known of it.
     """
 
     id: int
@@ -94,6 +95,7 @@ class RunningJob(NamedTuple):
     pid: int | None
     lane: int | None = None
     over: bool = False
+    waits: str | None = None
 
 
 class HeldLane(NamedTuple):

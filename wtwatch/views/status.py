@@ -15,6 +15,7 @@ from wtwatch.doors import refs
 from wtwatch.doors.processes import serves
 from wtwatch.doors.repo import Repo
 from wtwatch.home import harvest
+from wtwatch.job import elsewhere
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.lanes import notes
 from wtwatch.project import config
@@ -268,7 +269,7 @@ def _environment(project: Project, facts: Facts) -> Verdict:
 
 def _running(project: Project, job: Job, state: Running) -> RunningJob:
     folder, spec = Folder.of(project.state, job.id, job.attempt), job.spec
-    started = folder.started()
+    started, over = folder.started(), state.lane is not None and ended_well(project, job)
     return RunningJob(
         job.id,
         job.batch,
@@ -278,7 +279,8 @@ def _running(project: Project, job: Job, state: Running) -> RunningJob:
         state.code_sha,
         started.pid if started else None,
         state.lane,
-        state.lane is not None and ended_well(project, job),
+        over,
+        None if over else elsewhere.waits(folder),
     )
 
 

@@ -202,6 +202,9 @@ def _beside(project: ProjectSnapshot) -> Iterator[Line]:
         what, where = one_line(job.message or job.command), f"job {job.id} in lane {job.lane}"
         if job.over:
             yield Line(label, f"✓ {where} is done; its result waits for the run tree", "yellow")
+        elif job.waits:
+            text = f"… {where} for {AGO}, {one_line(job.waits)}"
+            yield Line(label, text, "yellow", cut=True, moments=(job.started.timestamp(),))
         else:
             yield Line(label, f"▶ {where} for {AGO}: {what}", cut=True, moments=(job.started.timestamp(),))
         label = ""
