@@ -79,6 +79,7 @@ SlurmdPidFile={folder}/run/slurmd.pid
 ProctrackType={proctrack}
 TaskPlugin={task}
 PrologFlags={prolog}
+Prolog={folder}/prolog
 TaskProlog={folder}/taskprolog
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
@@ -133,6 +134,11 @@ echo export TMPDIR=/tmp/of-the-node
 echo export ROCR_VISIBLE_DEVICES=7
 """
 """What a site may set for each job (slurm.conf(5), TaskProlog)."""
+
+_PROLOG = """#!/bin/sh
+[ ! -e {folder}/prolog-fails ]
+"""
+"""What a site runs on a node before each job; where it fails, the job is held (slurm.conf(5), Prolog)."""
 
 _NOT_SYNCED = ("--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--innodb-buffer-pool-size=16M")
 
@@ -222,6 +228,7 @@ class Cluster:
                 continue
             self.start(name)
         eventually(self.is_up, within=PATIENCE)
+        (self.folder / "prolog-fails").unlink(missing_ok=True)
         for partition in PARTITIONS:
             self.say("scontrol", "update", f"partitionname={partition}", "state=up")
         eventually(self._is_empty, within=PATIENCE)
@@ -245,13 +252,20 @@ class Cluster:
     def _has_done_a_job(self) -> bool:
         """Return whether a job that is submitted now is done, and accounted for."""
         name = f"mended-{uuid4()}"
-        words = ("--output=/dev/null", f"--job-name={name}", "--wrap", "true")
+        words = ("--output=/dev/null", f"--job-name={name}", "--no-requeue", "--wrap", "true")
         if not self.say("sbatch", "--parsable", *words, check=False):
             return False
-        ask = ("sacct", "-nXPD", f"--name={name}", "--format=state")
-        over = ("COMPLETED", "FAILED", "NODE_FAIL", "CANCELLED")
-        eventually(lambda: self.say(*ask, check=False).startswith(over), within=PATIENCE)
-        return self.say(*ask, check=False) == "COMPLETED"
+
+        def over() -> str:
+            self.is_up()
+            ended = self.say("sacct", "-nXPD", f"--name={name}", "--format=state", check=False)
+            if "held" in self.say("squeue", "--noheader", f"--name={name}", "--format=%r", check=False):
+                ended = "HELD"  # its node had another one of that number, and did not take it
+            return "" if ended.startswith(("PENDING", "RUNNING", "REQUEUED")) else ended
+
+        ended = eventually(over, within=PATIENCE)
+        self.say("scancel", f"--name={name}", check=False)
+        return ended == "COMPLETED"
 
     def told_by(self, name: str) -> str:
         """Return the last words of a service."""
@@ -388,9 +402,9 @@ def _lay_out(folder: Path, min_job_age: int, ports: Mapping[str, int], settings:
     for card in cards:  # no graphics cards, but devices, which is all that Slurm looks at
         os.mknod(card, stat.S_IFCHR | 0o600, os.makedev(1, 3))
     (folder / "gres.conf").write_text("".join(f"NodeName={NODE} Name=gpu File={card}\n" for card in cards))
-    prolog = folder / "taskprolog"
-    prolog.write_text(_TASK_PROLOG)
-    prolog.chmod(0o755)
+    for name, text in (("taskprolog", _TASK_PROLOG), ("prolog", _PROLOG.format(folder=folder))):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
     dbd = folder / "slurmdbd.conf"
     dbd.touch(0o600)
     dbd.write_text(_DBD.format(folder=folder, **ports))

@@ -1,6 +1,6 @@
 """Many jobs, while controller and daemon are killed again and again: each has one end, which is so.
 
-``WTWATCH_SLURM_JOBS`` and ``WTWATCH_SLURM_KILLS`` say how many of both, such as 200 and 5, which takes minutes.
+``WTWATCH_SLURM_JOBS`` and ``WTWATCH_SLURM_KILLS`` say how many of both; 200 and 5 take minutes.
 """
 
 from __future__ import annotations

@@ -114,6 +114,16 @@ def test_memory_beyond_what_slurm_gives_is_guessed_where_it_only_kills(slurm: Cl
     assert "perhaps for the memory" in said, far.log(job)
 
 
+def test_what_a_node_could_not_start_and_slurm_holds_for_good_is_over(slurm: Cluster, far: Bench) -> None:
+    far.project = far.project._replace(executor=(("kind", "slurm"), ("options", "--requeue")))
+    (slurm.folder / "prolog-fails").touch()
+    job = far.start(far.job("echo 1 > one"))
+    assert "its node could not start it" in interrupted(far, job)
+    (slurm.folder / "prolog-fails").unlink()
+    eventually(lambda: not slurm.say("squeue", "--noheader", f"--name={name_of(uuid(job))}"), within=PATIENCE)
+    assert not (far.tree / "one").exists()
+
+
 def test_a_node_that_goes_down_is_named_once_its_job_is_silent(
     slurm: Cluster, far: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

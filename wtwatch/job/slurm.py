@@ -52,8 +52,13 @@ _WAITING = (
     "RESV_DEL_HOLD",
     "SPECIAL_EXIT",
 )
+_HELD_FOR_GOOD = ("launch failed requeued held", "JobHoldMaxRequeue")
+"""Reasons (squeue(1)) why a job waits that Slurm itself put back, and will not start: nobody held it."""
+
 _LIVING = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING")
 _LOST = ("NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAIL")
+
+_NOT_STARTED = "its node could not start it"
 
 _WHY = {
     "TIMEOUT": "its time limit was reached",
@@ -61,7 +66,7 @@ _WHY = {
     "PREEMPTED": "it was preempted: others go first in its partition",
     "NODE_FAIL": "its node failed",
     "BOOT_FAIL": "its node did not start",
-    "LAUNCH_FAILED": "its node could not start it",
+    "LAUNCH_FAILED": _NOT_STARTED,
     "DEADLINE": "its deadline passed",
     "CANCELLED": "it was cancelled in Slurm",
     "REVOKED": "another cluster took it",
@@ -191,8 +196,12 @@ class Slurm(Executor):
     def _waiting(self, handle: Handle, reason: str, look: Look) -> Seen:
         """Judge an attempt that waits: if it was begun before, the site put it back, and it is over.
 
-        It was if it had begun before Slurm was asked; else it has begun since then.
+        It was if it had begun before Slurm was asked; else it has begun since then. One that its node could
+        not start would be held until somebody lets it go, so it is over too.
         """
+        if reason in _HELD_FOR_GOOD and self._is_given_up(handle, _ended_early(_NOT_STARTED)):
+            self._looks.end([name_of(handle.uuid)], force=True)
+            return Seen(Life.GONE, _NOT_STARTED)
         begun = elsewhere.is_claimed(handle.folder)
         if not begun or time.monotonic() - self._lasting(handle, "claimed", begun) >= look.begun:
             return Seen(Life.QUEUED, None if reason == "None" else reason)
@@ -202,8 +211,8 @@ class Slurm(Executor):
     def _over(self, handle: Handle, state: str, exit_code: str, look: Look) -> Seen:
         """Judge an attempt that ended, as Slurm says."""
         why = _WHY.get(state)
-        early = f"it ended before it began: {why}" if why else f"it could not begin, see {handle.folder.log}"
-        if self._is_given_up(handle, Result(None if why else 1, (), now(), early, stopped=why is not None)):
+        unable = Result(1, (), now(), f"it could not begin, see {handle.folder.log}")
+        if self._is_given_up(handle, _ended_early(why) if why else unable):
             return Seen(Life.GONE, why)
         if state in _LOST and not self._is_silent(handle):
             return Seen(Life.ALIVE, f"{why or state}, but it gives signs of life")
@@ -258,6 +267,11 @@ class Slurm(Executor):
         if key not in self._since or self._since[key][0] != value:
             self._since[key] = (value, at)
         return at - self._since[key][1]
+
+
+def _ended_early(why: str) -> Result:
+    """Return what an attempt came to that ended in Slurm before it began."""
+    return Result(None, (), now(), f"it ended before it began: {why}", stopped=True)
 
 
 def _options(handle: Handle, where: Path, want: Resources, place: Place) -> list[str]:
