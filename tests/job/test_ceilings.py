@@ -149,3 +149,26 @@ def test_who_started_a_job_is_not_ended_with_what_it_started() -> None:
         check=False,
     )
     assert done.stdout == "started 0\n", done
+
+
+@pytest.mark.parametrize(("code", "stopped"), [(-15, True), (0, False)])
+def test_a_job_that_was_told_to_end_in_the_midst_of_a_destructor_was_told_so(
+    code: int, stopped: bool
+) -> None:
+    """Python drops what is raised in one (object.__del__), such as by a signal; what ended well did."""
+    text = (
+        "import os, signal\n"
+        "from types import SimpleNamespace\n"
+        "from wtwatch.job import wrapper\n"
+        "from wtwatch.job.ways import Ran, RunResult\n"
+        "class Told:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        for _ in range(9): pass\n"
+        "def act():\n"
+        "    Told()\n"
+        f"    return Ran(RunResult({code}))\n"
+        "print(wrapper._guarded(SimpleNamespace(uuid='u'), act)[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert done.stdout == f"{stopped}\n", done

@@ -276,11 +276,24 @@ def _excludes() -> dict[str, str]:
 
 
 def _guarded(order: Order, act: Callable[[], Ran]) -> tuple[Ran, bool]:
-    """Do what takes its time; return how it ended, and whether it was told to end before it was done."""
+    """Do what takes its time; return how it ended, and whether it was told to end before it was done.
+
+    What a signal raises is lost in a destructor (object.__del__), so that it came is noted besides.
+    """
+    told = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        told = True
+        raise _Stopped
+
     try:
         for number in SIGNALS:
-            signal.signal(number, _stop)
-        return act(), False
+            signal.signal(number, stop)
+        ran = act()
+        if told and ran.result.exit != 0:
+            raise _Stopped
+        return ran, False
     except _Stopped:
         _ignore_signals()
         _end_others(order.uuid)
@@ -320,10 +333,6 @@ def _commits(order: Order) -> tuple[Sha, ...]:
         return commits_since(order.run_tree, order.base)
     except WtwatchError:  # the job may have done anything to the repository
         return ()
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise _Stopped
 
 
 def _ignore_signals() -> None:
