@@ -13,6 +13,7 @@ from tests.house import House
 from tests.screens import assert_screen
 from wtwatch.job.attempt import Folder
 from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Trigger, now
+from wtwatch.words.uses import Uses
 
 CLOCKS = {
     r"(?m)\b(?=[0-9a-f]*[0-9])[0-9a-f]{10}$": "<sha>",
@@ -80,6 +81,23 @@ def test_what_a_command_took_is_shown(house: House, say: Say) -> None:
     used = {"cpu_seconds": 1.5, "peak_memory_mb": 1083}
     (folder / "command").write_text(json.dumps({"exit": 0, "error": None, "code": 0, "used": used}))
     assert "1.5 s of processors, 1,083 MB of memory at most" in shown(house, say, "2")
+
+
+def test_what_a_job_used_of_the_code_is_shown_in_numbers_and_whole(house: House, say: Say) -> None:
+    queue = queue_of(house)
+    jobs = [job.id for job in queue.add([JobSpec("x")] * 2, Trigger.NOW, house.head())]
+    for job, uses in zip(jobs, (Uses(("a.py", "b.py"), ("data",), ("",)), Uses(whole="why")), strict=True):
+        queue.begin(job, Running(now(), house.head(), house.head(), f"uuid {job}"))
+        queue.end(job, Ended(now(), now(), house.head(), Outcome.SUCCEEDED), uses=uses)
+    assert "used         2 files of code, and what 1 folder had: wtwatch show --uses 1" in shown(
+        house, say, "1"
+    )
+    assert "used         all of code counts: why" in shown(house, say, "2")
+    assert shown(house, say, "--uses", "1") == "a.py\nb.py\ndata/\n"
+    assert shown(house, say, "--uses", "2") == "Job 2: all of code counts: why\n"
+    document = json.loads(shown(house, say, "--uses", "--json", "1", "2"))
+    assert [one["uses"]["whole"] for one in document["jobs"]] == [None, "why"]
+    assert "goes with --uses" in say(house.project.main_tree, "show", "--json", "1", code=2).err
 
 
 def test_standing_orders_and_several_things_are_shown(house: House, say: Say) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -31,18 +32,37 @@ _BACKUP = re.compile(r"\d{8}T\d{0,6}Z?(-[0-9a-f]*)?", re.ASCII)
 
 @click.command("show")
 @click.argument("things", nargs=-1, required=True, metavar="THING...", shell_complete=completing.things)
+@click.option("--uses", "with_uses", is_flag=True, help="Of jobs: all that they used of the code.")
+@click.option("--json", "as_json", is_flag=True, help="With --uses: one document, for programs.")
 @project_option
-def command(things: tuple[str, ...], project: str | None) -> None:
+def command(things: tuple[str, ...], with_uses: bool, as_json: bool, project: str | None) -> None:
     """Show what THING is: 3 a job, b3 a batch, s1 a standing order, a backup's id, else a file (./3).
 
     Of a job all there is to know, and what it waits for; of a batch each of its jobs; of a file which run
     made it, on which code, from what, and the line that makes it again.
     """
     chosen = _project_of(things[0], project)
+    if as_json and not with_uses:
+        raise UsageError("--json goes with --uses.", "`wtwatch queue list --json` has all jobs.")
+    if with_uses:
+        _say_uses(chosen, [number_of(thing) for thing in things], as_json)
+        return
     for number, thing in enumerate(things):
         if number:
             say()
         for line in _shown(chosen, thing):
+            say(line)
+
+
+def _say_uses(project: Project, numbers: list[int], as_json: bool) -> None:
+    queue = Queue(project.state)
+    found = [(queue.job(number), queue.uses(number)) for number in numbers]
+    if as_json:
+        jobs = [{"id": job.id, "attempt": job.attempt, "uses": uses._asdict()} for job, uses in found]
+        say(json.dumps({"version": 1, "jobs": jobs}, indent=2))
+        return
+    for job, uses in found:
+        for line in one_job.uses_lines(job.id, uses):
             say(line)
 
 

@@ -14,6 +14,7 @@ from wtwatch.job import elsewhere
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
+from wtwatch.queue import learned
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.pages import BatchLine, batch_of
 from wtwatch.views import jobway, logtext
@@ -24,6 +25,7 @@ from wtwatch.views.jobwords import COLOURS, MARKS, caption, harmless, is_bad, lo
 from wtwatch.views.terminal import folded, styled
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, Running, Standing, counted, spent
+from wtwatch.words.uses import Uses
 
 _WORDS = 5
 """Last lines of the log of a job that failed."""
@@ -45,6 +47,7 @@ class Sight(NamedTuple):
     way: str
     project: Project
     took: str | None = None
+    uses: Uses | None = None
 
 
 def collect(project: Project, number: int) -> Sight:
@@ -66,6 +69,7 @@ def collect(project: Project, number: int) -> Sight:
         jobway.sentence(project, job),
         project,
         _taken(Folder.of(project.state, job.id, job.attempt)),
+        queue.uses(number) if isinstance(job.state, Ended) else None,
     )
 
 
@@ -143,6 +147,25 @@ def _facts(sight: Sight, at: datetime) -> Iterator[tuple[str, str]]:
         yield "on Slurm", ", ".join(filter(None, words)) or "just submitted"
     if sight.took:
         yield "took", sight.took
+    if sight.uses is not None and sight.uses != learned.UNKNOWN:
+        yield "used", _used(sight.uses, job.id)
+
+
+def _used(uses: Uses, job: int) -> str:
+    """Return what a job used of the code, as numbers, and how to see all."""
+    if uses.whole is not None:
+        return f"all of code counts: {uses.whole}"
+    listed_too = f", and what {counted(len(uses.folders), 'folder')} had" if uses.folders else ""
+    return f"{counted(len(uses.files), 'file')} of code{listed_too}: wtwatch show --uses {job}"
+
+
+def uses_lines(job: int, uses: Uses) -> Iterator[str]:
+    """Yield all that a job used of the code, a path a line; a folder has a slash at its end."""
+    if uses.whole is not None:
+        yield f"Job {job}: all of code counts: {uses.whole}"
+        return
+    yield from (harmless(path) for path in uses.files)
+    yield from (f"{harmless(path)}/" for path in uses.folders)
 
 
 def _end(sight: Sight, at: datetime, columns: int | None) -> Iterator[str]:
