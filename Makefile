@@ -9,7 +9,7 @@ PYTEST := $(VENV)/bin/python -m pytest -n auto --dist worksteal -q
 
 OLDER := .cache/datalad-$(DATALAD)
 
-.PHONY: help demo test test-slow test-equality lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes clean
+.PHONY: help demo test test-slow test-equality lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes bench-uses clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench-loss what git and wtwatch lose on the way to the bookmark, as a matrix'
 	@echo 'make bench-jobs what a job costs, beside `datalad run` and `rerun` by hand'
 	@echo 'make bench-lanes what lanes bring, and what each costs'
+	@echo 'make bench-uses what it costs to learn what a job uses of the code, beside strace'
 	@echo 'make bench-environment  what a look at an environment costs: whose it is, what it holds, what was altered'
 	@echo 'make clean      removes what the others set up (.venv, .cache)'
 
@@ -57,6 +58,9 @@ bench-jobs: $(READY) $(JJ)
 
 bench-lanes: $(READY) $(JJ)
 	@$(VENV)/bin/python -m tests.benchmarks j
+
+bench-uses: $(READY) $(JJ)
+	@$(VENV)/bin/python -m tests.benchmarks k
 
 bench-environment: $(READY) $(JJ)
 	@$(VENV)/bin/python -m tests.benchmarks h

@@ -16,7 +16,7 @@ import pytest
 
 from wtwatch.doors import inotify
 from wtwatch.job import learning
-from wtwatch.job.learning import Learning, Place
+from wtwatch.job.learning import Learning, Place, several_hosts
 from wtwatch.job.seen import Code, Seen, uses_of, written
 from wtwatch.job.uses import text_of
 from wtwatch.words.uses import Uses
@@ -83,7 +83,7 @@ class World(NamedTuple):
         seen = self.run(command, *code, cached=cached, apart=apart)
         return uses_of(seen, self.known(command, apart))
 
-    def known(self, command: str, apart: tuple[str, ...] = ()) -> Code:
+    def known(self, command: str = "", apart: tuple[str, ...] = ()) -> Code:
         tracked = subprocess.run(
             ["git", "ls-files", "-z"], cwd=self.top, capture_output=True, check=True
         ).stdout.decode()
@@ -212,7 +212,7 @@ def test_a_process_that_goes_on_is_said(made: World) -> None:
     inner = f"""
 import os, subprocess, sys
 sys.path.insert(0, {str(Path(learning.__file__).parents[2])!r})
-from wtwatch.job.learning import Learning, Place
+from wtwatch.job.learning import Learning, Place, several_hosts
 os.setsid()
 watched = Learning(Place({str(made.top)!r}, ("code",), lambda path: False))
 watched.begin()
@@ -244,5 +244,29 @@ def test_a_file_that_was_written_to_and_put_back_is_known(made: World) -> None:
     command = "cp -p code/shared.py kept; echo X=3 > code/shared.py; mv kept code/shared.py; rm -f kept"
     seen = made.run(command)
     assert written(seen, made.known(command)) == ("code/shared.py",)
-    assert written(made.run("python code/run.py; : > code/x.made"), made.known("")) == ()
+    assert written(made.run("python code/run.py; : > code/x.made"), made.known()) == ()
     (made.top / "code/x.made").unlink()
+
+
+def test_a_copy_of_code_elsewhere_has_all_of_it_count(made: World) -> None:
+    place = Place(made.top, ("code",), lambda path: False, copies=(str(made.top / "packages"),))
+    watched = Learning(place)
+    watched.begin()
+    subprocess.run(["cat", "packages/numpy_like.py", "code/run.py"], cwd=made.top, check=True)
+    assert "a copy of code" in (uses_of(watched.end(), made.known()).whole or "")
+
+
+def test_jobs_in_two_trees_at_once_are_told_apart(made: World, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "lane.py").write_text("")
+    here, there = (Learning(Place(top, ("code",), lambda path: False)) for top in (made.top, tmp_path))
+    here.begin()
+    there.begin()
+    for top, name in ((made.top, "run.py"), (tmp_path, "lane.py")):
+        subprocess.run(["cat", f"code/{name}"], cwd=top, check=True)
+    assert set(here.end().opened) == {"code/run.py"} and set(there.end().opened) == {"code/lane.py"}
+
+
+def test_on_several_hosts_all_of_code_counts() -> None:
+    assert "ran on 3 hosts" in (several_hosts({"SLURM_JOB_NUM_NODES": "3"}) or "")
+    assert several_hosts({"SLURM_NNODES": "1"}) is None and several_hosts({}) is None

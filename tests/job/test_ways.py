@@ -12,7 +12,9 @@ from tests.lab import Gate, eventually
 from wtwatch.doors.dataset import record_of
 from wtwatch.job import lifecycle
 from wtwatch.job.lifecycle import TURNS
+from wtwatch.queue.learned import UNKNOWN
 from wtwatch.words.model import Ended, Job, Outcome
+from wtwatch.words.uses import from_record
 
 
 def hook(bench: Bench, lines: str) -> Path:
@@ -52,6 +54,7 @@ def test_what_a_job_computed_is_saved_though_its_process_is_killed_while_it_save
     assert (bench.tree / "out").read_text() == "1\n"
     record = record_of(bench.tree, "HEAD")
     assert record is not None and record["cmd"] == command and record["exit"] == 0
+    assert from_record(record["wtwatch"]["uses"]) == lifecycle.uses_of(bench.place, job) != UNKNOWN
 
 
 def test_a_cancelled_job_is_not_saved_by_another_process(bench: Bench) -> None:

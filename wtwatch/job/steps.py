@@ -17,6 +17,9 @@ RESERVED = 256 * 1024
 """Bytes reserved for an outcome, in which some 5,000 commits find room."""
 
 
+OF_USES = 64 * 1024
+"""Bytes reserved for what an attempt used, in which some 1,000 paths find room; see `traces.ROOM`."""
+
 MANY = 100
 """Paths that there is room for in any case."""
 
@@ -60,7 +63,7 @@ class Steps:
     """The steps of an attempt from its start on, each of which can be written though the disk is full."""
 
     def __init__(self, folder: Folder) -> None:
-        self._uses = Draft(folder, "uses", RESERVED)
+        self._uses = Draft(folder, "uses", OF_USES)
         self._command = Draft(folder, "command", 16 * 1024)
         self._after = Draft(folder, "after", RESERVED)
         self._verified = Draft(folder, "verified", RESERVED)
@@ -72,7 +75,7 @@ class Steps:
         And which files of code were ``written`` to while it ran.
         """
         text = json.dumps(uses._asdict() | {"written": written})
-        if len(text) > RESERVED and not self._uses.has_room(len(text)):
+        if len(text) > OF_USES and not self._uses.has_room(len(text)):
             uses = Uses(whole="the disk was full, so what it used was not noted")
             text = json.dumps(uses._asdict() | {"written": written[:MANY]})
         self._uses.write(text)
