@@ -47,6 +47,7 @@ FILES = {
     "    for name in 'ab': os.close(os.open(f'code/params/{name}.json', os.O_RDONLY))\n",
     "Makefile": "all:\n\tcat code/params/b.json\n",
     "lib/numpy_like.py": "",
+    "copies.py": "import sys\n__import__(sys.argv[1])\n",
 }
 
 
@@ -106,7 +107,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (top / "code" / name).write_text(text)
         os.utime(top / "code" / name, (0, 0))  # or git, to be sure, reads it again
     (top / "packages").mkdir()
-    (top / "packages" / "numpy_like.py").write_text("")
+    (top / "packages" / "folder").mkdir()
+    for name in ("numpy_like.py", "copied.py", "folder/__init__.py"):
+        (top / "packages" / name).write_text("")
     with zipfile.ZipFile(top / "code" / "lib.zip", "w") as archive:
         archive.writestr("inside.py", "X = 1\n")
     os.utime(top / "code" / "lib.zip", (0, 0))
@@ -249,11 +252,16 @@ def test_a_file_that_was_written_to_and_put_back_is_known(made: World) -> None:
 
 
 def test_a_copy_of_code_elsewhere_has_all_of_it_count(made: World) -> None:
-    place = Place(made.top, ("code",), lambda path: False, copies=(str(made.top / "packages"),))
-    watched = Learning(place)
-    watched.begin()
-    subprocess.run(["cat", "packages/numpy_like.py", "code/run.py"], cwd=made.top, check=True)
-    assert "a copy of code" in (uses_of(watched.end(), made.known()).whole or "")
+    bytecode = made.top / "bytecode"
+    for copy in ("packages/copied.py", "packages/folder"):
+        place = Place(made.top, ("code",), lambda path: False, str(bytecode), copies=(str(made.top / copy),))
+        for _ in range(2):  # what was compiled of it is opened alone the second time
+            watched = Learning(place)
+            watched.begin()
+            words = [str(made.prefix / "bin/python"), "code/copies.py", Path(copy).stem]
+            env = {"PYTHONPATH": str(made.top / "packages"), "PYTHONPYCACHEPREFIX": str(bytecode)}
+            subprocess.run(words, cwd=made.top, env=env, check=True)
+            assert uses_of(watched.end(), made.known()).whole == f"it used a copy of code: {made.top / copy}"
 
 
 def test_jobs_in_two_trees_at_once_are_told_apart(made: World, tmp_path: Path) -> None:

@@ -121,8 +121,9 @@ class Learning:
         for folder, full in compiled:
             self._caches[watches.add(full, inotify.OPEN)] = folder
         for full in place.copies:
-            with suppress(FileNotFoundError):
-                self._copies[watches.add(full, inotify.OPEN)] = full
+            for where in _with_compiled(full, place.bytecode):
+                with suppress(FileNotFoundError):
+                    self._copies[watches.add(where, inotify.OPEN)] = full
         if place.starts:
             with suppress(FileNotFoundError):
                 self._starts = watches.add(place.starts, inotify.OPEN | inotify.CLOSE_NOWRITE)
@@ -238,6 +239,18 @@ def _add(seen: Seen, path: str, event: Event, number: int) -> None:
         seen.made.add(full)
     if event.mask & _GONE:
         seen.gone.add(full)
+
+
+def _with_compiled(full: str, bytecode: str | None) -> Iterator[str]:
+    """Yield a package or module, and where Python keeps what it compiled of that, which it opens instead."""
+    yield full
+    folder, name = os.path.split(full)
+    if not name.endswith(".py"):
+        yield f"{full}/{CACHE}"
+        yield f"{bytecode or ''}{full}"
+        return
+    for cache in (f"{folder}/{CACHE}", f"{bytecode or ''}{folder}"):
+        yield from (str(file) for file in Path(cache).glob(f"{name[:-3]}.*.pyc"))
 
 
 def _walk(place: Place) -> _Found:

@@ -9,6 +9,7 @@ import pytest
 from tests.house import House
 from tests.packages import BACKEND, project
 from tests.tree.environment.world import BENT, World
+from wtwatch.tree import environment
 from wtwatch.tree.environment import Verdict, kinds
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import EnvironmentState as State
@@ -97,6 +98,7 @@ def test_a_package_of_code_that_is_copied_or_compiles_is_built_anew(world: World
     }
     assert world.move(files, lock=True) == Verdict(State.OK)
     built = next((world.code / ".venv").glob("lib/*/site-packages/built-1.dist-info"))
+    assert environment.present(world.tree).copies == (str(built.parent / "pkg_copied.py"),)
     before = built.stat().st_ctime_ns
     assert world.move({"a.py": "a = 2\n"}).ready
     assert built.stat().st_ctime_ns == before
