@@ -73,7 +73,7 @@ def test_a_time_limit_is_named_with_accounting_and_without(slurm: Cluster, far: 
     if deaf:
         slurm.kill("slurmdbd")
     job = at_gate(far, trapping=deaf)
-    slurm.say("scontrol", "update", f"jobid={number(far, job)}", "endtime=now")
+    slurm.say("scontrol", "update", f"jobid={number(far, job)}", "endtime=now+10")  # the past is refused
     assert "its time limit was reached" in interrupted(far, job)
 
 

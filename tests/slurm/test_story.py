@@ -53,8 +53,13 @@ def test_without_a_daemon_sync_polls_submits_and_tells_the_end(slurm: Cluster, l
     assert len(results(lab, lab.run)) == 2
 
 
+def said(lab: Lab, *words: str) -> str:
+    """Return what a command says, wherever its lines were broken."""
+    return " ".join(lab.wtwatch(*words, code=(0, 1)).out.split())
+
+
 def says(lab: Lab, text: str, *words: str) -> bool:
-    return text in lab.wtwatch(*words, code=(0, 1)).out
+    return text in said(lab, *words)
 
 
 def test_why_a_job_waits_on_the_cluster_is_shown_in_the_words_of_slurm(slurm: Cluster, lab: Lab) -> None:
@@ -84,12 +89,11 @@ def test_a_controller_that_is_down_for_a_minute_costs_no_job_anything_but_time(
         slurm.kill("slurmctld")
         began = time.monotonic()
         silent = "not known: Slurm does not answer"
-        eventually(lambda: lab.wtwatch("status", code=(0, 1)).out.count(silent) == 2, within=PATIENCE)
-        assert lab.wtwatch("queue", "list").out.count(silent) == 2
+        eventually(lambda: said(lab, "status").count(silent) == 2, within=PATIENCE)
+        assert said(lab, "queue", "list").count(silent) == 2
         gate.open()
         eventually(lambda: states(lab) == ["succeeded", "succeeded", "waiting"], within=PATIENCE)
-        said = "Slurm does not answer"
-        eventually(lambda: said in lab.wtwatch("status", code=(0, 1)).out, within=PATIENCE)
+        eventually(lambda: says(lab, "Slurm does not answer", "status"), within=PATIENCE)
         eventually(lambda: time.monotonic() - began > 60, within=PATIENCE)
         assert states(lab) == ["succeeded", "succeeded", "waiting"]
         slurm.start("slurmctld")
