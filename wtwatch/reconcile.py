@@ -7,6 +7,7 @@ to call at any time and twice, which alone makes restarts, lost events and A→B
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from wtwatch import story
 from wtwatch.bring import carry, known
@@ -18,7 +19,7 @@ from wtwatch.lanes import ending as lanes
 from wtwatch.lanes import notes
 from wtwatch.lanes import starting as start_lanes
 from wtwatch.lanes.ending import Finished
-from wtwatch.lanes.turn import Turn
+from wtwatch.lanes.turn import AtOnce, Turn
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -78,7 +79,7 @@ class _Beside:
     """What a tick does with jobs in lanes: who ended is in ``ended``, who waits once more in ``again``."""
 
     def __init__(self, tree: RunTree, queue: Queue, options: TickOptions) -> None:
-        self.turn = Turn(tree, queue, options, self._record, self._again)
+        self.turn = Turn(tree, queue, options, options.beside or AtOnce(), self._record, self._again)
         self.ended: list[Job] = []
         self.again: list[tuple[Job, str]] = []
 
@@ -166,12 +167,24 @@ def _with_tree(turn: Turn, ended: Job | None, finished: list[Finished]) -> Done:
             facts = _facts(tree, queue)
             starting.expect(queue, facts.tip)
             noted = _noting(queue, facts.tip, options)
-            done = story.tell(story.Site(tree, queue, options, lock, facts, noted, ended))
+            done = story.tell(story.Site(turn, lock, facts, noted, ended))
         elif waits is not None:
-            done = done._replace(beside=start_lanes.go_on(turn))
+            done = story.with_begun(done, start_lanes.go_on(turn))
+    done = _make_at_once(turn, done)
     if waits is not None:
         done = done._replace(waits=waits.reason, hint=waits.hint, busy=waits.busy)
     return done._replace(again_in=BEHIND) if behind and done.again_in is None else done
+
+
+def _make_at_once(turn: Turn, done: Done) -> Done:
+    """Make the lane that the tick found lacking, where nobody does so beside it, and use it."""
+    beside, tree = turn.beside, turn.tree
+    if not isinstance(beside, AtOnce) or beside.work is None:
+        return done
+    beside.work(turn.options.stop)
+    with suppress(Busy), held(tree.lock, wait=turn.options.patience):
+        return story.with_begun(done._replace(again_in=None), start_lanes.go_on(turn, begin=True))
+    return done
 
 
 def _clear_up(tree: RunTree, queue: Queue) -> Done:

@@ -7,7 +7,7 @@ the first that has to wait ends the story until the next tick.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from wtwatch.job.others import others_in
 from wtwatch.job.readiness import listed
 from wtwatch.job.starting import Hindered
 from wtwatch.lanes import starting as lanes
+from wtwatch.lanes.starting import Begun
 from wtwatch.lanes.turn import Turn
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import batchfiles
@@ -51,16 +52,30 @@ from wtwatch.words.tick import Done, TickOptions
 class Site(NamedTuple):
     """What the steps of a tick are about: a run tree whose lock is held, the queue, how code stands.
 
-    ``noted`` waits until the queue knows of the tip. ``ended`` is the job that this tick found to have ended.
+    The first two are those of the ``turn``. ``noted`` waits until the queue knows of the tip. ``ended`` is
+    the job that this tick found to have ended.
     """
 
-    tree: RunTree
-    queue: Queue
-    options: TickOptions
+    turn: Turn
     lock: int
     facts: Facts
     noted: Callable[[], None]
     ended: Job | None = None
+
+    @property
+    def tree(self) -> RunTree:
+        """The run tree."""
+        return self.turn.tree
+
+    @property
+    def queue(self) -> Queue:
+        """Its queue."""
+        return self.turn.queue
+
+    @property
+    def options(self) -> TickOptions:
+        """How the tick is to be done."""
+        return self.turn.options
 
 
 def tell(site: Site) -> Done:
@@ -341,14 +356,17 @@ def _start_in_lanes(site: Site, done: Done) -> Done:
     if queue.batch_code(batch) is None and bookmark.read(site.tree.project).working_copy:
         return _unfinished(site.tree, done)
     trouble = nested.follow(site.tree.project)
-    begun = lanes.start(Turn(site.tree, queue, site.options), code_sha)
-    done = done._replace(beside=(*done.beside, *begun.started))
-    if begun.more:
-        done = done._replace(again_in=0.0)
-    if begun.waits is not None:
-        hint = "\n".join([*trouble, begun.waits.hint])
-        return done._replace(waits=begun.waits.reason, hint=hint, busy=begun.busy)
-    return done
+    return with_begun(done, lanes.start(site.turn, code_sha), trouble)
+
+
+def with_begun(done: Done, begun: Begun, trouble: Sequence[str] = ()) -> Done:
+    """Return what was done with what was begun in lanes; ``trouble`` is said beside what that waits for."""
+    moments = [moment for moment in (done.again_in, begun.again_in) if moment is not None]
+    done = done._replace(beside=(*done.beside, *begun.started), again_in=min(moments, default=None))
+    if begun.waits is None:
+        return done._replace(waits=None, hint=None, busy=())
+    hint = "\n".join([*trouble, begun.waits.hint])
+    return done._replace(waits=begun.waits.reason, hint=hint, busy=begun.busy)
 
 
 def _goes_on(before: Job | None, job: Job) -> bool:

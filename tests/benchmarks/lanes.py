@@ -15,8 +15,8 @@ from tests.lab import Lab
 from wtwatch.doors.files import bell_in, held, ring
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Folder, Order
-from wtwatch.lanes import laying, making, notes, starting
-from wtwatch.lanes.turn import Turn
+from wtwatch.lanes import laying, making, notes, readying
+from wtwatch.lanes.turn import AtOnce, Turn
 from wtwatch.project.config import Project, read_project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -105,7 +105,7 @@ def _costs(grounds: Grounds, files: int, rounds: int) -> Section:
     lab = grounds.watched(f"lanes-{files}", files)
     project = _project(lab)._replace(lanes=2)
     tree, lane = RunTree.of(project), RunTree.of_lane(project, 1)
-    turn = Turn(tree, Queue(project.state), TickOptions())
+    turn = Turn(tree, Queue(project.state), TickOptions(), AtOnce())
     notes.begin(lane)
     begin = time.perf_counter()
     _make_ready(turn, lane)
@@ -132,7 +132,9 @@ def _make_ready(turn: Turn, lane: RunTree) -> None:
     code_sha = Repo(turn.tree.code_path).resolve("HEAD")
     assert code_sha is not None
     with held(lane.lock):
-        starting.make_ready(turn, lane, code_sha, 1)
+        stand = readying.bring(turn, lane, code_sha, 1)
+        if not stand.is_set_up:
+            readying.complete(turn.tree, lane, stand)
 
 
 def _commit(folder: Repo, name: str) -> None:

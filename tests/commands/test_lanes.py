@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,13 @@ from tests.at_work import at_work
 from tests.commands.night import TIMES, beside, plots, queue_of
 from tests.conftest import Say
 from tests.house import House
+from tests.lab import eventually
 from tests.screens import assert_screen
 from wtwatch.doors.files import held
 from wtwatch.doors.processes import identity
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Folder
-from wtwatch.lanes import looking, making, notes
+from wtwatch.lanes import looking, making, notes, readying
 from wtwatch.lanes.notes import Held, Lease
 from wtwatch.project.config import read_project, write_project
 from wtwatch.project.tree import RunTree
@@ -36,8 +39,26 @@ def lane_of(house: House, number: int = 1) -> RunTree:
     lane = RunTree.of_lane(house.project, number)
     notes.begin(lane)
     with held(lane.lock):
-        making.make(house.tree, lane)
+        making.make(lane, making.lacking(house.tree, lane, house.head(house.project.run_tree)))
     return lane
+
+
+def making_of(house: House, number: int) -> None:
+    """Begin to make a lane, which ends as soon as somebody asks for that."""
+    lane = RunTree.of_lane(house.project, number)
+    notes.begin(lane)
+    base = house.head(house.project.run_tree)
+    lacks = making.lacking(house.tree, lane, base)
+    with ExitStack() as stack:
+        stack.enter_context(held(lane.lock))
+        stand = readying.Stand(readying.Wish(base, house.head(), 1), lacks)
+        work = readying.beside(house.tree, lane, stand, stack)
+
+    def end() -> None:
+        eventually(lambda: not notes.is_to_be_made(lane))
+        work(lambda: False)
+
+    threading.Thread(target=end).start()
 
 
 def queued(house: House) -> None:
@@ -79,6 +100,7 @@ def test_forget_takes_lanes_away_but_none_in_which_a_job_runs_or_anything_lies(
     assert "notes.txt, which is nowhere else" in refused and str(lane.path) in refused
     assert (lane.path / "notes.txt").read_text() == "mine\n" and say(main, "queue", "list").out
     (lane.path / "notes.txt").unlink()
+    making_of(house, 2)
     assert "no longer watched" in say(main, "forget").out
     assert not lane.path.exists() and not notes.known(house.project)
     assert lane.path.name not in house.git("worktree", "list", cwd=main)

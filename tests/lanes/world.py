@@ -84,7 +84,7 @@ class World:
         with held(lane.lock):
             if lane.path.exists():
                 moving.move(lane, self.house.head(self.run))
-            making.make(self.tree, lane)
+            making.make(lane, making.lacking(self.tree, lane, self.house.head(self.run)))
         return lane
 
     def job(self, lane: RunTree, *reads: str) -> Result:

@@ -32,6 +32,19 @@ watch(sys.argv[2], Path(sys.argv[3]), kill)
 tick(project, options)
 """
 
+BESIDE = TICK.replace(
+    "tick(project, options)\n",
+    """\
+from wtwatch.daemon.background import Background
+beside = Background(lambda: None)
+options = options._replace(beside=beside)
+tick(project, options)
+beside.wait(60)
+tick(project, options)
+""",
+)
+"""The same as the daemon does it, with a lane that is made beside its ticks."""
+
 WORK = TickOptions(start_jobs=True, patience=20.0)
 
 
@@ -53,8 +66,8 @@ def jobs_of(house: House) -> list[Job]:
     return Queue(house.project.state).jobs()
 
 
-def is_over(house: House) -> bool:
-    ticked(house.project, WORK)
+def is_over(house: House, **settings: int) -> bool:
+    ticked(house.project._replace(**settings), WORK)  # type: ignore[arg-type]
     free = all(notes.lease(lane) is None for lane in notes.known(house.project))
     return free and all(isinstance(job.state, Ended) for job in jobs_of(house))
 
@@ -89,11 +102,28 @@ def test_a_job_whose_start_in_a_lane_is_killed_at_each_step_ends_once(
 ) -> None:
     root = house.project.main_tree.parent
     seen = []
-    struck = struck_at_each(root, tmp_path, TICK, str(root), part=part, parts=2)
+    struck = struck_at_each(root, tmp_path, BESIDE, str(root), part=part, parts=2)
     for step in kills.each("a start in a lane at each step", struck):
         assert_one_truthful_end_each(house)
+        assert not any(notes.maker(lane) for lane in notes.known(house.project))
         seen.append(step)
-    assert any("worktree add" in step for step in seen)
+    assert any("worktree add" in step or "lanes/1 making" in step for step in seen)
+
+
+@pytest.mark.slow
+def test_a_lane_whose_making_is_killed_while_code_moves_and_lanes_are_given_up_leaves_nothing(
+    house: House, tmp_path: Path, kills: Kills
+) -> None:
+    root = house.project.main_tree.parent
+    struck = struck_at_each(root, tmp_path, BESIDE, str(root), part=1, parts=3, since="making")
+    for _ in kills.each("a lane in the making at each third step", struck):
+        new = house.commit({"a.py": "a = 3\n"})
+        eventually(partial(is_over, house, lanes=1), within=60)
+        ticked(house.project._replace(lanes=1), WORK)
+        assert [job.word for job in jobs_of(house)].count("waiting") == 0
+        assert notes.known(house.project) == []
+        assert house.git("worktree", "list", cwd=house.project.run_tree).count(".lane") == 0
+        assert house.head(house.code) == new
 
 
 @pytest.mark.slow

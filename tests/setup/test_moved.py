@@ -49,7 +49,7 @@ def with_lane(lab: Lab, say: Say) -> None:
     lane = RunTree.of_lane(project, 1)
     notes.begin(lane)
     with held(lane.lock):
-        making.make(RunTree.of(project), lane)
+        making.make(lane, making.lacking(RunTree.of(project), lane, lab.commit("HEAD", lab.run)))
 
 
 def follows(lab: Lab, say: Say, main: Path, run: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,3 +100,32 @@ def test_content_of_unlocked_files_is_left_to_git_annex(tmp_path: Path) -> None:
         "plain", "locked"
     }  # fmt: skip
     assert Repo(run).git("status", "--porcelain") == ""
+
+
+def test_unlocked_files_are_written_while_nobody_else_is_let_in_and_others_are_not(tmp_path: Path) -> None:
+    """What git-annex is to fill in, it notes where all worktrees have it: it forgets what is another's."""
+    main, alone = tmp_path / "main", []
+    main.mkdir()
+    repository(main, "plain")
+    git = Repo(main).git
+    git("annex", "init", "-q")
+    (main / "data").write_text("content\n" * 50)
+    git("annex", "add", "-q", "--force-large", "data")
+    git("commit", "-q", "-a", "-m", "data")
+
+    @contextmanager
+    def let_in_nobody(run: Path) -> Iterator[None]:
+        yield
+        alone.append(run.name)
+        assert (run / "data").read_text() == "content\n" * 50
+
+    for name in ("locked", "unlocked"):
+        run, head = tmp_path / name, Repo(main).resolve("HEAD")
+        assert head
+        layout = Layout((Wanted(main, run, head, None, False),), (), ())
+        with worktrees.made(layout, "a test", alone=partial(let_in_nobody, run)):
+            pass
+        assert (run / ".git").is_symlink() and (run / "data").exists()
+        git("annex", "unlock", "-q", "data")
+        git("commit", "-q", "-a", "--allow-empty", "-m", "unlocked")
+    assert alone == ["unlocked"]

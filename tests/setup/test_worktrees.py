@@ -47,7 +47,8 @@ class Nest:
             pass
 
     def init(self) -> None:
-        worktrees.relink([self.main, *(self.main / path for path in ("code", "data/in", "data/in/deep"))])
+        repositories = [self.main, *(self.main / path for path in ("code", "data/in", "data/in/deep"))]
+        worktrees.relink(repositories, self.run)
         layout = self.survey()
         with worktrees.made(layout, WHY):
             pass

@@ -131,7 +131,7 @@ def _held_now(tree: RunTree, queue: Queue) -> Iterator[int]:
     with ExitStack() as stack:
         try:
             lock = stack.enter_context(held(tree.lock, wait=1.0))
-        except Busy as busy:  # the daemon, say, which makes a lane or sets up an environment
+        except Busy as busy:  # the daemon, say, which moves code or sets up its environment
             hint = "To begin when that has ended: wtwatch exec --wait -- COMMAND."
             raise Busy(busy.message, hint, busy.processes) from busy
         yield lock

@@ -16,6 +16,9 @@ from wtwatch.setup import init
 from wtwatch.views.terminal import say
 from wtwatch.words.errors import WtwatchError
 
+PATIENCE = 30.0
+"""Seconds that a lane which is being made just now is waited for, until that has ended."""
+
 
 @click.command("forget")
 @project_argument
@@ -34,7 +37,7 @@ def command(project: str | None) -> None:
     ring_for(chosen)
     with held(RunTree.of(chosen).lock, wait=1.0):
         for lane in notes.known(chosen):
-            making.remove(lane)
+            making.remove(lane, wait=PATIENCE)
         init.take_apart(chosen, [other for other in known().projects if other.name != name])
     say(f"{name} is no longer watched. Its run tree {chosen.run_tree}, backups and queue are as they were.")
 

@@ -306,9 +306,13 @@ class Daemon:
 
     def _stop(self) -> None:
         self._live.end()
+        ending = list(self._ticks.values())
         for name in list(self._ticks):
             self._drop(name)
+        until = time.monotonic() + GRACE
         self._pool.stop(GRACE)
+        for one in ending:
+            one.background.wait(max(0.0, until - time.monotonic()))
         lifecycle.HERE.warming = None
         self._warming.close()
         _log.info("stopped; jobs that run go on")

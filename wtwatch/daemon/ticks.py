@@ -18,6 +18,7 @@ from typing import NamedTuple
 from wtwatch import reconcile
 from wtwatch.daemon import announce, causes, diary, places
 from wtwatch.daemon.announce import Crier
+from wtwatch.daemon.background import Background
 from wtwatch.daemon.live import CALM
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import jj
@@ -98,6 +99,7 @@ class ProjectTicks:
         self._caught: Fingerprint = ()
         self._marks: places.Marks | None = None
         self._sign: float | None = None
+        self.background = Background(self._ask)
         self._renewed: deque[Project] = deque(maxlen=1)
 
     def renew(self, project: Project) -> None:
@@ -106,6 +108,11 @@ class ProjectTicks:
         Two turns of one project, each with settings of its own, would get in each other's way.
         """
         self._renewed.append(project)
+        self.background.stop()
+        self._ask()
+
+    def _ask(self) -> None:
+        """Have it take a turn soon, in which it ticks."""
         self.poked.set()
         self._wake(self)
 
@@ -113,8 +120,7 @@ class ProjectTicks:
         """Have it tick if something changed since its last tick began; return that. Takes some 50 µs."""
         changed = bool(self.setback) or self.at is None or places.fingerprint(self.at) != self.seen
         if changed:  # after a setback more counts than what moves leave behind
-            self.poked.set()
-            self._wake(self)
+            self._ask()
         return changed
 
     def is_stuck(self) -> bool:
@@ -123,8 +129,9 @@ class ProjectTicks:
         return sign is not None and time.monotonic() - sign > SILENCE
 
     def stop(self) -> None:
-        """Have it end after the tick that is under way."""
+        """Have it end after the tick that is under way, and what is done beside it soon."""
         self.stopping.set()
+        self.background.stop()
 
     def turn(self) -> float:
         """Tick if that is due, or if something changed; return the seconds to the next turn.
@@ -234,7 +241,10 @@ class ProjectTicks:
 
     def _options(self) -> reconcile.TickOptions:
         return reconcile.TickOptions(
-            start_jobs=True, stop=self._show_life, after_failure=self.setback is not None
+            start_jobs=True,
+            stop=self._show_life,
+            after_failure=self.setback is not None,
+            beside=self.background,
         )
 
     def _complain(self, error: WtwatchError) -> float:

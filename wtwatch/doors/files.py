@@ -12,7 +12,7 @@ from pathlib import Path
 from wtwatch.doors.claims import claim as claim  # noqa: PLC0414 - part of what this door offers
 from wtwatch.doors.claims import holder as holder  # noqa: PLC0414
 from wtwatch.doors.processes import holding
-from wtwatch.words.errors import Busy
+from wtwatch.words.errors import Locked
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -95,7 +95,7 @@ def held(lock: Path, wait: float = 0.0, what: str = "the run tree") -> Iterator[
     """Hold ``lock`` (flock(2)) while the body runs; yield its descriptor, which a child may inherit.
 
     A child that inherits the descriptor goes on holding the lock after the body ended. Raises
-    :class:`Busy` if somebody else still holds it after ``wait`` seconds. Its folder is there.
+    :class:`Locked` if somebody else still holds it after ``wait`` seconds. Its folder is there.
     """
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -115,7 +115,7 @@ def _flock(handle: int, lock: Path, wait: float, what: str) -> None:
             if time.monotonic() >= deadline:
                 holders = tuple(holding(lock))
                 named = ", ".join(f"{process.name} (pid {process.pid})" for process in holders)
-                raise Busy(
+                raise Locked(
                     f"Another command of wtwatch works on {what} right now{named and f': {named}'}.",
                     "Wait for it to end.",
                     holders,

@@ -22,7 +22,7 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
 from wtwatch.tree import save
 from wtwatch.tree.states import Before
-from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.errors import Busy, Locked, WtwatchError
 from wtwatch.words.model import Ended, Job, Outcome, Process, Running, now
 
 GOOD = (Outcome.SUCCEEDED, Outcome.UNCHANGED)
@@ -209,7 +209,7 @@ def clear_up(turn: Turn) -> Waits | None:
                 making.remove(lane)
         except (WtwatchError, OSError) as error:
             found = notes.trouble(lane, error)
-            if not _only_ends(error):
+            if not (_only_ends(error) or isinstance(error, Locked)):
                 with suppress(OSError):  # the disk may be full
                     notes.note_held(lane, found)
             waits = waits or Waits(

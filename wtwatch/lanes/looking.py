@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from wtwatch.doors.refs import head_of
+from wtwatch.doors.repo import Repo
 from wtwatch.lanes import making, notes
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
@@ -42,6 +44,9 @@ def findings(project: Project) -> Iterator[Finding]:
 
 def _of_lane(lane: RunTree) -> Iterator[Finding]:
     """Look at one lane."""
+    if notes.maker(lane):
+        yield Finding(_named(lane), True, "is being made, or set up; jobs start in it when that is done")
+        return
     faults: list[Finding] = []
     if stands(lane.path):
         faults = [one for one in health.trees(lane) if not one.ok]
@@ -65,7 +70,9 @@ def _state(lane: RunTree) -> str:
         return "not needed any more: it goes with the daemon's next look"
     if not stands(lane.path):
         return "not there: it is made when a job is due"
-    lacks = making.lacking(RunTree.of(lane.project), lane).missing
+    tree = RunTree.of(lane.project)
+    base = head_of(Repo(tree.path))
+    lacks = making.lacking(tree, lane, base).missing if base else ()
     if lacks:
         return f"lacks {counted(len(lacks), 'worktree')}: made when a job is due"
     return "whole, locked, sharing the annex, and free"

@@ -2,62 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from wtwatch.doors.files import held
-from wtwatch.doors.refs import head_of
 from wtwatch.doors.repo import Repo
-from wtwatch.lanes import newborn
+from wtwatch.lanes import newborn, notes
 from wtwatch.project.config import DEFAULT_PREFIX
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
-from wtwatch.setup import worktrees
+from wtwatch.setup import layout, worktrees
 from wtwatch.setup.layout import Layout, Wanted, stands
 from wtwatch.tree import carried
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.changes import subdatasets
 from wtwatch.tree.nested import LOCKED_FOR
 from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
 
 BYTECODE = "__pycache__"
 
 
-def lacking(tree: RunTree, lane: RunTree) -> Layout:
-    """Return which worktrees a lane lacks of the datasets that are in the run tree; changes nothing."""
+def lacking(tree: RunTree, lane: RunTree, base: Sha) -> Layout:
+    """Return which worktrees a lane lacks of the datasets that are in the run tree; changes nothing.
+
+    They are to be at what the commit ``base`` of the superdataset names.
+    """
     places = ["", *(sub.path for sub in subdatasets(tree.path) if sub.installed)]
-    present, missing = [], []
-    for place in places:
-        ours = lane.path / place
-        commit = head_of(Repo(tree.path / place))
-        if stands(ours):
-            present.append(ours)
-        elif commit is not None:
-            missing.append(Wanted(tree.path / place, ours, commit, None, False))
+    lacks = [place for place in places if not stands(lane.path / place)]
+    present = (lane.path / place for place in places if place not in lacks)
+    named = {"": base}
+    if any(lacks):
+        named |= {below.path: below.commit for below in layout.subdatasets(tree.path, base)}
+    missing = (
+        Wanted(tree.path / place, lane.path / place, named[place], None, False)
+        for place in lacks
+        if place in named
+    )
     return Layout(tuple(missing), tuple(present), ())
 
 
-def make(tree: RunTree, lane: RunTree) -> bool:
-    """Make what a lane lacks, with its lock held by the caller; return whether anything was made.
+def make(
+    lane: RunTree,
+    lacks: Layout,
+    stop: Callable[[], bool] = lambda: False,
+    alone: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> None:
+    """Make what a lane lacks, with its lock held by the caller; ``stop``, ``alone``: see `worktrees.made`.
 
     Raises :class:`WtwatchError` with nothing left of what it began, as on a full disk.
     """
-    layout = lacking(tree, lane)
-    if not layout.missing:
-        return False
-    worktrees.relink(wanted.main for wanted in layout.missing)
-    with worktrees.made(layout, f"{LOCKED_FOR} {lane.project.name}, lane {lane.lane}"):
-        pass
-    return True
+    if lacks.missing:
+        worktrees.relink((wanted.main for wanted in lacks.missing), lane.path)
+        with worktrees.made(lacks, f"{LOCKED_FOR} {lane.project.name}, lane {lane.lane}", stop, alone):
+            pass
 
 
-def remove(lane: RunTree) -> None:
+def remove(lane: RunTree, wait: float = 0.0) -> None:
     """Remove a lane that is not needed any more, with all that is written down of it.
 
-    Raises :class:`WtwatchError` while somebody works in it, or if it holds anything that is not in git.
+    Who makes it is asked to end that, and waited for, up to ``wait`` seconds. Raises :class:`WtwatchError`
+    while somebody works in it, or if it holds anything that is not in git.
     """
-    with held(lane.lock, what=f"lane {lane.lane}"):
+    notes.end_making(lane)
+    with held(lane.lock, wait=wait, what=f"lane {lane.lane}"):
         busy = working_in(lane)
         if busy:
             raise Busy(

@@ -1,9 +1,11 @@
-"""What is written down of a lane: which attempt has it, and what keeps it from being used."""
+"""What is written down of a lane: which attempt has it, who makes it, and what keeps it from being used."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,6 +97,29 @@ def note_held(lane: RunTree, why: Held | None) -> None:
     _note(_held(lane), why and why._asdict())
 
 
+def maker(lane: RunTree) -> Identity | None:
+    """Return who makes a lane just now, or sets it up, beside all else."""
+    facts = _read(_making(lane))
+    by = Identity(*facts["by"]) if facts else None
+    return by if by and is_alive(by) else None
+
+
+def note_making(lane: RunTree) -> None:
+    """Note that this process makes a lane, with its lock held."""
+    _note(_making(lane), {"by": identity(os.getpid())})
+
+
+def is_to_be_made(lane: RunTree) -> bool:
+    """Return whether nobody asked for the making of a lane to end."""
+    return _making(lane).exists()
+
+
+def end_making(lane: RunTree) -> None:
+    """Note that the making of a lane is over, or ask whoever makes it to end that."""
+    with suppress(FileNotFoundError):
+        _making(lane).unlink()
+
+
 def trouble(lane: RunTree, error: WtwatchError | OSError, before: str = "") -> Held:
     """Return an error as what keeps a lane from being used; ``before`` stands before its words."""
     hint = error.hint if isinstance(error, WtwatchError) else None
@@ -117,6 +142,10 @@ def _batch(lane: RunTree) -> Path:
 
 def _held(lane: RunTree) -> Path:
     return lane.state / "held"
+
+
+def _making(lane: RunTree) -> Path:
+    return lane.state / "making"
 
 
 def _read(file: Path) -> dict[str, Any] | None:

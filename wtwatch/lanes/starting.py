@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 from wtwatch.doors.files import held
 from wtwatch.job import lifecycle, starting
 from wtwatch.job.attempt import Folder
-from wtwatch.job.others import others_in
-from wtwatch.lanes import making, moving, notes
+from wtwatch.lanes import notes, readying
 from wtwatch.lanes.notes import Held, Lease
 from wtwatch.lanes.turn import Turn
 from wtwatch.project.tree import RunTree
@@ -18,96 +16,98 @@ from wtwatch.queue import candidates
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup.layout import stands
 from wtwatch.stale.turn import spared
-from wtwatch.tree import carried, codetree, environment, save
-from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.tree import save
+from wtwatch.words.errors import Busy, Locked, WtwatchError
 from wtwatch.words.model import Job, Process, Sha
+
+LOCKED = 2.0
+"""Seconds until the next look at a lane of which somebody has the lock."""
 
 
 class Begun(NamedTuple):
-    """What was started, what all jobs wait for, whether there is more to do at once, who is in the way."""
+    """What was started, what all jobs wait for, in how many seconds to look again, who is in the way."""
 
     started: tuple[Job, ...] = ()
     waits: Held | None = None
-    more: bool = False
+    again_in: float | None = None
     busy: tuple[Process, ...] = ()
 
 
 def start(turn: Turn, code_sha: Sha) -> Begun:
     """Start jobs in lanes, with the lock of the run tree held by the caller, whose code is at ``code_sha``.
 
-    One lane at most is made, so that jobs run in those that are there while more are made. A lane that cannot
-    be used is passed over, as its notes say; where no job runs for that, the first reason is returned.
+    A lane that lacks what takes long is made beside the tick, and jobs start in those that are ready. One
+    that cannot be used is passed over, as its notes say; where no job runs for that, the first reason is
+    returned.
     """
     started: list[Job] = []
     troubles: list[Held] = []
     busy: list[Process] = []
-    more = False
-    made: bool | None = None  # whether one was, where that was tried
+    soon: list[float | None] = []
     for lane in _free(turn.tree):
         job = _next(turn.tree, turn.queue)
         if job is None:
             break
         if over := spared(turn.tree, turn.queue, job, code_sha):
-            return Begun((*started, over), more=True)
-        lacks = bool(making.lacking(turn.tree, lane).missing)
-        if lacks and made:
-            return Begun(tuple(started), more=True)
-        if lacks and made is False:  # as on a full disk: each has its turn, the one that waits longest first
-            more = more or notes.held_since(lane) == 0
-            continue
-        made = False if lacks else made
+            return Begun((*started, over), again_in=0.0)
         try:
-            notes.begin(lane)
-            with held(lane.lock, what=f"lane {lane.lane}") as lock:
-                base = make_ready(turn, lane, code_sha, job.batch)
-                started.append(_start(turn, lane, job, starting.Ready(code_sha, base, lock)))
-            made = True if lacks else made
-            notes.note_held(lane, None)
+            running = _use(turn, lane, job, code_sha)
+            if running is not None:
+                started.append(running)
+                notes.note_held(lane, None)
+            elif found := notes.held(lane):
+                troubles.append(found)
+            else:
+                soon.append(turn.beside.again_in)
+        except Locked:  # by who makes it, or by the process of a job that is over and about to end
+            soon.append(LOCKED)
         except (WtwatchError, OSError) as error:
-            trouble = notes.trouble(lane, error, f"Lane {lane.lane} cannot be used. ")
+            trouble = readying.trouble(lane, error)
             with suppress(OSError):  # the disk may be full
                 notes.note_held(lane, trouble)
             troubles.append(trouble)
             busy += error.processes if isinstance(error, Busy) else ()
-    if not troubles or started or more or turn.queue.living():
-        return Begun(tuple(started), more=more)
+    again_in = min((seconds for seconds in soon if seconds is not None), default=None)
+    if not troubles or started or soon or turn.queue.living():
+        return Begun(tuple(started), again_in=again_in)
     first = next((one for one in troubles if one.by is None), troubles[0])
     return Begun((), first, busy=tuple(busy) if first.by else ())
 
 
-def go_on(turn: Turn) -> tuple[Job, ...]:
-    """Start more jobs of the batch under way while results wait for the run tree; return them running.
+def go_on(turn: Turn, begin: bool = False) -> Begun:
+    """Start more jobs of the batch under way, or ``begin`` the one that is due, where code stands for it.
 
-    With the lock of the run tree held by the caller, and code there as the batch has it.
+    With the lock of the run tree held by the caller: while results wait for it, or when a lane was made.
     """
     batch = turn.queue.next_batch() if turn.options.start_jobs and turn.tree.project.in_lanes else None
     code_sha = turn.queue.batch_code(batch) if batch is not None else None
+    if begin and batch is not None and code_sha is None:
+        code_sha = starting.code_of(turn.tree)
     pointer = save.pointer_of(turn.tree)
-    stands = (pointer.recorded, pointer.branch, pointer.cut_off) == (code_sha, turn.tree.branch, False)
-    return start(turn, code_sha).started if code_sha is not None and stands else ()
+    stands_so = (pointer.recorded, pointer.branch, pointer.cut_off) == (code_sha, turn.tree.branch, False)
+    return start(turn, code_sha) if code_sha is not None and stands_so else Begun()
+
+
+def _use(turn: Turn, lane: RunTree, job: Job, code_sha: Sha) -> Job | None:
+    """Start a job in a lane; ``None`` if that is not ready: it is made beside, or will be."""
+    name = f"lane {lane.lane}"
+    if not (stands(lane.path) or turn.beside.takes(name)):
+        return None
+    notes.begin(lane)
+    with ExitStack() as stack:
+        lock = stack.enter_context(held(lane.lock, what=name))
+        stand = readying.bring(turn, lane, code_sha, job.batch)
+        if stand.is_set_up:
+            return _start(turn, lane, job, starting.Ready(code_sha, stand.wish.base, lock))
+        if turn.beside.takes(name):
+            turn.beside.take(name, readying.beside(turn.tree, lane, stand, stack))
+    return None
 
 
 def _free(tree: RunTree) -> list[RunTree]:
     lanes = (RunTree.of_lane(tree.project, number) for number in range(1, tree.project.in_lanes + 1))
     free = (lane for lane in lanes if notes.lease(lane) is None)
     return sorted(free, key=lambda lane: 0 if stands(lane.path) else notes.held_since(lane))
-
-
-def make_ready(turn: Turn, lane: RunTree, code_sha: Sha, batch: int) -> Sha:
-    """Bring a lane to where the run tree is, with its environment right; return that commit.
-
-    The environment is looked at closely with its first job of a ``batch``.
-    """
-    busy = others_in(lane, turn.queue)
-    if busy:
-        first = busy[0]
-        raise Busy(
-            f"{first.name} (pid {first.pid}) works in {lane.path}.", "Wait for it to end.", tuple(busy)
-        )
-    base = starting.base_of(turn.tree, code_sha).head
-    _bring_to(turn.tree, lane, base)
-    _set_up(lane, code_sha, batch, turn.options.stop)
-    return base
 
 
 def _start(turn: Turn, lane: RunTree, job: Job, ready: starting.Ready) -> Job:
@@ -125,31 +125,6 @@ def _start(turn: Turn, lane: RunTree, job: Job, ready: starting.Ready) -> Job:
         notes.note_lease(lane, None)
         raise
     return starting.tell(lane, turn.queue, job, running)
-
-
-def _bring_to(tree: RunTree, lane: RunTree, base: Sha) -> None:
-    """Have a lane whole, and at a commit of the superdataset with all that this names."""
-    moving.recover(lane)
-    if stands(lane.path):
-        moving.move(lane, base)
-    if making.make(tree, lane):
-        moving.move(lane, base)  # where the run tree's own datasets were elsewhere
-    if lane.project.carry:
-        carried.refresh(lane)
-
-
-def _set_up(lane: RunTree, code_sha: Sha, batch: int, stop: Callable[[], bool]) -> None:
-    """Have the environment of a lane right for a commit of code."""
-    wanted = environment.requirements(lane, codetree.tops(lane, code_sha))
-    verdict = environment.noted(lane, wanted)
-    if not verdict.ready or notes.batch(lane) != batch:
-        verdict = environment.look(lane, wanted, batch=True, stop=stop)
-    if not verdict.ready:
-        verdict = environment.set_up(lane, wanted, verdict, stop)
-    if not verdict.ready:
-        raise WtwatchError(f"Its environment is {verdict.state.value}: {verdict.detail}.", "Mend it there.")
-    if notes.batch(lane) != batch:
-        notes.note_batch(lane, batch)
 
 
 def _next(tree: RunTree, queue: Queue) -> Job | None:

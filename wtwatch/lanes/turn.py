@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import Ended, Job
-from wtwatch.words.tick import TickOptions
+from wtwatch.words.tick import Beside, TickOptions, Work
 
 
 def _nobody(job: Job, over: Ended) -> None:
@@ -19,15 +19,33 @@ def _told(job: Job, why: str) -> None:
     """Tell nobody."""
 
 
+class AtOnce:
+    """Takes on one thing that takes long, for the end of the tick, where nobody does it beside."""
+
+    again_in = 0.0
+
+    def __init__(self) -> None:
+        self.work: Work | None = None
+
+    def takes(self, what: str) -> bool:
+        """Return whether nothing was taken yet."""
+        return self.work is None
+
+    def take(self, what: str, work: Work) -> None:
+        """Keep it for the end of the tick."""
+        self.work = work
+
+
 class Turn(NamedTuple):
     """The run tree beside which the lanes are, its queue, and how the tick is to be done.
 
     ``record`` is told how a job ended, and puts that into the queue; ``again`` which one waits once more, and
-    why.
+    why. ``beside`` does what takes long.
     """
 
     tree: RunTree
     queue: Queue
     options: TickOptions
+    beside: Beside
     record: Callable[[Job, Ended], None] = _nobody
     again: Callable[[Job, str], None] = _told

@@ -43,7 +43,7 @@ def decide(start: Path, asked: Asked, projects: Sequence[Project]) -> Making:
     """
     project, known = intent.choose(start, asked, projects)
     config.check_text(project)
-    worktrees.relink(moved.repositories(project))
+    worktrees.relink(moved.repositories(project), project.run_tree)
     demand(checks.project(project))
     tip, new = checks.tip(project)
     code = "" if project.paths else project.code

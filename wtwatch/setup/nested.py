@@ -25,7 +25,7 @@ def complete(project: Project) -> None:
     if not found.missing:
         return
     check_absorbed([wanted.main for wanted in found.missing])
-    worktrees.relink(wanted.main for wanted in found.missing)
+    worktrees.relink((wanted.main for wanted in found.missing), project.run_tree)
     commit = Repo(project.run_tree).resolve("HEAD")
     missing = {wanted.path for wanted in found.missing}
     for below in subdatasets(project.main_tree, commit) if commit else ():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from wtwatch.doors.files import write_whole
@@ -23,15 +23,27 @@ _MAKING = "wtwatch is making this worktree"
 
 
 @contextmanager
-def made(layout: Layout, reason: str) -> Iterator[None]:
-    """Make what is missing, locked with ``reason``; if that or the body fails, take all of it back."""
+def made(
+    layout: Layout,
+    reason: str,
+    stop: Callable[[], bool] = lambda: False,
+    alone: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Iterator[None]:
+    """Make what is missing, locked with ``reason``; if that or the body fails, take all of it back.
+
+    ``stop`` is asked before each. ``alone`` is held while unlocked annexed files are written: git-annex notes
+    which it has to fill in where all worktrees of a repository have it, and forgets those of another one.
+    """
     above = [folder for wanted in layout.missing[:1] for folder in wanted.path.parents if not folder.exists()]
     begun: list[tuple[Wanted, bool]] = []
     try:
         for wanted in layout.missing:
+            if stop():
+                raise WtwatchError(f"The making of {wanted.path} was stopped.")
             _clear_half_made(wanted)
             begun.append((wanted, wanted.path.is_dir()))
-            _add(wanted, reason)
+            with alone() if _has_unlocked(wanted.main, wanted.commit) else nullcontext():
+                _add(wanted, reason)
         yield
     except BaseException:
         for wanted, was_folder in reversed(begun):
@@ -44,8 +56,8 @@ def made(layout: Layout, reason: str) -> Iterator[None]:
         raise
 
 
-def relink(repositories: Iterable[Path]) -> None:
-    """Give worktrees that were cut off in the making their ``.git`` back, those of all ``repositories``.
+def relink(repositories: Iterable[Path], within: Path) -> None:
+    """Give worktrees ``within`` a folder that were cut off in the making their ``.git`` back.
 
     Git-annex takes that file away before it makes a symlink in its place, and may be killed in between.
     """
@@ -53,7 +65,8 @@ def relink(repositories: Iterable[Path]) -> None:
         for mark in (Repo(repository).common_dir() / "worktrees").glob("*/locked"):
             with suppress(OSError):  # it is not finished at all
                 link = Path(os.fsdecode((mark.parent / "gitdir").read_bytes()).rstrip("\n"))
-                if _is_being_made(mark) and link.parent.is_dir() and not os.path.lexists(link):
+                ours = link.parent.is_dir() and link.parent.resolve().is_relative_to(within.resolve())
+                if _is_being_made(mark) and ours and not os.path.lexists(link):
                     tie(link, mark.parent)
 
 
@@ -104,8 +117,17 @@ def _finish(path: Path, main: Path) -> None:
     if new.git("config", "--type=bool", "core.sparseCheckout", ok=(0, 1)) == "true":
         new.git("sparse-checkout", "disable")  # git-worktree(1) copies it; results would lose all other files
     if is_annexed(path):
-        new.git("annex", "smudge", "--update", hooks=True)
+        if _has_unlocked(path, "HEAD"):
+            new.git("annex", "smudge", "--update", hooks=True)
+        else:  # each of its commands makes a link of the `.git` that git made
+            new.git("annex", "lookupkey", "--", ".gitattributes", ok=(0, 1), hooks=True)
     times.take_over(main, path)
+
+
+def _has_unlocked(repository: Path, commit: str) -> bool:
+    """Return whether a commit has unlocked annexed files: what git has of one is where its content lies."""
+    pointer = ("grep", "-q", "-I", "-e", "^/annex/objects/", commit)
+    return is_annexed(repository) and Repo(repository).succeeds(*pointer)
 
 
 def _take_up(path: Path) -> None:

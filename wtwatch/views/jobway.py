@@ -8,6 +8,7 @@ from pathlib import Path
 from wtwatch.bring import steps
 from wtwatch.doors import dataset
 from wtwatch.job.attempt import Folder
+from wtwatch.lanes import notes
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import candidates
@@ -132,6 +133,7 @@ def _waits_for(project: Project, job: Job) -> str:
     elif place:
         parts.append(f"{counted(place, 'job')} {'comes' if place == 1 else 'come'} before it.")
     parts += _beside(project, job)
+    parts += (f"Lane {lane.lane} is being made." for lane in notes.known(project) if notes.maker(lane))
     if progress.paused:
         why = Queue(project.state).pause_reason()
         parts.append(f"The queue is paused{f' ({why})' if why else ''}: wtwatch queue resume.")

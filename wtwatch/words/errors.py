@@ -57,6 +57,10 @@ class Busy(WtwatchError):
         self.processes = processes
 
 
+class Locked(Busy):
+    """A lock of wtwatch's own is held, by another command, the daemon or a job."""
+
+
 class Refused(WtwatchError):
     """What was asked for is never to be had as it was asked: the same would come of another try."""
 

@@ -1,9 +1,26 @@
 """A tick in values: how it is to be done, and what it did."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from wtwatch.words.model import Backup, Job, Process, Sha, SyncDone
+
+Work = Callable[[Callable[[], bool]], bool]
+"""What takes long. It is given whom to ask whether it shall stop, and returns whether it came to its end."""
+
+
+class Beside(Protocol):
+    """Who does what takes too long for a tick, beside it, when the run tree's lock is free again."""
+
+    @property
+    def again_in(self) -> float | None:
+        """In how many seconds to tick again for what it does not take on now; ``None``: it asks for that."""
+
+    def takes(self, what: str) -> bool:
+        """Return whether it would do the work of that name now."""
+
+    def take(self, what: str, work: Work) -> None:
+        """Do it, once the tick is over. Raises nothing."""
 
 
 class TickOptions(NamedTuple):
@@ -13,7 +30,8 @@ class TickOptions(NamedTuple):
     still; ``ignore``: pids that do not count as busy; ``patience``: seconds to wait for another command or
     tick that works on the run tree; ``stop`` is asked during a long set-up; ``after_failure``: the last tick
     failed, so its reason stays in sight while this one only waits for somebody. ``from_main``: what main has
-    and the run tree lacks is to come now.
+    and the run tree lacks is to come now. ``beside`` does what takes long; without it the tick does so at its
+    end.
     """
 
     start_jobs: bool = False
@@ -24,6 +42,7 @@ class TickOptions(NamedTuple):
     stop: Callable[[], bool] = lambda: False
     after_failure: bool = False
     from_main: bool = False
+    beside: Beside | None = None
 
 
 class Done(NamedTuple):
