@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -123,6 +124,36 @@ def test_list_and_show_say_in_which_lane_a_job_runs(
     assert_screen(f"queue-lanes.{columns}", "\n".join(shown), {**TIMES, **times})
     document = json.loads(say(main, "queue", "list", "--json").out)
     assert [job["lane"] for job in document["jobs"]] == [1, 2, None]
+
+
+def test_show_says_why_a_job_was_put_back_also_when_it_runs_again_and_has_ended(
+    house: House, say: Say
+) -> None:
+    queued(house)
+    main, queue, why = house.project.main_tree, queue_of(house), "frames/a changed meanwhile"
+
+    def shown() -> str:
+        return " ".join(say(main, "queue", "show", "1").out.split())
+
+    def begun(uuid: str) -> None:
+        queue.begin(1, Running(now(), house.head(), house.head(), uuid, 1))
+
+    for times in (1, 2):
+        begun(f"uuid-{times}")
+        queue.put_back(1, why)
+        assert queue.job(1).word == "waiting"
+        often = "2 times, last " if times == 2 else ""
+        assert re.search(rf"put back {often}\d{{4}}-\d\d-\d\d [\d:]{{8}}: {why}", shown())
+    (document,) = json.loads(say(main, "queue", "list", "--json").out)["jobs"][:1]
+    assert (document["put_back"]["times"], document["put_back"]["why"]) == (2, why)
+    begun("uuid-3")
+    assert why in shown()
+    queue.end(1, Ended(now(), now(), house.head(), Outcome.FAILED, 1, lane=1))
+    assert why in shown()
+    queue.retry([1])
+    assert queue.job(1).put_back is None, "the next attempt was not"
+    (before,) = queue.attempts(1)
+    assert before.put_back and before.put_back.why == why
 
 
 def test_what_keeps_results_from_the_run_tree_ends_a_wait_only_once_nothing_computes(

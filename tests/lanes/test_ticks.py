@@ -225,6 +225,8 @@ def test_a_job_that_has_to_run_once_more_is_told_with_the_reason(house: House, t
     told = eventually(lambda: tick(house.project, WORK).put_back, within=60)
     assert [(one.id, why) for one, why in told] == [(job.id, "a changed meanwhile, which it reads or writes")]
     assert ended(house.project, job).outcome is Outcome.SUCCEEDED
+    known = Queue(house.project.state).job(job.id).put_back
+    assert known and (known.times, known.why) == (1, "a changed meanwhile, which it reads or writes")
 
 
 def test_no_more_jobs_begin_than_a_batch_is_to_pause_after(house: House) -> None:

@@ -88,6 +88,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE jobs ADD COLUMN uses TEXT",
         "ALTER TABLE attempts ADD COLUMN uses TEXT",
     ),
+    (  # JSON: how often, when last, and why the attempt was put back, to wait once more
+        "ALTER TABLE jobs ADD COLUMN put_back TEXT",
+        "ALTER TABLE attempts ADD COLUMN put_back TEXT",
+    ),
 )
 """Statements that lead from each version of the schema to the next; only ever add to the end.
 

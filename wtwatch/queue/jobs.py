@@ -23,6 +23,7 @@ from wtwatch.queue.rows import (
     job_row,
     jobs_in,
     number_of,
+    put_back_text,
     spec_of,
     specs_text,
     standing_of,
@@ -224,7 +225,10 @@ class Queue(QueueVerbs):
             db.execute("UPDATE jobs SET detail = ? WHERE id = ?", (said, job))
 
     def put_back(self, job: int, why: str) -> None:
-        """Let a job wait again whose command did not begin; one that is to be stopped is cancelled."""
+        """Let a job wait again, and keep why; one that is to be stopped is cancelled.
+
+        Its command did not begin, or its result cannot be used.
+        """
         with self._changing() as db:
             row = job_row(db, job)
             if row["state"] != "running":
@@ -234,8 +238,8 @@ class Queue(QueueVerbs):
                 return
             db.execute(
                 "UPDATE jobs SET state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL,"
-                " lane = NULL, uses = NULL WHERE id = ?",
-                (job,),
+                " lane = NULL, uses = NULL, put_back = ? WHERE id = ?",
+                (put_back_text(row["put_back"], why), job),
             )
 
     def spare(self, job: int, why: str) -> Job | None:

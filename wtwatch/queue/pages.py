@@ -16,7 +16,7 @@ from wtwatch.words.model import Job, Sha, Standing
 
 _COLUMNS = (
     "batch, place, attempt, spec, queued, state, started, code, base, uuid, ended, exit, commits, detail,"
-    " cancel_requested, acknowledged, lane"
+    " cancel_requested, acknowledged, lane, put_back"
 )
 
 

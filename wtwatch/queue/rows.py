@@ -16,11 +16,14 @@ from wtwatch.words.model import (
     JobSpec,
     JobState,
     Outcome,
+    PutBack,
     Running,
     Sha,
     Standing,
     Waiting,
     moment,
+    now,
+    stamp,
 )
 from wtwatch.words.versioned import given, taken
 
@@ -59,7 +62,20 @@ def job_of(row: sqlite3.Row) -> Job:
         state=_state(row),
         acknowledged=bool(row["acknowledged"]),
         cancel_requested=bool(row["cancel_requested"]),
+        put_back=_put_back_of(row["put_back"]),
     )
+
+
+def put_back_text(before: str | None, why: str) -> str:
+    """Return that an attempt is put back now, as the column `put_back` has it, which says `before` so far."""
+    known = _put_back_of(before)
+    times = known.times + 1 if known else 1
+    return json.dumps({"times": times, "at": stamp(now()), "why": storable(why)})
+
+
+def _put_back_of(text: str | None) -> PutBack | None:
+    said = json.loads(text) if text else None
+    return PutBack(said["times"], moment(said["at"]), said["why"]) if said else None
 
 
 def _state(row: sqlite3.Row) -> JobState:

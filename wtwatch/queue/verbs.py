@@ -19,7 +19,7 @@ from wtwatch.words.resources import AS_IT_COMES, Resources, with_wishes
 ENDED = tuple(outcome.value for outcome in Outcome)
 _COLUMNS = (
     "batch, place, attempt, spec, queued, state, started, code, base, uuid, ended, exit, commits, detail, "
-    "cancel_requested, acknowledged, lane, uses"
+    "cancel_requested, acknowledged, lane, uses, put_back"
 )
 
 
@@ -140,7 +140,7 @@ class QueueVerbs(QueueFacts):
                     "UPDATE jobs SET batch = ?, place = ?, attempt = attempt + 1, queued = ?, spec = ?,"
                     " state = 'waiting', started = NULL, code = NULL, base = NULL, uuid = NULL, ended = NULL,"
                     " exit = NULL, commits = '[]', detail = NULL, cancel_requested = 0, acknowledged = 0,"
-                    " lane = NULL, uses = NULL WHERE id = ?",
+                    " lane = NULL, uses = NULL, put_back = NULL WHERE id = ?",
                     (batch, place, stamp(now()), _again(row["spec"], resume, want), row["id"]),
                 )
             return jobs_in(db, batch)

@@ -9,7 +9,7 @@ from typing import Any
 
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
-from wtwatch.words.model import Ended, Job, Running, Standing, stamp
+from wtwatch.words.model import Ended, Job, PutBack, Running, Standing, stamp
 
 
 def log_of(project: Project, job: Job) -> Path:
@@ -58,7 +58,12 @@ def _attempt(project: Project, job: Job) -> dict[str, Any]:
         "ended_at": _moment(ended.ended if ended else None),
         "log": str(log_of(project, job)) if started else None,
         "lane": state.lane if isinstance(state, Running | Ended) else None,
+        "put_back": _put_back(job.put_back),
     }
+
+
+def _put_back(known: PutBack | None) -> dict[str, Any] | None:
+    return {"times": known.times, "at": stamp(known.at), "why": known.why} if known else None
 
 
 def of_standing(template: Standing) -> dict[str, Any]:

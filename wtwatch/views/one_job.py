@@ -24,7 +24,7 @@ from wtwatch.views.joblist import trigger
 from wtwatch.views.jobwords import COLOURS, MARKS, caption, harmless, is_bad, local, outcome, seconds
 from wtwatch.views.terminal import folded, styled
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Ended, Job, JobSpec, Running, Standing, counted, spent
+from wtwatch.words.model import Ended, Job, JobSpec, PutBack, Running, Standing, counted, spent
 from wtwatch.words.uses import Uses
 
 _WORDS = 5
@@ -140,6 +140,8 @@ def _facts(sight: Sight, at: datetime) -> Iterator[tuple[str, str]]:
         yield "ended", _moment(state.ended)
     if isinstance(state, Running | Ended) and state.lane is not None:
         yield "lane", f"{state.lane} ({RunTree.of_lane(sight.project, state.lane).path.name})"
+    if job.put_back:
+        yield "put back", put_back_words(job.put_back)
     folder = Folder.of(sight.project.state, job.id, job.attempt)
     if isinstance(state, Running) and elsewhere.is_submitted(folder):
         native = elsewhere.native_of(folder)
@@ -166,6 +168,12 @@ def uses_lines(job: int, uses: Uses) -> Iterator[str]:
         return
     yield from (harmless(path) for path in uses.files)
     yield from (f"{harmless(path)}/" for path in uses.folders)
+
+
+def put_back_words(known: PutBack) -> str:
+    """Return that a job had to wait once more, when last, and why."""
+    often = "" if known.times == 1 else f"{known.times} times, last "
+    return f"{often}{_moment(known.at)}: {harmless(known.why)}"
 
 
 def _end(sight: Sight, at: datetime, columns: int | None) -> Iterator[str]:

@@ -198,6 +198,14 @@ class JobSpec(NamedTuple):
     more: More = ()
 
 
+class PutBack(NamedTuple):
+    """That an attempt, which had begun, had to wait once more: how often, when last, and why."""
+
+    times: int
+    at: datetime
+    why: str
+
+
 class Job(NamedTuple):
     """One command of a batch, and how far it is."""
 
@@ -209,6 +217,7 @@ class Job(NamedTuple):
     state: JobState = Waiting()
     acknowledged: bool = False
     cancel_requested: bool = False
+    put_back: PutBack | None = None
 
     @property
     def word(self) -> str:
