@@ -387,12 +387,13 @@ class Repo:
                 raise
             raise NoIdentity(str(self.path)) from None
 
-    def commit_again(self, commit: Sha, tree: str, parent: Sha) -> Sha:
-        """Write a commit with author, committer, times and message of ``commit``, but other files and parent.
+    def commit_again(self, text: str, tree: str, parent: Sha) -> Sha:
+        """Write a commit with author, committer, times and message of one, but other files and parent.
 
-        Where that is signed, so is this, by who commits now (git-commit-tree(1)).
+        ``text`` is what `git cat-file commit` has of that one. Where that is signed, so is this, by who
+        commits now (git-commit-tree(1)).
         """
-        head, _, message = self.git("cat-file", "commit", commit).partition("\n\n")
+        head, _, message = text.partition("\n\n")
         signed = ["-S"] if "\ngpgsig" in head else []
         env: dict[str, str] = {}
         for line in head.splitlines():

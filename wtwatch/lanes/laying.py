@@ -16,7 +16,7 @@ from wtwatch.bring import carry, steps, trees
 from wtwatch.bring.steps import Source, Step
 from wtwatch.bring.wrote import Entry
 from wtwatch.doors import gc
-from wtwatch.doors.refs import head_of
+from wtwatch.doors.refs import head_of, tip_of
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.job.attempt import Folder, Order
 from wtwatch.lanes import newborn
@@ -120,8 +120,11 @@ def keep(tree: RunTree, result: Result) -> None:
 
     Until then only HEAD of its lane keeps it.
     """
+    ref = _ref(tree, "done", result)
     for path, commit in _tips(tree, "", result.order.base, result.tip):
-        Repo(tree.path / path).update_refs({_ref(tree, "done", result): commit}, why="kept")
+        repo = Repo(tree.path / path)
+        if tip_of(repo, ref) != commit:
+            repo.update_refs({ref: commit}, why="kept")
 
 
 def _tips(tree: RunTree, path: str, base: Sha, tip: Sha) -> Iterator[tuple[str, Sha]]:
@@ -151,9 +154,11 @@ def _ref(tree: RunTree, kind: str, result: Result) -> str:
 
 def _forget(tree: RunTree, result: Result) -> None:
     """Drop the refs that kept a result until it was on the run branch."""
-    gone = "".join(f"delete {_ref(tree, kind, result)}\n" for kind in ("done", "laid"))
-    for folder in _folders(tree, result):
-        Repo(folder).git("update-ref", "--stdin", stdin=gone)
+    refs = [_ref(tree, kind, result) for kind in ("done", "laid")]
+    for repo in map(Repo, _folders(tree, result)):
+        gone = "".join(f"delete {ref}\n" for ref in refs if tip_of(repo, ref))
+        if gone:
+            repo.git("update-ref", "--stdin", stdin=gone)
 
 
 class _Meets(Exception):
@@ -182,13 +187,11 @@ class _Laying:
         """
         repo = Repo(self._tree.path / path)
         onto = head_of(repo)
-        if onto is None or repo.commits_among({base, tip}) != {base, tip}:
-            raise _CannotBe(f"{path or 'the superdataset'} has not got what it committed")
-        if tip != base and not repo.is_ancestor(base, tip):
-            raise _CannotBe(f"it rewrote the history of {path or 'the superdataset'}, which others build on")
-        self._check(repo, path, (base, tip, onto))
-        listing = repo.git("rev-list", "--first-parent", "--reverse", f"{base}..{tip}")
-        made = [Sha(commit) for commit in listing.split()]
+        with diff.between_asked(repo, base, onto) as asked:
+            made = _commits(repo, path, base, tip)
+            if onto is None or made is None:
+                raise _CannotBe(f"{path or 'the superdataset'} has not got what it committed")
+            self._check(path, diff.between(repo, base, tip), asked())
         if onto == base:
             return {commit: commit for commit in made}
         laid: dict[Sha, Sha] = {}
@@ -196,32 +199,32 @@ class _Laying:
             onto = laid[commit] = self._laid(repo, path, before, commit, onto)
         return laid
 
-    def _check(self, repo: Repo, path: str, commits: tuple[Sha, Sha, Sha]) -> None:
-        """Raise where others changed what the job read or wrote.
-
-        It went from the first to the second of three commits, and others from the first to the third.
-        """
-        base, tip, onto = commits
-        mine = diff.between(repo, base, tip)
-        if onto == base:
-            return
+    def _check(self, path: str, mine: Sequence[diff.Change], theirs: Sequence[diff.Change]) -> None:
+        """Raise where others changed what the job read or wrote in the dataset at ``path``."""
         wrote = [one.path for one in mine if not _is_both(one)]
         reads = list(_inside(path, self._result.reads))
-        theirs = [one.path for one in diff.between(repo, base, onto)]
-        met = [one for one in theirs if any(paths_meet(one, other) for other in (*wrote, *reads))]
+        changed = [one.path for one in theirs]
+        met = [one for one in changed if any(paths_meet(one, other) for other in (*wrote, *reads))]
         if met:
             raise _Meets([_below(path, one) for one in met])
 
     def _laid(self, repo: Repo, path: str, before: Sha, commit: Sha, onto: Sha) -> Sha:
         """Return the commit with what ``commit`` changes, laid over ``onto``."""
         put: dict[str, Entry | None] = {}
-        for change in diff.between(repo, before, commit):
+        changes = diff.between(repo, before, commit)
+        for change in changes:
             entry = Entry(change.mode_after, change.after) if change.mode_after != NOTHING else None
             if _is_both(change) and _below(path, change.path) not in self._result.made:
                 entry = Entry(GITLINK, self._inner(_below(path, change.path), change.before, change.after))
             put[change.path] = entry
-        tree = trees.with_entries(repo, onto, put)
-        return repo.commit_again(commit, tree, onto)
+        with repo.ask("cat-file", "commit", commit) as text:
+            tree = trees.with_entries(repo, onto, put)
+            laid = repo.commit_again(text.answer(), tree, onto)
+        if not any(
+            map(_is_both, changes)
+        ):  # others changed none of these paths: it was looked whether they meet
+            diff.note_between(onto, laid, changes)
+        return laid
 
     def _inner(self, path: str, before: Sha, after: Sha) -> Sha:
         """Return the commit that a subdataset's becomes; it is kept by a ref, as the run tree goes there."""
@@ -238,6 +241,22 @@ class _Laying:
         ref = _ref(self._tree, "laid", self._result)
         Repo(self._tree.path / path).update_refs({ref: found[after]}, why="laid")
         return found[after]
+
+
+def _commits(repo: Repo, path: str, base: Sha, tip: Sha) -> list[Sha] | None:
+    """Return the commits from ``base`` to ``tip``, oldest first; ``None`` if one of the two is not here.
+
+    Raises :class:`_CannotBe` where the second is not built upon the first.
+    """
+    words = ("rev-list", "--first-parent", "--reverse", "--parents", f"{base}..{tip}")
+    lines = [line.split() for line in repo.git(*words, ok=(0, 128)).splitlines()] if tip != base else []
+    if lines and lines[0][1:2] == [base]:
+        return [Sha(line[0]) for line in lines]
+    if repo.commits_among({base, tip}) != {base, tip}:
+        return None
+    if tip != base and not repo.is_ancestor(base, tip):
+        raise _CannotBe(f"it rewrote the history of {path or 'the superdataset'}, which others build on")
+    return [Sha(line[0]) for line in lines]
 
 
 def _is_both(change: diff.Change) -> bool:
