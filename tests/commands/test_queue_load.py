@@ -143,6 +143,15 @@ def test_of_a_batch_under_way_nothing_is_queued_again_though_the_bookmark_moved(
     assert of(queue.jobs()) == ["B", "D"]
 
 
+def test_what_gave_way_to_a_move_is_still_of_its_file(house: House, say: Say, queue: Queue) -> None:
+    at = house.head()
+    load(house, say, TEXT, "--first", "2")
+    end(queue, begin_next(queue, at), at)
+    assert queue.pass_on(1, stop=False).batch == 2
+    load(house, say, TEXT.replace('"C"', '"D"'))
+    assert of(queue.jobs()) == ["B", "D"] and of(queue.jobs(), "cancelled") == ["B", "C"]
+
+
 def test_an_order_for_the_next_move_waits_for_it_though_it_is_loaded_anew(
     house: House, say: Say, queue: Queue
 ) -> None:
