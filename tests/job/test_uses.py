@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.bring.test_code_as_paths import run
 from tests.job.bench import Bench, over
 from tests.lab import Lab, eventually
+from tests.pathhouse import PathHouse
 from wtwatch.job import lifecycle
 from wtwatch.queue.jobs import Queue
-from wtwatch.words.model import Job, Outcome
+from wtwatch.words.model import Job, JobSpec, Outcome
 from wtwatch.words.uses import Uses
 
 
@@ -47,3 +51,11 @@ def test_what_wtwatch_itself_looks_at_while_a_job_runs_is_no_use_of_it(lab: Lab)
         gate.open()
         eventually(lambda: lab.jobs()[0]["state"] == "succeeded")
     assert Queue(lab.project().state).uses(1) == Uses(("code/src/process2p/version.py",))
+
+
+def test_code_may_be_a_folder_of_the_superdataset(tmp_path: Path) -> None:
+    house = PathHouse(tmp_path)
+    command = "cat code/a in/* > out/x; ls code > /dev/null"
+    (job,) = run(house, JobSpec(f"mkdir -p out; {command}", plain=True, outputs=("out",)))
+    assert job.word == "succeeded"
+    assert Queue(house.project.state).uses(job.id) == Uses(("code/a",), ("code",))

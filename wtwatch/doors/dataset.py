@@ -63,6 +63,7 @@ def at(top: str) -> Any:
 def load_beforehand() -> None:
     """Import what :func:`load` does, and what runs import besides, for processes that are forked."""
     import concurrent.futures.thread  # noqa: F401
+    import ctypes  # noqa: F401 - for inotify
     import encodings.ascii  # noqa: F401
 
     load()
