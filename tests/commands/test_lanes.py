@@ -56,7 +56,7 @@ def making_of(house: House, number: int) -> None:
         work = readying.beside(house.tree, lane, stand, stack)
 
     def end() -> None:
-        eventually(lambda: not notes.is_to_be_made(lane))
+        eventually(lambda: not notes.is_to_be_made(lane), within=120)
         work(lambda: False)
 
     threading.Thread(target=end).start()

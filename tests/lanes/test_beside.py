@@ -11,6 +11,7 @@ import pytest
 
 from tests.house import House, write
 from tests.lab import eventually
+from wtwatch.daemon import background
 from wtwatch.daemon.background import Background
 from wtwatch.doors.files import held
 from wtwatch.lanes import looking, notes, readying
@@ -69,6 +70,13 @@ def over(house: House, job: Job) -> Ended:
 
 def lane_of(house: House, number: int = 1) -> RunTree:
     return RunTree.of_lane(house.project, number)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that failed is tried again before a test is over, however slow the machine is."""
+    monkeypatch.setattr(background, "FIRST_WAIT", 3600.0)
+    monkeypatch.setattr(background, "LONGEST_WAIT", 3600.0)
 
 
 @pytest.fixture
@@ -136,57 +144,59 @@ def test_lanes_that_are_given_up_are_not_made_any_more(house: House) -> None:
     assert house.git("worktree", "list", cwd=house.project.run_tree).count(".lane") == 0
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_lane_that_cannot_be_made_is_said_and_tried_again_later(house: House) -> None:
     (job,) = queued(house, "a")
     for number in (1, 2):
         write(lane_of(house, number).path, "mine.txt", "in the way\n")
     asked = threading.Event()
-    background = Background(asked.set)
+    beside = Background(asked.set)
 
     def tried() -> Done:
         asked.clear()
-        done = ticked(house, background)
+        done = ticked(house, beside)
         assert asked.wait(60)
         return done
 
     assert tried().waits is None and tried().waits is None
-    done = ticked(house, background)
+    done = ticked(house, beside)
     assert done.waits and "holds files" in done.waits and "lane 1" in (done.waits or "").lower()
-    assert not (background.takes("lane 1") or background.takes("lane 2")), "not over and over"
+    assert not (beside.takes("lane 1") or beside.takes("lane 2")), "not over and over"
     (lane_of(house, 2).path / "mine.txt").unlink()
-    background.stop()  # as other settings would have it try again at once
+    beside.stop()  # as other settings would have it try again at once
     assert tried().waits, "as long as it is not made"
-    eventually(partial(background.takes, "lane 2"))
+    eventually(partial(beside.takes, "lane 2"), within=60)
     assert over(house, job).lane == 2
 
 
 def test_what_is_at_work_beside_ticks_ends_when_it_is_told_to(house: House) -> None:
     asked = threading.Event()
-    background = Background(asked.set)
+    beside = Background(asked.set)
     begun = threading.Event()
 
     def work(stop: Callable[[], bool]) -> bool:
         begun.set()
-        eventually(stop)
+        eventually(stop, within=60)
         return False
 
-    background.take("it", work)
-    assert begun.wait(60) and not background.takes("it") and not background.takes("other")
-    background.stop()
-    background.wait(60)
-    assert asked.is_set() and background.takes("it")
+    beside.take("it", work)
+    assert begun.wait(60) and not beside.takes("it") and not beside.takes("other")
+    beside.stop()
+    beside.wait(60)
+    assert asked.is_set() and beside.takes("it")
 
 
+@pytest.mark.usefixtures("patient")
 def test_work_beside_ticks_that_fails_by_a_fault_is_no_end_of_all(house: House) -> None:
-    background = Background(lambda: None)
+    beside = Background(lambda: None)
 
     def work(stop: Callable[[], bool]) -> bool:
         raise ZeroDivisionError
 
-    background.take("it", work)
-    background.wait(60)
-    eventually(partial(background.takes, "other"))
-    assert not background.takes("it")
+    beside.take("it", work)
+    beside.wait(60)
+    eventually(partial(beside.takes, "other"), within=60)
+    assert not beside.takes("it")
 
 
 def test_nobody_else_gets_the_run_tree_while_unlocked_files_of_a_lane_are_written(house: House) -> None:

@@ -90,7 +90,7 @@ def test_a_batch_that_a_move_starts_runs_on_the_new_code(house: House, tmp_path:
 def test_results_wait_for_who_works_in_the_run_tree_and_it_is_said(house: House) -> None:
     (job,) = queued(house.project, house.head(), saves("a"))
     tick(house.project, WORK)
-    eventually(Folder.of(house.project.state, job.id, 1).result)
+    eventually(Folder.of(house.project.state, job.id, 1).result, within=60)
     by_hand = "import sys; open('by-hand', 'w'); print('in', flush=True); sys.stdin.read()"
     at = house.head(house.project.run_tree)
     with subprocess.Popen(
@@ -268,8 +268,8 @@ def test_a_result_whose_process_was_killed_before_it_could_say_so_is_kept_though
     (job,) = queued(house.project, house.head(), saves("a"))
     tick(house.project, WORK)
     folder, lane = Folder.of(house.project.state, job.id, 1), lane_of(house.project)
-    eventually(folder.result)
-    with held(lane.lock, wait=20.0):  # until its process is gone
+    eventually(folder.result, within=60)
+    with held(lane.lock, wait=60.0):  # until its process is gone
         (folder.path / "outcome").unlink()
     by_hand = "import sys; print('in', flush=True); sys.stdin.read()"
     words = [sys.executable, "-c", by_hand]
@@ -277,7 +277,7 @@ def test_a_result_whose_process_was_killed_before_it_could_say_so_is_kept_though
         words, cwd=house.project.run_tree, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout and process.stdout.readline() == b"in\n"
-        eventually(lambda: tick(house.project, WORK).busy and notes.lease(lane) is None)
+        eventually(lambda: tick(house.project, WORK).busy and notes.lease(lane) is None, within=60)
         house.git("checkout", "-q", "--detach", "HEAD~1", cwd=lane.path)
         tick(house.project, WORK)
         process.communicate()
