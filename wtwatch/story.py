@@ -27,6 +27,7 @@ from wtwatch.queue.facts import Brought, Waits
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
 from wtwatch.stale import touched, turn
+from wtwatch.stale.standing import at_a_move
 from wtwatch.tree import carried, environment, save, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
@@ -303,7 +304,9 @@ def _fire(site: Site, done: Done) -> Done:
 
 
 def _anew(tree: RunTree, standing: Standing, tip: Sha) -> Anew | None:
-    """Return what standing jobs from a file are now, and which of them the move touches, if that matters."""
+    """Return what standing jobs are now, and which of them the move touches, if that matters."""
+    if (stale := at_a_move(tree, tip, standing)) is not None:
+        return stale
     seen = batchfiles.look(standing, tree.project)
     if seen is None or not any(spec.if_stale for spec in seen.specs):
         return seen

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
 from wtwatch.commands import completing
-from wtwatch.commands.front import project_option
+from wtwatch.commands.front import project_option, warn_of_daemon
 from wtwatch.commands.ordering import Order, order_options, queue_jobs
 from wtwatch.commands.wishes import wish_options
 from wtwatch.doors import dataset
@@ -20,24 +19,19 @@ from wtwatch.project.config import Project
 from wtwatch.project.registry import need_run_tree, one
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import orders
+from wtwatch.queue.jobs import Queue
 from wtwatch.queue.meeting import TOP
-from wtwatch.stale import look
+from wtwatch.stale import look, standing
+from wtwatch.stale.touched import NEEDED
 from wtwatch.stale.values import Finding, Standing
 from wtwatch.tree import tip as bookmark
 from wtwatch.views import stale as screen
 from wtwatch.views.terminal import say, say_folded, width
 from wtwatch.words import resources
 from wtwatch.words.errors import UsageError, WtwatchError
-from wtwatch.words.model import JobSpec, Sha, counted
+from wtwatch.words.model import JobSpec, Sha, Trigger, counted
 from wtwatch.words.quoting import quoted
 from wtwatch.words.resources import Resources
-
-
-class _Taken(NamedTuple):
-    """Results that are made anew, and those of others, which are not unasked."""
-
-    found: list[Finding]
-    others: list[Finding]
 
 
 @click.command("rerun")
@@ -85,23 +79,30 @@ def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order:
     tree = RunTree.of(project)
     paths = [_path(project, word) for word in words]
     tip = _tip(project)
-    taken = _taken(tree, look.all_results(tree, tip, paths))
+    found = look.all_results(tree, tip, paths)
+    taken = standing.mine(tree, found)
     if order.dry_run:
-        for line in screen.lines(tree, taken.found, tip, width()):
+        for line in screen.lines(tree, taken, tip, width()):
             say(line)
-    for line in _of_others(taken.others):
+    for line in _of_others(other for other in found if other not in taken):
         say_folded(line)
-    meant = [one.result for one in taken.found if one.standing in (Standing.STALE, Standing.FED)]
+    stale = [each for each in taken if each.standing in NEEDED]
+    meant = stale if order.trigger is Trigger.NOW else taken
     if not meant:
-        say(_nothing(taken.found))
+        say(_nothing(taken))
         return
-    for result in meant:
-        orders.check_inside(result.spec, project.run_tree)
-    specs = [resources.with_wishes(result.spec._replace(if_stale=True), want) for result in meant]
+    specs = list(standing.specs_of(meant, want))
+    for spec in specs:
+        orders.check_inside(spec, project.run_tree)
     if order.dry_run:
         say(f"That would be {counted(len(specs), 'job')} at most; nothing was queued.")
-        return
-    queue_jobs(project, specs, order)
+    elif order.trigger is Trigger.EVERY_MOVE:
+        made = Queue(project.state).add_standing(specs, tip, standing.template_of(paths, want))
+        touched = f"those of {counted(len(specs), 'result')} that it touches"
+        say_folded(f"Standing s{made.id}: at every move of {project.bookmark}, {touched}.")
+        warn_of_daemon(project)
+    else:
+        queue_jobs(project, specs, order)
 
 
 def _path(project: Project, word: str) -> str:
@@ -119,22 +120,16 @@ def _tip(project: Project) -> Sha:
     return tip
 
 
-def _taken(tree: RunTree, found: Sequence[Finding]) -> _Taken:
-    """Tell results of jobs, and of the user's own runs, from runs of somebody else."""
-    me = look.whoami(tree)
-    mine = [one for one in found if one.result.attempt is not None or one.result.by == me]
-    others = [one for one in found if one not in mine and one.standing is not Standing.FRESH]
-    return _Taken(mine, others)
-
-
-def _of_others(others: Sequence[Finding]) -> Iterator[str]:
+def _of_others(others: Iterable[Finding]) -> Iterator[str]:
     for other in others:
+        if other.standing is Standing.FRESH:
+            continue
         name, by, commit = screen.named(other.result), other.result.by, other.result.commit[:10]
         yield f"{name} was made by {by}, so it is not run unasked: wtwatch queue rerun {commit}"
 
 
 def _nothing(found: Sequence[Finding]) -> str:
-    unknown = sum(one.standing is Standing.UNKNOWN for one in found)
+    unknown = sum(each.standing is Standing.UNKNOWN for each in found)
     if unknown:
         return f"Nothing is stale as far as can be told: {counted(unknown, 'result')} cannot be looked at."
     return f"Nothing is stale: {counted(len(found), 'result')} fresh." if found else "There are no results."

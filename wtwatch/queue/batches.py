@@ -108,12 +108,12 @@ def fire(
         seen = anew.get(known.id)
         seen = seen if seen and seen.template == known.template else None  # it was not loaded anew meanwhile
         template = _anew(db, known, seen) if seen else known
+        meant = template if seen is None or seen.start is None else template._replace(specs=seen.start)
         if differs[known.base]:
-            some = seen.start if seen else None
-            fired += renew(db, template if some is None else template._replace(specs=some), tip)
-        elif came := _came(known.specs, template.specs):
+            fired += renew(db, meant, tip)
+        elif came := _came(known.specs, meant.specs):
             waits = _unstarted(db, known.id)
-            fired += renew(db, template if waits else template._replace(specs=came), tip)
+            fired += renew(db, meant if waits else meant._replace(specs=came), tip)
     for base in differs:
         db.execute("UPDATE batches SET base = ? WHERE due IS NULL AND base = ?", (tip, base))
         db.execute("UPDATE standing SET base = ? WHERE base = ?", (tip, base))

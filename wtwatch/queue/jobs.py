@@ -57,12 +57,15 @@ class Queue(QueueVerbs):
                 halts.note_first(db, batch, first)
             return jobs_in(db, batch)
 
-    def add_standing(self, specs: Sequence[JobSpec], base: Sha) -> Standing:
-        """Queue jobs that become a new batch at every move; ``base`` is the tip now."""
+    def add_standing(self, specs: Sequence[JobSpec], base: Sha, template: str | None = None) -> Standing:
+        """Queue jobs that become a new batch at every move; ``base`` is the tip now.
+
+        ``template`` is what they are made from anew at each move, if they are.
+        """
         with self._changing() as db:
             row = db.execute(
-                "INSERT INTO standing (base, specs, queued) VALUES (?, ?, ?) RETURNING *",
-                (base, specs_text(specs), stamp(now())),
+                "INSERT INTO standing (base, specs, queued, template) VALUES (?, ?, ?, ?) RETURNING *",
+                (base, specs_text(specs), stamp(now()), template),
             ).fetchone()
             return standing_of(row)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from wtwatch.doors.repo import Repo
@@ -12,9 +13,14 @@ from wtwatch.job import ingredients, origin
 from wtwatch.job.origin import Made, Origin
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
+from wtwatch.stale import look
+from wtwatch.stale.values import Standing
+from wtwatch.tree import tip as bookmark
+from wtwatch.views import stale
 from wtwatch.views.factlines import commit_words, fact, listed, spec_facts
 from wtwatch.views.jobwords import one_line
 from wtwatch.views.terminal import folded, styled
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.quoting import quoted
 
 _ATTEMPT = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
@@ -31,7 +37,7 @@ def lines(project: Project, path: Path, columns: int | None) -> Iterator[str]:
         return
     found = origin.of_file(project, path)
     yield styled(one_line(found.place.path), bold=True)
-    for label, text in (*_facts(project, found), *_standing(project, found)):
+    for label, text in (*_facts(project, found), *_standing(project, found), *_stale(project, found)):
         yield from fact(label, text, columns)
     yield ""
     for line in _again(project, found):
@@ -89,6 +95,22 @@ def _standing(project: Project, found: Origin) -> Iterator[tuple[str, str]]:
         yield "now", "in the run tree alone  (wtwatch merge brings it home)"
     elif found.place.top == project.run_tree and found.last:
         yield "now", "in both trees"
+
+
+def _stale(project: Project, found: Origin) -> Iterator[tuple[str, str]]:
+    """Yield whether code, inputs or environment have left the file's run behind, and what of them."""
+    made, tip = found.made, bookmark.read(project).commit
+    trees = (project.run_tree, project.main_tree)
+    if made is None or found.changed or tip is None or made.within.path not in trees:
+        return
+    tree = RunTree.of(project)
+    with suppress(WtwatchError):
+        seen = look.of_one(tree, made.spec._replace(rerun_of=made.commit), tip)
+        if seen is not None and seen.standing is not Standing.FRESH:
+            for number, why in enumerate(stale.why_of(tree, seen, tip)):
+                yield "" if number else seen.standing.value, why
+        elif seen is not None:
+            yield "fresh", "nothing that it was made from has changed since"
 
 
 def _again(project: Project, found: Origin) -> Iterator[str]:
