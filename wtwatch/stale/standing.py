@@ -36,12 +36,19 @@ def mine(tree: RunTree, found: Sequence[Finding]) -> list[Finding]:
 def at_a_move(tree: RunTree, tip: Sha, standing: model.Standing) -> Anew | None:
     """Return which results such an order is for at a move to ``tip``, and which of them are to run.
 
-    ``None`` for standing jobs of another kind. Raises :class:`WtwatchError` where results cannot be looked at.
+    ``None`` for standing jobs of another kind. Raises :class:`WtwatchError` if nobody can look at results.
     """
+    kept = _kept(standing)
+    if kept is None:
+        return None
+    paths, want = kept
+    found = mine(tree, look.all_results(tree, tip, paths))
+    start = specs_of([one for one in found if one.standing in NEEDED], want)
+    return Anew(standing.template or "", specs_of(found, want) or standing.specs, start=start)
+
+
+def _kept(standing: model.Standing) -> tuple[tuple[str, ...], Resources] | None:
     with suppress(ValueError, LookupError, TypeError):
         kept = json.loads(standing.template or "")
-        paths, want = tuple(map(str, kept["stale"])), resources.noted(kept["asked"])
-        found = mine(tree, look.all_results(tree, tip, paths))
-        start = specs_of([one for one in found if one.standing in NEEDED], want)
-        return Anew(standing.template or "", specs_of(found, want) or standing.specs, start=start)
+        return tuple(map(str, kept["stale"])), resources.noted(kept["asked"])
     return None
