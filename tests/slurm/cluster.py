@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -193,6 +194,12 @@ class Cluster:
                 stdout=log,
                 stderr=log,
             )
+
+    def has_saved(self) -> bool:
+        """Return whether the controller has written down all jobs that run by now."""
+        starts = self.say("squeue", "--noheader", "--states=running", "--format=%S").split()
+        saved = (self.folder / "ctld" / "job_state").stat().st_mtime
+        return all(datetime.fromisoformat(start).timestamp() < saved for start in starts)
 
     def kill(self, name: str) -> None:
         """End a service by SIGKILL, as it may end at any instant."""

@@ -21,7 +21,10 @@ from tests.tally import Kills
 from wtwatch.job.attempt import Folder
 from wtwatch.job.slurm import name_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("WTWATCH_SLURM_JOBS" not in os.environ, reason="WTWATCH_SLURM_JOBS says how many"),
+]
 
 JOBS = int(os.environ.get("WTWATCH_SLURM_JOBS") or 20)
 KILLS = int(os.environ.get("WTWATCH_SLURM_KILLS") or 3)

@@ -86,6 +86,7 @@ def test_a_controller_that_is_down_for_a_minute_costs_no_job_anything_but_time(
         lab.queue_plots("--now", subjects=SUBJECTS[1:2], drugs=["LSD"])
         eventually(lambda: states(lab) == ["running", "running", "waiting"], within=PATIENCE)
         eventually(gate.reached, within=PATIENCE)
+        eventually(slurm.has_saved, within=PATIENCE)  # else it gives out their numbers once more
         slurm.kill("slurmctld")
         began = time.monotonic()
         silent = "not known: Slurm does not answer"
