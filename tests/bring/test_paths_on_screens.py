@@ -165,7 +165,7 @@ def test_a_project_at_rest_is_shown_from_what_the_daemon_left(
 ) -> None:
     seen = Seen(house, monkeypatch, capsys)  # type: ignore[arg-type]
     assert seen.shows() and seen.shows("p")
-    write(house.run, "code/a", "mine\n")
+    (house.run / "code" / "a").write_text("mine\n")  # no name comes or goes in the folder of code
     assert not seen.shows()
     assert quick._holding(house.project) is not None
     write(house.run, "code/a", "v1\n")
