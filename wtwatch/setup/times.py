@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from wtwatch.doors.porcelain import parse_status
 from wtwatch.doors.repo import GITLINK, UNFILTERED, Repo
 from wtwatch.setup.dotgit import is_annexed
 from wtwatch.tree import bytewise
@@ -24,10 +25,11 @@ def take_over(main: Path, tree: Path) -> None:
     brought up to date, so that no status has to look into files.
     """
     theirs, ours = Repo(main), Repo(tree)
-    diff = ("diff", "--no-ext-diff", "--ignore-submodules", "--name-only", "--no-renames", "-z")
-    with theirs.ask(*UNFILTERED, *diff) as edited_asked:
+    # not `git diff`, which writes the index of the main tree anew, and leaves its lock there if it is killed
+    status = ("status", "--porcelain=v2", "-z", "--untracked-files=no", "--ignore-submodules=all")
+    with theirs.ask(*UNFILTERED, *status) as edited_asked:
         here, there = _listed(ours), _listed(theirs)
-        edited = frozenset(edited_asked.answer().split("\0"))
+        edited = frozenset(parse_status(edited_asked.answer()).edited)
     same = {path: entry for path, entry in here.items() if there.get(path) == entry and path not in edited}
     sizes = _sizes(ours, same) if is_annexed(tree) else {}
     taken = [
