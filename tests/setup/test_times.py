@@ -78,6 +78,24 @@ def test_what_differs_or_is_edited_keeps_its_time_and_no_status_has_to_read_file
     assert Repo(run).git("diff-files", "--name-only") == "", "git takes none for changed by its time"
 
 
+def test_the_index_of_the_main_tree_is_left_alone(tmp_path: Path) -> None:
+    """Whoever writes it holds its lock, and may be killed."""
+    main, run = tmp_path / "main", tmp_path / "run"
+    main.mkdir()
+    for name in ("one", "two"):
+        (main / name).write_text(f"{name}\n")
+    repository(main, "other")
+    first = Repo(main).resolve("HEAD")
+    assert first
+    for name in ("one", "two"):  # git would note that they are as they were
+        os.utime(main / name, (EARLY, EARLY))
+    index = (main / ".git" / "index").read_bytes()
+    with worktrees.made(Layout((Wanted(main, run, first, "runs", True),), (), ()), "a test"):
+        pass
+    assert (main / ".git" / "index").read_bytes() == index
+    assert {(run / name).lstat().st_mtime for name in ("one", "two")} == {EARLY}
+
+
 def test_content_of_unlocked_files_is_left_to_git_annex(tmp_path: Path) -> None:
     main, run = tmp_path / "main", tmp_path / "run"
     main.mkdir()
