@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wtwatch.doors.files import scratch_folder
+from wtwatch.doors.porcelain import parse_status
 from wtwatch.doors.repo import GITLINK, UNFILTERED, Repo
 from wtwatch.tree import bytewise
 from wtwatch.tree.bytewise import LINK, NOTHING
@@ -120,18 +121,32 @@ def hindrances(repo: Repo, changes: Sequence[Change]) -> list[str]:
     """Return the paths that bar the way of changes: open edits, and files that git lacks."""
     if not changes:
         return []
-    shape, only = ("--name-only", "--no-renames", "-z"), paths_of_few(changes)
-    paths = {change.path for change in changes}
-    diff = ("diff", "--no-ext-diff", "--ignore-submodules", *shape, *only)
+    only, paths = paths_of_few(changes), {change.path for change in changes}
+    # not `git diff`, which may write the index anew, and leaves its lock there if it is killed
+    status = (
+        "status",
+        "--porcelain=v2",
+        "-z",
+        "--no-renames",
+        "--untracked-files=no",
+        "--ignore-submodules=all",
+    )
     with (
-        repo.ask(*UNFILTERED, *diff, env=LITERAL) as edited_asked,
-        repo.ask("diff-index", "--cached", *shape, "HEAD", *only, env=LITERAL) as staged,
+        repo.ask(*UNFILTERED, *status, *only, env=LITERAL) as edited_asked,
+        repo.ask(
+            "diff-index", "--cached", "--name-only", "--no-renames", "-z", "HEAD", *only, env=LITERAL
+        ) as staged,
     ):
-        edited = paths.intersection(edited_asked.answer().split("\0"))
+        edited = paths & _edited(edited_asked.answer())
         if edited:
-            edited = paths.intersection(repo.git(*diff, env=LITERAL).split("\0"))
+            edited = paths & _edited(repo.git(*status, *only, env=LITERAL))
         hit = edited | paths.intersection(staged.answer().split("\0"))
     return sorted({*hit, *in_the_way(repo, changes)})
+
+
+def _edited(status: str) -> set[str]:
+    found = parse_status(status)
+    return {*found.edited, *found.unmerged}
 
 
 def unseen_edits(repo: Repo, changes: Iterable[Change], known: Collection[str]) -> list[str]:
