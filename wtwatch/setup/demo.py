@@ -239,10 +239,10 @@ def play(stage: Stage) -> None:
     stage.tell(f"The run tree is {entry['freshness']}: {entry['reason'] or 'it follows at once'}.")
 
     stage.chapter("Both batches", "One recording has decimal commas, which the first version cannot read.")
-    stage.do(
-        "wtwatch", "queue", "wait", ok=(0, 1)
-    )  # 0: the job that fails was over before, on a slow machine
-    stage.do("wtwatch", "queue", "list")
+    # it exits 0 where the job that fails was over before the wait began, as on a slow machine
+    stage.do("wtwatch", "queue", "wait", ok=(0, 1))
+    if "failed (exit 1)" not in (listed := stage.do("wtwatch", "queue", "list")):
+        raise WtwatchError(f"No job failed, though one had to:\n{listed}")
     stage.do("wtwatch", "ack", "--all")
 
     stage.chapter("Results come home")
