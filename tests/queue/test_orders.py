@@ -170,6 +170,6 @@ def test_a_record_that_leads_out_of_the_dataset_is_refused(tmp_path: Path, path:
     (top / "a").mkdir(parents=True)
     (top / "elsewhere").symlink_to(tmp_path)
     (top / "within").symlink_to("a")
-    check_inside(JobSpec("x", inputs=("a/b", "within/b", "*.txt"), rerun_of=Sha("a" * 40)), top)
+    check_inside([JobSpec("x", inputs=("a/b", "within/b", "*.txt"), rerun_of=Sha("a" * 40))], top)
     with pytest.raises(UsageError, match="lies outside"):
-        check_inside(JobSpec("x", outputs=(path,), rerun_of=Sha("a" * 40)), top)
+        check_inside([JobSpec("x", outputs=(path,), rerun_of=Sha("a" * 40))], top)

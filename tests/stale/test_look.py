@@ -10,6 +10,8 @@ import pytest
 from tests.stale.world import World, made
 from wtwatch.stale import look
 from wtwatch.stale.values import Finding, Standing
+from wtwatch.views.stale import lines
+from wtwatch.words.model import Sha
 
 
 @pytest.fixture
@@ -132,6 +134,47 @@ def test_an_input_that_changed_makes_stale_and_names_it(world: World) -> None:
     assert stale(world) == ["out/top.txt"]
     world.save({"other/c.csv": "3\n", "data/new.csv": "4\n"})
     assert stale(world) == ["out/all.txt", "out/glob.txt", "out/top.txt"]
+
+
+def test_an_input_that_came_by_a_merge_makes_stale(world: World) -> None:
+    world.save({"data/a.csv": "1\n", "data/b.csv": "1\n", "c.csv": "1\n"})
+    for name in ("a", "b"):
+        world.ran(f"make {name}", {f"{name}.txt": name}, [f"data/{name}.csv"], uses=of("one.py"))
+    world.ran("make c", {"c.txt": "c"}, ["c.csv"], uses=of("one.py"))
+    world.git("checkout", "--quiet", "-b", "side", "HEAD~3")
+    world.save({"data/a.csv": "2\n", "c.csv": "2\n"})
+    world.save({"c.csv": "1\n"})
+    world.git("checkout", "--quiet", "main")
+    assert stale(world) == []
+    world.git("merge", "--quiet", "--no-ff", "-m", "Merge", "side")
+    assert stale(world) == ["a.txt"]
+    assert why(world) == [("data/a.csv", "changed")]
+
+
+def test_an_input_whose_folder_became_another_thing_makes_stale(world: World) -> None:
+    world.save({"data/a.csv": "1\n"})
+    world.ran("make", {"out.txt": "1"}, ["data/a.csv"], uses=of("one.py"))
+    world.save({"data/a.csv": None})
+    (world.top / "data").rmdir()
+    (world.top / "data").symlink_to("elsewhere")
+    world.save({})
+    (one,) = found(world)
+    assert (one.standing, one.detail) == (Standing.UNKNOWN, "its input data/a.csv is gone")
+
+
+def test_each_reason_names_the_commit_of_code_that_is_the_cause(world: World) -> None:
+    one_and_two(world)
+    before = world.git("rev-parse", "HEAD", where=world.code)
+    first = world.release({"code/src/one.py": "print(11)\n"}, "Change one")
+    world.git("checkout", "--quiet", "-b", "side", before, where=world.code)
+    side = world.release({"code/src/shared.py": "x = 2\n"}, "On the side")
+    world.git("checkout", "--quiet", "main", where=world.code)
+    world.git("merge", "--quiet", "--no-ff", "-m", "Merge", "side", where=world.code)
+    now = Sha(world.git("rev-parse", "HEAD", where=world.code))
+    said = list(lines(world.tree, found(world), now, 80))
+    assert said[:1] == ["2 results stale:"]
+    assert f"  code/src/one.py changed in {first[:10]} Change one" in said
+    assert said.count(f"  code/src/shared.py changed in {side[:10]} On the side") == 2
 
 
 def test_an_input_that_is_gone_is_not_run_without(world: World) -> None:

@@ -14,7 +14,7 @@ from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.words.model import Sha
 
-_MESSAGE = """[DATALAD RUNCMD] {message}
+MESSAGE = """[DATALAD RUNCMD] {message}
 
 === Do not change lines below ===
 {record}
@@ -99,7 +99,7 @@ class World:
         self.write(written)
         self.git("add", "--all")
         self.git(
-            "commit", "--quiet", "-m", _MESSAGE.format(message=command, record=json.dumps(record, indent=1))
+            "commit", "--quiet", "-m", MESSAGE.format(message=command, record=json.dumps(record, indent=1))
         )
         return attempt
 

@@ -71,7 +71,7 @@ def _rerun_of(project: Project, rev: str) -> JobSpec:
     if spec is None:
         hint = f"git -C {quoted(project.run_tree)} log --grep 'DATALAD RUNCMD'"
         raise UsageError(f"The commit {rev} has no record of a `datalad run`.", hint)
-    orders.check_inside(spec, project.run_tree)
+    orders.check_inside([spec], project.run_tree)
     return spec
 
 
@@ -81,10 +81,11 @@ def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order:
     tip = _tip(project)
     found = look.all_results(tree, tip, paths)
     taken = standing.mine(tree, found)
+    commits = {each.result.commit for each in taken}
     if order.dry_run:
         for line in screen.lines(tree, taken, tip, width()):
             say(line)
-    for line in _of_others(other for other in found if other not in taken):
+    for line in _of_others(other for other in found if other.result.commit not in commits):
         say_folded(line)
     stale = [each for each in taken if each.standing in NEEDED]
     meant = stale if order.trigger is Trigger.NOW else taken
@@ -92,8 +93,7 @@ def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order:
         say(_nothing(taken))
         return
     specs = list(standing.specs_of(meant, want))
-    for spec in specs:
-        orders.check_inside(spec, project.run_tree)
+    orders.check_inside(specs, project.run_tree)
     if order.dry_run:
         say(f"That would be {counted(len(specs), 'job')} at most; nothing was queued.")
     elif order.trigger is Trigger.EVERY_MOVE:

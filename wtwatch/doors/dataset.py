@@ -323,8 +323,9 @@ def _declared(ours: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _from_top(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Return declared paths as seen from the dataset's top; a record has them as seen from its ``pwd``."""
-    pwd = str(record.get("pwd") or ".")
-    return tuple(os.path.normpath(os.path.join(pwd, path)) for path in record.get(name) or ())  # noqa: PTH118
+    pwd, declared = str(record.get("pwd") or "."), record.get(name) or ()
+    paths = declared if pwd == "." else (os.path.join(pwd, path) for path in declared)  # noqa: PTH118
+    return tuple(map(os.path.normpath, paths))
 
 
 def expanded(spec: JobSpec, dataset: Path) -> str:

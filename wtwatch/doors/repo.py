@@ -281,6 +281,14 @@ class Repo:
         lines = (line.split() for line in listed.splitlines())
         return {Sha(name) for name, kind in lines if kind == "commit"}  # else "missing"
 
+    def trees_of(self, commits: Iterable[Sha]) -> dict[Sha, Sha]:
+        """Return the tree of each of many commits, by one git, where it is here (git-cat-file(1))."""
+        asked = [one for one in commits if _SHA.fullmatch(one)]
+        words = ("cat-file", "--buffer", "--batch-check=%(objecttype) %(objectname)")
+        lines = self.told(*words, stdin="".join(f"{one}^{{tree}}\n" for one in asked)) if asked else ""
+        said = (line.split() for line in lines.split("\n"))
+        return {one: Sha(tree) for one, (kind, tree) in zip(asked, said, strict=False) if kind == "tree"}
+
     def sizes(self, blobs: Collection[Sha]) -> dict[Sha, int]:
         """Return how many bytes each of many blobs has, by one git (git-cat-file(1))."""
         asked = ("cat-file", "--buffer", "--batch-check=%(objectsize)")

@@ -1,9 +1,10 @@
 """What differs between two commits, asked once: a merge goes by it to plan, to see what bars it, to tell."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from wtwatch.doors.logged import Logged, logged
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.porcelain import parse_tree
 from wtwatch.doors.repo import GITLINK, ZERO, Repo
@@ -26,18 +27,8 @@ class Span(NamedTuple):
     straight: bool = False
 
 
-class _Commit(NamedTuple):
-    """A commit as `git log` tells of it: lines of ``--raw``, and the path of each."""
-
-    id: str
-    parents: str
-    subject: str
-    lines: Sequence[str]
-    paths: Sequence[str]
-
-
-_LOG = ("log", "--reverse", "--no-show-signature", "--format=%x01%H %P%x00%s")
-_RAW = ("--raw", "-r", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
+_FACTS = ("%H", "%P", "%s")
+_WORDS = ("--reverse", "--ignore-submodules=none")
 
 _known: Memory[tuple[Path, Sha, Sha], tuple[Change, ...]] = Memory(4)
 """By the work tree and both commits, which never change."""
@@ -62,7 +53,7 @@ def whole(repo: Repo, commit: Sha) -> tuple[Change, ...]:
 
 def history(repo: Repo, commit: Sha) -> Span:
     """Return all commits that lead to one."""
-    return _read(list(_commits(repo.told(*_LOG, *_RAW, commit))))
+    return _read(list(logged(repo, _FACTS, *_WORDS, commit)))
 
 
 def span(repo: Repo, old: Sha, new: Sha) -> Span:
@@ -73,46 +64,29 @@ def span(repo: Repo, old: Sha, new: Sha) -> Span:
     asked = (repo.path, old, new)
     found = _spans.get(asked)
     if found is None:
-        commits = list(_commits(repo.told(*_LOG, *_RAW, f"{old}..{new}", ok=(0, 128))))
+        commits = list(logged(repo, _FACTS, *_WORDS, f"{old}..{new}", ok=(0, 128)))
         found = _spans[asked] = _read(commits, old)
         if found.straight:
             _known[asked] = _in_the_end(commits)
     return found
 
 
-def _commits(told: str) -> Iterator[_Commit]:
-    """Read `git log`: of each commit a field with its names, one with its subject, then its changes."""
-    fields = told.split("\0")
-    at = 0
-    while at < len(fields):
-        if not fields[at].startswith("\1"):  # an empty one, between two commits
-            at += 1
-            continue
-        name, _, parents = fields[at][1:].partition(" ")
-        begin = end = at + 2
-        if fields[begin : begin + 1] and fields[begin].startswith("\n:"):  # before the first change
-            fields[begin] = fields[begin][1:]
-        while end < len(fields) and fields[end][:1] == ":":
-            end += 2
-        yield _Commit(name, parents, fields[at + 1], fields[begin:end:2], fields[begin + 1 : end : 2])
-        at = end
-
-
-def _read(commits: Sequence[_Commit], old: Sha | None = None) -> Span:
+def _read(commits: Sequence[Logged], old: Sha | None = None) -> Span:
     wrote: dict[str, str] = {}
     links: dict[str, dict[Sha, None]] = {}
     straight, above = bool(commits), old
     for commit in commits:
-        straight, above = straight and commit.parents == above, Sha(commit.id)
-        wrote.update(dict.fromkeys(commit.paths, commit.subject))
+        name, parents, subject = commit.facts
+        straight, above = straight and parents == above, Sha(name)
+        wrote.update(dict.fromkeys(commit.paths, subject))
         for line, path in zip(commit.lines, commit.paths, strict=True):
             if line[8:14] == GITLINK:
                 links.setdefault(path, {})[Sha(line.split(" ")[3])] = None
     named = {path: tuple(found) for path, found in links.items()}
-    return Span(tuple(commit.subject for commit in commits), wrote, named, straight)
+    return Span(tuple(commit.facts[-1] for commit in commits), wrote, named, straight)
 
 
-def _in_the_end(commits: Sequence[_Commit]) -> tuple[Change, ...]:
+def _in_the_end(commits: Sequence[Logged]) -> tuple[Change, ...]:
     """Return what differs after commits, each of which follows the one before it, path by path."""
     if len(commits) == 1:
         return diff.changes_of(commits[0].lines, commits[0].paths)

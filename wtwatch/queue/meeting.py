@@ -118,6 +118,8 @@ class Places:
 
 def _fixed(path: str) -> tuple[str, ...]:
     """Return the names on the way to a path before the first that has a wildcard."""
+    if not _WILD.search(path):
+        return _parts(path)
     return tuple(takewhile(lambda name: not _WILD.search(name), _parts(path)))
 
 
@@ -131,7 +133,7 @@ def paths_meet(one: str, other: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32768)
 def _parts(path: str) -> tuple[str, ...]:
     """Return the names on the way to a path; none for the top, and for what lies who knows where."""
     plain = os.path.normpath(path)

@@ -252,30 +252,32 @@ def _check_distinct(specs: Sequence[JobSpec], say: Wording) -> None:
         seen.add(what)
 
 
-def check_inside(spec: JobSpec, top: Path) -> None:
+def check_inside(specs: Iterable[JobSpec], top: Path) -> None:
     """Raise :class:`UsageError` for a record whose declared paths lead out of the dataset at ``top``.
 
     A record comes with a commit, and may be of anybody. A path leads out by ``..``, from the root, or
     through a symlink on its way.
     """
-    for path in (*spec.inputs, *spec.outputs):
-        if _leads_out(path, top):
-            raise UsageError(
-                f"The record of {spec.rerun_of} declares {path!r}, which lies outside of {top}.",
-                "Look at it with `git show`, and run the command by hand if that is meant.",
-            )
+    outside = {"": False}
+    for spec in specs:
+        for path in (*spec.inputs, *spec.outputs):
+            if _leads_out(path, top, outside):
+                raise UsageError(
+                    f"The record of {spec.rerun_of} declares {path!r}, which lies outside of {top}.",
+                    "Look at it with `git show`, and run the command by hand if that is meant.",
+                )
 
 
-def _leads_out(path: str, top: Path) -> bool:
-    parts = Path(os.path.normpath(path)).parts
-    if Path(path).is_absolute() or ".." in parts:
+def _leads_out(path: str, top: Path, outside: dict[str, bool]) -> bool:
+    """Return whether a path leads out of ``top``; ``outside`` are the folders that were looked at so far."""
+    plain = os.path.normpath(path)
+    if plain.startswith("/") or plain.split("/", 1)[0] == "..":
         return True
-    folders = [
-        top.joinpath(*parts[:depth]) for depth in range(1, len(parts))
-    ]  # the file itself may be a link
-    return any(
-        folder.is_symlink() and not folder.resolve().is_relative_to(top.resolve()) for folder in folders
-    )
+    folder = os.path.dirname(plain)  # noqa: PTH120 - words alone; the file itself may be a link
+    if folder not in outside:
+        leads_out = _leads_out(folder, top, outside)
+        outside[folder] = leads_out or not (top / folder).resolve().is_relative_to(top.resolve())
+    return outside[folder]
 
 
 def _check_output(output: str, project: Project, say: Wording) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from wtwatch.doors.dataset import RECORD, noted_in
+from wtwatch.doors.logged import Logged, logged
 from wtwatch.doors.repo import Repo
 from wtwatch.stale.values import Evidence, Result
 from wtwatch.tree.bytewise import NOTHING
@@ -17,28 +18,53 @@ from wtwatch.words.uses import Uses, from_record
 BY_HAND = "a run by hand, of which nobody saw what it used"
 EARLIER = "it ran before wtwatch saw what jobs use"
 
-_LOG = (
-    "log", "--topo-order", "--reverse", "--no-show-signature", "--fixed-strings", f"--grep={RECORD}",
-    "--format=%x01%H %P%x00%ce%x00%B", "--raw", "-r", "-z", "--no-renames", "--no-abbrev",
-)  # fmt: skip
+_FACTS = ("%H", "%P", "%ce", "%B")
+_WORDS = ("--topo-order", "--diff-merges=first-parent")
 
 
-def results(repo: Repo, revisions: Sequence[str]) -> list[Result]:
-    """Return what runs left in the commits that ``revisions`` name (git-log(1)), the oldest first.
+class History(NamedTuple):
+    """What led to a commit: ``results``, oldest first; ``line`` are its first parents, newest first.
 
-    A record that cannot be read is passed over.
+    Each of these with the paths in which it differs from its own first parent.
     """
-    found = []
-    for commit, parent, by, message, written in _commits(repo.told(*_LOG, *revisions)):
-        with suppress(WtwatchError):
-            noted = noted_in(repo, commit, message)
-            if noted is None:
-                continue
+
+    results: list[Result]
+    line: Sequence[tuple[Sha, Sequence[str]]]
+
+
+def history(repo: Repo, head: Sha) -> History:
+    """Return what runs left in all commits that lead to one. A record that cannot be read is passed over."""
+    told = list(logged(repo, _FACTS, *_WORDS, head))
+    line: list[tuple[Sha, Sequence[str]]] = []
+    after = str(head)
+    for (commit, parents, _, _), _, paths in told:  # a parent comes after its children
+        if commit == after:
+            line.append((Sha(commit), paths))
+            after = parents.partition(" ")[0]
+    return History([one for each in reversed(told) if (one := _result(repo, each))], line)
+
+
+def result(repo: Repo, commit: Sha) -> Result | None:
+    """Return what a run left in a commit, if one did."""
+    return next((_result(repo, one) for one in logged(repo, _FACTS, *_WORDS, "--no-walk", commit)), None)
+
+
+def _result(repo: Repo, told: Logged) -> Result | None:
+    commit, parents, by, message = told.facts
+    if RECORD not in message:
+        return None
+    with suppress(WtwatchError):
+        noted = noted_in(repo, Sha(commit), message)
+        if noted is not None:
             ours = noted.ours or {}
             attempt = ours.get("attempt") if isinstance(ours.get("attempt"), str) else None
-            evidence = Evidence(_code(ours), parent, _uses(ours, attempt), _environment(ours))
-            found.append(Result(commit, noted.spec, written, evidence, attempt, by))
-    return found
+            base, _, others = parents.partition(" ")
+            evidence = Evidence(
+                _code(ours), Sha(base) if base else None, _uses(ours, attempt), _environment(ours)
+            )
+            written = {} if others else _written(told.lines, told.paths)
+            return Result(Sha(commit), noted.spec, written, evidence, attempt, by)
+    return None
 
 
 def _code(ours: Mapping[str, Any]) -> Sha | None:
@@ -58,29 +84,10 @@ def _uses(ours: Mapping[str, Any], attempt: str | None) -> Uses:
     return from_record(ours.get("uses")) or Uses(whole=EARLIER)
 
 
-def _commits(told: str) -> Iterator[tuple[Sha, Sha | None, str, str, dict[str, Sha]]]:
-    """Read `git log`: of each commit its id and first parent, who committed, its message, what it wrote."""
-    fields = told.split("\0")
-    at = 0
-    while at < len(fields):
-        if not fields[at].startswith("\1"):  # an empty one, between two commits
-            at += 1
-            continue
-        commit, _, parents = fields[at][1:].partition(" ")
-        by, message = fields[at + 1 : at + 3]
-        begin = end = at + 3
-        while end < len(fields) and fields[end].lstrip("\n")[:1] == ":":
-            end += 2
-        written = _written(fields[begin:end:2], fields[begin + 1 : end : 2])
-        parent = Sha(parents.split(" ")[0]) if parents else None
-        yield Sha(commit), parent, by, message, written
-        at = end
-
-
 def _written(lines: Sequence[str], paths: Sequence[str]) -> dict[str, Sha]:
     found = {}
     for line, path in zip(lines, paths, strict=True):
-        _, mode, _, blob, _ = line.lstrip("\n").split(" ")
+        _, mode, _, blob, _ = line.split(" ")
         if mode != NOTHING:
             found[path] = Sha(blob)
     return found

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.job.ingredients import keys_of
-from wtwatch.tree import contents
+from wtwatch.tree import diff
 from wtwatch.tree.bytewise import FILE, NOTHING
 from wtwatch.words.model import Sha
 from wtwatch.words.patterns import before_magic, fits
@@ -50,7 +50,7 @@ def differing(repo: Repo, head: Sha, asked: Collection[Asked]) -> dict[Asked, Di
     wanted = {one: os.path.normpath(one[1]) for one in asked}
     wanted = {one: path for one, path in wanted.items() if not path.startswith(("/", ".."))}
     wanted = {one: path for one, path in wanted.items() if "\n" not in path}
-    places = {one: "" if path == "." else before_magic(path) for one, path in wanted.items()}
+    places = {one: place_of(path) for one, path in wanted.items()}
     found = _objects(repo, {(commit, places[commit, path]) for commit, path in wanted})
     found |= _objects(repo, {(head, place) for place in set(places.values())})
     answers: dict[Asked, Differs] = {}
@@ -65,6 +65,12 @@ def differing(repo: Repo, head: Sha, asked: Collection[Asked]) -> dict[Asked, Di
     answers |= _below_links(repo, head, {one: wanted[one] for one in inside}, places, found)
     answers |= _of_pairs(repo, pairs, wanted, places)
     return {one: answer for one, answer in answers.items() if answer.any}
+
+
+def place_of(path: str) -> str:
+    """Return the file or folder that holds all which a declared path may mean; for the top ``""``."""
+    plain = os.path.normpath(path)
+    return "" if plain == "." else before_magic(plain)
 
 
 def _objects(repo: Repo, names: Collection[tuple[Sha, str]]) -> dict[tuple[Sha, str], _Object | None]:
@@ -147,7 +153,7 @@ class Links:
         above = {name for place in set(places) for name in _with_all_above(place)}
         folders = sorted({os.path.dirname(name) for name in above})  # noqa: PTH120 - words alone
         asked = [(commit, folder) for commit in set(commits) for folder in folders]
-        there = {one: found.sha for one, found in _objects(repo, asked).items() if found}
+        there = {one: it.sha for one, it in _objects(repo, asked).items() if it and it.kind == "tree"}
         trees = list(set(there.values()))
         held = dict(zip(trees, repo.entries(*trees), strict=True)) if trees else {}
         self._links = {
@@ -179,8 +185,7 @@ def _of_pairs(
 ) -> dict[Asked, Differs]:
     """Return what differs of paths that both commits have, and not alike."""
     trees = {(then.sha, now.sha) for then, now in pairs.values() if then.kind == now.kind == "tree"}
-    listed = contents.differences(repo, trees) if trees else {}
-    before = contents.differences(repo, {(now, then) for then, now in listed}) if listed else {}
+    listed = diff.of_pairs(repo, trees)
     answers: dict[Asked, Differs] = {}
     blobs: dict[Sha, str] = {}
     changes: dict[Asked, list[tuple[str, tuple[str, Sha], tuple[str, Sha]]]] = {}
@@ -190,11 +195,10 @@ def _of_pairs(
         elif then.kind == "blob":
             changes[one] = [(wanted[one], (FILE, then.sha), (FILE, now.sha))]
         else:
-            was = {entry.path: (entry.mode, entry.blob) for entry in before.get((now.sha, then.sha), [])}
             changes[one] = [
-                (path, was.get(entry.path, (NOTHING, Sha(""))), (entry.mode, entry.blob))
-                for entry in listed.get((then.sha, now.sha), [])
-                if _matches(path := _joined(places[one], entry.path), wanted[one])
+                (path, (change.mode_before, change.before), (change.mode_after, change.after))
+                for change in listed.get((then.sha, now.sha), ())
+                if _matches(path := _joined(places[one], change.path), wanted[one])
             ]
     for found in changes.values():
         for _, *sides in found:

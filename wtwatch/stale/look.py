@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from wtwatch.doors import refs
 from wtwatch.doors.repo import Repo
@@ -14,9 +15,10 @@ from wtwatch.queue.jobs import Queue
 from wtwatch.queue.meeting import paths_meet
 from wtwatch.stale import history, inputs
 from wtwatch.stale.alive import alive
-from wtwatch.stale.code import CHANGED, CodeSpan
+from wtwatch.stale.code import CHANGED, CodeSpans
 from wtwatch.stale.inputs import Differs
 from wtwatch.stale.order import in_order, with_fed
+from wtwatch.stale.since import NOBODY_KNOWS, Since
 from wtwatch.stale.values import Evidence, Finding, Result, Standing, Why
 from wtwatch.tree import environment
 from wtwatch.words.errors import WtwatchError
@@ -24,6 +26,15 @@ from wtwatch.words.model import JobSpec, Sha
 from wtwatch.words.uses import Uses
 
 ENVIRONMENT = "the environment"
+
+
+class _Ground(NamedTuple):
+    """What results are held against: a commit of the run tree, and one of code."""
+
+    tree: RunTree
+    head: Sha
+    code_sha: Sha
+    since: Since = NOBODY_KNOWS
 
 
 def all_results(tree: RunTree, code_sha: Sha, paths: Sequence[str] = ()) -> list[Finding]:
@@ -36,14 +47,15 @@ def all_results(tree: RunTree, code_sha: Sha, paths: Sequence[str] = ()) -> list
     head = refs.head_of(repo)
     if head is None:
         return []
-    found = alive(repo, head, history.results(repo, [head]))
+    told = history.history(repo, head)
+    found = alive(repo, head, told.results)
     if paths:
         found = [one for one in found if _lies_in(one, paths)]
     else:
         known, me = attempts(Queue(tree.project.state).file), whoami(tree)
         found = [one for one in found if one.attempt and (one.attempt in known or one.by == me)]
     found = _confirmed(tree, repo, head, found)
-    return in_order(with_fed(list(_judged(tree, repo, head, code_sha, found))))
+    return in_order(with_fed(list(_judged(_Ground(tree, head, code_sha, Since(told.line)), found))))
 
 
 def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:
@@ -52,9 +64,9 @@ def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:
     head = refs.head_of(repo)
     if head is None or spec.rerun_of is None:
         return None
-    found = history.results(repo, ["--no-walk", spec.rerun_of])
-    found = _confirmed(tree, repo, head, found)
-    return next(_judged(tree, repo, head, code_sha, found), None)
+    result = history.result(repo, spec.rerun_of)
+    found = _confirmed(tree, repo, head, [result] if result else [])
+    return next(_judged(_Ground(tree, head, code_sha), found), None)
 
 
 def whoami(tree: RunTree) -> str:
@@ -100,20 +112,25 @@ def _environment(tree: RunTree, one: Confirmed) -> str | None:
     return None
 
 
-def _judged(
-    tree: RunTree, repo: Repo, head: Sha, code_sha: Sha, found: Sequence[Result]
-) -> Iterator[Finding]:
+def _judged(ground: _Ground, found: Sequence[Result]) -> Iterator[Finding]:
     """Yield how each result stands; all that is asked of git is asked of all at once."""
+    tree, head, code_sha, since = ground
+    repo = Repo(tree.path)
     codes = _codes(tree, repo, found)
-    known = Repo(tree.code_path).commits_among({code for code in codes.values() if code})
-    files = {path for one in found for path in one.evidence.uses.files}
-    spans = {code: CodeSpan(tree, code, code_sha, files) for code in known}
-    asked = {(one.evidence.base, path) for one in found for path in one.spec.inputs if one.evidence.base}
-    differs = inputs.differing(repo, head, [(base, path) for base, path in asked if base])
+    ran = ((codes[one.commit], one.evidence.uses) for one in found)
+    spans = CodeSpans(tree, code_sha, [(code, uses) for code, uses in ran if code])
+    asked = {
+        (base, path)
+        for one in found
+        if (base := one.evidence.base)
+        for path in one.spec.inputs
+        if since.touched(base, inputs.place_of(path))
+    }
+    differs = inputs.differing(repo, head, asked)
     installed = dict(environment.packages(tree)).get("fingerprint")
     for one in found:
         code, evidence = codes[one.commit], one.evidence
-        if code is None or code not in known:
+        if code is None or code not in spans:
             what = f"its code {code[:10]} is not here" if code else "nobody noted its code"
             yield Finding(one, Standing.UNKNOWN, detail=what)
             continue
@@ -122,7 +139,7 @@ def _judged(
         if lacking:
             yield Finding(one, Standing.UNKNOWN, detail=lacking)
             continue
-        why = [*spans[code].touching(evidence.uses), *_of_inputs(one, (each for _, each in mine if each))]
+        why = [*spans.touching(code, evidence.uses), *_of_inputs(one, (each for _, each in mine if each))]
         if installed and evidence.environment and installed != evidence.environment:
             why.append(Why(ENVIRONMENT, CHANGED))
         yield Finding(one, Standing.STALE if why else Standing.FRESH, tuple(why), evidence.uses.whole, code)

@@ -1,11 +1,10 @@
 """What backups hold, file by file: of one, or of many by so many gits whatever their number."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from wtwatch.doors.repo import GITLINK, Repo
-from wtwatch.tree import parts
+from wtwatch.tree import diff, parts
 from wtwatch.tree.bytewise import NOTHING, Entry
 from wtwatch.tree.parts import CONFLICT, STAGED
 from wtwatch.words.model import Sha
@@ -74,7 +73,7 @@ def of_many(repo: Repo, backups: Sequence[Sha]) -> dict[Sha, Holding]:
     commits |= _commits(repo, {parent for backup in backups for parent in commits[backup].parents})
     empty = repo.git("hash-object", "-t", "tree", "--stdin", stdin="")
     pairs = {backup: list(_pairs(commits, backup, empty)) for backup in backups}
-    found = differences(repo, {pair for some in pairs.values() for pair in some})
+    found = _differences(repo, {pair for some in pairs.values() for pair in some})
     blobs = {entry.blob for some in found.values() for entry in some if _has_bytes(entry)}
     sizes = repo.sizes(blobs) if blobs else {}
     return {backup: _holding(found, pairs[backup], empty, sizes) for backup in backups}
@@ -120,23 +119,9 @@ def _pairs(commits: dict[Sha, _Commit], backup: Sha, empty: str) -> Iterator[_Pa
             yield empty, other.tree
 
 
-_HEADER = re.compile(r"([0-9a-f]{40,64}) ([0-9a-f]{40,64})")
-
-
-def differences(repo: Repo, pairs: Iterable[_Pair]) -> dict[_Pair, list[Entry]]:
-    """Return what differs in each pair of trees, as entries of the second; nothing for a pair that is alike.
-
-    By one git (git-diff-tree(1), --stdin).
-    """
-    asked = "".join(f"{old} {new}\n" for old, new in pairs)
-    words = ("diff-tree", "--stdin", "-r", "--raw", "--no-renames", "-z")
-    fields = iter(repo.git(*words, stdin=asked).split("\0"))
-    found: dict[_Pair, list[Entry]] = {}
-    pair = ("", "")
-    for field in fields:  # a pair ends with a newline, all else with NUL
-        *headers, facts = field.split("\n")
-        if headers and (said := _HEADER.fullmatch(headers[-1])):
-            pair = (said[1], said[2])
-        if facts:
-            found.setdefault(pair, []).extend(_entries([facts, next(fields)]))
-    return found
+def _differences(repo: Repo, pairs: Iterable[_Pair]) -> dict[_Pair, list[Entry]]:
+    """Return what differs in each pair of trees, as entries of the second; nothing where they are alike."""
+    found = diff.of_pairs(repo, pairs)
+    return {
+        pair: [Entry(one.mode_after, one.after, one.path) for one in some] for pair, some in found.items()
+    }

@@ -1,6 +1,7 @@
 """What differs between two commits, path by path."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ LITERAL: Mapping[str, str] = {"GIT_LITERAL_PATHSPECS": "1"}
 
 FEW = 200
 """Paths that git is told one by one, where it need not look at all files."""
+
+_HEADER = re.compile(r"([0-9a-f]{40,64}) ([0-9a-f]{40,64})")
 
 _ID = 40
 """Characters of a commit's full name, at least."""
@@ -55,6 +58,32 @@ def note_between(old: Sha, new: Sha, changes: tuple[Change, ...]) -> None:
     """Note what differs between two commits, so that git need not be asked."""
     if min(len(old), len(new)) >= _ID and len(changes) <= FEW:
         _changes[old, new] = changes
+
+
+def of_pairs(
+    repo: Repo, pairs: Iterable[tuple[str, str]], paths: Sequence[str] = ()
+) -> dict[tuple[str, str], tuple[Change, ...]]:
+    """Return what differs in each pair of trees, path by path; nothing for a pair that is alike.
+
+    With ``paths``: there alone. By one git (git-diff-tree(1), --stdin).
+    """
+    asked = "".join(f"{old} {new}\n" for old, new in pairs if old != new)
+    if not asked:
+        return {}
+    words = ("diff-tree", "--stdin", "-r", "--raw", "--no-renames", "-z", *(["--", *paths] if paths else []))
+    with repo.ask(*words, feed=asked, env=LITERAL) as asking:
+        fields = iter(asking.answer().split("\0"))
+    found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+    pair = ("", "")
+    for field in fields:  # a pair ends with a newline, all else with NUL
+        *headers, facts = field.split("\n")
+        if headers and (said := _HEADER.fullmatch(headers[-1])):
+            pair = (said[1], said[2])
+        if facts:
+            lines, names = found.setdefault(pair, ([], []))
+            lines.append(facts)
+            names.append(next(fields))
+    return {pair: changes_of(*some) for pair, some in found.items()}
 
 
 def changes_in(listing: str) -> tuple[Change, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
-from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
-from wtwatch.stale.code import changed_in
-from wtwatch.stale.values import Finding, Result, Standing, Why
+from wtwatch.stale.causes import Cause, Changed, causes
+from wtwatch.stale.values import Finding, Result, Standing
 from wtwatch.views.jobwords import one_line
 from wtwatch.views.terminal import folded
 from wtwatch.words.model import Sha, counted
@@ -25,20 +25,21 @@ LOOKED_UP = 100
 
 def lines(tree: RunTree, found: Sequence[Finding], now: Sha, columns: int | None) -> Iterator[str]:
     """Yield what is stale on code at ``now``, what that may make stale in its turn, what nobody can tell."""
-    causes = _Causes(tree, now)
+    groups: dict[Standing, dict[tuple[object, ...], list[Finding]]] = {}
+    for one in found:
+        alike = groups.setdefault(one.standing, {})
+        alike.setdefault((one.why, one.detail, one.then), []).append(one)
+    known = _causes(tree, [some[0] for some in groups.get(Standing.STALE, {}).values()], now)
     for standing, title in (
         (Standing.STALE, "{} stale"),
         (Standing.FED, "{} looked at again once what they need was made anew"),
         (Standing.UNKNOWN, "{} of which nobody can tell; never run again unasked"),
     ):
-        groups: dict[tuple[object, ...], list[Finding]] = {}
-        for one in found:
-            if one.standing is standing:
-                groups.setdefault((one.why, one.detail, one.then), []).append(one)
-        if groups:
-            yield f"{title.format(counted(sum(map(len, groups.values())), 'result'))}:"
-        for some in groups.values():
-            yield from _group(list(reasons(some[0], causes)), [one.result for one in some], columns)
+        alike = groups.get(standing, {})
+        if alike:
+            yield f"{title.format(counted(sum(map(len, alike.values())), 'result'))}:"
+        for some in alike.values():
+            yield from _group(list(_reasons(some[0], known)), [one.result for one in some], columns)
     fresh = sum(one.standing is Standing.FRESH for one in found)
     if fresh:
         yield f"{counted(fresh, 'result')} fresh."
@@ -61,13 +62,15 @@ def named(result: Result) -> str:
 
 def why_of(tree: RunTree, found: Finding, now: Sha) -> Iterator[str]:
     """Yield in words why a result stands as it does to code at ``now``."""
-    return reasons(found, _Causes(tree, now))
+    return _reasons(found, _causes(tree, [found], now))
 
 
-def reasons(found: Finding, causes: _Causes) -> Iterator[str]:
+def _reasons(found: Finding, known: Mapping[Changed, Cause]) -> Iterator[str]:
     """Yield in words why a result stands as it does, with the commits that are the cause."""
     for one in found.why[:REASONS]:
-        yield one_line(f"{one.path} {one.how}{causes.of(found, one)}")
+        cause = known.get((one.path, found.then)) if found.then else None
+        said = f" in {cause.commit[:10]} {cause.subject}" if cause else ""
+        yield one_line(f"{one.path} {one.how}{said}")
     if len(found.why) > REASONS:
         yield f"… and {len(found.why) - REASONS} more"
     if found.detail and found.standing is Standing.UNKNOWN:
@@ -76,23 +79,14 @@ def reasons(found: Finding, causes: _Causes) -> Iterator[str]:
         yield one_line(f"(all of code counts: {found.detail})")
 
 
-class _Causes:
-    """The commits of code that changed paths; each is looked up once, and not too many."""
-
-    def __init__(self, tree: RunTree, now: Sha) -> None:
-        self._tree, self._now = tree, now
-        self._known: dict[tuple[str, Sha], str] = {}
-
-    def of(self, found: Finding, why: Why) -> str:
-        """Return in words in which commit a path changed; nothing where that is not known."""
-        project = self._tree.project
-        roots = project.paths or (project.code,)
-        inside = any(why.path == root or why.path.startswith(f"{root}/") for root in roots)
-        if found.then is None or found.standing is not Standing.STALE or not inside:
-            return ""
-        asked = why.path, found.then
-        if asked not in self._known and len(self._known) < LOOKED_UP:
-            commit = changed_in(self._tree, why.path, found.then, self._now)
-            repo = Repo(self._tree.code_path)
-            self._known[asked] = f" in {commit[:10]} {repo.subject(commit)}" if commit else ""
-        return self._known.get(asked, "")
+def _causes(tree: RunTree, found: Iterable[Finding], now: Sha) -> dict[Changed, Cause]:
+    """Return the commits that made results stale; not too many are looked up."""
+    roots = tree.project.paths or (tree.project.code,)
+    asked = (
+        (why.path, one.then)
+        for one in found
+        if one.then is not None and one.standing is Standing.STALE
+        for why in one.why[:REASONS]
+        if any(why.path == root or why.path.startswith(f"{root}/") for root in roots)
+    )
+    return causes(tree, now, list(islice(dict.fromkeys(asked), LOOKED_UP)))

@@ -50,7 +50,7 @@ def of(spec: JobSpec) -> Resources:
 
 def with_wishes(spec: JobSpec, want: Resources) -> JobSpec:
     """Return a job that asks for what ``want`` names; for all else as before."""
-    return spec._replace(**note(want))
+    return spec if want == AS_IT_COMES else spec._replace(**note(want))
 
 
 def note(want: Resources) -> dict[str, Any]:

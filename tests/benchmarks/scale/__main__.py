@@ -1,8 +1,9 @@
 """Measure how wtwatch bears much of everything: ``python -m tests.benchmarks.scale [WORD …] [--quick]``.
 
-Ten thousand jobs, twenty thousand result files, two hundred backups, six hundred subdatasets, five thousand
-pointer commits. Prints one Markdown table, with the goals and whether they are met; nothing here fails for
-being slow. All is made in a folder of its own, in a sealed room, and removed at the end.
+Ten thousand jobs and as many results, twenty thousand result files, two hundred backups, six hundred
+subdatasets, five thousand pointer commits. Prints one Markdown table, with the goals and whether they are
+met; nothing here fails for being slow. All is made in a folder of its own, in a sealed room, and removed at
+the end.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from pathlib import Path
 from tests.benchmarks import machine
 from tests.benchmarks.grounds import Grounds
 from tests.benchmarks.measure import Section, markdown
-from tests.benchmarks.scale import history, queues, results, subdatasets
+from tests.benchmarks.scale import anew, history, queues, results, subdatasets
 from tests.room import missing_tools
 
 MEASUREMENTS: dict[str, Callable[[Grounds, bool], list[Section]]] = {
     "queue": queues.measure,
     "merge": results.measure,
+    "stale": anew.measure,
     "backups": history.measure_backups,
     "pointers": history.measure_pointers,
     "subdatasets": subdatasets.measure,
