@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.benchmarks.grounds import Grounds
 from tests.benchmarks.measure import Section, Way, compared, goal, interleaved, median
+from wtwatch.doors.beside import Beside
 from wtwatch.job.learning import Learning, Place
 from wtwatch.job.seen import Code, uses_of
 
@@ -80,10 +81,12 @@ def _run(top: Path, command: list[str]) -> None:
 
 def _learn(top: Path, command: list[str]) -> None:
     watched = Learning(Place(top, ("code",), lambda path: False))
+    list_files = ["git", "ls-files", "-z"]
     watched.begin()
+    listing = Beside(lambda: subprocess.run(list_files, cwd=top, capture_output=True, check=True).stdout)
     _run(top, command)
+    listed = listing.answer()
     seen = watched.end()
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=top, capture_output=True, check=True).stdout
     tracked = frozenset(listed.decode().split("\0"))
     code = Code(tracked, lambda path: False, lambda path: (top / path).read_text(), " ".join(command))
     used = uses_of(seen, code)

@@ -195,8 +195,8 @@ class Learning:
                 self._watches.wake()
                 self._thread.join()
                 self._lost = self._lost or _still_there()
-            if self._watches is not None:
-                self._watches.close()
+            if self._watches is not None:  # for which the kernel waits 15 ms, and nobody else has to
+                Thread(target=self._watches.close, name="uses, closing", daemon=True).start()
             self._seen = self._summed()
         return self._seen
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from wtwatch.doors.beside import Beside
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Order
 from wtwatch.job.learning import Learning, Place, several_hosts
@@ -28,6 +29,7 @@ class Lesson:
     def __init__(self, order: Order, demanded: Demands, before: Before, steps: Steps) -> None:
         self._order, self._demanded, self._before, self._steps = order, demanded, before, steps
         self._learning: Learning | None = None
+        self._tracked: Beside[frozenset[str]] | None = None
         self._uses: Uses | None = None
 
     def begin(self) -> None:
@@ -37,11 +39,14 @@ class Lesson:
                 _settle(Repo(self._order.code_path))
             self._learning = Learning(self._place())
             self._learning.begin()
+            self._tracked = Beside(lambda: frozenset(self._list()))
 
     def end(self) -> Uses:
         """Write down what was used until now, and return it; may be called again, for the same."""
         if self._uses is not None:
             return self._uses
+        if self._tracked:
+            self._tracked.end()  # git, or it would seem to be a process of the job that goes on
         seen = self._learning.end() if self._learning else Seen("its command was not begun")
         seen.lost = seen.lost or several_hosts(os.environ)
         touched: tuple[str, ...] = ()
@@ -70,11 +75,10 @@ class Lesson:
 
     def _code(self) -> Code:
         top, command = self._order.run_tree, self._order.spec.command
-        return Code(
-            frozenset(self._tracked()), self._is_apart, lambda path: text_of(Path(top, path)), command
-        )
+        tracked = self._tracked.answer() if self._tracked else frozenset(self._list())
+        return Code(tracked, self._is_apart, lambda path: text_of(Path(top, path)), command)
 
-    def _tracked(self) -> Iterator[str]:
+    def _list(self) -> Iterator[str]:
         """Yield the files of code that git keeps, in the datasets inside of it, too; asks git."""
         roots = self._roots()
         for state in self._before.datasets:
