@@ -48,6 +48,19 @@ FILES = {
     "Makefile": "all:\n\tcat code/params/b.json\n",
     "lib/numpy_like.py": "",
     "copies.py": "import sys\n__import__(sys.argv[1])\n",
+    "dotted.py": "from importlib.util import module_from_spec, spec_from_file_location\n"
+    "spec = spec_from_file_location('dotted', 'code/my.v2.py')\n"
+    "spec.loader.exec_module(module_from_spec(spec))\n",
+    "my.v2.py": "X = 1\n",
+    "tool.lua": "dofile('code/lib.lua')\n",
+    "lib.lua": "io.open('code/params/b.json')\n",
+    "alone/run.py": "import numpy_like\n",
+    "moved.py": "import os\nfile = open('code/params/a.json')\nos.chdir('/')\nfile.read()\n",
+    "spread/main.py": "from parts.a import x\nimport parts.b.y\n",
+    "spread/parts/a/x.py": "",
+    "spread/parts/b/y.py": "",
+    "spread/parts/b/z.py": "",
+    "hard/one.json": "{}",
 }
 
 
@@ -113,6 +126,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with zipfile.ZipFile(top / "code" / "lib.zip", "w") as archive:
         archive.writestr("inside.py", "X = 1\n")
     os.utime(top / "code" / "lib.zip", (0, 0))
+    (top / "code" / "hard" / "two.json").hardlink_to(top / "code" / "hard" / "one.json")
     (top / "code" / "link.json").symlink_to("params/a.json")
     (top / "code" / "latest").symlink_to("params")
     (top / "outside.json").symlink_to("code/params/b.json")
@@ -149,6 +163,40 @@ def test_scripts_one_after_the_other_list_their_folder_once_each(made: World) ->
     assert found == Uses(of("run.py", "shared.py", "sub.py", "other.py", *LINKS), (), ("code",))
 
 
+def test_a_module_whose_name_has_dots_is_known_by_what_python_compiled_of_it(made: World) -> None:
+    for _ in range(2):
+        assert made.uses("python code/dotted.py").files == of("dotted.py", "my.v2.py", *LINKS)
+
+
+def test_parts_of_a_package_that_has_no_file_of_its_own_are_used_each(made: World) -> None:
+    for _ in range(2):
+        found = made.uses("python code/spread/main.py")
+        assert found.files == of("spread/main.py", "spread/parts/a/x.py", "spread/parts/b/y.py", *LINKS)
+        assert {*of("spread", "spread/parts", "spread/parts/b")} <= {*found.folders, *found.imported}
+
+
+def test_where_the_environment_leads_python_to_is_listed_for_imports_alone(made: World) -> None:
+    command = "PYTHONPATH=code/spread:$PYTHONPATH python code/alone/run.py"
+    assert made.uses(command).folders == ("code/spread",)
+    seen = made.run(command)
+    known = made.known(command)._replace(leads=("code/spread",))
+    assert (uses_of(seen, known).folders, uses_of(seen, known).imported) == ((), of("alone", "spread"))
+    looks = made.known(f"{command}; ls code/spread")._replace(leads=("code/spread",))
+    assert uses_of(seen, looks).folders == ("code/spread",)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -m compileall -q code/pkg",
+        "python -m compileall -q code/pkg/",
+        "cd code/pkg; python -m compileall -q .",
+    ],
+)
+def test_a_folder_that_is_given_to_a_program_is_looked_through(made: World, command: str) -> None:
+    assert made.uses(command).folders == ("code/pkg",)
+
+
 def test_a_folder_that_is_looked_through_counts_with_all_its_names(made: World) -> None:
     assert made.uses("cat code/params/*.json").folders == ("code/params",)
     assert made.uses("for f in code/plugins/*.py; do python $f; done").folders == ("code/plugins",)
@@ -162,7 +210,11 @@ def test_a_folder_that_is_looked_through_counts_with_all_its_names(made: World) 
     [
         ("bash code/tool.sh", ("tool.sh", "params/a.json")),
         ("perl code/tool.pl", ("tool.pl", "params/b.json")),
+        ("lua5.4 code/tool.lua", ("tool.lua", "lib.lua", "params/b.json")),
         ("python code/map.py", ("map.py", "params/a.json")),
+        ("python code/moved.py", ("moved.py", "params/a.json")),
+        ("exec 3< code/params/a.json; cd /; cat <&3", ("params/a.json",)),
+        ("cat code/hard/two.json", ("hard/two.json",)),
         ("python code/zipped.py", ("zipped.py", "lib.zip")),
         ("cat outside.json", ("params/b.json",)),
         ("cat code/latest/a.json", ("params/a.json",)),

@@ -50,7 +50,8 @@ class Order(NamedTuple):
     installed, ``carried`` which files of code that git ignores are there, with their digests. ``links``
     are the subdatasets that ``base`` names, if known. ``computed`` is the folder of an attempt whose results
     are to be saved, which lie in ``left``: nothing is run. ``lane``: where it runs, if not in the run tree.
-    ``prefix`` is the folder of the environment, and ``copies`` are places in it that hold copies of code.
+    ``prefix`` is the folder of the environment, ``copies`` are places in it that hold copies of code, and
+    ``leads`` folders of code in which it has Python look for modules, from the tree's top.
     It is kept in a file, with ``code_sha`` as
     "code": see :mod:`wtwatch.words.versioned`.
     """
@@ -81,6 +82,7 @@ class Order(NamedTuple):
     links: tuple[str, ...] | None = None
     prefix: Path | None = None
     copies: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
     computed: Path | None = None
     lane: int | None = None
     version: int = 1
@@ -194,6 +196,7 @@ class Folder:
                     "carried": _pairs(facts.get("carried", ())),
                     "prefix": Path(facts["prefix"]) if facts.get("prefix") else None,
                     "copies": tuple(facts.get("copies", ())),
+                    "leads": tuple(facts.get("leads", ())),
                     "computed": Path(facts["computed"]) if facts.get("computed") else None,
                     "links": None if facts.get("links") is None else tuple(facts["links"]),
                 }

@@ -122,6 +122,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         links=changes.gitlinks(top) if head_of(top) == base else None,
         prefix=tree.prefix,
         copies=there.copies,
+        leads=there.leads,
         lane=tree.lane,
     )
     bytecode.stands_for(tree, demanded.code_sha)

@@ -16,6 +16,9 @@ from wtwatch.words.uses import Uses
 
 CACHE = "__pycache__"
 
+_TAG = re.compile(r"\.(cpython|pypy|graalpy)-?\d")
+"""How Pythons tell what they compiled from what others did."""
+
 _MANY = 500
 """Files that a job used beyond which they are not read to see whether one looks for files."""
 
@@ -26,6 +29,11 @@ _LISTS = re.compile(
 """How programs are written that look for files, or import what they found."""
 
 _LISTS_IN_SHELL = re.compile(r"[*?]|\[[^\]\s]+\]|\b(ls|find|fd|tree|rsync|tar|cp|glob|wildcard|foreach)\b")
+
+_GOES = re.compile(r"\bcd\s+\S+|\w*PATH=\S+|(?<!\S)-[mC]\s*\S+")
+"""Where a command names folders, or modules, without giving them to a program that looks through them."""
+
+_BETWEEN = re.compile(r"[\s'\"=:;|&()<>,]+")
 
 _LOADS = re.compile(r"spec_from_file|SourceFileLoader|load_source|\bexec\(|execfile|runpy|run_path")
 """How Python has modules loaded that no import looked for."""
@@ -67,13 +75,15 @@ class Seen:
 class Code(NamedTuple):
     """What is known of code besides: its ``tracked`` files, what may lie there that is none (``is_apart``).
 
-    ``text`` returns what a file says, or ``None`` if it is no text; ``command`` is that of the job.
+    ``text`` returns what a file says, or ``None`` if it is no text; ``command`` is that of the job. ``leads``
+    are folders in which each Python looks for modules because its environment says so.
     """
 
     tracked: Collection[str]
     is_apart: Callable[[str], bool]
     text: Callable[[str], str | None]
     command: str
+    leads: Collection[str] = ()
 
 
 def source_of(path: str) -> str:
@@ -82,7 +92,8 @@ def source_of(path: str) -> str:
     above, _, last = folder.rpartition("/")
     if last != CACHE or ".pyc" not in name:
         return path
-    stem = name.partition(".")[0]  # then come the tag of a Python, and a number while it is written
+    tagged = _TAG.search(name)  # a number comes after it while it is written
+    stem = name[: tagged.start()] if tagged else name.partition(".")[0]
     return f"{above}/{stem}.py" if above else f"{stem}.py"
 
 
@@ -131,19 +142,25 @@ class _Judge:
         self._texts: dict[str, str | None] = {}
         self._runs = max(seen.starts // 2, 1)  # each Python reads that file twice, or once where it is new
         self._looks = self._may_look() if seen.listed else False
+        self._given = _folders_in(code.command)
         self._loads = self._looks and any(_LOADS.search(text) for text in self._texts.values() if text)
 
     def is_imported(self, folder: str) -> bool:
         """Return whether a folder was listed by imports alone."""
         here = [path for path in self._used if path.rpartition("/")[0] == folder]
-        times = self._times(folder, here)
-        if self._seen.listed[folder] > times or (times > 1 and self._looks):
+        leads = folder in self._code.leads
+        times = self._runs if leads else self._times(folder, here)
+        if self._seen.listed[folder] > times or (times > 1 and self._looks) or self._is_given(folder):
             return False
         if any(self._is_script(path) for path in here):
             return True
         if self._looks:
             return not self._loads and self._is_package(folder, here)
-        return self._is_package(folder, here) or any(self._seen.compiled[path] for path in here)
+        return leads or self._is_package(folder, here) or any(self._seen.compiled[path] for path in here)
+
+    def _is_given(self, folder: str) -> bool:
+        """Return whether a command gives a folder to a program, which may look through it."""
+        return any(f"/{folder}".endswith(f"/{word}") or word.endswith(f"/{folder}") for word in self._given)
 
     def _times(self, folder: str, here: Iterable[str]) -> int:
         """Return how many Pythons can have listed a folder for their imports, at most.
@@ -192,6 +209,14 @@ class _Judge:
         if path not in self._texts:
             self._texts[path] = self._code.text(path)
         return self._texts[path]
+
+
+def _folders_in(command: str) -> frozenset[str]:
+    """Return what a command gives to programs, as far as these may be folders."""
+    words = {word.rstrip("/") for word in _BETWEEN.split(_GOES.sub(" ", command))}
+    if words & {".", ".."}:
+        words |= {word.rstrip("/") for word in _BETWEEN.split(command)}
+    return frozenset(word.removeprefix("./") for word in words) - {"", ".", ".."}
 
 
 def _looks_for_files(path: str, text: str | None) -> bool:

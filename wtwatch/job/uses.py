@@ -76,7 +76,11 @@ class Lesson:
     def _code(self) -> Code:
         top, command = self._order.run_tree, self._order.spec.command
         tracked = self._tracked.answer() if self._tracked else frozenset(self._list())
-        return Code(tracked, self._is_apart, lambda path: text_of(Path(top, path)), command)
+
+        def text(path: str) -> str | None:
+            return text_of(Path(top, path))
+
+        return Code(tracked, self._is_apart, text, command, self._order.leads)
 
     def _list(self) -> Iterator[str]:
         """Yield the files of code that git keeps, in the datasets inside of it, too; asks git."""

@@ -98,7 +98,8 @@ def test_a_package_of_code_that_is_copied_or_compiles_is_built_anew(world: World
     }
     assert world.move(files, lock=True) == Verdict(State.OK)
     built = next((world.code / ".venv").glob("lib/*/site-packages/built-1.dist-info"))
-    assert environment.present(world.tree).copies == (str(built.parent / "pkg_copied.py"),)
+    present = environment.present(world.tree)
+    assert (present.copies, present.leads) == ((str(built.parent / "pkg_copied.py"),), ("code/built",))
     before = built.stat().st_ctime_ns
     assert world.move({"a.py": "a = 2\n"}).ready
     assert built.stat().st_ctime_ns == before

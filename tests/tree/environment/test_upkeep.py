@@ -13,6 +13,7 @@ from tests.house import House
 from tests.lab import Lab, eventually
 from tests.tally import Kills
 from wtwatch.doors.repo import Repo
+from wtwatch.job.learning import Learning, Place
 from wtwatch.project import jobenv
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
@@ -273,3 +274,18 @@ def test_of_many_set_ups_only_the_last_logs_are_kept(house: House) -> None:
     names = sorted(log.name for log in logs.iterdir())
     assert 20 <= len(names) <= 21
     assert "environment-20200101T000039.log" in names and not names[-1].startswith("environment-2020")
+
+
+def test_what_asks_for_packages_is_not_opened_again_while_a_job_may_run(house: House) -> None:
+    house.commit({"requirements.txt": "-r more.txt\n", "more.txt": "one\n"})
+    house.sync()
+
+    def opened() -> set[str]:
+        watched = Learning(Place(house.project.run_tree, ("code",), lambda path: False))
+        watched.begin()
+        assert wanted(house.project).count("\n") == 1
+        return set(watched.end().opened)
+
+    eventually(lambda: not opened())
+    house.edit("more.txt", "two\n")
+    assert opened() == {"code/more.txt"}

@@ -68,11 +68,13 @@ class Present(NamedTuple):
     """What jobs find in an environment.
 
     ``packages`` is what records say of it: a digest, its Python, what is by hand. ``copies`` are the places
-    in it that hold what was made from code, other than links to that.
+    in it that hold what was made from code, other than links to that. ``leads`` are folders of the tree in
+    which it has Python look for modules, by path from the tree's top.
     """
 
     packages: tuple[tuple[str, str], ...] = ()
     copies: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
 
 
 def present(tree: RunTree) -> Present:
@@ -83,7 +85,8 @@ def present(tree: RunTree) -> Present:
     by_hand = sorted(found.names - set(known.ours)) if known.ours is not None else []
     said = {"fingerprint": found.fingerprint(), "python": found.python, "by_hand": " ".join(by_hand)}
     packages = tuple((key, value) for key, value in said.items() if value)
-    return Present(packages, tuple(_copies(found, tree.path.resolve())))
+    top = tree.path.resolve()
+    return Present(packages, tuple(_copies(found, top)), tuple(_looked_in(found, top)))
 
 
 def packages(tree: RunTree) -> tuple[tuple[str, str], ...]:
@@ -100,6 +103,13 @@ def _copies(found: Installed, top: Path) -> Iterator[str]:
             for name in sorted(names - {"..", dist.info.name}):
                 if not name.endswith(".pth"):
                     yield str(dist.info.parent / name)
+
+
+def _looked_in(found: Installed, top: Path) -> Iterator[str]:
+    for name, where in found.leads:
+        place = where.resolve()
+        if name.endswith(".pth") and place.is_relative_to(top):
+            yield place.relative_to(top).as_posix()
 
 
 def _by_hand(kind: Kind, names: tuple[str, ...]) -> str | None:
