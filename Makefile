@@ -9,12 +9,13 @@ PYTEST := $(VENV)/bin/python -m pytest -n auto --dist worksteal -q
 
 OLDER := .cache/datalad-$(DATALAD)
 
-.PHONY: help demo test test-slow test-equality lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes bench-uses clean
+.PHONY: help demo test test-root test-slow test-equality lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes bench-uses clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo       the whole story on a small project, narrated, in under a minute'
 	@echo 'make test       all tests, apart from the slow proofs'
+	@echo 'make test-root  those that root alone can run, as root'
 	@echo 'make test-slow  the slow proofs'
 	@echo 'make test-equality DATALAD=1.1  that jobs leave what DataLad leaves, on DataLad 1.1 (or another)'
 	@echo 'make lint       style, format and types'
@@ -32,6 +33,9 @@ demo: $(READY)
 
 test: $(READY) $(JJ)
 	@$(PYTEST) -m 'not slow'
+
+test-root: $(READY) $(JJ)
+	@$(PYTEST) -m 'needs_root and not slow'
 
 test-slow: $(READY) $(JJ)
 	@$(PYTEST) -m slow || [ $$? -eq 5 ] # 5: there are none

@@ -37,6 +37,13 @@ def pytest_sessionstart() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.geteuid() != 0:
+        for item in items:
+            if mark := item.get_closest_marker("needs_root"):
+                item.add_marker(pytest.mark.skip(reason=f"only root can {mark.args[0]}"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if line := summed(terminalreporter.stats):
         terminalreporter.write_line(line)

@@ -303,7 +303,7 @@ def test_limits_of_inotify_that_are_too_small_are_named_and_that_no_event_comes(
         assert "inotify watch limit reached" in found["events"]["message"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+@pytest.mark.needs_root("mount a disk")
 def test_a_disk_that_is_nearly_full_is_named(tmp_path: Path, say: Say) -> None:
     with mounted(tmp_path / "disk", 24) as disk:
         house = registered(House.built(tmp_path / "house", run_tree=disk / "run"))
@@ -311,7 +311,7 @@ def test_a_disk_that_is_nearly_full_is_named(tmp_path: Path, say: Say) -> None:
         assert "Only 0.0 GB free" in message and str(disk) in message and "backups" in str(hint)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+@pytest.mark.needs_root("mount a disk")
 def test_a_disk_that_is_full_stops_no_check(tmp_path: Path, say: Say) -> None:
     with mounted(tmp_path / "disk", 24) as disk:
         house = registered(House.built(disk / "house"))
@@ -319,7 +319,7 @@ def test_a_disk_that_is_full_stops_no_check(tmp_path: Path, say: Say) -> None:
         assert {"daemon", "disk"} == set(faults(house, say))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+@pytest.mark.needs_root("mount a disk")
 def test_a_disk_that_cannot_be_written_to_is_named(tmp_path: Path, say: Say) -> None:
     with mounted(tmp_path / "disk", 24) as disk:
         house = registered(House.built(disk / "house"))

@@ -89,7 +89,7 @@ def as_another_user(act: Callable[[], None]) -> str:
         return answer.read()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can start processes of two users")
+@pytest.mark.needs_root("start processes of two users")
 def test_a_process_of_another_user_keeps_none_of_the_others_from_being_told(tmp_path: Path) -> None:
     with (
         at_work(tmp_path, "cat") as theirs,

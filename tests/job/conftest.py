@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.house import House
 from tests.job.bench import (
     Bench,
     MakeBench,
 )
-from tests.lab import Lab
+from tests.lab import Lab, eventually
+from wtwatch.job import lifecycle
+from wtwatch.job.warming import Warming
 
 
 @pytest.fixture
@@ -31,3 +35,25 @@ def make_bench(make_lab: Callable[..., Lab]) -> MakeBench:
 @pytest.fixture
 def bench(make_bench: MakeBench) -> Bench:
     return make_bench()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House.built(tmp_path / "house")
+
+
+@pytest.fixture(scope="session")
+def warmed() -> Iterator[Warming]:
+    """A process with all that jobs need, as the daemon has one; for all tests of this process."""
+    warming = Warming()
+    yield warming
+    warming.close()
+
+
+@pytest.fixture(autouse=True)
+def warm(request: pytest.FixtureRequest, warmed: Warming, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have jobs start as the daemon starts them; of tests that are marked ``cold``, as without one."""
+    if request.node.get_closest_marker("cold") is None and "make_bench" in request.fixturenames:
+        warmed.expect()
+        eventually(lambda: warmed.pid)
+        monkeypatch.setattr(lifecycle.HERE, "warming", warmed)

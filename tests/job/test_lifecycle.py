@@ -278,6 +278,7 @@ def test_a_git_killed_with_the_job_leaves_no_lock_in_the_way(bench: Bench) -> No
     assert over(bench.do("echo 1 > out")).outcome is Outcome.SUCCEEDED
 
 
+@pytest.mark.cold
 def test_a_running_job_of_the_version_before_outlives_a_clock_that_is_set(bench: Bench) -> None:
     """It noted starts by the clock on the wall; one that is set shifts what the kernel says of them."""
     gate = bench.lab.gate()
@@ -397,6 +398,7 @@ def test_the_bell_rings_when_a_job_ends(bench: Bench) -> None:
     eventually(bell.exists)
 
 
+@pytest.mark.cold
 def test_a_job_that_cannot_be_started_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(WtwatchError, match="could not be started"):
@@ -425,6 +427,7 @@ def test_room_for_the_outcome_is_taken_before_the_job_starts(tmp_path: Path) -> 
     assert (folder.path / "outcome").stat().st_ino == inode
 
 
+@pytest.mark.cold
 def test_an_outcome_is_told_although_nothing_more_can_be_written_to_the_log(bench: Bench) -> None:
     job = bench.job("yes | head -c 1000000")
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -545,6 +548,7 @@ def test_a_module_of_the_same_size_and_second_is_not_taken_for_that_of_another_c
         (code / "beside.py").write_text(f"said = {text!r}\n")
         os.utime(code / "beside.py", (1e9, 1e9))
         (code / "script.py").write_text("import beside; print(beside.said)\n")
+        bench.lab.git("rm", "-q", "--cached", "--ignore-unmatch", "beside.py", cwd=code)  # git trusts times
         bench.lab.git("add", "-A", cwd=code)
         bench.lab.git("commit", "-q", "-m", text, cwd=code)
         save_all(bench)

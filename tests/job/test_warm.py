@@ -314,7 +314,7 @@ def test_an_upgrade_in_between_is_heard_of(bench: Bench, warm: Warm, tmp_path: P
     assert started_warm(bench)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.needs_root("mount a small disk")
 def test_a_start_on_a_full_disk_says_the_same(bench: Bench, warm: Warm) -> None:
     said = []
     with mounted(bench.project.state / "jobs", 1) as disk:

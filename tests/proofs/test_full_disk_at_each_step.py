@@ -51,7 +51,7 @@ from wtwatch.words.resources import Resources
 
 __all__ = ["lab", "project", "small_disk"]
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+needs_root = pytest.mark.needs_root("mount a disk")
 
 STRIKE = """\
 import sys

@@ -25,7 +25,7 @@ from wtwatch.project.config import Project, write_project
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk"),
+    pytest.mark.needs_root("mount a disk"),
 ]
 
 STRIKE = """\

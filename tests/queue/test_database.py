@@ -141,7 +141,7 @@ def test_a_process_killed_while_it_writes_leaves_the_last_whole_state(queue: Que
     assert commands(queue.jobs()) == ["before", "after"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+@pytest.mark.needs_root("mount a disk")
 def test_a_disk_that_is_full_is_named_and_all_stays_as_it_was(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", 4) as disk:
         queue = Queue(disk)

@@ -46,6 +46,7 @@ def test_moves_during_a_batch_coalesce_to_the_last_one(lab: Lab) -> None:
     assert (version_of(first), version_of(second)) == ("v1", "v4")
 
 
+@pytest.mark.slow
 def test_a_move_there_and_back_moves_nothing(lab: Lab) -> None:
     lab.wtwatch("init")
     set_settings(lab, settle=0.0)
@@ -64,6 +65,7 @@ def test_a_move_there_and_back_moves_nothing(lab: Lab) -> None:
     assert states(lab) == ["succeeded"]
 
 
+@pytest.mark.slow
 def test_a_commit_that_results_name_outlives_rewrites_and_garbage_collection(any_lab: Lab) -> None:
     lab = any_lab
     lab.wtwatch("init")
@@ -90,6 +92,7 @@ def test_a_commit_that_results_name_outlives_rewrites_and_garbage_collection(any
     assert is_clean(lab, lab.run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_move", ["after-job", "cancel"])
 def test_a_batch_gives_way_to_a_move_as_the_setting_says_and_each_result_names_what_ran(
     lab: Lab, on_move: str
@@ -119,6 +122,7 @@ def is_there(lab: Lab, commit: Sha) -> bool:
     return lab.say("git", "cat-file", "-e", commit, cwd=lab.code, code=(0, 1, 128)).code == 0
 
 
+@pytest.mark.slow
 def test_a_move_while_no_daemon_ran_is_followed_at_its_start(any_lab: Lab) -> None:
     lab = any_lab
     lab.wtwatch("init")
@@ -164,6 +168,7 @@ def test_release_starts_what_waits_at_once_and_an_on_move_batch_only_once(any_la
         assert states(lab) == ["succeeded"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", ["job", "cancel"])
 def test_a_batch_makes_way_for_a_release_that_asks_for_it(lab: Lab, after: str) -> None:
     """``job``: the one that runs ends on the old code; ``cancel``: it is stopped, and runs on the new one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import psutil
+import pytest
 
 from tests.building import SUBJECTS
 from tests.lab import Lab, eventually
@@ -32,6 +33,7 @@ def ended(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_a_job_outlives_a_stopped_and_a_killed_daemon_and_runs_once(lab: Lab) -> None:
     lab.wtwatch("init")
     gate = lab.gate()
@@ -64,6 +66,7 @@ def test_a_job_outlives_a_stopped_and_a_killed_daemon_and_runs_once(lab: Lab) ->
     assert is_clean(lab, lab.run)
 
 
+@pytest.mark.slow
 def test_a_job_that_a_dead_daemon_started_without_telling_is_taken_up(lab: Lab) -> None:
     """The daemon dies between starting a job and telling the queue; meanwhile the bookmark moves."""
     lab.wtwatch("init")
@@ -127,6 +130,7 @@ def test_a_running_job_is_cancelled_at_once_with_all_its_processes(lab: Lab) -> 
     assert is_clean(lab, lab.run)
 
 
+@pytest.mark.slow
 def test_a_failed_job_stops_no_batch_and_works_after_its_repair(lab: Lab) -> None:
     lab.wtwatch("init")
     with lab.daemon():

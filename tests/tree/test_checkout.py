@@ -431,7 +431,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk; the tests above do without one")
+@pytest.mark.needs_root("mount a disk")
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("room", [*range(0, 60, 4), *range(60, 260, 20)])
 def test_a_disk_that_is_full_at_any_step_loses_nothing(

@@ -251,7 +251,7 @@ def test_a_git_that_only_writes_its_index_anew_changes_nothing(seen: Seen) -> No
     assert seen.shows()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+@pytest.mark.needs_root("mount a disk")
 def test_a_disk_that_became_full_is_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
