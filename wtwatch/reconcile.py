@@ -13,7 +13,7 @@ from wtwatch import story
 from wtwatch.bring import carry, known
 from wtwatch.doors.beside import Beside
 from wtwatch.doors.files import held
-from wtwatch.job import clearing, giving_way, lifecycle, starting
+from wtwatch.job import clearing, giving_way, lifecycle, starting, stays
 from wtwatch.job.lifecycle import NotBegun
 from wtwatch.lanes import ending as lanes
 from wtwatch.lanes import notes
@@ -143,6 +143,8 @@ def _record_end(tree: RunTree, queue: Queue, job: Job, over: Ended | NotBegun) -
     settings = tree.project
     tell = bool(settings.on_attention or settings.on_batch_end)
     uses = lifecycle.uses_of(tree, job)
+    if over.outcome in clearing.GOOD:
+        stays.note(tree, queue, job, over)
     is_news = queue.end(job.id, over, settings.max_failures, tell, uses)
     return job._replace(state=over) if is_news else None
 

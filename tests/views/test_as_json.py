@@ -24,7 +24,7 @@ from wtwatch.views.snapshot import (
     Snapshot,
     Standpoint,
 )
-from wtwatch.words.model import EnvironmentState, Freshness, Sha, SyncDone
+from wtwatch.words.model import EnvironmentState, Freshness, Outlived, Sha, SyncDone
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 A, B = Sha("a" * 40), Sha("b" * 40)
@@ -74,6 +74,7 @@ IN_LANES = FULL._replace(
     beside=(RunningJob(6, 2, "make", "m", AT, A, 9, lane=2, over=True),),
     lanes=2,
     held_lanes=(HeldLane(1, "cat works there.", "Wait."),),
+    outlived=(Outlived(4, ("out/b.csv",), 2),),
     loaded=(LoadedFile("code/plots.toml", "plots", AT, True, False, "no jobs of 'x y'"),),
 )
 STAMP = "2026-11-25T12:00:00.000000Z"
@@ -211,6 +212,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     ],
                     "queue_lost": STAMP,
                     "settling": 4.5,
+                    "outlived": [{"job": 4, "paths": ["out/b.csv"], "number": 2}],
                     "loaded": [
                         {
                             "path": "code/plots.toml",

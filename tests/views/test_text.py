@@ -20,7 +20,7 @@ from wtwatch.views.snapshot import (
     Snapshot,
     Standpoint,
 )
-from wtwatch.words.model import EnvironmentState, Freshness, SyncDone
+from wtwatch.words.model import EnvironmentState, Freshness, Outlived, SyncDone
 
 LATER = AT + timedelta(minutes=4)
 DOWN = DaemonSnapshot(False)
@@ -75,6 +75,15 @@ def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
     ]
     assert told["backups"] == ["2, 1 of them not seen yet: wtwatch backups list"]
     assert "newer wtwatch" in told["settings"][0]
+
+
+def test_what_jobs_make_no_more_is_named_with_the_ways_out() -> None:
+    told = lines(BARE._replace(outlived=(Outlived(4, ("out/b", "out/c"), 3), Outlived(5, ("out/d",), 1))))
+    assert told["outputs"] == ["! out/b and 2 more are not made any more by job 4"]
+    assert told[""][1:] == [
+        "! out/d is not made any more by job 5",
+        "→ wtwatch queue show 4 · wtwatch config prune_outputs true, and again",
+    ]
 
 
 @pytest.mark.parametrize(

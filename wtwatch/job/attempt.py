@@ -52,6 +52,9 @@ class Order(NamedTuple):
     are to be saved, which lie in ``left``: nothing is run. ``lane``: where it runs, if not in the run tree.
     ``prefix`` is the folder of the environment, ``copies`` are places in it that hold copies of code, and
     ``leads`` folders of code in which it has Python look for modules, from the tree's top.
+    ``prefix`` is the folder of the environment, and ``copies`` are places in it that hold copies of code.
+    Changes of ``ignore_outputs`` alone are no result; ``prune_outputs``: files that its command makes no more
+    are removed.
     It is kept in a file, with ``code_sha`` as
     "code": see :mod:`wtwatch.words.versioned`.
     """
@@ -85,6 +88,8 @@ class Order(NamedTuple):
     leads: tuple[str, ...] = ()
     computed: Path | None = None
     lane: int | None = None
+    ignore_outputs: tuple[str, ...] = ()
+    prune_outputs: bool = False
     version: int = 1
     more: More = ()
 
@@ -197,6 +202,7 @@ class Folder:
                     "prefix": Path(facts["prefix"]) if facts.get("prefix") else None,
                     "copies": tuple(facts.get("copies", ())),
                     "leads": tuple(facts.get("leads", ())),
+                    "ignore_outputs": tuple(facts.get("ignore_outputs", ())),
                     "computed": Path(facts["computed"]) if facts.get("computed") else None,
                     "links": None if facts.get("links") is None else tuple(facts["links"]),
                 }
@@ -313,6 +319,24 @@ class Folder:
         """Return whether the command succeeded, but nobody said that what came of it was saved or bad."""
         end = self.command()
         return self.plan() is not None and end is not None and end[:2] == (0, None) and not self.verified()
+
+    def write_outlived(self, paths: Sequence[str], removed: bool) -> None:
+        """Say which files its command makes no more, from the top, and whether they were removed."""
+        write_whole(self.path / "outlived", json.dumps({"paths": list(paths), "removed": removed}))
+
+    def outlived(self) -> tuple[tuple[str, ...], bool]:
+        """Return what :meth:`write_outlived` said; nothing where there was none."""
+        facts = self._facts("outlived") or {}
+        with self._in_words("outlived"):
+            return tuple(map(str, facts.get("paths", ()))), bool(facts.get("removed"))
+
+    def write_ignored(self) -> None:
+        """Say that all that its command changed is no result, before it is put back."""
+        write_whole(self.path / "ignored", "")
+
+    def was_ignored(self) -> bool:
+        """Return whether all that its command changed is no result, and to be put back."""
+        return (self.path / "ignored").exists()
 
     def write_refused(self, why: str) -> None:
         """Say that what came of the command is good, and could not be saved."""

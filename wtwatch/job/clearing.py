@@ -40,10 +40,11 @@ def _clear_up_behind(tree: RunTree, queue: Queue, job: Job, over: Ended) -> None
     if order is None:
         return
     save.keep_named(tree, order.base)
-    if over.outcome in GOOD:
+    if over.outcome in GOOD and not folder.was_ignored():
         _end_success(tree, queue, job, order, folder)
         return
-    _end_processes(job, order, folder)
+    if over.outcome not in GOOD:
+        _end_processes(job, order, folder)
     after = _clear_away(tree, queue, job, order, folder)
     nested.take_in(tree, [dataset.path for dataset in after.datasets])
 
@@ -57,7 +58,8 @@ def clear_lane(lane: RunTree, queue: Queue, job: Job, over: Ended) -> None:
     """
     folder = Folder.of(lane.project.state, job.id, job.attempt)
     order = folder.order()
-    if order is None or (over.outcome in GOOD and folder.plan() is not None):  # all that it made was saved
+    good = over.outcome in GOOD and not folder.was_ignored()
+    if order is None or (good and folder.plan() is not None):  # all that it made was saved
         return
     if over.outcome not in GOOD:
         _end_processes(job, order, folder)

@@ -13,6 +13,7 @@ from wtwatch.doors.files import write_whole
 from wtwatch.job import verdict
 from wtwatch.job.readiness import Demands
 from wtwatch.project.tree import RunTree
+from wtwatch.words.patterns import names
 
 
 class _Declared(NamedTuple):
@@ -26,11 +27,16 @@ class _Declared(NamedTuple):
 
 
 def note_declared(tree: RunTree, name: str, place: Path, demanded: Demands) -> None:
-    """Write down which files in ``place`` were declared outputs."""
+    """Write down which files in ``place`` were declared outputs, or are no result."""
     file = _note_of(tree, name)
     paths = [path.relative_to(place).as_posix() for path in _files(place)]
     outputs = demanded.spec.outputs
-    declared = [path for path in paths if any(verdict.is_below(path, output, demanded) for output in outputs)]
+    declared = [
+        path
+        for path in paths
+        if names(path, tree.project.ignore_outputs)
+        or any(verdict.is_below(path, output, demanded) for output in outputs)
+    ]
     known = _declared(tree, name)
     number = (
         known.number if known else 1 + max((one.number for one in _all_declared(tree).values()), default=0)

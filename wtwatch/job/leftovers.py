@@ -74,6 +74,20 @@ def clear(
     return Left(place, tuple(notes))
 
 
+def has_content(unlocked_file: Path, content: Path | None) -> bool:
+    """Return whether an unlocked file is as it was in the annex.
+
+    ``git annex unlock`` copies the content with its time. Where that differs, git's word is not enough: in a
+    copy of a dataset, git-annex compares by size and second alone (see ``.git/annex/sentinal``).
+    """
+    if content is None or not content.exists():
+        return False
+    here, there = unlocked_file.stat(), content.stat()
+    if (here.st_size, here.st_mtime_ns) == (there.st_size, there.st_mtime_ns):
+        return True
+    return filecmp.cmp(unlocked_file, content, shallow=False)
+
+
 def _wait_for(others: Sequence[Process]) -> None:
     """Raise :class:`Busy` while a foreign process works in the tree."""
     if others:
@@ -120,7 +134,7 @@ def _clear_one(tree: RunTree, path: str, place: Path, mine: Collection[str]) -> 
         open_folders(folder, change.path)
     for change in found:
         gone = change.unstaged == "D" or change.gitlink
-        same = change.unstaged in ".T" and _has_content(folder / change.path, contents.get(change.path))
+        same = change.unstaged in ".T" and has_content(folder / change.path, contents.get(change.path))
         if not gone and not same:
             _move_out(folder, change.path, place / path)
     tracked = [change for change in found if not change.untracked]
@@ -132,20 +146,6 @@ def _clear_one(tree: RunTree, path: str, place: Path, mine: Collection[str]) -> 
     if any(change.in_head[0] == "100644" for change in tracked) and back.is_annexed(folder):
         # git leaves a pointer where an unlocked annexed file has to be (git-annex-smudge(1))
         Repo(folder).git("annex", "smudge", "--update")
-
-
-def _has_content(unlocked_file: Path, content: Path | None) -> bool:
-    """Return whether an unlocked file is as it was in the annex.
-
-    ``git annex unlock`` copies the content with its time. Where that differs, git's word is not enough: in a
-    copy of a dataset, git-annex compares by size and second alone (see ``.git/annex/sentinal``).
-    """
-    if content is None or not content.exists():
-        return False
-    here, there = unlocked_file.stat(), content.stat()
-    if (here.st_size, here.st_mtime_ns) == (there.st_size, there.st_mtime_ns):
-        return True
-    return filecmp.cmp(unlocked_file, content, shallow=False)
 
 
 def _restore(tree: Path, paths: list[str], *where: str) -> None:

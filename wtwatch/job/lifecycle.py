@@ -13,7 +13,7 @@ from wtwatch.doors.dataset import results_of, spec_of
 from wtwatch.doors.files import bell_in, held
 from wtwatch.doors.refs import head_of
 from wtwatch.doors.repo import Repo
-from wtwatch.job import again, cards, elsewhere, locks, resuming, verdict
+from wtwatch.job import again, cards, elsewhere, locks, outlived, resuming, verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.executor import Executor, Handle, Life, wrapper_of
 from wtwatch.job.here import Here, left_running
@@ -124,6 +124,8 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         copies=there.copies,
         leads=there.leads,
         lane=tree.lane,
+        ignore_outputs=settings.ignore_outputs,
+        prune_outputs=settings.prune_outputs,
     )
     bytecode.stands_for(tree, demanded.code_sha)
     folder.write_order(order)
@@ -231,6 +233,8 @@ def end_of(tree: RunTree, job: Job, cancelled: bool) -> Ended | NotBegun | None:
         detail = "; ".join(filter(None, [f"it was cut off: {cut_off}", detail]))
     elif outcome is Outcome.FAILED:
         detail = "; ".join(filter(None, [detail, why])) or None
+    else:
+        detail = "; ".join(filter(None, [detail, *outlived.in_words(handle.folder)])) or None
     return Ended(
         running.started,
         result.ended,

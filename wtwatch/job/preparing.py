@@ -24,7 +24,7 @@ _DRAFT = ".wtwatch-copy"
 
 def is_lacking(paths: Iterable[Path | str]) -> bool:
     """Return whether content of any of the paths, or of files below them, is not here."""
-    return any(not os.path.exists(path) or any(map(_is_absent, _files(str(path)))) for path in paths)
+    return any(not os.path.exists(path) or any(map(_is_absent, files_at(str(path)))) for path in paths)
 
 
 def outside(paths: Iterable[str], top: Path) -> list[str]:
@@ -47,7 +47,7 @@ def make_writable(paths: Iterable[Path | str]) -> None:
     Raises :class:`OSError`.
     """
     for path in map(os.path.normpath, paths):
-        for file in _files(path):
+        for file in files_at(path):
             if _is_absent(file):
                 if file == path:
                     Path(file).unlink()
@@ -61,7 +61,7 @@ def _is_behind_a_link(folder: str, top: str) -> bool:
     return os.path.realpath(folder) != os.path.normpath(os.path.join(os.path.realpath(top), here))
 
 
-def _files(path: str) -> Iterator[str]:
+def files_at(path: str) -> Iterator[str]:
     """Yield a file, or the files below a folder; what lies in another dataset is not looked for.
 
     Paths are text here and below, as there may be very many.
@@ -75,7 +75,7 @@ def _files(path: str) -> Iterator[str]:
             if not entry.is_dir(follow_symlinks=False):
                 yield entry.path
             elif entry.name != ".git" and not os.path.lexists(f"{entry.path}/.git"):
-                yield from _files(entry.path)
+                yield from files_at(entry.path)
 
 
 def _is_absent(file: str) -> bool:

@@ -21,7 +21,7 @@ from wtwatch.doors.porcelain import Change
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.doors.refs import head_of
 from wtwatch.doors.repo import GITLINK, Repo
-from wtwatch.job import patience, preparing, recording
+from wtwatch.job import ignored, outlived, patience, preparing, recording
 from wtwatch.job.attempt import MARK, CommandEnd, Folder, Order, Usage
 from wtwatch.job.readiness import Demands
 from wtwatch.project import excludes
@@ -121,6 +121,7 @@ class InParts:
     ) -> None:
         self._order, self._demanded, self._folder = order, demanded, folder
         self._planned, self._around = planned, around
+        self._stood: list[outlived.Stood] = []
 
     def run(self) -> Ran:
         """Prepare inputs and outputs, and run the command; see :class:`Way`."""
@@ -137,6 +138,7 @@ class InParts:
         if elsewhere:
             return Ran(RunResult(1, f"{os.path.relpath(elsewhere[0], where)} is an output outside of {top}"))
         preparing.make_writable(f"{where}/{path}" for path in outputs)
+        self._stood = outlived.look(where, planned.record["outputs"])
         self._around.make_ready()
         code, used = _call(planned.command, Path(where), fastrun.environment(planned))
         return Ran(RunResult(0 if code == planned.accepted else code), code, used)
@@ -196,6 +198,12 @@ class InParts:
         if end.used:
             learned = {"used": end.used._asdict(), "uses": recorded(self._folder.uses())}
             record[OUR_KEY] = record[OUR_KEY] | learned
+        after, passed = outlived.settled(self._order, record, self._stood, after)
+        if passed.paths:
+            self._folder.write_outlived(*passed)
+        if ignored.alone(self._order, self._demanded, before, after):
+            self._folder.write_ignored()
+            return RunResult(0)  # whoever clears up puts back what changed
         if self._is_plain(before, after):
             parts = [
                 Saving(then.path, then.head, self._to_save(before, after, then.path))

@@ -34,7 +34,7 @@ DEFAULT_PREFIX = ".venv"
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 11
+VERSION = 12
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 FIRST = "0.1.0"
@@ -76,6 +76,8 @@ class Project(NamedTuple):
     busy_alarm: float = 1800.0
     protected: tuple[str, ...] = (".venv",)
     ignore_untracked: tuple[str, ...] = ("nohup.out", "*.egg-info")
+    ignore_outputs: tuple[str, ...] = ()
+    prune_outputs: bool = False
     carry: tuple[str, ...] = ()
     passive: tuple[str, ...] = PASSIVE
     on_move: str = "after-batch"
@@ -159,6 +161,19 @@ def check_carried(pattern: str) -> None:
             f"carry: {pattern!r} names no files within code.", "Give them as seen from there, such as .env."
         )
 
+
+def check_ignored(pattern: str) -> None:
+    """Raise :class:`UsageError` for a pattern of outputs that are no result if it names none, or all."""
+    path = PurePosixPath(pattern.lstrip("/"))
+    if not pattern.strip("/*?.") or ".." in path.parts:
+        raise UsageError(
+            f"ignore_outputs: {pattern!r} names no outputs within the dataset, or all.",
+            "Give names such as *.log, or paths from its top such as logs/*.txt.",
+        )
+
+
+_CHECKED = {"carry": check_carried, "ignore_outputs": check_ignored}
+"""What else must hold for each pattern of a setting that is a list of them."""
 
 _KINDS: dict[object, tuple[type | tuple[type, ...], str]] = {
     bool: (bool, "true or false"),
@@ -272,9 +287,9 @@ def sound(key: str, value: object, wanted: object = None) -> Any:
         raise UsageError(f"{key} must be one of {', '.join(CHOICES[key])}, not {value!r}.", _SEE)
     if key == "name":
         return check_name(str(value))
-    if key == "carry":
+    if key in _CHECKED:
         for pattern in value:  # type: ignore[attr-defined]
-            check_carried(pattern)
+            _CHECKED[key](pattern)
     if wanted is Path:
         if not Path(str(value)).is_absolute():
             raise UsageError(f"{key} must be an absolute path, not {value!r}.")

@@ -20,6 +20,8 @@ CHANGEABLE = {
     "keep_failed": "how many attempts of failed jobs keep what they wrote to their outputs",
     "busy_alarm": "seconds that somebody may work in the run tree before status asks for attention",
     "ignore_untracked": "untracked files that may lie in the run tree when a job starts",
+    "ignore_outputs": "outputs, such as *.log, that are no result where nothing else changed",
+    "prune_outputs": "whether a rerun removes files in its output folders that it does not make any more",
     "protected": "paths in code that no move touches",
     "carry": "files that git ignores in code, such as .env, to copy from the main tree with each move",
     "passive": "programs that do not count as work in the run tree",

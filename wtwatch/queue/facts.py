@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from wtwatch.doors.clock import Instant, elapsed, instant
 from wtwatch.doors.processes import Identity, is_alive
 from wtwatch.queue.database import altering, changing, looking, reading
-from wtwatch.words.model import Sha, SyncDone, moment, now, stamp
+from wtwatch.words.model import Outlived, Sha, SyncDone, moment, now, stamp
 
 KEPT_SYNCS = 100
 """Syncs that are remembered; only the newest is shown."""
@@ -256,6 +256,19 @@ class QueueFacts:
     def note_unsaved(self, left: Unsaved | None) -> None:
         """Note what a plain job left unsaved; ``None``: it is saved, or gone."""
         self._note("unsaved", left and left._asdict())
+
+    def outlived(self) -> list[Outlived]:
+        """Return what was noted of files that jobs make no more."""
+        with suppress(KeyError, TypeError, ValueError):
+            return [
+                Outlived(int(job), tuple(map(str, paths)), int(number))
+                for job, paths, number in self._noted("outlived") or ()
+            ]
+        return []
+
+    def note_outlived(self, found: Iterable[Outlived]) -> None:
+        """Note which files jobs make no more."""
+        self._set("outlived", json.dumps(found) if (found := list(found)) else None)
 
     def brought(self) -> Brought | None:
         """Return what was noted when main was last looked at for what the run tree lacks."""

@@ -74,6 +74,7 @@ def project_document(project: ProjectSnapshot, at: datetime) -> Document:
         "failed_jobs": [_failed(one) for one in project.failed],
         "queue_lost": _moment(project.queue.lost),
         "settling": project.queue.settling,
+        "outlived": [one._asdict() | {"paths": list(one.paths)} for one in project.outlived],
         "loaded": [one._asdict() | {"at": stamp(one.at)} for one in project.loaded],
         "unseen": project.queue.unseen,
         "results": _results(project.results),

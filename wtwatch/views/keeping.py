@@ -66,6 +66,7 @@ def ground_of(project: Project) -> Ground:
         *(attempt / "seen" for attempt in attempts),
         *(lane.state / "held" for lane in notes.known(project)),
         *(file for one in queue.loaded() for file in files_of(one, project)),
+        *(tree.path / path for one in queue.outlived() for path in one.paths),
         code / "packed-refs",
         above / "packed-refs",
         state / "state.db",

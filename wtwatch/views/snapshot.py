@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.clock import Instant
 from wtwatch.queue.prospects import BatchProgress, Upcoming
-from wtwatch.words.model import Freshness, Sha, SyncDone, Verdict
+from wtwatch.words.model import Freshness, Outlived, Sha, SyncDone, Verdict
 
 
 class DaemonSnapshot(NamedTuple):
@@ -168,7 +168,7 @@ class ProjectSnapshot(NamedTuple):
     sentences on files that git ignores and that are copied from the main tree. ``inherited`` are variables
     that jobs had from the daemon's shell before an upgrade, and get no more. ``beside`` are all jobs that run
     in lanes, and ``running`` the first of them; ``lanes`` is how many lanes are asked for. ``loaded`` are the
-    files that jobs came from which wait or stand.
+    files that jobs came from which wait or stand, ``outlived`` is what jobs make no more though it is there.
     """
 
     name: str
@@ -204,6 +204,7 @@ class ProjectSnapshot(NamedTuple):
     lanes: int = 1
     held_lanes: tuple[HeldLane, ...] = ()
     loaded: tuple[LoadedFile, ...] = ()
+    outlived: tuple[Outlived, ...] = ()
 
     @property
     def saved(self) -> bool:

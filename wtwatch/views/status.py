@@ -5,6 +5,7 @@ The cost does not grow with the number of files: only the code tree, which is sm
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -43,7 +44,17 @@ from wtwatch.views.snapshot import (
 )
 from wtwatch.views.watch import daemon as daemon  # noqa: PLC0414 - others ask for it here
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import Ended, EnvironmentState, Freshness, Job, Process, Running, Sha, Verdict
+from wtwatch.words.model import (
+    Ended,
+    EnvironmentState,
+    Freshness,
+    Job,
+    Outlived,
+    Process,
+    Running,
+    Sha,
+    Verdict,
+)
 
 
 class Seen(NamedTuple):
@@ -143,6 +154,7 @@ def _snapshot(
         lanes=project.lanes,
         held_lanes=tuple(_held_lanes(project)),
         loaded=tuple(_loaded(project, queue)),
+        outlived=tuple(_outlived(project, queue)),
     )
 
 
@@ -151,6 +163,14 @@ def _loaded(project: Project, queue: Queue) -> Iterator[LoadedFile]:
     for one in queue.loaded():
         gone = not files_of(one, project)[0].exists()
         yield LoadedFile(one.path, one.name, one.at, has_changed(one, project), gone, one.said)
+
+
+def _outlived(project: Project, queue: Queue) -> Iterator[Outlived]:
+    """Yield what jobs make no more, as far as it is there by now and its job is known."""
+    for one in queue.outlived():
+        there = tuple(path for path in one.paths if os.path.lexists(project.run_tree / path))
+        if there and queue.find(one.job) is not None:
+            yield one._replace(paths=there, number=one.number - len(one.paths) + len(there))
 
 
 def _at_work(tree: RunTree, queue: Queue) -> AtWork:

@@ -318,10 +318,26 @@ def _home(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     """Say what is to be merged, what a merge brings the other way, and what was backed up."""
     yield _results(project.results)
     yield from _from_main(project.results)
+    yield from _outlived(project)
     if project.backups:
         yield Line("backups", f"{_backups(project.backups, project.backups_unseen)}: wtwatch backups list")
     if project.newer:
         yield Line("settings", "written for a newer wtwatch; what this one does not know is passed over")
+
+
+def _outlived(project: ProjectSnapshot) -> Iterator[Line]:
+    """Say what jobs make no more and what is still there, with the ways out."""
+    label = "outputs"
+    for one in project.outlived[:_FEW]:
+        more = f" and {one.number - 1} more" if one.number > 1 else ""
+        are = "are" if one.number > 1 else "is"
+        yield Line(
+            label, f"! {one_line(one.paths[0])}{more} {are} not made any more by job {one.job}", "yellow"
+        )
+        label = ""
+    if project.outlived:
+        first = project.outlived[0]
+        yield Line("", f"→ wtwatch queue show {first.job} · wtwatch config prune_outputs true, and again")
 
 
 def _backups(number: int, unseen: int) -> str:

@@ -94,6 +94,14 @@ class Verdict(NamedTuple):
         return self.state in (EnvironmentState.OK, EnvironmentState.NONE)
 
 
+class Outlived(NamedTuple):
+    """What a job makes no more and what is still there: some paths from the top, and how many there are."""
+
+    job: int
+    paths: tuple[str, ...]
+    number: int
+
+
 class Process(NamedTuple):
     """A process that works in the run tree; ``command`` is what it was started with, for people."""
 

@@ -1,6 +1,7 @@
 """Patterns of paths as records have them: paths, folders, globs. Words alone."""
 
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 _MAGIC = re.compile(r"[*?\[]")
@@ -19,3 +20,18 @@ def fits(path: str, pattern: str) -> bool:
         return fnmatchcase(path, pattern.replace("**/", "*"))
     parts, wanted = path.split("/"), pattern.split("/")
     return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))
+
+
+def names(path: str, patterns: Iterable[str]) -> bool:
+    """Return whether one of the patterns names a path from the top, or a folder that it lies in.
+
+    One without a slash is a name at any depth, as in gitignore(5); another is a glob from the top.
+    """
+    parts = path.rstrip("/").split("/")
+    wanted = [pattern.rstrip("/") for pattern in patterns]
+    return any(
+        fits(path.rstrip("/"), one.removeprefix("/"))
+        if "/" in one
+        else any(fnmatchcase(part, one) for part in parts)
+        for one in wanted
+    )
