@@ -52,6 +52,11 @@ def test_who_holds_the_tree_is_named_at_once() -> None:
     ("seen", "to", "said"),
     [
         (Outlook(), TO, ["starts       nothing: no job waits for a move"]),
+        (
+            Outlook((Starting("s2", 9, PLOT._replace(if_stale=True)),)),
+            TO,
+            ["starts       s2, those of 9 results that it touches"],
+        ),
         (Outlook(same=True), TO, ["starts       nothing: no more than documentation changes for what waits"]),
         (Outlook(STARTS[:1], paused=True), TO, ["starts       batch 5, 1 job: make", "queue is paused"]),
         (Outlook(STARTS[:1]), TO._replace(working_copy=True), ["make", "is on jj's working copy"]),

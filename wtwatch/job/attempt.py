@@ -52,7 +52,6 @@ class Order(NamedTuple):
     are to be saved, which lie in ``left``: nothing is run. ``lane``: where it runs, if not in the run tree.
     ``prefix`` is the folder of the environment, ``copies`` are places in it that hold copies of code, and
     ``leads`` folders of code in which it has Python look for modules, from the tree's top.
-    ``prefix`` is the folder of the environment, and ``copies`` are places in it that hold copies of code.
     Changes of ``ignore_outputs`` alone are no result; ``prune_outputs``: files that its command makes no more
     are removed.
     It is kept in a file, with ``code_sha`` as

@@ -200,6 +200,8 @@ def _labels(first: str) -> Iterator[str]:
 
 def _jobs(starting: Starting) -> str:
     what = caption(starting.first)
+    if starting.first.if_stale:  # which these are, is looked at when the move is made
+        return f"{starting.name}, those of {counted(starting.jobs, 'result')} that it touches"
     such = f": {what}" if starting.jobs == 1 else f", such as {what}"
     return f"{starting.name}, {counted(starting.jobs, 'job')}{such}"
 
