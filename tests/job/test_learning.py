@@ -61,6 +61,7 @@ FILES = {
     "spread/parts/b/y.py": "",
     "spread/parts/b/z.py": "",
     "hard/one.json": "{}",
+    "edited/deep/er.py": "X = 1\n",
 }
 
 
@@ -295,10 +296,27 @@ def test_what_is_lost_is_said(made: World) -> None:
     assert "was not seen" in (watched.end().lost or "")
 
 
-def test_a_file_that_was_written_to_and_put_back_is_known(made: World) -> None:
-    command = "cp -p code/shared.py kept; echo X=3 > code/shared.py; mv kept code/shared.py; rm -f kept"
-    seen = made.run(command)
-    assert written(seen, made.known(command)) == ("code/shared.py",)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cp -p {0} kept; echo X=3 > {0}; mv kept {0}",
+        "cp -p {0} kept; cp {0} {0}.tmp; echo X=3 >> {0}.tmp; mv {0}.tmp {0}; mv kept {0}",  # as editors do
+        "mv {0} {0}~; cp {0}~ {0}; echo X=3 >> {0}; mv {0}~ {0}",
+        "sed -i s/X/Y/ {0}; sed -i s/Y/X/ {0}",
+        "cp -p {0} kept; rm {0}; mv kept {0}",
+        "echo X=3 > {0}; git -C code stash -q; git stash pop -q; git checkout -q {0}",
+        "mv code/edited kept; mkdir -p code/edited/deep; echo > {0}; rm -r code/edited; mv kept code/edited",
+        "mv code/edited/deep code/edited/away; mv code/edited/away code/edited/deep",
+    ],
+)
+def test_a_file_that_was_written_to_and_put_back_is_known(made: World, command: str) -> None:
+    line = command.format("code/edited/deep/er.py").replace("git ", "git -c user.name=T -c user.email=t@x ")
+    seen = made.run(line)
+    assert written(seen, made.known(line)) == ("code/edited/deep/er.py",)
+
+
+def test_a_file_that_was_read_or_touched_is_not_written_to(made: World) -> None:
+    assert written(made.run("touch code/edited/deep/er.py"), made.known()) == ()
     assert written(made.run("python code/run.py; : > code/x.made"), made.known()) == ()
     (made.top / "code/x.made").unlink()
 

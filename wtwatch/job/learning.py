@@ -229,6 +229,8 @@ def _add(seen: Seen, path: str, event: Event, number: int) -> None:
     if event.mask & inotify.ISDIR:
         if event.mask & inotify.OPEN and not event.name:
             seen.listed[path.rstrip("/")] += number
+        if event.mask & _GONE and event.name:
+            seen.away.add(full)
         return
     if event.mask & inotify.OPEN:
         source = source_of(full)

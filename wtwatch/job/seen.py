@@ -54,9 +54,9 @@ class Seen:
     """What watches told, by paths from the tree's top; ``lost`` says why that is not all, if it is not.
 
     ``opened`` counts openings of files, ``compiled`` those of what Python compiled of a source, ``listed``
-    those of folders. Files were ``modified``, ``made`` or ``gone``. ``links`` are symbolic links that lie in
-    code, ``copies`` the places outside of it that were used. ``starts`` is how often a Python opened the file
-    by which it knows its environment.
+    those of folders. Files were ``modified``, ``made`` or ``gone``, folders ``away``. ``links`` are symbolic
+    links that lie in code, ``copies`` the places outside of it that were used. ``starts`` is how often a
+    Python opened the file by which it knows its environment.
     """
 
     def __init__(self, lost: str | None = None) -> None:
@@ -67,6 +67,7 @@ class Seen:
         self.modified: set[str] = set()
         self.made: set[str] = set()
         self.gone: set[str] = set()
+        self.away: set[str] = set()
         self.links: set[str] = set()
         self.copies: set[str] = set()
         self.starts = 0
@@ -117,8 +118,9 @@ def uses_of(seen: Seen, code: Code) -> Uses:
 
 def written(seen: Seen, code: Code) -> tuple[str, ...]:
     """Return the files of code that were written to, replaced or taken away, though they may be back."""
-    touched = seen.modified | seen.made | seen.gone
-    return tuple(sorted(path for path in touched if path in code.tracked))
+    touched = (seen.modified | seen.made | seen.gone) & set(code.tracked)
+    touched |= {path for path in code.tracked for folder in seen.away if path.startswith(f"{folder}/")}
+    return tuple(sorted(touched))
 
 
 def _from_elsewhere(seen: Seen, code: Code, unknown: Iterable[str]) -> str | None:
