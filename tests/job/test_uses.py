@@ -59,3 +59,9 @@ def test_code_may_be_a_folder_of_the_superdataset(tmp_path: Path) -> None:
     (job,) = run(house, JobSpec(f"mkdir -p out; {command}", plain=True, outputs=("out",)))
     assert job.word == "succeeded"
     assert Queue(house.project.state).uses(job.id) == Uses(("code/a",), ("code",))
+
+
+def test_what_tools_of_workflows_keep_for_themselves_holds_up_no_job_after_it(tmp_path: Path) -> None:
+    leaves = "mkdir .snakemake; touch .snakemake/log .nextflow.log; cat code/a"
+    jobs = run(PathHouse(tmp_path), JobSpec(leaves, plain=True), JobSpec("cat code/a", plain=True))
+    assert [(job.word, over(job).detail) for job in jobs] == [("succeeded", None)] * 2

@@ -28,6 +28,9 @@ PASSIVE = (
 )  # fmt: skip
 """Programs that stand in a folder without using its files for a computation."""
 
+UNTRACKED = ("nohup.out", "*.egg-info", ".snakemake/", ".nextflow*", ".ipynb_checkpoints/")
+"""What tools leave for themselves, wherever they run."""
+
 DEFAULT_PREFIX = ".venv"
 """Where the environment of code lies, from code's folder."""
 
@@ -75,7 +78,7 @@ class Project(NamedTuple):
     max_failures: int = 0
     busy_alarm: float = 1800.0
     protected: tuple[str, ...] = (".venv",)
-    ignore_untracked: tuple[str, ...] = ("nohup.out", "*.egg-info")
+    ignore_untracked: tuple[str, ...] = UNTRACKED
     ignore_outputs: tuple[str, ...] = ()
     prune_outputs: bool = False
     carry: tuple[str, ...] = ()
