@@ -76,8 +76,12 @@ def test_exactly_what_a_change_touches_is_run_again(lab: Lab) -> None:
         assert states(lab) == ["succeeded"] * 12
         assert "Nothing is stale: 12 results fresh." in lab.wtwatch("queue", "rerun", "--stale").out
         (source / "two.py").write_text(SHARED % 22)
-        released(lab, "Change two")
+        changed = released(lab, "Change two")
+        eventually(lambda: lab.status()["stale"] == 6, within=PATIENCE)
+        (reason,) = lab.status()["stale_results"]["reasons"]
+        assert (reason["path"], reason["commit"], reason["results"]) == ("code/src/two.py", changed, 6)
         assert rerun_stale(lab) == [f"two{number}.txt" for number in range(6)]
+        eventually(lambda: lab.status()["stale"] == 0, within=PATIENCE)
         (source / "shared.py").write_text("X = 2\n")
         released(lab, "Change what both use")
         assert len(rerun_stale(lab)) == 12

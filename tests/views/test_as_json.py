@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wtwatch.doors.clock import Instant
 from wtwatch.queue.prospects import BatchProgress, Upcoming
+from wtwatch.stale.tally import Behind, Reason, Tally
 from wtwatch.tree.environment import Verdict
 from wtwatch.views.as_json import document
 from wtwatch.views.snapshot import (
@@ -64,6 +65,9 @@ FULL = ProjectSnapshot(
     results=Results(1, 2, True, AT, 3, ("lib", "in/s"), ("both changed out/f", "take one"), away=("out/s1",)),
     backups=2,
     backups_unseen=1,
+    stale=Tally(
+        12, 6, 1, 2, (Reason("code/u.py", "changed", 6, A, "s"),), (Behind(B, "o", (("d", "came"),)),)
+    ),
     last_sync=SyncDone(AT, A, B, 0.12345, "id"),
     host="here",
     busy_alarm=1800.0,
@@ -234,7 +238,17 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                         "away": ["out/s1"],
                         "main_elsewhere": None,
                     },
-                    "stale": None,
+                    "stale": 6,
+                    "stale_results": {
+                        "results": 12,
+                        "stale": 6,
+                        "fed": 1,
+                        "unknown": 2,
+                        "reasons": [
+                            {"path": "code/u.py", "how": "changed", "results": 6, "commit": A, "subject": "s"}
+                        ],
+                        "listed": [{"commit": B, "name": "o", "why": [{"path": "d", "how": "came"}]}],
+                    },
                     "backups": 2,
                     "backups_unseen": 1,
                     "last_sync": {"at": STAMP, "from": A, "to": B, "seconds": 0.123, "backup": "id"},
@@ -255,6 +269,6 @@ def test_what_is_unknown_is_null_and_no_key_is_left_out() -> None:
     nothing = {key for key, value in told["projects"][0].items() if value is None}
     assert nothing == {
         "tip", "subject", "applied", "reason", "hint", "busy", "running", "batch", "queue_lost", "settling",
-        "stale", "last_sync", "full_disk",
+        "stale", "stale_results", "last_sync", "full_disk",
     }  # fmt: skip
     assert told["projects"][0]["pointer"] == {"recorded": None, "saved": False}

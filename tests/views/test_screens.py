@@ -23,6 +23,8 @@ from wtwatch.lanes.notes import Held
 from wtwatch.project import config
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
+from wtwatch.stale import tallyfile
+from wtwatch.stale.tally import Reason, Tally
 from wtwatch.tree import backups, codetree
 from wtwatch.views import attention, logtext, quick, text
 from wtwatch.views.snapshot import DaemonSnapshot, Holder, Snapshot
@@ -223,6 +225,18 @@ def test_a_daemon_that_is_not_as_it_should_be(
         facts |= {"since": stamp(minutes(180)), "beat": beat._asdict()}
         config.daemon_file().write_text(json.dumps(facts))
         assert_shown(name, of_all(house), tmp_path)
+
+
+def test_results_that_code_left_behind(house: House, tmp_path: Path) -> None:
+    tree, (tip, head) = house.tree, (house.head(), house.head(house.project.run_tree))
+    reasons = (
+        Reason("code/src/utils.py", "changed", 6, tip, SUBJECT),
+        *(Reason(f"data/{name}.csv", "came", 1) for name in "ab"),
+    )
+    tallyfile.write(tree, tallyfile.ground(tree, tip, head), Tally(12, 6, reasons=reasons))
+    assert_shown("stale", of_all(house), tmp_path)
+    Night(house).result(AT)
+    assert of_all(house).projects[0].stale is None, "a result came since"
 
 
 def test_several_projects_and_one_that_is_broken(house: House, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from wtwatch.stale.touched import NEEDED
 from wtwatch.stale.values import Finding, Standing
 from wtwatch.tree import tip as bookmark
 from wtwatch.views import stale as screen
+from wtwatch.views.jobwords import one_line
 from wtwatch.views.terminal import say, say_folded, width
 from wtwatch.words import resources
 from wtwatch.words.errors import UsageError, WtwatchError
@@ -124,7 +125,7 @@ def _of_others(others: Iterable[Finding]) -> Iterator[str]:
     for other in others:
         if other.standing is Standing.FRESH:
             continue
-        name, by, commit = screen.named(other.result), other.result.by, other.result.commit[:10]
+        name, by, commit = one_line(other.result.name), other.result.by, other.result.commit[:10]
         yield f"{name} was made by {by}, so it is not run unasked: wtwatch queue rerun {commit}"
 
 

@@ -19,6 +19,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from wtwatch.daemon.looks import Looks
 from wtwatch.doors import traces
 from wtwatch.lanes import notes
 from wtwatch.project import config
@@ -42,9 +43,13 @@ AGAIN = 30.0
 
 
 class Live:
-    """The folder, made anew by each daemon; it must be the only one."""
+    """The folder, made anew by each daemon; it must be the only one.
 
-    def __init__(self) -> None:
+    ``looks`` are shown each project that was looked at.
+    """
+
+    def __init__(self, looks: Looks | None = None) -> None:
+        self._looks = looks
         self.folder = config.live_folder()
         self._beat = str(self.folder / "beat")
         self._beaten = float("-inf")
@@ -81,6 +86,8 @@ class Live:
     def _look(self, project: Project) -> float | None:
         seen = keeping.keep(project, os.getpid())
         self._tell_prompts(project, short_words(seen.shown))
+        if self._looks is not None:
+            self._looks.see_to(project, seen.shown)
         file, passing = file_of(project.name), Path(glance.file_of(project.name))
         if seen.glance is None:
             passing.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from wtwatch import __version__
 from wtwatch.daemon import announce, causes, places
 from wtwatch.daemon.announce import Crier
 from wtwatch.daemon.live import BEAT, Live
+from wtwatch.daemon.looks import Looks
 from wtwatch.daemon.notice import Bell, Watch
 from wtwatch.daemon.places import Places
 from wtwatch.daemon.pool import Pool
@@ -59,7 +60,8 @@ class Daemon:
         self._bell = Bell()
         self._told: tuple[object, ...] = ()
         self._beat = 0.0
-        self._live = Live()
+        self._looks = Looks(self._see_anew)
+        self._live = Live(self._looks)
         self._crier = Crier()
         self._warming = Warming()
         self._stuck: tuple[str, ...] = ()
@@ -196,6 +198,12 @@ class Daemon:
         one.stop()
         self._pool.drop(one)
         self._live.drop(name)
+        self._looks.drop(name)
+
+    def _see_anew(self, name: str) -> None:
+        """Have a view left of a project, of which more is known now."""
+        if one := self._ticks.get(name):
+            one.see_anew()
 
     def _projects(self) -> dict[str, Project]:
         found = {}
@@ -306,6 +314,7 @@ class Daemon:
 
     def _stop(self) -> None:
         self._live.end()
+        self._looks.end()
         ending = list(self._ticks.values())
         for name in list(self._ticks):
             self._drop(name)

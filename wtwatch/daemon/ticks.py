@@ -93,6 +93,7 @@ class ProjectTicks:
         self._leave = leave
         self._crier = crier or Crier()
         self._leave_due = inf
+        self._seen_anew = threading.Event()
         self._due = 0.0
         self._look_due = 0.0
         self._truth: Fingerprint = ()
@@ -114,6 +115,11 @@ class ProjectTicks:
     def _ask(self) -> None:
         """Have it take a turn soon, in which it ticks."""
         self.poked.set()
+        self._wake(self)
+
+    def see_anew(self) -> None:
+        """Have it leave another view soon, though nothing changed that a tick would go by."""
+        self._seen_anew.set()
         self._wake(self)
 
     def poke_if_changed(self) -> bool:
@@ -145,6 +151,9 @@ class ProjectTicks:
         poked = self.poked.is_set()
         self.poked.clear()  # before the look, so that no later poke is lost
         now = time.monotonic()
+        if self._seen_anew.is_set():
+            self._seen_anew.clear()
+            self._leave_due = now
         if poked and self.setback:
             self._due = min(self._due, self._next_try(self.setback))
         elif poked or (now >= self._look_due and now < self._due and self._has_changed()):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
 
-_RAW = ("--no-show-signature", "--raw", "-r", "-z", "--no-renames", "--no-abbrev")
+_RAW = ("--no-show-signature", "--no-mailmap", "--raw", "-r", "-z", "--no-renames", "--no-abbrev")
 
 
 class Logged(NamedTuple):

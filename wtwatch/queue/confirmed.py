@@ -35,6 +35,15 @@ def confirmed(file: Path) -> list[Confirmed]:
         ]
 
 
+def how_many(file: Path) -> int:
+    """Return how many such attempts the queue knows."""
+    with reading(file) as db:
+        query = "SELECT (SELECT COUNT(*) FROM jobs {0}) + (SELECT COUNT(*) FROM attempts {0}) AS number"
+        where = "WHERE state = ? AND uuid IS NOT NULL"
+        (row,) = db.execute(query.format(where), (Outcome.UNCHANGED.value,) * 2)
+        return int(row["number"])
+
+
 def attempts(file: Path) -> set[str]:
     """Return the uuids of all attempts that the queue knows."""
     return set(_uuids(file))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from wtwatch.doors.logged import logged
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
+from wtwatch.stale.values import Finding, Why
 from wtwatch.words.model import Sha
 
 Changed = tuple[str, Sha]
@@ -21,7 +22,21 @@ class Cause(NamedTuple):
     subject: str
 
 
-def causes(tree: RunTree, now: Sha, asked: Collection[Changed]) -> dict[Changed, Cause]:
+def causes_of(tree: RunTree, asked: Iterable[tuple[Finding, Why]], now: Sha) -> dict[Changed, Cause]:
+    """Return which commits of ``now`` are the cause of what findings say changed in code."""
+    roots = tree.project.paths or (tree.project.code,)
+    return _causes(
+        tree,
+        now,
+        {
+            (why.path, one.then): None
+            for one, why in asked
+            if one.then and any(why.path == root or why.path.startswith(f"{root}/") for root in roots)
+        },
+    )
+
+
+def _causes(tree: RunTree, now: Sha, asked: Collection[Changed]) -> dict[Changed, Cause]:
     """Return the newest commit of ``now``, beyond the one that ran, that changed a path; none: left out."""
     if not asked:
         return {}

@@ -36,6 +36,12 @@ class Result(NamedTuple):
     attempt: str | None
     by: str
 
+    @property
+    def name(self) -> str:
+        """What it is called: what it makes."""
+        made = self.spec.outputs or tuple(self.written) or (self.commit,)
+        return made[0] + (f" and {len(made) - 1} more" if len(made) > 1 else "")
+
 
 class Why(NamedTuple):
     """One reason: the path that changed, and how ("changed", "came", "is gone")."""

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from wtwatch.queue.prospects import BatchProgress
+from wtwatch.stale.tally import Tally
 from wtwatch.views.snapshot import (
     DaemonSnapshot,
     FailedJob,
@@ -78,7 +79,8 @@ def project_document(project: ProjectSnapshot, at: datetime) -> Document:
         "loaded": [one._asdict() | {"at": stamp(one.at)} for one in project.loaded],
         "unseen": project.queue.unseen,
         "results": _results(project.results),
-        "stale": project.stale,
+        "stale": project.stale.stale if project.stale else None,
+        "stale_results": _stale(project.stale) if project.stale else None,
         "backups": project.backups,
         "backups_unseen": project.backups_unseen,
         "last_sync": _last_sync(project.last_sync) if project.last_sync else None,
@@ -153,6 +155,14 @@ def _results(results: Results) -> Document:
         "away": list(results.away),
         "main_elsewhere": results.elsewhere,
     }
+
+
+def _stale(tally: Tally) -> Document:
+    listed = [
+        {**one._asdict(), "why": [{"path": path, "how": how} for path, how in one.why]}
+        for one in tally.listed
+    ]
+    return tally._asdict() | {"reasons": [one._asdict() for one in tally.reasons], "listed": listed}
 
 
 def _last_sync(done: SyncDone) -> Document:

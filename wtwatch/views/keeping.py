@@ -73,6 +73,7 @@ def ground_of(project: Project) -> Ground:
         state / "config.toml",
         state / "environment.json",
         state / "carried.json",
+        state / "stale.json",
         state / "journal",
         state / "journal.bring",
         tree.path / ".git",

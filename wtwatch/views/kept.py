@@ -16,6 +16,7 @@ from wtwatch.doors.clock import Instant, elapsed
 from wtwatch.doors.processes import Identity
 from wtwatch.project import config
 from wtwatch.queue.prospects import BatchProgress, Upcoming
+from wtwatch.stale.tally import Behind, Reason, Tally
 from wtwatch.views.glance import BUILD
 from wtwatch.views.ground import Ground
 from wtwatch.views.holders import AtWork
@@ -30,16 +31,17 @@ from wtwatch.views.snapshot import (
     RunningJob,
     Standpoint,
 )
-from wtwatch.words.model import EnvironmentState, Freshness, SyncDone, Verdict, moment, stamp
+from wtwatch.words.model import EnvironmentState, Freshness, Outlived, SyncDone, Verdict, moment, stamp
 
-FORMAT = 9
+FORMAT = 10
 """Raised whenever what is in the file, or what it rests on, is another thing than before."""
 
 _TUPLES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        AtWork, BatchProgress, FailedJob, Ground, HeldLane, Holder, Identity, Instant, LoadedFile,
-        ProjectSnapshot, QueueSnapshot, Results, RunningJob, Standpoint, SyncDone, Upcoming, Verdict,
+        AtWork, BatchProgress, Behind, FailedJob, Ground, HeldLane, Holder, Identity, Instant, LoadedFile,
+        Outlived, ProjectSnapshot, QueueSnapshot, Reason, Results, RunningJob, Standpoint, SyncDone, Tally,
+        Upcoming, Verdict,
     )
 }  # fmt: skip
 _WORDS: dict[str, type[Enum]] = {kind.__name__: kind for kind in (EnvironmentState, Freshness)}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from wtwatch.doors.clock import Instant
 from wtwatch.queue.prospects import BatchProgress, Upcoming
+from wtwatch.stale.tally import Tally
 from wtwatch.words.model import Freshness, Outlived, Sha, SyncDone, Verdict
 
 
@@ -169,6 +170,7 @@ class ProjectSnapshot(NamedTuple):
     that jobs had from the daemon's shell before an upgrade, and get no more. ``beside`` are all jobs that run
     in lanes, and ``running`` the first of them; ``lanes`` is how many lanes are asked for. ``loaded`` are the
     files that jobs came from which wait or stand, ``outlived`` is what jobs make no more though it is there.
+    ``stale`` is how results stand, where they were looked at as they are now.
     """
 
     name: str
@@ -189,7 +191,7 @@ class ProjectSnapshot(NamedTuple):
     batch: BatchProgress | None = None
     failed: tuple[FailedJob, ...] = ()
     results: Results = Results()
-    stale: int | None = None
+    stale: Tally | None = None
     backups: int = 0
     backups_unseen: int = 0
     last_sync: SyncDone | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from wtwatch.project.tree import RunTree
-from wtwatch.stale.causes import Cause, Changed, causes
+from wtwatch.stale.causes import Cause, Changed, causes_of
 from wtwatch.stale.values import Finding, Result, Standing
 from wtwatch.views.jobwords import one_line
 from wtwatch.views.terminal import folded
@@ -49,15 +49,9 @@ def _group(why: Sequence[str], results: Sequence[Result], columns: int | None) -
     for text in why:
         yield from folded(f"  {text}", columns, "    ")
     for result in results[:SHOWN]:
-        yield from folded(f"      {result.commit[:10]}  {named(result)}", columns, "        ")
+        yield from folded(f"      {result.commit[:10]}  {one_line(result.name)}", columns, "        ")
     if len(results) > SHOWN:
         yield f"      … and {len(results) - SHOWN} more"
-
-
-def named(result: Result) -> str:
-    """Return what a result is called: what it makes."""
-    made = result.spec.outputs or tuple(result.written)
-    return one_line(made[0] + (f" and {len(made) - 1} more" if len(made) > 1 else ""))
 
 
 def why_of(tree: RunTree, found: Finding, now: Sha) -> Iterator[str]:
@@ -81,12 +75,6 @@ def _reasons(found: Finding, known: Mapping[Changed, Cause]) -> Iterator[str]:
 
 def _causes(tree: RunTree, found: Iterable[Finding], now: Sha) -> dict[Changed, Cause]:
     """Return the commits that made results stale; not too many are looked up."""
-    roots = tree.project.paths or (tree.project.code,)
-    asked = (
-        (why.path, one.then)
-        for one in found
-        if one.then is not None and one.standing is Standing.STALE
-        for why in one.why[:REASONS]
-        if any(why.path == root or why.path.startswith(f"{root}/") for root in roots)
-    )
-    return causes(tree, now, list(islice(dict.fromkeys(asked), LOOKED_UP)))
+    stale = (one for one in found if one.standing is Standing.STALE)
+    asked = ((one, why) for one in stale for why in one.why[:REASONS])
+    return causes_of(tree, list(islice(asked, LOOKED_UP)), now)

@@ -26,6 +26,8 @@ from wtwatch.queue import inherited
 from wtwatch.queue.changed import files_of, has_changed
 from wtwatch.queue.jobs import Queue
 from wtwatch.queue.prospects import Outlook
+from wtwatch.stale import tallyfile
+from wtwatch.stale.tally import Tally
 from wtwatch.tree import carried, codetree, environment, nested, save, sync, untouched
 from wtwatch.tree.busy import working_in
 from wtwatch.tree.codetree import Facts
@@ -143,6 +145,7 @@ def _snapshot(
         batch=outlook.progress,
         failed=tuple(_failures(project, outlook)),
         results=results,
+        stale=_stale(project, facts),
         backups=len(facts.backups),
         backups_unseen=len(facts.backups - queue.acknowledged_backups()),
         last_sync=queue.last_sync(),
@@ -156,6 +159,13 @@ def _snapshot(
         loaded=tuple(_loaded(project, queue)),
         outlived=tuple(_outlived(project, queue)),
     )
+
+
+def _stale(project: Project, facts: Facts) -> Tally | None:
+    """Return how results stand, if they were looked at as they are now."""
+    tree = RunTree.of(project)
+    head = refs.head_of(Repo(tree.path)) if facts.present and facts.tip == facts.applied else None
+    return tallyfile.read(tree, facts.tip, head) if facts.tip and head else None
 
 
 def _loaded(project: Project, queue: Queue) -> Iterator[LoadedFile]:

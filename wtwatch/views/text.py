@@ -9,6 +9,7 @@ from datetime import datetime
 from wtwatch import __version__
 from wtwatch.project.registry import meant
 from wtwatch.queue.prospects import Upcoming
+from wtwatch.stale.tally import Tally
 from wtwatch.views import attention, quick
 from wtwatch.views.as_json import document
 from wtwatch.views.jobwords import exit_words, one_line
@@ -319,6 +320,8 @@ def _home(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     yield _results(project.results)
     yield from _from_main(project.results)
     yield from _outlived(project)
+    if project.stale and project.stale.reasons:
+        yield _stale(project.stale)
     if project.backups:
         yield Line("backups", f"{_backups(project.backups, project.backups_unseen)}: wtwatch backups list")
     if project.newer:
@@ -338,6 +341,15 @@ def _outlived(project: ProjectSnapshot) -> Iterator[Line]:
     if project.outlived:
         first = project.outlived[0]
         yield Line("", f"→ wtwatch queue show {first.job} · wtwatch config prune_outputs true, and again")
+
+
+def _stale(tally: Tally) -> Line:
+    """Say how many results code, inputs or environment have left behind, by what, and the way on."""
+    first, *more = tally.reasons
+    why = f"{first.path} {first.how}" + (f" in {first.commit[:10]}" if first.commit else "")
+    why = one_line(why + (f" (and {len(more)} more)" if more else ""))
+    number = f"{tally.stale} of {counted(tally.results, 'result')}"
+    return Line("stale", f"{number}, because {why}: wtwatch queue rerun --stale", "yellow")
 
 
 def _backups(number: int, unseen: int) -> str:
