@@ -229,6 +229,16 @@ def test_what_is_no_longer_there_is_never_made_anew(world: World, how: str) -> N
     assert stale(world) == []
 
 
+def test_what_a_rerun_makes_no_more_is_no_result_of_its_own(world: World) -> None:
+    world.ran("plot", {"out/a": "1", "out/b": "1"}, outputs=["out"], uses=of("one.py"))
+    world.ran("plot", {"out/a": "2"}, outputs=["out"], uses=of("one.py"))
+    world.ran("plot", {"on/a": "2"}, outputs=["on"], uses=of("one.py"))
+    assert [one.result.written for one in found(world)] == [
+        {"out/a": world.git("rev-parse", "HEAD:out/a")},
+        {"on/a": world.git("rev-parse", "HEAD:on/a")},
+    ]
+
+
 def test_code_that_is_not_here_any_more_is_unknown(world: World) -> None:
     world.ran("python code/src/one.py", {"one.txt": "1"}, uses=of("one.py"), code="1" * 40)
     (one,) = found(world)

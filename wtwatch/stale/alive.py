@@ -45,9 +45,17 @@ def alive(repo: Repo, head: Sha, found: Sequence[Result]) -> list[Result]:
 
 
 def _own(found: Sequence[Result], now: Mapping[str, TreeEntry]) -> Iterator[_Own]:
-    """Yield what of each result no later one wrote, the newest first."""
+    """Yield what of each result no later one wrote, the newest first.
+
+    Of one run only the last result counts: what it passed over, it makes no more.
+    """
     claimed: set[str] = set()
+    runs = set[tuple[object, ...]]()
     for one in reversed(found):
+        run = (one.spec.command, one.spec.inputs, one.spec.outputs, one.spec.setenv)
+        if run in runs:
+            continue
+        runs.add(run)
         links = [path for path in one.written if path in now and now[path].mode == GITLINK]
         inside = [path for path in one.spec.outputs if any(path.startswith(f"{link}/") for link in links)]
         files = {path: blob for path, blob in one.written.items() if path in now and path not in links}
