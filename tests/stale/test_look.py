@@ -95,6 +95,35 @@ def test_names_of_a_listed_folder_count_all(world: World) -> None:
     assert why(world) == [("code/src/two.py", "is gone")]
 
 
+@pytest.mark.parametrize(
+    ("says", "path"),
+    [
+        ("open('code/opt.txt')", "opt.txt"),
+        ("exists(f'{here}/params/opt.txt')", "src/params/opt.txt"),
+        ("for n in ('opt', 'z'): open(f'{n}.txt')", "params/opt.txt"),
+        ("listdir('code/more')", "more/a.txt"),
+        ("open('code/my opt.txt')", "my opt.txt"),
+    ],
+)
+def test_a_file_that_a_program_names_makes_stale_by_coming_and_going(
+    world: World, says: str, path: str
+) -> None:
+    world.release({"code/src/one.py": f"import shared\n{says}\n"})
+    one_and_two(world)
+    world.release({f"code/{path}": "it is here now\n"})
+    assert stale(world) == ["one.txt"]
+    assert why(world) == [(f"code/{path}", "came")]
+    world.ran("python code/src/one.py", {"one.txt": "11"}, uses=of("one.py", "shared.py"))
+    world.release({f"code/{path}": None})
+    assert why(world) == [(f"code/{path}", "is gone")]
+
+
+def test_a_file_that_a_command_names_makes_stale_by_coming(world: World) -> None:
+    world.ran("cat code/opt.txt || cat code/src/one.py", {"one.txt": "1"}, uses=of("one.py"))
+    world.release({"code/opt.txt": "it is here now\n", "code/src/cat.py": "a new script\n"})
+    assert why(world) == [("code/opt.txt", "came")]
+
+
 def test_a_squash_a_reword_and_a_revert_make_nothing_stale(world: World) -> None:
     one_and_two(world)
     world.release({"code/src/one.py": "print(11)\n"})

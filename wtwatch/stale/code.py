@@ -46,19 +46,22 @@ class CodeSpans:
             for then, changes in self._changes.items()
         }
         seen = {then: [one for one in uses[then] if one.whole is None] for then in self._changes}
-        self._names = Names(tree, now, self._changes, seen, self._inside)
+        self._names = Names(tree, now, self._changes, seen, self._below)
         self._known: dict[tuple[Sha, Uses], tuple[Why, ...]] = {}
 
     def __contains__(self, then: Sha) -> bool:
         """Return whether a commit is here, so that anything can be said."""
         return then in self._changes
 
-    def touching(self, then: Sha, uses: Uses) -> tuple[Why, ...]:
-        """Return what of the differences to ``then`` a job with such uses would have seen."""
+    def touching(self, then: Sha, uses: Uses, command: str = "") -> tuple[Why, ...]:
+        """Return what of the differences to ``then`` such a job would have seen."""
         asked = then, uses
         if asked not in self._known:
             self._known[asked] = tuple(self._why(then, path) for path in self._seen(then, uses))
-        return self._known[asked]
+        found = self._known[asked]
+        said = {*self._names.said_by(then, command)} if uses.whole is None else set[str]()
+        more = said.difference(why.path for why in found) if said else ()
+        return (*found, *(self._why(then, path) for path in sorted(more)))
 
     def _differing(self, repo: Repo, trees: Mapping[Sha, Sha], now: Sha) -> dict[Sha, dict[str, Change]]:
         found = diff.of_pairs(repo, {(tree, now) for tree in trees.values()}, self._paths)

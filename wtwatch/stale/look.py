@@ -139,7 +139,8 @@ def _judged(ground: _Ground, found: Sequence[Result]) -> Iterator[Finding]:
         if lacking:
             yield Finding(one, Standing.UNKNOWN, detail=lacking)
             continue
-        why = [*spans.touching(code, evidence.uses), *_of_inputs(one, (each for _, each in mine if each))]
+        touching = spans.touching(code, evidence.uses, one.spec.command)
+        why = [*touching, *_of_inputs(one, (each for _, each in mine if each))]
         if installed and evidence.environment and installed != evidence.environment:
             why.append(Why(ENVIRONMENT, CHANGED))
         yield Finding(one, Standing.STALE if why else Standing.FRESH, tuple(why), evidence.uses.whole, code)

@@ -1,11 +1,15 @@
-"""Names that came into folders of code, or went, and who would have seen that: by few gits for all of it."""
+"""Names that came into folders of code, or went, and who would have seen that: by few gits for all of it.
+
+Who listed a folder saw its names; Python's imports, those that could be imported. Nobody sees who looks
+whether a file is there, or fails to open it. So a name counts, too, that a program or its command says.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from wtwatch.doors.repo import Repo
@@ -16,6 +20,9 @@ from wtwatch.words.model import Sha
 from wtwatch.words.uses import Uses
 
 _WORD = re.compile(r"\w+")
+_NAME = re.compile(r"[\w.-]+")
+_IN_A_PATH = re.compile(r"""(?<=["'/])[\w.-]+|[\w.-]+(?=/)""")
+"""A name at the beginning of a text in quotes, or beside a slash."""
 
 Spans = Mapping[Sha, Mapping[str, Change]]
 """What differs in code between commits and the one looked at, by paths as seen from the dataset's top."""
@@ -32,7 +39,7 @@ class _New(NamedTuple):
 class Names:
     """What came or went between each of some commits and ``now``, as far as ``asked`` would have seen it.
 
-    ``inside`` turns a path as seen from the dataset's top into one of the repository of code.
+    ``below`` is what paths of code, as seen from the dataset's top, begin with, and its repository has not.
     """
 
     def __init__(
@@ -41,13 +48,15 @@ class Names:
         now: Sha,
         spans: Spans,
         asked: Mapping[Sha, Collection[Uses]],
-        inside: Callable[[str], str],
+        below: str,
     ) -> None:
-        self._repo, self._inside = Repo(tree.code_path), inside
+        self._repo, self._below = Repo(tree.code_path), below
         self._new = self._found(now, spans, asked)
-        meant = {then: {one.name.partition(".")[0] for one in _all(new)} for then, new in self._new.items()}
+        self._named = {then: _by_mention(new) for then, new in self._new.items()}
+        meant = {then: {_stem(one.name) for one in _all(new)} for then, new in self._new.items()}
         self._others = sys.stdlib_module_names | {*_installed(tree)} if any(meant.values()) else frozenset()
-        self._said = self._words(asked, {then: names - self._others for then, names in meant.items()})
+        names = {then: (stems - self._others).union(self._named[then]) for then, stems in meant.items()}
+        self._said = self._words(asked, names)
 
     def seen_by(self, then: Sha, uses: Uses) -> Iterator[str]:
         """Yield the paths that came or went since ``then`` and that a job with such uses would have seen."""
@@ -55,34 +64,35 @@ class Names:
         if not new:
             return
         yield from (one.path for folder in uses.folders for one in new.get(folder, ()))
-        modules = [one for folder in uses.imported for one in new.get(folder, ()) if one.came]
-        if not modules:
-            return
         words = self._said.get(then, {})
         said = frozenset[str]().union(*(words[path] for path in uses.files if path in words))
-        for one in modules:
-            stem = one.name.partition(".")[0]
-            if stem in self._others or stem in said:
+        yield from (path for name in said for path in self._named[then].get(name, ()))
+        for one in (one for folder in uses.imported for one in new.get(folder, ()) if one.came):
+            if _stem(one.name) in self._others or _stem(one.name) in said:
                 yield one.path
+
+    def said_by(self, then: Sha, command: str) -> Iterator[str]:
+        """Yield the paths that came or went since ``then`` and that a command itself names."""
+        named = self._named.get(then, {})
+        for name in _NAME.findall(command) if named else ():
+            yield from (path for said in (name, f"/{name}") for path in named.get(said, ()))
 
     def _found(
         self, now: Sha, spans: Spans, asked: Mapping[Sha, Collection[Uses]]
     ) -> dict[Sha, dict[str, list[_New]]]:
-        """Return all that came or went in folders that were listed, by commit and folder."""
+        """Return all that came or went, by commit and folder; nothing for a commit of which nobody asks."""
         found: dict[Sha, dict[str, list[_New]]] = {}
         doubtful: dict[tuple[Sha, str], None] = {}
         for then, changes in spans.items():
-            listed = {folder for uses in asked.get(then, ()) for folder in (*uses.folders, *uses.imported)}
-            for path, change in changes.items() if listed else ():
+            for path, change in changes.items() if asked.get(then) else ():
                 if NOTHING not in (change.mode_before, change.mode_after):
                     continue
                 came = change.mode_before == NOTHING
-                for folder in _all_above(path):
-                    if folder in listed:
-                        one = _New(_name_in(folder, path), path, came)
-                        found.setdefault(then, {}).setdefault(folder, []).append(one)
-                        if (whole := _joined(folder, one.name)) != path:
-                            doubtful[then if came else now, whole] = None
+                for folder in _all_above(path, self._below):
+                    one = _New(_name_in(folder, path), path, came)
+                    found.setdefault(then, {}).setdefault(folder, []).append(one)
+                    if (whole := _joined(folder, one.name)) != path:
+                        doubtful[then if came else now, whole] = None
         there = self._there(doubtful)
         return {
             then: {
@@ -101,7 +111,7 @@ class Names:
 
     def _ids(self, asked: Iterable[tuple[Sha, str]]) -> list[str | None]:
         """Return the id of what each of many commits has at a path."""
-        names = [f"{commit}:{self._inside(path)}\n" for commit, path in asked]
+        names = [f"{commit}:{path.removeprefix(self._below)}\n" for commit, path in asked]
         if not names:
             return []
         words = ("cat-file", "--buffer", "--batch-check=%(objectname) %(objecttype)")
@@ -111,7 +121,7 @@ class Names:
     def _words(
         self, asked: Mapping[Sha, Collection[Uses]], names: Mapping[Sha, Collection[str]]
     ) -> dict[Sha, dict[str, frozenset[str]]]:
-        """Return which of the names stand as words in files that were used, as they were then."""
+        """Return which of the names are said in files that were used, as they were then."""
         places = {
             (then, path): None
             for then in names
@@ -128,9 +138,7 @@ class Names:
             "cat-file", "--buffer", "--batch", feed="".join(f"{one}\n" for one in blobs)
         ) as all_:
             objects = {one.sha: one for one in all_.objects() if one and one.kind == "blob"}
-        said = {
-            sha: frozenset(_WORD.findall(one.body.decode("utf-8", "replace"))) for sha, one in objects.items()
-        }
+        said = {sha: _said_in(one.body.decode("utf-8", "replace")) for sha, one in objects.items()}
         found: dict[Sha, dict[str, frozenset[str]]] = {}
         for (then, path), blob in ids.items():
             if blob in said:
@@ -138,13 +146,40 @@ class Names:
         return found
 
 
+def _said_in(text: str) -> frozenset[str]:
+    """Return the words and names in a text; those in a path, with a slash before them, besides."""
+    in_paths = (f"/{name}" for name in _IN_A_PATH.findall(text))
+    return frozenset((*_WORD.findall(text), *_NAME.findall(text), *in_paths))
+
+
+def _by_mention(folders: Mapping[str, Iterable[_New]]) -> dict[str, list[str]]:
+    """Return the paths that came or went by what a program says that means one of them.
+
+    That is its name, ``opt.txt``; ``opt`` where it stands in a path or in quotes, as programs put names
+    together, except for a module, which an import means; and so the name of a folder.
+    """
+    found: dict[str, list[str]] = {}
+    for one in (one for some in folders.values() for one in some):
+        name = max(_NAME.findall(one.name), key=len, default="")
+        stem = name.rpartition(".")[0]
+        says = [name] if stem else []
+        says += [f"/{stem or name}"] if not name.endswith(".py") else []
+        for said in says:
+            found.setdefault(said, []).append(one.path)
+    return found
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0]
+
+
 def _all(folders: Mapping[str, Iterable[_New]]) -> Iterator[_New]:
     return (one for some in folders.values() for one in some if one.came)
 
 
-def _all_above(path: str) -> Iterator[str]:
-    """Yield the folders that a path lies in, the innermost first; the dataset's top is ``""``."""
-    while path:
+def _all_above(path: str, below: str) -> Iterator[str]:
+    """Yield the folders of code that a path lies in, the innermost first; the dataset's top is ``""``."""
+    while path != below.rstrip("/"):
         path = path.rpartition("/")[0]
         yield path
 
