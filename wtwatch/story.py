@@ -291,9 +291,8 @@ def _fire(site: Site, done: Done) -> Done:
         return done
     if facts.working_copy:
         return _unfinished(tree, done)
-    still = queue.still(tip)
-    if still < tree.project.settle and not queue.hurries(tip):
-        return done._replace(again_in=tree.project.settle - still)
+    if not queue.is_settled(tip, tree.project.settle):
+        return done._replace(again_in=max(tree.project.settle - queue.still(tip), 0.0))
     project = tree.project
     fired = queue.fire(
         tip,

@@ -39,7 +39,7 @@ def give_way(tree: RunTree, queue: Queue, tip: Sha | None, look: Callable[[], Fa
     It does not where the run tree could not follow: no job is stopped for a move that cannot be made. What is
     cheap is asked first; ``look`` returns how code stands.
     """
-    batch = _concerned(tree.project, queue, tip)
+    batch = concerned(tree.project, queue, tip)
     if batch is None or tip is None:
         return None
     code_sha = queue.batch_code(batch)
@@ -56,14 +56,14 @@ def give_way(tree: RunTree, queue: Queue, tip: Sha | None, look: Callable[[], Fa
     return GaveWay(batch, passed.batch) if passed.batch is not None else None
 
 
-def _concerned(project: Project, queue: Queue, tip: Sha | None) -> int | None:
+def concerned(project: Project, queue: Queue, tip: Sha | None) -> int | None:
     """Return the batch that would give way to a tip that is one to go by, and has something left for it."""
     if project.on_move == STAYS or tip is None:
         return None
     batch = queue.under_way()
     if batch is None or queue.paused() or queue.awaits_end(tip):
         return None
-    if queue.still(tip) < project.settle and not queue.hurries(tip):
+    if not queue.is_settled(tip, project.settle):
         return None
     stops = project.on_move == STOPS and any(not job.cancel_requested for job in queue.living())
     return batch if stops or queue.waiting().get(batch) else None

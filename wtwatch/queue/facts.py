@@ -176,6 +176,10 @@ class QueueFacts:
         """Return whether :meth:`hurry` was said of ``commit`` last."""
         return self._get("hurry") == commit
 
+    def is_settled(self, commit: Sha, settle: float) -> bool:
+        """Return whether a move to ``commit`` counts for jobs: still for so many seconds, or in a hurry."""
+        return self.still(commit) >= settle or self.hurries(commit)
+
     def await_end(self, commit: Sha) -> None:
         """Note that the run tree moves to ``commit`` after the batch under way, whatever ``on_move`` says."""
         self._set("awaits_end", commit)
