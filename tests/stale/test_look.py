@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.stale.world import World, made
+from wtwatch.project.tree import RunTree
 from wtwatch.stale import look
 from wtwatch.stale.values import Finding, Standing
+from wtwatch.tree import environment
 from wtwatch.views.stale import lines
 from wtwatch.words.model import Sha
 
@@ -230,6 +234,37 @@ def test_a_lock_alone_is_no_change(world: World) -> None:
     (world.top / "data/a.csv").symlink_to(f"../.git/annex/objects/Xx/Yy/{key}/{key}")
     world.save({})
     assert stale(world) == []
+
+
+def install(world: World, **versions: str) -> dict[str, str]:
+    """Have an environment with packages, of which "mine" is code itself; return what records say of it."""
+    site = world.code / ".venv" / "lib" / "python3.11" / "site-packages"
+    shutil.rmtree(site, ignore_errors=True)
+    for name, version in versions.items():
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "RECORD").write_text(f"{name}.py,sha256=x,1\n")
+        if name == "mine":
+            said = {"url": world.code.as_uri(), "dir_info": {"editable": True}}
+            (info / "direct_url.json").write_text(json.dumps(said))
+    return dict(environment.packages(world.tree))
+
+
+def test_other_packages_make_stale_but_not_another_version_of_code_itself(world: World) -> None:
+    packages = install(world, mine="1", other="1")
+    world.ran("one", {"one.txt": "1"}, uses=of("one.py"), environment={"packages": packages})
+    del packages["others"]  # as records were before
+    world.ran("two", {"two.txt": "1"}, uses=of("two.py"), environment={"packages": packages})
+    assert stale(world) == []
+    install(world, mine="2", other="1")
+    assert stale(world) == ["two.txt"]
+    install(world, mine="1", other="2")
+    assert stale(world) == ["one.txt", "two.txt"]
+    assert why(world) == [("the environment", "changed")] * 2
+    project = world.tree.project._replace(stale_on_environment=False)
+    code = Sha(world.git("rev-parse", "HEAD", where=world.code))
+    everything = look.all_results(RunTree.of(project), code)
+    assert [one.standing for one in everything] == [Standing.FRESH] * 2
 
 
 def test_what_a_stale_result_feeds_comes_after_it(world: World) -> None:

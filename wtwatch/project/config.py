@@ -37,7 +37,7 @@ DEFAULT_PREFIX = ".venv"
 UNIT = "wtwatch.service"
 """The name of the systemd user unit."""
 
-VERSION = 12
+VERSION = 13
 """The version of ``config.toml`` and of the list of projects; raised with each setting that is added."""
 
 FIRST = "0.1.0"
@@ -81,6 +81,7 @@ class Project(NamedTuple):
     ignore_untracked: tuple[str, ...] = UNTRACKED
     ignore_outputs: tuple[str, ...] = ()
     prune_outputs: bool = False
+    stale_on_environment: bool = True
     carry: tuple[str, ...] = ()
     passive: tuple[str, ...] = PASSIVE
     on_move: str = "after-batch"

@@ -22,6 +22,7 @@ CHANGEABLE = {
     "ignore_untracked": "untracked files that may lie in the run tree when a job starts",
     "ignore_outputs": "outputs, such as *.log, that are no result where nothing else changed",
     "prune_outputs": "whether a rerun removes files in its output folders that it does not make any more",
+    "stale_on_environment": "whether another environment makes results stale: true or false",
     "protected": "paths in code that no move touches",
     "carry": "files that git ignores in code, such as .env, to copy from the main tree with each move",
     "passive": "programs that do not count as work in the run tree",

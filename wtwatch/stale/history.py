@@ -18,6 +18,9 @@ from wtwatch.words.uses import Uses, from_record
 BY_HAND = "a run by hand, of which nobody saw what it used"
 EARLIER = "it ran before wtwatch saw what jobs use"
 
+FINGERPRINTS = "others", "fingerprint"
+"""Which of the digests of an environment tells whether it is another, the first that is there."""
+
 _FACTS = ("%H", "%P", "%ce", "%B")
 _WORDS = ("--topo-order", "--diff-merges=first-parent")
 
@@ -74,7 +77,12 @@ def _code(ours: Mapping[str, Any]) -> Sha | None:
 def _environment(ours: Mapping[str, Any]) -> str | None:
     noted = ours.get("environment")
     packages = noted.get("packages") if isinstance(noted, dict) else None
-    found = packages.get("fingerprint") if isinstance(packages, dict) else None
+    return fingerprint_in(packages) if isinstance(packages, dict) else None
+
+
+def fingerprint_in(packages: Mapping[str, Any]) -> str | None:
+    """Return the fingerprint of what was installed, code's own packages apart, which are uses of code."""
+    found = next((packages[name] for name in FINGERPRINTS if name in packages), None)
     return found if isinstance(found, str) else None
 
 

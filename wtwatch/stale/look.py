@@ -16,6 +16,7 @@ from wtwatch.queue.meeting import paths_meet
 from wtwatch.stale import history, inputs
 from wtwatch.stale.alive import alive
 from wtwatch.stale.code import CHANGED, CodeSpans
+from wtwatch.stale.history import FINGERPRINTS, fingerprint_in
 from wtwatch.stale.inputs import Differs
 from wtwatch.stale.order import in_order, with_fed
 from wtwatch.stale.since import NOBODY_KNOWS, Since
@@ -108,7 +109,7 @@ def _work(spec: JobSpec) -> tuple[str, tuple[str, ...]]:
 def _environment(tree: RunTree, one: Confirmed) -> str | None:
     with suppress(WtwatchError):
         order = Folder.of(tree.project.state, one.job, one.attempt).order()
-        return dict(order.packages).get("fingerprint") if order else None
+        return fingerprint_in(dict(order.packages)) if order else None
     return None
 
 
@@ -127,7 +128,7 @@ def _judged(ground: _Ground, found: Sequence[Result]) -> Iterator[Finding]:
         if since.touched(base, inputs.place_of(path))
     }
     differs = inputs.differing(repo, head, asked)
-    installed = dict(environment.packages(tree)).get("fingerprint")
+    installed = _installed(tree)
     for one in found:
         code, evidence = codes[one.commit], one.evidence
         if code is None or code not in spans:
@@ -141,9 +142,17 @@ def _judged(ground: _Ground, found: Sequence[Result]) -> Iterator[Finding]:
             continue
         touching = spans.touching(code, evidence.uses, one.spec.command)
         why = [*touching, *_of_inputs(one, (each for _, each in mine if each))]
-        if installed and evidence.environment and installed != evidence.environment:
+        if installed and evidence.environment and evidence.environment not in installed:
             why.append(Why(ENVIRONMENT, CHANGED))
         yield Finding(one, Standing.STALE if why else Standing.FRESH, tuple(why), evidence.uses.whole, code)
+
+
+def _installed(tree: RunTree) -> tuple[str, ...]:
+    """Return by which fingerprints an environment is the one of now; of an earlier record it is the whole."""
+    if not tree.project.stale_on_environment:
+        return ()
+    said = dict(environment.packages(tree))
+    return tuple(said[name] for name in FINGERPRINTS if name in said)
 
 
 def _lacking(path: str, differs: Differs) -> str | None:

@@ -23,9 +23,8 @@ def ground(tree: RunTree, code_sha: Sha, head: Sha) -> str:
     """Return what a tally rests on: as long as it is the same, so is the tally."""
     project = tree.project
     again = how_many(project.state / "state.db")
-    return json.dumps(
-        [__version__, code_sha, head, Note.of(tree).fingerprint, again, project.code, list(project.paths)]
-    )
+    rules = [__version__, project.code, project.paths, project.stale_on_environment]
+    return json.dumps([code_sha, head, Note.of(tree).fingerprint, again, *rules])
 
 
 def write(tree: RunTree, rests_on: str, tally: Tally) -> None:

@@ -73,8 +73,13 @@ def test_a_package_is_installed_so_that_edits_are_seen(world: World) -> None:
 def test_a_version_that_stands_elsewhere_follows_the_files(world: World) -> None:
     files = {"pyproject.toml": project("mine", version=None), "backend.py": BACKEND, "VERSION": "1"}
     assert world.move(files).ready
+    before = dict(environment.packages(world.tree))
     assert world.move({"VERSION": "2"}).ready
     assert list((world.code / ".venv").glob("lib/*/site-packages/mine-2.dist-info"))
+    after = dict(environment.packages(world.tree))
+    assert after["fingerprint"] != before["fingerprint"] and after["others"] == before["others"]
+    world.by_hand("two")
+    assert dict(environment.packages(world.tree))["others"] != before["others"]
 
 
 def test_a_project_of_uv_gets_what_is_locked(world: World) -> None:

@@ -7,7 +7,7 @@ path configuration files (Python's module ``site``), setuptools' finders of edit
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -74,9 +74,13 @@ class Installed(NamedTuple):
         """The names of all distributions that did not come with the environment itself."""
         return frozenset(dist.name for dist in self.dists) - SEEDS
 
-    def fingerprint(self) -> str:
-        """Return a digest that is the same for the same packages, in whatever folder they are installed."""
-        lines = [self.python, *sorted(dist.line() for dist in self.dists), *self.others]
+    def fingerprint(self, apart: Collection[str] = ()) -> str:
+        """Return a digest that is the same for the same packages, in whatever folder they are installed.
+
+        ``apart`` are names of packages that do not count.
+        """
+        counted = (dist for dist in self.dists if dist.name not in apart)
+        lines = [self.python, *sorted(dist.line() for dist in counted), *self.others]
         return sha256("\n".join(lines).encode())
 
 

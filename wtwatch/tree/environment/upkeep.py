@@ -67,7 +67,8 @@ def _offered(tree: RunTree) -> str | None:
 class Present(NamedTuple):
     """What jobs find in an environment.
 
-    ``packages`` is what records say of it: a digest, its Python, what is by hand. ``copies`` are the places
+    ``packages`` is what records say of it: a digest, one of all ``others`` than code's own where it has such,
+    its Python, what is by hand. ``copies`` are the places
     in it that hold what was made from code, other than links to that. ``leads`` are folders of the tree in
     which it has Python look for modules, by path from the tree's top.
     """
@@ -84,9 +85,21 @@ def present(tree: RunTree) -> Present:
         return Present()
     by_hand = sorted(found.names - set(known.ours)) if known.ours is not None else []
     said = {"fingerprint": found.fingerprint(), "python": found.python, "by_hand": " ".join(by_hand)}
+    if own := set(_own(tree, found)):
+        said["others"] = found.fingerprint(apart=own)
     packages = tuple((key, value) for key, value in said.items() if value)
     top = tree.path.resolve()
     return Present(packages, tuple(_copies(found, top)), tuple(_looked_in(found, top)))
+
+
+def _own(tree: RunTree, found: Installed) -> Iterator[str]:
+    """Yield the names of code's own packages, however they are installed."""
+    home = tree.code_folder.resolve()
+    places = [(tree.path / one).resolve() for one in tree.project.paths] or [home]
+    for dist in found.dists:
+        source = dist.source.resolve() if dist.source else None
+        if source and (source == home or any(map(source.is_relative_to, places))):
+            yield dist.name
 
 
 def packages(tree: RunTree) -> tuple[tuple[str, str], ...]:
