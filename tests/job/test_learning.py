@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import pytest
 
-from wtwatch.doors import inotify
 from wtwatch.job import learning
 from wtwatch.job.learning import Learning, Place, several_hosts
 from wtwatch.job.seen import Code, Seen, uses_of, written
@@ -281,19 +280,35 @@ print(watched.end().lost, flush=True)
     assert why == "some of its processes went on when its command was over"
 
 
-def test_where_nothing_can_be_watched_that_is_said(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(self: object, path: str, mask: int) -> int:
-        raise OSError(28, "No space left on device", path)
-
-    monkeypatch.setattr(inotify.Watches, "add", refused)
-    assert "max_user_watches" in (made.uses("python code/run.py").whole or "")
+@pytest.mark.parametrize(("limit", "most"), [("instances", 0), ("watches", 3)])
+def test_where_nothing_can_be_watched_that_is_said(made: World, limit: str, most: int) -> None:
+    """In a user namespace with a limit of its own (namespaces(7))."""
+    inner = f"""
+import sys
+sys.path.insert(0, {str(Path(learning.__file__).parents[2])!r})
+from wtwatch.job.learning import Learning, Place
+watched = Learning(Place({str(made.top)!r}, ("code",), lambda path: False))
+watched.begin()
+print(watched.end().lost)
+"""
+    line = f'echo {most} > /proc/sys/user/max_inotify_{limit} && exec "$@"'
+    words = ["unshare", "-Ur", "sh", "-c", line, "sh", sys.executable, "-c", inner]
+    said = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert f"fs.inotify.max_user_{limit}" in said.stdout, said
 
 
 def test_what_is_lost_is_said(made: World) -> None:
     watched = Learning(Place(made.top, ("code",), lambda path: False))
     watched.begin()
-    watched._counted[inotify.Event(-1, inotify.OVERFLOW, b"")] += 1
-    assert "was not seen" in (watched.end().lost or "")
+    assert watched._watches is not None
+    watched._watches._poll.unregister(watched._watches._handle)  # so that nobody reads any more until the end
+    program = "import sys; [open(sys.argv[1 + i % 2]).close() for i in range(int(sys.argv[3]))]"
+    most = Path("/proc/sys/fs/inotify/max_queued_events").read_text().strip()
+    files = [str(made.top / "code/params" / name) for name in ("a.json", "b.json")]
+    subprocess.run([sys.executable, "-c", program, *files, most], check=True)
+    seen = watched.end()
+    assert seen.lost == "so much was opened at once that some of it was not seen"
+    assert uses_of(seen, made.known()) == Uses(whole=seen.lost)
 
 
 @pytest.mark.parametrize(
