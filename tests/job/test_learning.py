@@ -363,3 +363,20 @@ def test_jobs_in_two_trees_at_once_are_told_apart(made: World, tmp_path: Path) -
 def test_on_several_hosts_all_of_code_counts() -> None:
     assert "ran on 3 hosts" in (several_hosts({"SLURM_JOB_NUM_NODES": "3"}) or "")
     assert several_hosts({"SLURM_NNODES": "1"}) is None and several_hosts({}) is None
+
+
+@pytest.mark.parametrize("folder", ["node_modules", "mine", "made/env"])
+def test_what_git_keeps_where_tools_keep_things_for_themselves_has_all_count(
+    tmp_path: Path, folder: str
+) -> None:
+    (tmp_path / "code" / folder).mkdir(parents=True)
+    for name in ("run", f"{folder}/tool", "made/env/pyvenv.cfg"):
+        (tmp_path / "code" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "code" / name).touch()
+    watched = Learning(Place(tmp_path, ("code",), lambda path: path == "code/mine"))
+    watched.begin()
+    (tmp_path / "code/run").read_text()
+    known = Code({"code/run"}, lambda path: False, lambda path: None, "")
+    assert uses_of(watched.end(), known).whole is None
+    why = uses_of(watched.end(), known._replace(tracked={"code/run", f"code/{folder}/tool"})).whole
+    assert why and f"git keeps files in code/{folder}" in why

@@ -35,6 +35,9 @@ _APART = frozenset(
 )  # fmt: skip
 """Folders that are no code: what tools keep for themselves."""
 
+_PROGRAMS = frozenset((".venv", "node_modules", ".snakemake", ".nextflow", ".tox", ".nox"))
+"""Those of them in which somebody may keep programs, and have git keep them."""
+
 _OF_GIT = frozenset((b".git", b".gitignore", b".gitattributes", b".gitmodules"))
 """Files that git reads, whoever calls it: they are no part of a program."""
 
@@ -67,11 +70,15 @@ class Place(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What a walk over code found, by paths from the tree's top: folders, links and files at the top."""
+    """What a walk over code found, by paths from the tree's top: folders, links and files at the top.
+
+    ``apart`` are folders that are no code, and were passed over.
+    """
 
     folders: list[str]
     links: list[str]
     files: list[str]
+    apart: list[str]
 
 
 class Learning:
@@ -90,6 +97,7 @@ class Learning:
         self._starts: int | None = None
         self._busy: set[str] = set()
         self._links: list[str] = []
+        self._apart: list[str] = []
         self._seen: Seen | None = None
 
     def begin(self) -> None:
@@ -108,7 +116,7 @@ class Learning:
     def _watch_all(self, watches: Watches) -> None:
         place = self._place
         found = _walk(place)
-        self._links = found.links
+        self._links, self._apart = found.links, found.apart
         compiled = list(self._compiled(found.folders))
         for path in found.folders:
             self._watch(watches, f"{path}/", _FOLDER)
@@ -204,6 +212,7 @@ class Learning:
         seen = Seen(lost=self._lost if self._thread is not None or self._lost else "code was not watched")
         seen.listed.update(dict.fromkeys((path.rstrip("/") for path in self._busy), MANY))
         seen.links.update(self._links)
+        seen.apart.update(self._apart)
         for event, number in self._counted.items():
             if event.mask & inotify.OVERFLOW:
                 seen.lost = "so much was opened at once that some of it was not seen"
@@ -257,7 +266,7 @@ def _with_compiled(full: str, bytecode: str | None) -> Iterator[str]:
 
 def _walk(place: Place) -> _Found:
     """Find all folders of code. To walk is to list them: it is done before the first of them is watched."""
-    found = _Found([], [], [])
+    found = _Found([], [], [], [])
     todo = []
     for path in place.code:
         full = os.path.join(place.top, path)  # noqa: PTH118
@@ -270,20 +279,30 @@ def _walk(place: Place) -> _Found:
     while todo:
         folder = todo.pop()
         found.folders.append(folder)
-        inner = list[str]()
-        with suppress(FileNotFoundError), os.scandir(os.path.join(place.top, folder)) as entries:  # noqa: PTH118
-            for entry in entries:
-                if entry.name == "pyvenv.cfg" and folder not in place.code:  # an environment
-                    found.folders.pop()
-                    inner.clear()
-                    break
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name not in _APART:
-                        inner.append(f"{folder}/{entry.name}")
-                elif entry.is_symlink():
-                    found.links.append(f"{folder}/{entry.name}")
-        todo += [path for path in inner if not place.is_apart(path)]
+        for path in _inside(place, folder, found):
+            if not place.is_apart(path):
+                todo.append(path)
+            elif not path.endswith(".egg-info"):  # what setuptools notes of a package is no part of it
+                found.apart.append(path)
     return found
+
+
+def _inside(place: Place, folder: str, found: _Found) -> list[str]:
+    """Return the folders in a folder that may have code, and note in ``found`` what else is there."""
+    inner = list[str]()
+    with suppress(FileNotFoundError), os.scandir(os.path.join(place.top, folder)) as entries:  # noqa: PTH118
+        for entry in entries:
+            if entry.name == "pyvenv.cfg" and folder not in place.code:  # an environment
+                found.apart.append(found.folders.pop())
+                return []
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in _APART:
+                    inner.append(f"{folder}/{entry.name}")
+                elif entry.name in _PROGRAMS:
+                    found.apart.append(f"{folder}/{entry.name}")
+            elif entry.is_symlink():
+                found.links.append(f"{folder}/{entry.name}")
+    return inner
 
 
 def _still_there() -> str | None:

@@ -23,8 +23,9 @@ _MANY = 500
 """Files that a job used beyond which they are not read to see whether one looks for files."""
 
 _LISTS = re.compile(
-    r"glob|listdir|scandir|iterdir|os\.walk|fwalk|\.walk\(|rglob|iter_modules|walk_packages|list\.files|dir\("
+    r"glob|listdir|scandir|iterdir|os\.walk|fwalk|\.walk\(|rglob|iter_modules|walk_packages|list\.files|\bdir\("
     r"|readdir|opendir|spec_from_file|SourceFileLoader|find_packages|pytest|unittest|nose|discover"
+    r"|copy_?tree|make_archive|dircmp|compileall"
 )
 """How programs are written that look for files, or import what they found."""
 
@@ -55,8 +56,8 @@ class Seen:
 
     ``opened`` counts openings of files, ``compiled`` those of what Python compiled of a source, ``listed``
     those of folders. Files were ``modified``, ``made`` or ``gone``, folders ``away``. ``links`` are symbolic
-    links that lie in code, ``copies`` the places outside of it that were used. ``starts`` is how often a
-    Python opened the file by which it knows its environment.
+    links that lie in code, ``copies`` the places outside of it that were used, ``apart`` folders in it that
+    were not watched. ``starts`` is how often a Python opened the file by which it knows its environment.
     """
 
     def __init__(self, lost: str | None = None) -> None:
@@ -70,6 +71,7 @@ class Seen:
         self.away: set[str] = set()
         self.links: set[str] = set()
         self.copies: set[str] = set()
+        self.apart: set[str] = set()
         self.starts = 0
 
 
@@ -129,6 +131,9 @@ def _from_elsewhere(seen: Seen, code: Code, unknown: Iterable[str]) -> str | Non
         return f"it used a copy of code: {place}"
     if "PYTHONPYCACHEPREFIX" in code.command or "pycache_prefix" in code.command:
         return "its command has Python keep compiled modules where they are not seen"
+    for folder in sorted(seen.apart):
+        if any(path.startswith(f"{folder}/") for path in code.tracked):
+            return f"git keeps files in {folder}, which is not watched, as tools keep it for themselves"
     its_own = seen.modified | seen.made
     for path in sorted(unknown):
         if path not in its_own and not code.is_apart(path) and CACHE not in path.split("/"):
