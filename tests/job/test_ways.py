@@ -14,7 +14,7 @@ from wtwatch.job import lifecycle
 from wtwatch.job.lifecycle import TURNS
 from wtwatch.queue.learned import UNKNOWN
 from wtwatch.words.model import Ended, Job, Outcome
-from wtwatch.words.uses import from_record
+from wtwatch.words.uses import Uses, from_record
 
 
 def hook(bench: Bench, lines: str) -> Path:
@@ -55,6 +55,14 @@ def test_what_a_job_computed_is_saved_though_its_process_is_killed_while_it_save
     record = record_of(bench.tree, "HEAD")
     assert record is not None and record["cmd"] == command and record["exit"] == 0
     assert from_record(record["wtwatch"]["uses"]) == lifecycle.uses_of(bench.place, job) != UNKNOWN
+
+
+def test_what_was_stated_to_be_used_is_in_its_record_and_nothing_that_was_seen(bench: Bench) -> None:
+    version = f"{bench.project.code}/src/process2p/version.py"
+    job = bench.do(f"cat {version} > out", outputs=("out",), uses=("code/src/*.py", "inputs"))
+    record = record_of(bench.tree, "HEAD")
+    assert record is not None and record["wtwatch"]["uses"] == {"stated": ["code/src/*.py", "inputs"]}
+    assert lifecycle.uses_of(bench.place, job) == Uses(stated=("code/src/*.py", "inputs"))
 
 
 def test_a_cancelled_job_is_not_saved_by_another_process(bench: Bench) -> None:

@@ -128,6 +128,29 @@ def test_a_file_that_a_command_names_makes_stale_by_coming(world: World) -> None
     assert why(world) == [("code/opt.txt", "came")]
 
 
+@pytest.mark.parametrize(
+    ("stated", "code", "beside"),
+    [
+        (("code/src/one.py",), ["one.py"], []),
+        (("code/src",), ["one.py", "two.py"], []),
+        (("code/*/t*.py", "conf/a.txt"), ["two.py"], ["conf/a.txt"]),
+        (("conf",), [], ["conf/a.txt", "conf/b.txt"]),
+        (("conf/*.txt", "code/docs"), [], ["conf/a.txt", "conf/b.txt"]),
+    ],
+    ids=["a file", "a folder", "globs", "a folder beside code", "a glob beside code"],
+)
+def test_what_was_stated_to_be_used_counts_and_nothing_else(
+    world: World, stated: tuple[str, ...], code: list[str], beside: list[str]
+) -> None:
+    world.save({"conf/a.txt": "1\n", "conf/b.txt": "1\n", "conf.txt": "1\n"})
+    world.ran("python code/src/one.py", {"out.txt": "1"}, uses={"stated": list(stated)})
+    world.release({f"code/src/{name}.py": "print(0)\n" for name in ("one", "two")} | {"code/json.py": ""})
+    world.save({"conf/a.txt": None, "conf/b.txt": "2\n", "conf.txt": "2\n"})
+    (one,) = found(world)
+    assert one.result.spec.uses == stated, "carried by a rerun"
+    assert sorted(each.path for each in one.why) == sorted([*(f"code/src/{name}" for name in code), *beside])
+
+
 def test_a_squash_a_reword_and_a_revert_make_nothing_stale(world: World) -> None:
     one_and_two(world)
     world.release({"code/src/one.py": "print(11)\n"})

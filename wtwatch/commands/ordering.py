@@ -149,11 +149,14 @@ def ask_if_many(specs: Sequence[JobSpec], yes: bool) -> None:
 
 
 def warn_of_inputs(project: Project, queue: Queue, specs: Sequence[JobSpec]) -> None:
-    """Say so if an input is neither there nor made by a job that is queued."""
+    """Say so if an input is neither there nor made by a job that is queued, or a stated use not there."""
+    trees = [project.run_tree, project.main_tree]
+    if absent := checks.absent_uses(specs, trees):
+        warn(f"Warning: {absent}.")
     if not any(spec.inputs for spec in specs):
         return
     made = [path for spec in queue.waiting_specs() for path in spec.outputs]
-    absent = checks.absent_inputs(specs, [project.run_tree, project.main_tree], made)
+    absent = checks.absent_inputs(specs, trees, made)
     if absent:
         warn(f"Warning: {absent}.")
 

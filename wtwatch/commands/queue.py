@@ -74,6 +74,13 @@ for _one in (queue_load.load, queue_rerun.rerun):
 )
 @wish_options
 @click.option("--drop-fetched", is_flag=True, help="drop again what a job itself got of its inputs")
+@click.option(
+    "--uses",
+    multiple=True,
+    metavar="PATH",
+    help="what it uses, instead of what is seen: files, folders, globs",
+    shell_complete=completing.files,
+)
 @click.option("--plain", is_flag=True, help="run the command as it is, not through `datalad run`")
 @project_option
 @click.argument(

@@ -19,6 +19,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.words import resources
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha
+from wtwatch.words.uses import from_record
 
 _PROGRAMS = ("cmd:git", "cmd:annex")
 
@@ -309,6 +310,7 @@ def noted_in(repo: Repo, commit: Sha, text: str) -> Noted | None:
         outputs=_from_top(record, "outputs"),
         rerun_of=commit,
         setenv=_declared(ours),
+        uses=found_uses.stated if (found_uses := from_record(ours.get("uses"))) else (),
     )
     return Noted(resources.with_wishes(spec, resources.noted(ours.get("asked"))), ours or None)
 

@@ -53,6 +53,8 @@ class Lesson:
         try:
             code = self._code()
             self._uses, touched = uses_of(seen, code), written(seen, code)
+            if stated := self._order.spec.uses:
+                self._uses = Uses(stated=stated)
         except (WtwatchError, OSError) as error:
             self._uses = Uses(whole=f"what it used could not be judged: {error}")
         self._steps.learned(self._uses, touched)

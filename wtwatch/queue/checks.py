@@ -91,14 +91,17 @@ def _configured(top: Path) -> frozenset[str]:
 
 
 def check_paths(specs: Iterable[JobSpec], say: Wording = ON_LINE) -> None:
-    """Raise :class:`UsageError` for an input or output that is no path inside of the dataset."""
+    """Raise :class:`UsageError` for an input, output or use that is no path inside of the dataset."""
     found = [("inputs", path) for spec in specs for path in spec.inputs]
     found += [("outputs", path) for spec in specs for path in spec.outputs]
+    found += [("uses", path) for spec in specs for path in spec.uses]
     for about, path in dict.fromkeys(found):
         parts = Path(os.path.normpath(path)).parts
         if not path.strip():
             raise UsageError(
-                "An empty path is no input or output.", "Leave it out, or say which path is meant.", about
+                "An empty path is no input, output or use.",
+                "Leave it out, or say which path is meant.",
+                about,
             )
         if Path(path).is_absolute() or ".." in parts:
             raise UsageError(
@@ -185,6 +188,14 @@ def absent_inputs(specs: Sequence[JobSpec], trees: Sequence[Path], made: Iterabl
         return None
     more = f" and {len(absent) - _SHOWN} more" * (len(absent) > _SHOWN)
     return f"{', '.join(list(absent)[:_SHOWN])}{more}: not there, and no job that is queued makes it"
+
+
+def absent_uses(specs: Iterable[JobSpec], trees: Sequence[Path]) -> str | None:
+    """Return what to say of paths that jobs are said to use, and that are in none of ``trees``."""
+    stated = dict.fromkeys(path for spec in specs for path in spec.uses)
+    absent = [path for path in stated if not any(_is_there(tree, path) for tree in trees)]
+    more = f" and {len(absent) - _SHOWN} more" * (len(absent) > _SHOWN)
+    return f"{', '.join(absent[:_SHOWN])}{more}: said to be used, and not there" if absent else None
 
 
 def _is_there(tree: Path, path: str) -> bool:

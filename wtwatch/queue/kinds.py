@@ -26,7 +26,7 @@ def to_retry(jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
 
 
 def _kind(job: Job) -> JobSpec:
-    return without_wishes(job.spec._replace(resume=False, drop_fetched=False))
+    return without_wishes(job.spec._replace(resume=False, drop_fetched=False, uses=()))
 
 
 def _is_cancelled(job: Job) -> bool:

@@ -37,7 +37,8 @@ class Request(NamedTuple):
     ``words`` is the command; a single word is a shell line as it is, as `datalad run` has it. ``each`` are
     texts such as ``subject=A,B``, ``setenv`` such as ``NAME=VALUE`` or ``NAME``. ``container`` is what the
     dataset calls the container that the command is to run in. ``drop_fetched``: what a job got of its inputs
-    is to go again. ``say`` is how all of this is called where it was asked.
+    is to go again. ``uses`` are paths that jobs are said to use. ``say`` is how all of this is called where
+    it was asked.
     """
 
     words: tuple[str, ...]
@@ -49,6 +50,7 @@ class Request(NamedTuple):
     setenv: tuple[str, ...] = ()
     container: str | None = None
     drop_fetched: bool = False
+    uses: tuple[str, ...] = ()
     say: Wording = ON_LINE
 
 
@@ -205,7 +207,7 @@ def _check_braces(rows: Sequence[Row], say: Wording) -> None:
 
 def _check_used(request: Request, names: Sequence[str]) -> None:
     say, texts = request.say, [*request.words, request.message or "", *request.inputs, *request.outputs]
-    texts += [*request.setenv, request.container or ""]
+    texts += [*request.setenv, *request.uses, request.container or ""]
     used = {match[1] for text in texts for match in _BRACES.finditer(text)}
     for name in names:
         if name not in used:
@@ -227,6 +229,9 @@ def _spec(request: Request, values: Mapping[str, str]) -> JobSpec:
         container=None if request.container is None else _fill(request.container, values),
         drop_fetched=request.drop_fetched,
         values=tuple(values.items()),
+        uses=tuple(
+            os.path.normpath(filled) if (filled := _fill(path, values)) else "" for path in request.uses
+        ),
     )
 
 

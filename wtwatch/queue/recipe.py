@@ -27,6 +27,7 @@ _EXAMPLE = {
     "outputs": 'outputs = ["plots/{subject}"]',
     "trigger": 'trigger = "every-move"',
     "stale": "stale = true",
+    "uses": 'uses = ["code/src/plot.py", "code/src/lib"]',
     "plain": "plain = true",
     "drop_fetched": "drop_fetched = true",
     "container": 'container = "fsl-6"',
@@ -106,6 +107,7 @@ def parse(source: Source, listed: Callable[[str], str]) -> Recipe:
         setenv=_variables(source, take.table("env")),
         container=take.text("container"),
         drop_fetched=take.flag("drop_fetched"),
+        uses=take.texts("uses"),
         say=IN_FILE,
     )
     name = take.text("name")

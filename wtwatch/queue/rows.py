@@ -107,7 +107,7 @@ def standing_of(row: sqlite3.Row) -> Standing:
 
 def _spec(kept: dict[str, Any]) -> JobSpec:
     values = {"command": ""} | taken(kept, JobSpec._fields)
-    for name in ("inputs", "outputs"):
+    for name in ("inputs", "outputs", "uses"):
         values[name] = tuple(values.get(name, ()))
     for name in ("values", "setenv"):
         pairs = (pair for pair in values.get(name, ()) if isinstance(pair, list) and len(pair) == 2)

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.project.tree import RunTree
+from wtwatch.stale.inputs import matches
 from wtwatch.stale.names import Names
 from wtwatch.stale.values import Why
 from wtwatch.tree import diff
@@ -45,7 +46,7 @@ class CodeSpans:
             then: [path for path, one in changes.items() if GITLINK in (one.mode_before, one.mode_after)]
             for then, changes in self._changes.items()
         }
-        seen = {then: [one for one in uses[then] if one.whole is None] for then in self._changes}
+        seen = {then: [one for one in uses[then] if _is_seen(one)] for then in self._changes}
         self._names = Names(tree, now, self._changes, seen, self._below)
         self._known: dict[tuple[Sha, Uses], tuple[Why, ...]] = {}
 
@@ -59,7 +60,7 @@ class CodeSpans:
         if asked not in self._known:
             self._known[asked] = tuple(self._why(then, path) for path in self._seen(then, uses))
         found = self._known[asked]
-        said = {*self._names.said_by(then, command)} if uses.whole is None else set[str]()
+        said = {*self._names.said_by(then, command)} if _is_seen(uses) else set[str]()
         more = said.difference(why.path for why in found) if said else ()
         return (*found, *(self._why(then, path) for path in sorted(more)))
 
@@ -78,6 +79,16 @@ class CodeSpans:
         changes = self._changes[then]
         if uses.whole is not None:
             return [path for path in changes if not self._is_documentation(path)]
+        if uses.stated:
+            links = self._links[then]
+            return [
+                path
+                for path in changes
+                if any(
+                    matches(path, one) or (path in links and one.startswith(f"{path}/"))
+                    for one in uses.stated
+                )
+            ]
         used = {path for path in uses.files if path in changes}
         used |= {
             link for link in self._links[then] if any(path.startswith(f"{link}/") for path in uses.files)
@@ -97,3 +108,8 @@ class CodeSpans:
             return True
         rests = [inside.removeprefix(top) for top in tops if inside.startswith(top)]
         return any(rest.startswith("docs/") or fnmatchcase(rest, "README*") for rest in rests)
+
+
+def _is_seen(uses: Uses) -> bool:
+    """Return whether it is known by what was seen, rather than by what somebody said, or not at all."""
+    return uses.whole is None and not uses.stated

@@ -198,7 +198,7 @@ def _of_pairs(
             changes[one] = [
                 (path, (change.mode_before, change.before), (change.mode_after, change.after))
                 for change in listed.get((then.sha, now.sha), ())
-                if _matches(path := _joined(places[one], change.path), wanted[one])
+                if matches(path := _joined(places[one], change.path), wanted[one])
             ]
     for found in changes.values():
         for _, *sides in found:
@@ -217,7 +217,8 @@ def _joined(folder: str, path: str) -> str:
     return f"{folder}/{path}" if folder else path
 
 
-def _matches(path: str, pattern: str) -> bool:
+def matches(path: str, pattern: str) -> bool:
+    """Return whether a declared path, which may be a folder or a glob, means a file; both from the top."""
     return pattern == "." or path.startswith(f"{pattern}/") or path == pattern or fits(path, pattern)
 
 

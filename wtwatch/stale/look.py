@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -124,7 +124,7 @@ def _judged(ground: _Ground, found: Sequence[Result]) -> Iterator[Finding]:
         (base, path)
         for one in found
         if (base := one.evidence.base)
-        for path in one.spec.inputs
+        for path in (*one.spec.inputs, *_stated(tree, one))
         if since.touched(base, inputs.place_of(path))
     }
     differs = inputs.differing(repo, head, asked)
@@ -135,13 +135,11 @@ def _judged(ground: _Ground, found: Sequence[Result]) -> Iterator[Finding]:
             what = f"its code {code[:10]} is not here" if code else "nobody noted its code"
             yield Finding(one, Standing.UNKNOWN, detail=what)
             continue
-        mine = [(path, differs.get((evidence.base, path))) for path in one.spec.inputs if evidence.base]
-        lacking = next((text for path, each in mine if each and (text := _lacking(path, each))), None)
+        lacking, why = _of_paths(tree, one, differs)
         if lacking:
             yield Finding(one, Standing.UNKNOWN, detail=lacking)
             continue
-        touching = spans.touching(code, evidence.uses, one.spec.command)
-        why = [*touching, *_of_inputs(one, (each for _, each in mine if each))]
+        why = [*spans.touching(code, evidence.uses, one.spec.command), *why]
         if installed and evidence.environment and evidence.environment not in installed:
             why.append(Why(ENVIRONMENT, CHANGED))
         yield Finding(one, Standing.STALE if why else Standing.FRESH, tuple(why), evidence.uses.whole, code)
@@ -155,10 +153,37 @@ def _installed(tree: RunTree) -> tuple[str, ...]:
     return tuple(said[name] for name in FINGERPRINTS if name in said)
 
 
+def _of_paths(
+    tree: RunTree, one: Result, differs: Mapping[inputs.Asked, Differs]
+) -> tuple[str | None, list[Why]]:
+    """Return what is lacking, in words, and what differs of inputs, and of stated uses beside code."""
+    base = one.evidence.base
+    if base is None:
+        return None, []
+    mine = [(path, each) for path in one.spec.inputs if (each := differs.get((base, path)))]
+    stated = [each for path in _stated(tree, one) if (each := differs.get((base, path)))]
+    told = (*(_lacking(path, each) for path, each in mine), *map(_missing, stated))
+    beside = (why for why in _of_inputs(one, stated) if not _is_code(tree, why.path))
+    found = dict.fromkeys((*_of_inputs(one, (each for _, each in mine)), *beside))
+    return next(filter(None, told), None), list(found)
+
+
+def _stated(tree: RunTree, one: Result) -> Iterator[str]:
+    """Yield what a result's job was said to use that may lie beside code."""
+    return (path for path in one.evidence.uses.stated if not _is_code(tree, path))
+
+
+def _is_code(tree: RunTree, path: str) -> bool:
+    roots = tree.project.paths or (tree.project.code,)
+    return any(path == root or path.startswith(f"{root}/") for root in roots)
+
+
+def _missing(differs: Differs) -> str | None:
+    return f"{differs.missing}, which it needs, is not here" if differs.missing else None
+
+
 def _lacking(path: str, differs: Differs) -> str | None:
-    if differs.missing:
-        return f"{differs.missing}, which it needs, is not here"
-    return f"its input {path} is gone" if path in differs.gone else None
+    return _missing(differs) or (f"its input {path} is gone" if path in differs.gone else None)
 
 
 def _of_inputs(one: Result, found: Iterable[Differs]) -> Iterator[Why]:

@@ -13,7 +13,7 @@ def with_fed(found: Sequence[Finding]) -> list[Finding]:
     """Return findings in which those that are fresh, and fed by stale ones, say so; see :class:`Standing`."""
     needs = Places()
     for number, one in enumerate(found):
-        needs.add(number, one.result.spec.inputs)
+        needs.add(number, _needs(one))
     answer = list(found)
     at_hand = [number for number, one in enumerate(found) if one.standing is Standing.STALE]
     while at_hand:
@@ -27,6 +27,10 @@ def with_fed(found: Sequence[Finding]) -> list[Finding]:
     return answer
 
 
+def _needs(one: Finding) -> tuple[str, ...]:
+    return (*one.result.spec.inputs, *one.result.spec.uses)
+
+
 def in_order(found: Sequence[Finding]) -> list[Finding]:
     """Return findings so that each comes after those that make what it needs, else as they came.
 
@@ -38,7 +42,7 @@ def in_order(found: Sequence[Finding]) -> list[Finding]:
     feeds: dict[int, set[int]] = {}
     waits_for: dict[int, int] = dict.fromkeys(range(len(found)), 0)
     for number, one in enumerate(found):
-        feeders = {feeder for path in one.result.spec.inputs for feeder, _ in makes.all_of(path)} - {number}
+        feeders = {feeder for path in _needs(one) for feeder, _ in makes.all_of(path)} - {number}
         waits_for[number] = len(feeders)
         for feeder in feeders:
             feeds.setdefault(feeder, set()).add(number)

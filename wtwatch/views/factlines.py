@@ -39,6 +39,7 @@ def spec_facts(spec: JobSpec, command: str) -> Iterator[tuple[str, str]]:
     if spec.drop_fetched:
         yield "", "(dropped again, what the job itself gets of them)"
     yield from listed("output", spec.outputs)
+    yield from (("" if number else "said to use", path) for number, path in enumerate(spec.uses))
 
 
 def without_secrets(spec: JobSpec, secret: Collection[str]) -> JobSpec:

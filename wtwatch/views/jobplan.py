@@ -29,7 +29,7 @@ def lines(specs: Sequence[JobSpec], dataset: Path, values: bool = False) -> Iter
             yield f"{margin}in the container {one_line(spec.container)}"
         if asked := ", ".join(resources.words(resources.of(spec))):
             yield f"{margin}asks for {asked}"
-        for word, paths in (("needs", spec.inputs), ("makes", spec.outputs)):
+        for word, paths in (("needs", spec.inputs), ("makes", spec.outputs), ("is said to use", spec.uses)):
             if paths:
                 yield f"{margin}{word} {', '.join(one_line(path) for path in paths)}"
         if values and spec.setenv:

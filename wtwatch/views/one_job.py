@@ -157,6 +157,8 @@ def _used(uses: Uses, job: int) -> str:
     """Return what a job used of the code, as numbers, and how to see all."""
     if uses.whole is not None:
         return f"all of code counts: {uses.whole}"
+    if uses.stated:
+        return f"what was stated with --uses: {', '.join(uses.stated)}"
     listed_too = f", and what {counted(len(uses.folders), 'folder')} had" if uses.folders else ""
     return f"{counted(len(uses.files), 'file')} of code{listed_too}: wtwatch show --uses {job}"
 
@@ -166,7 +168,9 @@ def uses_lines(job: int, uses: Uses) -> Iterator[str]:
     if uses.whole is not None:
         yield f"Job {job}: all of code counts: {uses.whole}"
         return
-    yield from (harmless(path) for path in uses.files)
+    if uses.stated:
+        yield f"Job {job}: nobody looked, this was stated with --uses:"
+    yield from (harmless(path) for path in (*uses.stated, *uses.files))
     yield from (f"{harmless(path)}/" for path in uses.folders)
 
 

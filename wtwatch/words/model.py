@@ -181,7 +181,8 @@ class JobSpec(NamedTuple):
     ``setenv`` are variables that its command gets; ``resume``: it finds what it left of its outputs when it
     failed. ``container`` is the name by which the dataset knows the container that it runs in.
     ``drop_fetched``: what it got of its inputs is dropped again. ``if_stale``: it runs only if, when its turn
-    comes, something has changed that its result was made from. ``cpus``, ``mem`` (MB), ``seconds`` and
+    comes, something has changed that its result was made from. ``uses`` are the paths that it was said to
+    use, instead of what is seen. ``cpus``, ``mem`` (MB), ``seconds`` and
     ``gpus`` are what it asks for, see :mod:`wtwatch.words.resources`. It is kept in files: see
     :mod:`wtwatch.words.versioned`.
     """
@@ -202,6 +203,7 @@ class JobSpec(NamedTuple):
     seconds: int | None = None
     gpus: int | None = None
     if_stale: bool = False
+    uses: tuple[str, ...] = ()
     version: int = 1
     more: More = ()
 

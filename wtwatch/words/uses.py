@@ -20,20 +20,22 @@ class Uses(NamedTuple):
     ``files`` were opened (a ``.pyc`` stands for its source). ``folders`` were listed: all names in them
     count. ``imported`` were listed by Python's imports, as far as can be told: of names that come there only
     those count that could be imported instead of what was. ``whole`` says why none of this can be believed,
-    so that all of code counts; ``None``: it can.
+    so that all of code counts; ``None``: it can. ``stated`` are files, folders and globs, of whatever lies in
+    the dataset, that somebody said it uses: then these count, and nothing that was seen.
     """
 
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     imported: tuple[str, ...] = ()
     whole: str | None = None
+    stated: tuple[str, ...] = ()
 
 
 def uses_from(facts: Mapping[str, Any]) -> Uses:
     """Return what its ``_asdict()`` says, read from JSON; raises :class:`TypeError` or :class:`KeyError`."""
     files, folders, imported = (tuple(map(str, facts[name])) for name in ("files", "folders", "imported"))
-    whole = facts["whole"]
-    return Uses(files, folders, imported, None if whole is None else str(whole))
+    whole, stated = facts["whole"], tuple(map(str, facts.get("stated", ())))
+    return Uses(files, folders, imported, None if whole is None else str(whole), stated)
 
 
 def recorded(uses: Uses) -> dict[str, Any]:
