@@ -309,7 +309,7 @@ def _anew(tree: RunTree, standing: Standing, tip: Sha) -> Anew | None:
     seen = batchfiles.look(standing, tree.project)
     if seen is None or not any(spec.if_stale for spec in seen.specs):
         return seen
-    return seen._replace(start=touched.touched(tree, seen.specs, tip))
+    return seen._replace(**touched.touched(tree, seen.specs, tip)._asdict())
 
 
 def _unfinished(tree: RunTree, done: Done) -> Done:

@@ -35,6 +35,25 @@ def test_a_move_that_changes_nothing_for_the_jobs_starts_none_and_asks_no_more(q
     assert len(queue.fire(C, always)) == 2
 
 
+def test_what_another_input_makes_stale_starts_at_any_move_but_for_what_failed_or_was_never_made(
+    queue: Queue,
+) -> None:
+    stale, fresh, failed, unmade, came = specs("stale", "fresh", "failed", "unmade", "came")
+    order = queue.add_standing((stale, fresh, failed, unmade), A, template="t")
+    queue.fire(B, always)
+    for end in (Outcome.SUCCEEDED, Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED):
+        run_next(queue, code=B, outcome=end)
+    seen = batches.Anew(
+        "t",
+        (stale, fresh, failed, unmade, came),
+        start=(stale, failed, unmade, came),
+        unmade=(unmade, came),
+    )
+    (fired,) = queue.fire(C, never, lambda _standing: seen)
+    assert commands(queue.jobs(fired)) == ["stale", "came"]
+    assert queue.standing()[0].specs == seen.specs and order.id == queue.standing()[0].id
+
+
 def test_standing_jobs_are_a_new_batch_at_every_move(queue: Queue) -> None:
     standing = queue.add_standing(specs("one", "two"), A)
     assert queue.standing() == [standing]

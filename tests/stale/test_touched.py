@@ -48,12 +48,12 @@ def test_those_start_whose_result_is_stale_or_fed_by_one_or_not_there(
     world: World, change: dict[str, str | None], those: tuple[JobSpec, ...]
 ) -> None:
     world.release(change)
-    assert touched.touched(world.tree, (ONE, TWO, NEW), now_at(world)) == those
+    assert touched.touched(world.tree, (ONE, TWO, NEW), now_at(world)) == (those, (NEW,))
 
 
 def test_a_job_that_needs_or_sets_another_thing_than_its_result_did_starts(world: World) -> None:
     others = (spec("one", "in.txt"), ONE._replace(setenv=(("N", "2"),)), ONE._replace(command="other"))
-    assert touched.touched(world.tree, (ONE, *others), now_at(world)) == others
+    assert touched.touched(world.tree, (ONE, *others), now_at(world)) == (others, others)
 
 
 def test_when_its_turn_comes_a_job_from_a_file_is_spared_if_its_result_is_fresh(world: World) -> None:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from wtwatch.queue import due
 from wtwatch.queue.due import OpenBatch, OpenWork
 from wtwatch.queue.facts import is_paused
-from wtwatch.queue.rows import spec_text, specs_text, standing_of, storable
+from wtwatch.queue.halts import BAD
+from wtwatch.queue.rows import spec_of, spec_text, specs_text, standing_of, storable
 from wtwatch.words.model import JobSpec, Outcome, Sha, Standing, Trigger, now, stamp
 
 _OPEN_BATCHES = """
@@ -36,13 +37,16 @@ _SUPERSEDED = "superseded by batch "
 class Anew(NamedTuple):
     """Standing jobs as a look at a move finds them, made from ``template``; ``said``: what to say of that.
 
-    ``start`` are those of them that a move which concerns jobs starts; ``None``: all.
+    ``start`` are those of them that a move which concerns jobs starts; ``None``: all. Of these have no result
+    yet: ``unmade``. A move that concerns none starts them less these, and less those that failed: for
+    what of their inputs is another by now.
     """
 
     template: str
     specs: tuple[JobSpec, ...]
     said: str | None = None
     start: tuple[JobSpec, ...] | None = None
+    unmade: tuple[JobSpec, ...] = ()
 
 
 _NONE: Mapping[int, Anew] = MappingProxyType({})
@@ -96,7 +100,8 @@ def fire(
 
     ``differs`` says for each tip since which something waits whether anything that jobs use changed; where
     not, they wait for the next move from ``tip`` on. What it does not name stays for the next call. ``anew``
-    has standing jobs, by their number, that were looked at anew: of these what is new starts at any move.
+    has standing jobs, by their number, that were looked at anew: of these what is new starts at any move, and
+    what another input makes stale.
     """
     fired = [batch.id for batch in due.for_a_move(open_work(db)) if batch.base and differs.get(batch.base)]
     for batch in fired:
@@ -111,7 +116,7 @@ def fire(
         meant = template if seen is None or seen.start is None else template._replace(specs=seen.start)
         if differs[known.base]:
             fired += renew(db, meant, tip)
-        elif came := _came(known.specs, meant.specs):
+        elif came := _came(known.specs, meant.specs) if seen is None else _by_data(db, known, seen):
             waits = _unstarted(db, known.id)
             fired += renew(db, meant if waits else meant._replace(specs=came), tip)
     for base in differs:
@@ -146,6 +151,26 @@ def _anew(db: sqlite3.Connection, known: Standing, seen: Anew) -> Standing:
 def _came(before: Sequence[JobSpec], now_there: Sequence[JobSpec]) -> tuple[JobSpec, ...]:
     known = set(before)
     return tuple(spec for spec in now_there if spec not in known)
+
+
+def _by_data(db: sqlite3.Connection, known: Standing, seen: Anew) -> tuple[JobSpec, ...]:
+    """Return which of standing jobs start though nothing of code changed that concerns them."""
+    came, start = _came(known.specs, seen.specs), seen.start
+    if start is None:
+        return came
+    stale = set(start) - set(seen.unmade) - _failed(db, known.id)
+    return tuple(spec for spec in start if spec in stale or spec in came)
+
+
+def _failed(db: sqlite3.Connection, template: int) -> set[JobSpec]:
+    """Return which standing jobs failed when they ran last."""
+    rows = db.execute(
+        "SELECT jobs.spec, jobs.state FROM jobs JOIN batches ON batches.id = jobs.batch"
+        " WHERE batches.standing = ? AND jobs.state NOT IN ('waiting', 'running') ORDER BY jobs.id",
+        (template,),
+    )
+    last = {row["spec"]: row["state"] for row in rows}
+    return {spec_of(spec) for spec, state in last.items() if state in {bad.value for bad in BAD}}
 
 
 def _unstarted(db: sqlite3.Connection, template: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.meeting import TOP
@@ -14,7 +15,14 @@ from wtwatch.words.model import JobSpec, Sha
 NEEDED = (Standing.STALE, Standing.FED)
 
 
-def touched(tree: RunTree, specs: Sequence[JobSpec], code_sha: Sha) -> tuple[JobSpec, ...]:
+class Touched(NamedTuple):
+    """Those of some jobs that a move touches, and which of them have no result yet."""
+
+    start: tuple[JobSpec, ...]
+    unmade: tuple[JobSpec, ...] = ()
+
+
+def touched(tree: RunTree, specs: Sequence[JobSpec], code_sha: Sha) -> Touched:
     """Return those of the jobs that have no result, or one that code at ``code_sha`` left behind.
 
     One of which that cannot be told is left out; where nothing can be told, all are to run.
@@ -22,10 +30,12 @@ def touched(tree: RunTree, specs: Sequence[JobSpec], code_sha: Sha) -> tuple[Job
     try:
         found = look.all_results(tree, code_sha, (TOP,))
     except WtwatchError:
-        return tuple(specs)
+        return Touched(tuple(specs))
     secret = tree.project.secret
     standing = {_work(one.result.spec, secret): one.standing for one in found}
-    return tuple(spec for spec in specs if standing.get(_work(spec, secret), Standing.STALE) in NEEDED)
+    unmade = tuple(spec for spec in specs if _work(spec, secret) not in standing)
+    start = (spec for spec in specs if spec in unmade or standing[_work(spec, secret)] in NEEDED)
+    return Touched(tuple(start), unmade)
 
 
 def result_of(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:

@@ -85,10 +85,11 @@ def look(project: Project, to: Aim, after: str, watch: int | None) -> Outlook:
     with queue.at_one_moment():
         work, waiting = queue.open_work(), queue.waiting()
         under_way = _under_way(queue, work, waiting, project.lanes)
+        starts = (*_by_move(queue, work, waiting, concerned), *_standing(queue, concerned))
         return Outlook(
-            starts=(*_by_move(queue, work, waiting, concerned), *_standing(queue, concerned)),
+            starts=starts,
             then=tuple(_due(queue, work, waiting)),
-            same=bool(bases) and not concerned,
+            same=bool(bases) and not concerned and not starts,
             under_way=under_way,
             holders=() if under_way and any(map(_has_the_tree, under_way.running)) else holders,
             present=codetree.is_present(tree),
@@ -107,7 +108,7 @@ def _by_move(
 
 def _standing(queue: Queue, concerned: set[Sha]) -> Iterator[Starting]:
     for template in queue.standing():
-        if template.base in concerned:
+        if template.base in concerned or template.specs[0].if_stale:  # another input touches these
             yield Starting(f"s{template.id}", len(template.specs), template.specs[0])
 
 
