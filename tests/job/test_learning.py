@@ -61,6 +61,7 @@ FILES = {
     "spread/parts/b/z.py": "",
     "hard/one.json": "{}",
     "edited/deep/er.py": "X = 1\n",
+    "prefix.sh": "export PYTHONPYCACHEPREFIX=/nowhere\npython code/other.py\n",
 }
 
 
@@ -261,6 +262,7 @@ def test_what_git_does_not_keep_was_made_from_nobody_knows_what(made: World) -> 
 
 def test_where_python_keeps_what_it_compiles_elsewhere_all_counts(made: World) -> None:
     assert made.uses("PYTHONPYCACHEPREFIX=/nowhere python code/run.py").whole is not None
+    assert "a program of it has Python keep" in (made.uses("sh code/prefix.sh").whole or "")
 
 
 def test_a_process_that_goes_on_is_said(made: World) -> None:

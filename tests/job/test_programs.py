@@ -197,7 +197,11 @@ def test_what_strace_saw_jobs_open_is_what_they_used(lab: Lab, project: Project)
     commands = [*COMMANDS, *again]
     logs = [lab.root / f"trace{number}" for number in range(len(commands))]
     specs = [JobSpec(traced(command, log), plain=True) for command, log in zip(commands, logs, strict=True)]
-    jobs = worked_off(lab, project, specs)
+    writes = "cp -p {0} kept; echo >> {0}; mv kept {0}".format("code/plain/run.py")
+    writer, *jobs = worked_off(lab, project, [JobSpec(writes, plain=True), *specs])
+    assert "code was written to while it ran, though it is as before by now: plain/run.py" in str(
+        over(writer).detail
+    )
     tracked = {f"code/{path}" for path in lab.git("ls-files", cwd=lab.code).splitlines()}
     links = {"code/links/to.txt", "code/links/folder"}
     wrong = []

@@ -39,6 +39,8 @@ _BETWEEN = re.compile(r"[\s'\"=:;|&()<>,]+")
 _LOADS = re.compile(r"spec_from_file|SourceFileLoader|load_source|\bexec\(|execfile|runpy|run_path")
 """How Python has modules loaded that no import looked for."""
 
+_COMPILES_ELSEWHERE = re.compile(r"PYTHONPYCACHEPREFIX|pycache_prefix")
+
 _IMPORTS = re.compile(r"^(?:import|from)[ \t]+([A-Za-z_]\w*)((?:[ \t]*,[ \t]*[A-Za-z_]\w*)*)", re.MULTILINE)
 
 _AT_HAND = frozenset(
@@ -111,6 +113,8 @@ def uses_of(seen: Seen, code: Code) -> Uses:
         return Uses(whole=why)
     folders, imported = set[str](), set[str]()
     judge = _Judge(seen, code, used)
+    if judge.compiles_elsewhere():
+        return Uses(whole="a program of it has Python keep compiled modules where they are not seen")
     for folder in seen.listed:
         if folder.rpartition("/")[2] != CACHE:
             (imported if judge.is_imported(folder) else folders).add(folder)
@@ -129,7 +133,7 @@ def _from_elsewhere(seen: Seen, code: Code, unknown: Iterable[str]) -> str | Non
     """Return that something was used of which nobody can tell from which code it was made."""
     for place in sorted(seen.copies):
         return f"it used a copy of code: {place}"
-    if "PYTHONPYCACHEPREFIX" in code.command or "pycache_prefix" in code.command:
+    if _COMPILES_ELSEWHERE.search(code.command):
         return "its command has Python keep compiled modules where they are not seen"
     for folder in sorted(seen.apart):
         if any(path.startswith(f"{folder}/") for path in code.tracked):
@@ -151,6 +155,11 @@ class _Judge:
         self._looks = self._may_look() if seen.listed else False
         self._given = _folders_in(code.command)
         self._loads = self._looks and any(_LOADS.search(text) for text in self._texts.values() if text)
+
+    def compiles_elsewhere(self) -> bool:
+        """Return whether a program names another folder for what Python compiles."""
+        texts = (self._text(path) for path in self._used[:_MANY])
+        return any(_COMPILES_ELSEWHERE.search(text) for text in texts if text)
 
     def is_imported(self, folder: str) -> bool:
         """Return whether a folder was listed by imports alone."""
