@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -27,12 +27,15 @@ from wtwatch.stale.values import Finding, Standing
 from wtwatch.tree import tip as bookmark
 from wtwatch.views import stale as screen
 from wtwatch.views.jobwords import one_line
-from wtwatch.views.terminal import say, say_folded, width
+from wtwatch.views.terminal import say, say_folded, warn, width
 from wtwatch.words import resources
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import JobSpec, Sha, Trigger, counted
 from wtwatch.words.quoting import quoted
 from wtwatch.words.resources import Resources
+
+NAMED = 5
+"""Results of others that are named one by one."""
 
 
 @click.command("rerun")
@@ -45,7 +48,8 @@ def rerun(order: Order, project: str | None, want: Resources, words: tuple[str, 
     """Queue the commands that result commits REV record, to run again on the newest code.
 
     With --stale: those of all jobs whose results are stale. Paths after it mean what lies there, and then
-    runs by hand as well. What turns out fresh when its turn comes is not run.
+    runs by hand as well; what somebody else ran waits for `queue approve`. What turns out fresh when its turn
+    comes is not run.
     """
     if not words and not stale:
         raise UsageError(
@@ -86,12 +90,14 @@ def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order:
     if order.dry_run:
         for line in screen.lines(tree, taken, tip, width()):
             say(line)
-    for line in _of_others(other for other in found if other.result.commit not in commits):
-        say_folded(line)
+    others = [each for each in found if each.result.commit not in commits and each.standing in NEEDED]
     stale = [each for each in taken if each.standing in NEEDED]
     meant = stale if order.trigger is Trigger.NOW else taken
+    if others:
+        _hold(project, others, want, order)
     if not meant:
-        say(_nothing(taken))
+        if taken or not others:
+            say(_nothing(taken))
         return
     specs = list(standing.specs_of(meant, want))
     orders.check_inside(specs, project.run_tree)
@@ -121,12 +127,36 @@ def _tip(project: Project) -> Sha:
     return tip
 
 
-def _of_others(others: Iterable[Finding]) -> Iterator[str]:
-    for other in others:
-        if other.standing is Standing.FRESH:
-            continue
-        name, by, commit = one_line(other.result.name), other.result.by, other.result.commit[:10]
-        yield f"{name} was made by {by}, so it is not run unasked: wtwatch queue rerun {commit}"
+def _hold(project: Project, others: Sequence[Finding], want: Resources, order: Order) -> None:
+    """Have what somebody else ran wait for the user's approval, as one batch; or say that it needs that."""
+    by = ", ".join(sorted({one_line(each.result.by) or "nobody" for each in others}))
+    names = [one_line(each.result.name) for each in others]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    what = f"{counted(len(others), 'stale result')} made by {by} ({', '.join(names[:NAMED])}{more})"
+    if order.dry_run or order.trigger is not Trigger.NOW:
+        say_folded(f"{what}: held until you approve, if you rerun --stale what lies there, --now.")
+        return
+    queue = Queue(project.state)
+    held = {job.spec for job in queue.held()}
+    asked = [
+        spec for spec in standing.specs_of(others, want) if spec not in held and _lies_inside(spec, project)
+    ]
+    if not asked:
+        say_folded(f"{what}: held already, see `wtwatch queue list --state held`.")
+        return
+    made = queue.hold(asked)
+    say_folded(f"{what}: held, as batch {made[0].batch}, until you approve.")
+    say(f"→ wtwatch queue list --batch {made[0].batch} · wtwatch queue approve --batch {made[0].batch}")
+
+
+def _lies_inside(spec: JobSpec, project: Project) -> bool:
+    """Return whether a record of somebody else stays in the dataset; else say that it does not."""
+    try:
+        orders.check_inside([spec], project.run_tree)
+    except UsageError as error:
+        warn(error.message)
+        return False
+    return True
 
 
 def _nothing(found: Sequence[Finding]) -> str:

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.batches import Anew
+from wtwatch.queue.confirmed import attempts
+from wtwatch.queue.jobs import Queue
 from wtwatch.stale import look
 from wtwatch.stale.touched import NEEDED
 from wtwatch.stale.values import Finding
@@ -28,9 +30,12 @@ def specs_of(found: Sequence[Finding], want: Resources) -> tuple[JobSpec, ...]:
 
 
 def mine(tree: RunTree, found: Sequence[Finding]) -> list[Finding]:
-    """Return the results of jobs, and of the user's own runs by hand; what others ran is not run unasked."""
-    me = look.whoami(tree)
-    return [one for one in found if one.result.attempt is not None or one.result.by == me]
+    """Return the results of this queue's jobs, and what the user ran elsewhere, or by hand.
+
+    What others ran is not run unasked, whatever its record says.
+    """
+    known, me = attempts(Queue(tree.project.state).file), look.whoami(tree)
+    return [one for one in found if one.result.attempt in known or one.result.by == me]
 
 
 def at_a_move(tree: RunTree, tip: Sha, standing: model.Standing) -> Anew | None:
