@@ -11,11 +11,13 @@ import pytest
 
 from tests.stale.world import World, made
 from wtwatch.project.tree import RunTree
+from wtwatch.queue.jobs import Queue
 from wtwatch.stale import look
 from wtwatch.stale.values import Finding, Standing
 from wtwatch.tree import environment
 from wtwatch.views.stale import lines
-from wtwatch.words.model import Sha
+from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Sha, Trigger, now
+from wtwatch.words.uses import Uses
 
 
 @pytest.fixture
@@ -324,6 +326,21 @@ def test_what_a_rerun_makes_no_more_is_no_result_of_its_own(world: World) -> Non
         {"out/a": world.git("rev-parse", "HEAD:out/a")},
         {"on/a": world.git("rev-parse", "HEAD:on/a")},
     ]
+
+
+def test_what_a_run_confirms_is_its_own_result_alone(world: World) -> None:
+    world.save({"a.csv": "1\n", "b.csv": "2\n"})
+    jobs = {name: JobSpec("plot {inputs}", inputs=(f"{name}.csv",), outputs=("out",)) for name in "ab"}
+    for name, job in jobs.items():
+        world.ran(job.command, {f"out/{name}": name}, job.inputs, job.outputs, uses=of("one.py"))
+    code = world.release({"code/src/one.py": "print(11)\n"})
+    world.tree.state.mkdir(parents=True)
+    queue, base = Queue(world.tree.state), Sha(world.git("rev-parse", "HEAD"))
+    (again,) = queue.add([jobs["a"]._replace(inputs=("./a.csv",))], Trigger.NOW, code)
+    queue.begin(again.id, Running(now(), code, base, "uuid"))
+    ended = Ended(now(), now(), code, Outcome.UNCHANGED, 0)
+    queue.end(again.id, ended, uses=Uses(("code/src/one.py",)))
+    assert [one.result.spec.inputs for one in found(world) if one.standing is Standing.STALE] == [("b.csv",)]
 
 
 def test_code_that_is_not_here_any_more_is_unknown(world: World) -> None:

@@ -20,7 +20,7 @@ from wtwatch.stale.history import FINGERPRINTS, fingerprint_in
 from wtwatch.stale.inputs import Differs
 from wtwatch.stale.order import in_order, with_fed
 from wtwatch.stale.since import NOBODY_KNOWS, Since
-from wtwatch.stale.values import Evidence, Finding, Result, Standing, Why
+from wtwatch.stale.values import Evidence, Finding, Result, Standing, Why, work_of
 from wtwatch.tree import environment
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha
@@ -90,9 +90,10 @@ def _confirmed(tree: RunTree, repo: Repo, head: Sha, found: Sequence[Result]) ->
     number = {commit: place for place, commit in enumerate(commits)}
     results = {one.commit: one for one in found}
     uses = queue.all_uses()
-    by_work = {_work(one.spec): one.commit for one in found}
+    secret = tree.project.secret
+    by_work = {work_of(one.spec, secret): one.commit for one in found}
     for one in again:
-        commit = by_work.get(_work(one.spec))
+        commit = by_work.get(work_of(one.spec, secret))
         if commit is None or one.base not in number:  # the history was rewritten since
             continue
         if number[one.base] <= number.get(commit, -1):
@@ -100,10 +101,6 @@ def _confirmed(tree: RunTree, repo: Repo, head: Sha, found: Sequence[Result]) ->
             evidence = Evidence(one.code_sha, one.base, used, _environment(tree, one))
             results[commit] = results[commit]._replace(evidence=evidence)
     return list(results.values())
-
-
-def _work(spec: JobSpec) -> tuple[str, tuple[str, ...]]:
-    return spec.command, tuple(sorted(spec.outputs))
 
 
 def _environment(tree: RunTree, one: Confirmed) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.meeting import TOP
 from wtwatch.stale import look
-from wtwatch.stale.values import Finding, Standing
+from wtwatch.stale.values import Finding, Standing, work_of
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha
 
@@ -32,20 +32,16 @@ def touched(tree: RunTree, specs: Sequence[JobSpec], code_sha: Sha) -> Touched:
     except WtwatchError:
         return Touched(tuple(specs))
     secret = tree.project.secret
-    standing = {_work(one.result.spec, secret): one.standing for one in found}
-    unmade = tuple(spec for spec in specs if _work(spec, secret) not in standing)
-    start = (spec for spec in specs if spec in unmade or standing[_work(spec, secret)] in NEEDED)
-    return Touched(tuple(start), unmade)
+    standing = {work_of(one.result.spec, secret): one.standing for one in found}
+    works = {spec: work_of(spec, secret) for spec in specs}
+    start = (spec for spec in specs if standing.get(works[spec], Standing.STALE) in NEEDED)
+    return Touched(tuple(start), tuple(spec for spec in specs if works[spec] not in standing))
 
 
 def result_of(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:
     """Return how the newest result of a job that was declared stands; ``None`` where it has none."""
     found = look.all_results(tree, code_sha, spec.outputs) if spec.outputs else []
-    work = _work(spec, tree.project.secret)
-    return next((one for one in reversed(found) if _work(one.result.spec, tree.project.secret) == work), None)
-
-
-def _work(spec: JobSpec, secret: Collection[str]) -> tuple[object, ...]:
-    """Return what makes two jobs one, though one is known by its record alone, which has no secrets."""
-    variables = tuple(sorted(pair for pair in spec.setenv if pair[0] not in secret))
-    return spec.command, tuple(sorted(spec.inputs)), tuple(sorted(spec.outputs)), variables
+    work = work_of(spec, tree.project.secret)
+    return next(
+        (one for one in reversed(found) if work_of(one.result.spec, tree.project.secret) == work), None
+    )

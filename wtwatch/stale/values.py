@@ -1,6 +1,7 @@
 """What is looked at: results with what they were made from; and what comes of it. No input, no output."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -19,6 +20,13 @@ class Evidence(NamedTuple):
     base: Sha | None
     uses: Uses
     environment: str | None = None
+
+
+def work_of(spec: JobSpec, secret: Collection[str] = ()) -> tuple[object, ...]:
+    """Return what makes two jobs one, though one is known by its record alone, which has no secrets."""
+    variables = tuple(sorted(pair for pair in spec.setenv if pair[0] not in secret))
+    paths = (tuple(sorted(map(os.path.normpath, some))) for some in (spec.inputs, spec.outputs))
+    return spec.command, *paths, variables
 
 
 class Result(NamedTuple):
