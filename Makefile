@@ -9,7 +9,7 @@ PYTEST := $(VENV)/bin/python -m pytest -n auto --dist worksteal -q
 
 OLDER := .cache/datalad-$(DATALAD)
 
-.PHONY: help demo test test-root test-slow test-equality lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes bench-uses clean
+.PHONY: help demo test test-root test-slow test-equality stress-stale lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes bench-uses clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make test-root  those that root alone can run, as root'
 	@echo 'make test-slow  the slow proofs'
 	@echo 'make test-equality DATALAD=1.1  that jobs leave what DataLad leaves, on DataLad 1.1 (or another)'
+	@echo 'make stress-stale  what is called fresh in 500 lives of random projects, beside what all jobs make anew'
 	@echo 'make lint       style, format and types'
 	@echo 'make bench      the measurements of the README'
 	@echo 'make bench-scale  the same where there is very much of everything'
@@ -42,6 +43,9 @@ test-slow: $(READY) $(JJ)
 
 test-equality: $(READY) $(JJ) $(if $(DATALAD),$(OLDER)/.ready)
 	@$(if $(DATALAD),$(OLDER),$(VENV))/bin/python -m pytest -n auto --dist worksteal -q tests/equality
+
+stress-stale: $(READY) $(JJ)
+	@WTWATCH_STALE_EXAMPLES=500 $(PYTEST) -m slow tests/stale/test_oracle.py
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check

@@ -12,7 +12,7 @@ import pytest
 from tests import building
 from tests.lab import Driver, Lab, Said
 from tests.room import missing_tools, sealed_env
-from tests.tally import PROPERTY, Kills, summed
+from tests.tally import LOOKS, PROPERTY, Kills, Looks, lines
 from wtwatch import cli
 
 MakeLab = Callable[..., Lab]
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if line := summed(terminalreporter.stats):
+    for line in lines(terminalreporter.stats):
         terminalreporter.write_line(line)
 
 
@@ -55,6 +55,14 @@ def kills(request: pytest.FixtureRequest) -> Iterator[Kills]:
     counted = Kills()
     yield counted
     request.node.user_properties.append((PROPERTY, counted.counts))
+
+
+@pytest.fixture
+def looks(request: pytest.FixtureRequest) -> Iterator[Looks]:
+    """Counts this test's looks at results that may be stale, for the last lines of the run."""
+    counted = Looks()
+    yield counted
+    request.node.user_properties.append((LOOKS, dict(counted.counts)))
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def test_without():
 
 def run(folder: Path, tests: str, *words: str) -> list[str]:
     """Run these tests by themselves, with the fixture and the last word of ours; return what is said."""
-    (folder / "conftest.py").write_text("from tests.conftest import kills, pytest_terminal_summary\n")
+    (folder / "conftest.py").write_text("from tests.conftest import kills, looks, pytest_terminal_summary\n")
     (folder / "test_some.py").write_text(tests)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:datalad", "-p", "no:cacheprovider", *words, "."],
@@ -51,3 +51,23 @@ def test_kills_tried_and_survived_are_summed_over_all_tests(tmp_path: Path, work
 def test_where_nobody_was_killed_nothing_is_said_of_it(tmp_path: Path) -> None:
     said = run(tmp_path, "def test_without(kills):\n    pass\n")
     assert not any("kill" in line for line in said)
+
+
+LOOKS = """\
+import pytest
+from wtwatch.stale.values import Standing
+
+@pytest.mark.parametrize("part", range(2))
+def test_some(looks, part):
+    for standing in Standing:
+        for differs in (True, False):
+            looks.add(standing, differs)
+"""
+
+
+def test_looks_at_results_are_summed_over_all_tests(tmp_path: Path) -> None:
+    said = run(tmp_path, LOOKS, "-n", "2")
+    assert (
+        "stale: 16 results asked: 8 differ, 4 fresh though they differ, 2 stale without need, 4 unknown"
+        in said
+    )
