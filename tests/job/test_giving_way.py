@@ -118,7 +118,16 @@ def test_by_itself_a_batch_keeps_its_code(tmp_path: Path) -> None:
     house = House.built(tmp_path / "house", settle=0.0)
     under_way(house, "one", "two")
     house.commit({"a.py": "a = 2\n"})
-    assert stays(house)
+    assert stays(house) and status.describe(house.project).standpoint.hint is None
+
+
+def test_of_a_paused_batch_behind_newer_code_the_way_on_is_named(tmp_path: Path) -> None:
+    house = House.built(tmp_path / "house", settle=0.0)
+    under_way(house, "one", "two")
+    house.commit({"a.py": "a = 2\n"})
+    queue_of(house).pause()
+    said = status.describe(house.project).standpoint
+    assert said.hint == "What is left of it on the newer code: wtwatch release --after job"
 
 
 def test_between_two_jobs_it_gives_way_and_the_run_tree_moves_at_once(house: House) -> None:

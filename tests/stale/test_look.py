@@ -164,6 +164,16 @@ def test_a_squash_a_reword_and_a_revert_make_nothing_stale(world: World) -> None
     assert stale(world) == []
 
 
+def test_results_of_different_code_with_one_cause_are_told_together(world: World) -> None:
+    world.ran("one", {"one.txt": "1"}, uses=of("shared.py"))
+    world.release({"code/README.md": "Read this\n"})
+    world.ran("two", {"two.txt": "2"}, uses=of("shared.py"))
+    now = world.release({"code/src/shared.py": "x = 2\n"}, "Widen")
+    said = list(lines(world.tree, found(world), now, 80))
+    assert said[:2] == ["2 results stale:", f"  code/src/shared.py changed in {now[:10]} Widen"]
+    assert [line.split()[-1] for line in said[2:4]] == ["one.txt", "two.txt"] and len(said) == 4
+
+
 def test_all_of_code_counts_where_nobody_saw_what_was_used(world: World) -> None:
     world.ran("python code/src/one.py", {"one.txt": "1"})
     world.release({"code/src/README.md": "Read this\n", "code/docs/a.txt": "docs\n"})

@@ -38,8 +38,11 @@ def lines(tree: RunTree, found: Sequence[Finding], now: Sha, columns: int | None
         alike = groups.get(standing, {})
         if alike:
             yield f"{title.format(counted(sum(map(len, alike.values())), 'result'))}:"
+        told: dict[tuple[str, ...], list[Result]] = {}  # from another code on it may be the same cause
         for some in alike.values():
-            yield from _group(list(_reasons(some[0], known)), [one.result for one in some], columns)
+            told.setdefault(tuple(_reasons(some[0], known)), []).extend(one.result for one in some)
+        for why, results in told.items():
+            yield from _group(why, results, columns)
     fresh = sum(one.standing is Standing.FRESH for one in found)
     if fresh:
         yield f"{counted(fresh, 'result')} fresh."

@@ -207,7 +207,10 @@ def _standpoint(project: Project, queue: Queue, facts: Facts) -> Standpoint:
     if noted is not None and not (noted.busy and not facts.busy):
         return Standpoint(word if noted.busy else Freshness.BLOCKED, noted.reason, noted.hint)
     if word is Freshness.BEHIND and (batch := queue.under_way()) is not None:
-        return Standpoint(word, _keeps(project, queue, batch, facts))
+        newer = "What is left of it on the newer code: wtwatch release --after job"
+        return Standpoint(
+            word, _keeps(project, queue, batch, facts), newer if queue.open_work().paused else None
+        )
     return Standpoint(word)
 
 
