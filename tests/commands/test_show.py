@@ -110,6 +110,15 @@ def test_standing_orders_and_several_things_are_shown(house: House, say: Say) ->
     )
 
 
+def test_a_standing_order_of_stale_results_is_shown_as_what_it_is(house: House, say: Say) -> None:
+    specs = [JobSpec(f"x {n}", outputs=(f"out/{n}",), if_stale=True) for n in range(4)]
+    queue_of(house).add_standing(specs, house.head())
+    main, said = house.project.main_tree, "those of 4 results that it touches"
+    assert f"s1  standing: {said}, a new batch at every move\n" in say(main, "show", "s1").out
+    assert f"s1 standing: {said} at every move: x 0" in say(main, "queue", "list").out
+    assert f"at every move: {said}\n" in say(main, "status").out
+
+
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_a_batch_is_a_grid_of_its_values_where_that_fits(
     house: House, say: Say, monkeypatch: pytest.MonkeyPatch, columns: int

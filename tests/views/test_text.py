@@ -60,7 +60,7 @@ def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
         "paused: nothing starts until `wtwatch queue resume`",
         "next: batch 3, 12 jobs",
         "after the next move: batch 4, 1 job",
-        "at every move: 2 standing jobs",
+        "at every move: 1 standing job · those of 1 result that it touches",
         "no such file",
         "✗ job 3, interrupted: x",
         "and 2 more: wtwatch queue list",

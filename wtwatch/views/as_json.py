@@ -100,6 +100,7 @@ def _queue(queue: QueueSnapshot) -> Document:
         "paused_for": queue.paused_for,
         **queue.jobs,
         "standing": queue.standing,
+        "touched": queue.touched,
         "current": dict(queue.current),
         "due": [one._asdict() for one in queue.due],
         "on_move": [one._asdict() for one in queue.on_move],

@@ -72,6 +72,7 @@ def of_standing(template: Standing) -> dict[str, Any]:
     return {
         "id": f"s{template.id}",
         "base": template.base,
+        "if_stale": template.if_stale,
         "commands": [spec.command for spec in template.specs],
         "queued_at": stamp(template.queued),
     }

@@ -18,9 +18,10 @@ from wtwatch.views.jobwords import (
     outcome,
     seconds,
     standing_caption,
+    standing_number,
 )
 from wtwatch.views.terminal import folded, styled
-from wtwatch.words.model import Ended, Running, Standing, Trigger, counted, spent
+from wtwatch.words.model import Ended, Running, Standing, Trigger, spent
 
 TRIGGERS = {"now": "next in line", "on-move": "after a move", "every-move": "at every move"}
 """When a batch begins, in words."""
@@ -104,8 +105,7 @@ def joined(parts: Sequence[str], columns: int | None) -> list[str]:
 def standing_lines(standing: Collection[Standing], columns: int | None) -> Iterator[str]:
     """Yield a line for each standing order."""
     for template in standing:
-        number = counted(len(template.specs), "job")
-        head = f"s{template.id} standing: {number} at every move: "
+        head = f"s{template.id} standing: {standing_number(template)} at every move: "
         yield head + shortened(standing_caption(template), columns and columns - len(head))
 
 

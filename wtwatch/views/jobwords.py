@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from wtwatch.words.model import Ended, Held, Job, JobSpec, Outcome, Running, Standing, now
+from wtwatch.words.model import Ended, Held, Job, JobSpec, Outcome, Running, Standing, counted, now
 
 COLOURS = {
     "succeeded": "green",
@@ -52,6 +52,16 @@ def caption(spec: JobSpec) -> str:
     said = one_line(spec.message or spec.command)
     missing = [f"{name}={one_line(value)}" for name, value in spec.values if value not in said]
     return f"{said} ({', '.join(missing)})" if missing else said
+
+
+def standing_number(template: Standing) -> str:
+    """Return how much of a standing order is run at every move, such as "6 jobs"."""
+    number = len(template.specs)
+    return (
+        f"those of {counted(number, 'result')} that it touches"
+        if template.if_stale
+        else counted(number, "job")
+    )
 
 
 def standing_caption(template: Standing) -> str:

@@ -33,7 +33,7 @@ from wtwatch.views.snapshot import (
 )
 from wtwatch.words.model import EnvironmentState, Freshness, Outlived, SyncDone, Verdict, moment, stamp
 
-FORMAT = 10
+FORMAT = 11
 """Raised whenever what is in the file, or what it rests on, is another thing than before."""
 
 _TUPLES: dict[str, type] = {

@@ -21,7 +21,17 @@ from wtwatch.views import jobway, logtext
 from wtwatch.views.factlines import commit_words, fact, listed, spec_facts, without_secrets
 from wtwatch.views.jobdocument import log_of
 from wtwatch.views.joblist import trigger
-from wtwatch.views.jobwords import COLOURS, MARKS, caption, harmless, is_bad, local, outcome, seconds
+from wtwatch.views.jobwords import (
+    COLOURS,
+    MARKS,
+    caption,
+    harmless,
+    is_bad,
+    local,
+    outcome,
+    seconds,
+    standing_number,
+)
 from wtwatch.views.terminal import folded, styled
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Ended, Job, JobSpec, PutBack, Running, Standing, counted, spent
@@ -101,8 +111,8 @@ def lines(sight: Sight, at: datetime, columns: int | None) -> Iterator[str]:
 
 def standing_lines(template: Standing, subjects: dict[str, str], columns: int | None) -> Iterator[str]:
     """Yield the screen of standing orders."""
-    number = counted(len(template.specs), "job")
-    yield styled(f"s{template.id}", bold=True) + f"  standing: {number}, a new batch at every move"
+    what = f"standing: {standing_number(template)}, a new batch at every move"
+    yield styled(f"s{template.id}", bold=True) + f"  {what}"
     yield from fact("last on", commit_words(template.base, subjects), columns)
     yield from fact("queued", local(template.queued), columns)
     alone = len(template.specs) == 1

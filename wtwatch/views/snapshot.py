@@ -66,6 +66,7 @@ class QueueSnapshot(NamedTuple):
     found to be gone, ``settling`` for how many seconds more the bookmark has to be still. ``current`` counts
     the jobs of batches that still matter, ``due`` and ``on_move`` are batches that start by themselves and
     by the next move: see :mod:`wtwatch.queue.outlook`. ``paused_for`` is why it paused by itself, if it did.
+    Of those that are ``standing``, ``touched`` run at a move only if it touches their results.
     """
 
     paused: bool
@@ -78,6 +79,7 @@ class QueueSnapshot(NamedTuple):
     due: tuple[Upcoming, ...] = ()
     on_move: tuple[Upcoming, ...] = ()
     paused_for: str | None = None
+    touched: int = 0
 
 
 class RunningJob(NamedTuple):

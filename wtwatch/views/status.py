@@ -223,11 +223,12 @@ def _keeps(project: Project, queue: Queue, batch: int, facts: Facts) -> str:
 
 
 def _queue(project: Project, queue: Queue, facts: Facts, outlook: Outlook) -> QueueSnapshot:
-    counts = queue.counts()
+    counts, standing = queue.counts(), queue.standing()
     return QueueSnapshot(
         paused=bool(counts.pop("paused")),
         jobs=counts,
-        standing=sum(len(template.specs) for template in queue.standing()),
+        standing=sum(len(template.specs) for template in standing),
+        touched=sum(len(template.specs) for template in standing if template.if_stale),
         unseen=queue.unseen(),
         lost=queue.lost(),
         settling=_settling(project, queue, facts),

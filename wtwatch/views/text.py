@@ -269,7 +269,9 @@ def _queue(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     if queue.settling and not project.batch:
         yield Line("", f"starts when the bookmark has been still for {queue.settling:.0f} s more")
     if queue.standing:
-        yield Line("", f"at every move: {counted(queue.standing, 'standing job')}")
+        words = [counted(plain, "standing job")] if (plain := queue.standing - queue.touched) else []
+        words += [f"those of {counted(queue.touched, 'result')} that it touches"] if queue.touched else []
+        yield Line("", f"at every move: {' · '.join(words)}")
     if held := queue.jobs.get("held"):
         need = "job needs" if held == 1 else "jobs need"
         yield Line("", f"! {held} {need} approval: wtwatch queue list --state held", "yellow")

@@ -259,6 +259,11 @@ class Standing(NamedTuple):
     loaded: str | None = None
     template: str | None = None
 
+    @property
+    def if_stale(self) -> bool:
+        """Whether of all its jobs those alone are run at a move that this touches."""
+        return bool(self.specs) and all(spec.if_stale for spec in self.specs)
+
 
 class Backup(NamedTuple):
     """What a sync took out of the run tree: a commit under a ref of its own in the code repository."""
