@@ -92,6 +92,16 @@ def test_what_is_stale_is_kept_with_its_reasons_as_long_as_it_is_so(world: World
     assert known(world) is None
 
 
+def test_a_look_that_cannot_be_started_keeps_no_later_one_from_it(world: World) -> None:
+    ends: list[str] = []
+    one = Looks(ends.append, (str(world.top / "nothing"),))
+    for number in range(2):
+        world.save({"data/a.csv": f"{number}\n"})
+        one.see_to(world.tree.project, shown(world))
+        eventually(one.is_silent)
+    assert ends == ["small"] * 2
+
+
 def test_a_project_is_looked_at_once_and_then_only_when_something_changed(world: World) -> None:
     ends: list[str] = []
     one = Looks(ends.append, ("false",))  # one that comes to nothing is not tried for ever

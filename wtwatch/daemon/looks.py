@@ -94,7 +94,10 @@ class Looks:
     def _work(self) -> None:
         while wish := self._next():
             begin = time.monotonic()
-            self._look(wish.project)
+            try:
+                self._look(wish.project)
+            except OSError as error:  # no process can be started just now
+                _log.warning("%s: its results could not be looked at: %s", wish.project.name, error)
             with self._lock:
                 self._rests[wish.project.name] = time.monotonic() + SHARE * (time.monotonic() - begin)
             self._then(wish.project.name)

@@ -24,10 +24,10 @@ from wtwatch.tree import tip as bookmark
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 
-GROUPS = 20
+GROUPS = 10
 """Reasons that are kept, those first that concern the most results."""
 
-LISTED = 50
+LISTED = 20
 """Stale results that are kept one by one."""
 
 REASONS = 5
