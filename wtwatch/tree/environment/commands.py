@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 from wtwatch.doors.program import driven
 from wtwatch.project.jobenv import allowed, for_jobs
 from wtwatch.project.tree import RunTree
+from wtwatch.tree.environment.installed import interpreter
 from wtwatch.tree.environment.kind import Command
 from wtwatch.words.model import now
 
@@ -56,13 +57,18 @@ class Ended(NamedTuple):
 
 
 def for_set_up(tree: RunTree) -> dict[str, str]:
-    """Return the environment of what sets one up: that of jobs, with the installers that the user has."""
+    """Return the environment of what sets one up: that of jobs, with the installers that the user has.
+
+    In a lane uv is told to take the Python that the run tree's environment was made with.
+    """
     env = for_jobs(tree) | {name: value for name, value in os.environ.items() if _INSTALLERS.match(name)}
     users = allowed(tree, os.environ.get("PATH", os.defpath).split(os.pathsep))
     env["PATH"] = os.pathsep.join(dict.fromkeys([*env["PATH"].split(os.pathsep), *list(users)[:-1]]))
     for active in ("VIRTUAL_ENV", "CONDA_PREFIX"):  # it may be broken, and is to be told by where it lies
         env.pop(active, None)
     own = {"POETRY_VIRTUALENVS_IN_PROJECT": "true", "POETRY_VIRTUALENVS_CREATE": "true"}
+    if tree.lane is not None and (same := interpreter(RunTree.of(tree.project).prefix)):
+        own["UV_PYTHON"] = str(same)  # else results would depend on where they were made
     return {name: value for name, value in env.items() if not _BENDING.match(name)} | own | driven()
 
 

@@ -7,7 +7,7 @@ path configuration files (Python's module ``site``), setuptools' finders of edit
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -132,11 +132,29 @@ def _text(file: Path) -> str:
 
 def _python(prefix: Path) -> str:
     """Return which Python an environment was made with: what implements it, and its version."""
+    said = _made_with(prefix)
+    return f"{said.get('implementation', 'CPython')} {_number(said)}" if _number(said) else ""
+
+
+def interpreter(prefix: Path) -> Path | None:
+    """Return the Python that an environment was made with, if that is still there."""
+    said = _made_with(prefix)
+    minor = ".".join(_number(said).split(".")[:2])
+    if not ("home" in said and minor):
+        return None
+    named = (Path(said["home"]) / name for name in (f"python{minor}", f"pypy{minor}", "python3", "python"))
+    return next((one for one in named if os.access(one, os.X_OK)), None)
+
+
+def _made_with(prefix: Path) -> dict[str, str]:
+    """Return what ``pyvenv.cfg`` says (site, in the library of Python; uv writes some more)."""
     pairs = (line.partition("=")[::2] for line in _text(prefix / "pyvenv.cfg").splitlines())
-    said = {key.strip(): value.strip() for key, value in pairs}
-    version = said.get("version_info") or said.get("version") or ""
-    number = re.match(r"\d+(\.\d+){0,2}", version)
-    return f"{said.get('implementation', 'CPython')} {number[0]}" if number else ""
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _number(said: Mapping[str, str]) -> str:
+    found = re.match(r"\d+(\.\d+){0,2}", said.get("version_info") or said.get("version") or "")
+    return found[0] if found else ""
 
 
 def _dist(site: Path, name: str) -> Dist | None:
