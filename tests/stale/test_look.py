@@ -353,6 +353,17 @@ def test_what_a_run_confirms_is_its_own_result_alone(world: World) -> None:
     assert [one.result.spec.inputs for one in found(world) if one.standing is Standing.STALE] == [("b.csv",)]
 
 
+def test_a_result_that_was_made_anew_meanwhile_is_not_made_once_more(world: World) -> None:
+    one_and_two(world)
+    code = world.release({"code/src/one.py": "print(11)\n"})
+    (one,) = (each.result.spec for each in found(world) if each.standing is Standing.STALE)
+    before = look.of_one(world.tree, one, code)
+    world.ran("python code/src/one.py", {"one.txt": "11"}, uses=of("one.py", "shared.py"))
+    after = look.of_one(world.tree, one, code)
+    assert before is not None and before.standing is Standing.STALE
+    assert after is not None and after.standing is Standing.FRESH
+
+
 def test_code_that_is_not_here_any_more_is_unknown(world: World) -> None:
     world.ran("python code/src/one.py", {"one.txt": "1"}, uses=of("one.py"), code="1" * 40)
     (one,) = found(world)

@@ -52,6 +52,12 @@ def result(repo: Repo, commit: Sha) -> Result | None:
     return next((_result(repo, one) for one in logged(repo, _FACTS, *_WORDS, "--no-walk", commit)), None)
 
 
+def later(repo: Repo, commit: Sha, head: Sha) -> list[Result]:
+    """Return what runs left in the commits that lead to ``head`` and not to ``commit``, the oldest first."""
+    told = list(logged(repo, _FACTS, *_WORDS, f"{commit}..{head}"))
+    return [one for each in reversed(told) if (one := _result(repo, each))]
+
+
 def _result(repo: Repo, told: Logged) -> Result | None:
     commit, parents, by, message = told.facts
     if RECORD not in message:
