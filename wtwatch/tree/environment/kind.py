@@ -50,28 +50,34 @@ Row = Callable[[Path], Kind | None]
 PYTHON_FILES = ("pyproject.toml", "uv.lock", "requirements*.txt", ".python-version", "setup.py", "setup.cfg")
 
 
-_texts: Memory[tuple[str | int, ...], str] = Memory(64)
+_known: Memory[tuple[str | int, ...], bytes] = Memory(64)
 
 _RACY = 50_000_000
 """Nanoseconds within which a file may change twice without a trace in its times."""
 
 
-def text_of(file: Path) -> str:
-    """Return what is in a file, "" if it cannot be read.
+def bytes_of(file: Path) -> bytes | None:
+    """Return what is in a file, ``None`` if it cannot be read.
 
     It is read again when it changed: if it were each time, each job that runs meanwhile would seem to use it.
     """
     stamp = traces.stamp(str(file))
     key = (str(file), *(stamp or ()))
-    found = _texts.get(key)
+    found = _known.get(key)
     if found is None:
         try:
-            found = file.read_text(encoding="utf-8", errors="replace")
+            found = file.read_bytes()
         except OSError:
-            return ""
+            return None
         if stamp and stamp[3] < time.time_ns() - _RACY:
-            _texts[key] = found
+            _known[key] = found
     return found
+
+
+def text_of(file: Path) -> str:
+    """Return what is in a file, "" if it cannot be read; see :func:`bytes_of`."""
+    text = (bytes_of(file) or b"").decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def has_table(code: Path, name: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from wtwatch.doors.repo import Repo
 from wtwatch.project.tree import RunTree
 from wtwatch.tree.environment.installed import Dist, Installed
+from wtwatch.tree.environment.kind import text_of
 from wtwatch.words.errors import WtwatchError
 
 
@@ -39,7 +40,7 @@ def _says_its_version_elsewhere(source: Path) -> bool:
     import tomli
 
     try:
-        table = tomli.loads((source / "pyproject.toml").read_text(encoding="utf-8"))
+        table = tomli.loads(text_of(source / "pyproject.toml"))
     except (OSError, ValueError):
         table = {}
     if "project" in table:

@@ -2,27 +2,19 @@
 
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
 from wtwatch.doors.digests import sha1
-from wtwatch.doors.memory import Memory
 from wtwatch.doors.porcelain import TreeEntry
 from wtwatch.project.tree import RunTree
-from wtwatch.tree.environment.kind import PYTHON_FILES, Kind
+from wtwatch.tree.environment.kind import PYTHON_FILES, Kind, bytes_of, text_of
 from wtwatch.tree.environment.kinds import kind_of
 
 _LEADS = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s+|=)\s*(\S+)|-[rc](\S+)")
 _LOCAL = re.compile(r"(?:-e|--editable)(?:\s+|=)\s*(\S+)|(\.{0,2}/\S*|\.)")
 _SAID_BY = ("pyproject.toml", "setup.py", "setup.cfg")
-
-_RACY = 100_000_000
-"""Nanoseconds within which a file may change without another time."""
-
-_known: Memory[tuple[str, int, int, int, int], bytes] = Memory(200)
 
 
 def requirements(tree: RunTree, entries: Iterable[TreeEntry]) -> str:
@@ -67,7 +59,7 @@ def _led_to(code: Path, kind: Kind) -> Iterator[str]:
 
 
 def _lines(code: Path, path: str) -> list[str]:
-    text = (_read(code / path) or b"").decode("utf-8", "replace").replace("\r\n", "\n")
+    text = text_of(code / path)
     whole = re.sub(r"\\\n", " ", text)
     return [re.sub(r"(^|\s)#.*", "", line).strip() for line in whole.splitlines()]
 
@@ -92,22 +84,5 @@ def _local(code: Path, path: str) -> Iterator[str]:
 
 def _content(file: Path) -> str:
     """Return what git would call the content of a file, "-" if it is not there."""
-    data = _read(file)
+    data = bytes_of(file)
     return "-" if data is None else sha1(b"blob %d\0" % len(data) + data)
-
-
-def _read(file: Path) -> bytes | None:
-    """Return what a file holds, ``None`` where there is none.
-
-    What is as it was is not opened again: to a job that runs just then it would seem to be a use of its own.
-    """
-    with suppress(OSError):
-        about = file.stat()
-        key = (str(file), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
-        data = _known.get(key)
-        if data is None:
-            data = file.read_bytes()
-            if time.time_ns() - about.st_ctime_ns > _RACY:
-                _known[key] = data
-        return data
-    return None
