@@ -171,6 +171,8 @@ INPUTS = ((), ("data/x.csv",), ("data",), ("data/*.csv",), ("data/x.csv", "data/
 _TASKS = (
     "python code/{script} {out} {ins}",
     "python code/{script} {out} {ins}",
+    "python code/run1.py {out} {ins}",
+    "python code/run1.py {out} {ins}",
     "(cd code && C=. python -m {module} ../{out} {ins_below})",
     "sh code/{shell} {ins} > {out}",
     "code/{shell} {ins} > {out}",
@@ -208,7 +210,7 @@ def _statements(path: str) -> st.SearchStrategy[str]:
         kinds.pop("shell", None)
     return st.builds(
         lambda kind, **names: kinds[kind].format(**names),
-        st.sampled_from(sorted(kinds)),
+        st.sampled_from([*sorted(kinds), *(["import", "import"] if "import" in kinds else [])]),
         m=st.sampled_from(later or ["lib"]),
         t=st.sampled_from((*TEXTS, "link.txt", "latest/a.txt")),
         o=st.sampled_from(_PERHAPS),
@@ -318,7 +320,7 @@ def _tasks(draw: st.DrawFn, most: int = 4) -> tuple[Task, ...]:
         if "{ins" in template and found and draw(st.booleans()):
             ins = (*ins, f"out/{draw(st.integers(0, len(found) - 1))}.txt")
         names = {
-            "script": draw(st.sampled_from(SCRIPTS)),
+            "script": draw(st.sampled_from(("run1.py", *SCRIPTS))),
             "shell": draw(st.sampled_from(SHELLS)),
             "module": draw(st.sampled_from(("run1", "sub.deep", "pkg"))),
         }
