@@ -310,9 +310,18 @@ def noted_in(repo: Repo, commit: Sha, text: str) -> Noted | None:
         outputs=_from_top(record, "outputs"),
         rerun_of=commit,
         setenv=_declared(ours),
-        uses=found_uses.stated if (found_uses := from_record(ours.get("uses"))) else (),
+        uses=_stated(ours),
     )
     return Noted(resources.with_wishes(spec, resources.noted(ours.get("asked"))), ours or None)
+
+
+def _stated(ours: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the paths that the job of a record was said to use."""
+    noted = ours.get("uses")
+    if not (isinstance(noted, dict) and noted.keys() & {"stated", "packed"}):  # of ten thousand, none mostly
+        return ()
+    found = from_record(noted)
+    return found.stated if found else ()
 
 
 def _declared(ours: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
