@@ -132,7 +132,7 @@ def _snapshot(
         run_tree=project.run_tree,
         bookmark=project.bookmark,
         standpoint=_standpoint(project, queue, facts),
-        environment=_environment(project, facts),
+        environment=_environment(project, queue, facts),
         carried=carried.noted(RunTree.of(project)).said if project.carry else (),
         queue=_queue(project, queue, facts, outlook),
         tip=facts.tip,
@@ -293,10 +293,12 @@ def _failures(project: Project, outlook: Outlook) -> Iterator[FailedJob]:
             yield FailedJob(job.id, job.batch, job.word, caption(job.spec), job.state.exit, said)
 
 
-def _environment(project: Project, facts: Facts) -> Verdict:
+def _environment(project: Project, queue: Queue, facts: Facts) -> Verdict:
     if not facts.present:
         return Verdict(EnvironmentState.MISSING)
     tree = RunTree.of(project)
+    if queue.in_run_tree() is not None:
+        return environment.remembered(tree)
     entries = facts.tip_tree if facts.tip == facts.applied else codetree.tops(tree, facts.applied)
     return environment.noted(tree, environment.requirements(tree, entries))
 

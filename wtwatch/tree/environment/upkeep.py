@@ -51,6 +51,17 @@ def noted(tree: RunTree, wanted: str) -> Verdict:
     return Verdict(EnvironmentState.OK, _by_hand(kind, known.by_hand))
 
 
+def remembered(tree: RunTree) -> Verdict:
+    """Return the last verdict, without a look at any file of code: a job that runs would seem to use it."""
+    known = Note.of(tree)
+    if known.how != tree.project.environment or not known.state:
+        return Verdict(EnvironmentState.NONE)
+    if known.state == OK:
+        return Verdict(EnvironmentState.OK, _by_hand(Kind(""), known.by_hand))
+    bad = known.state in (BROKEN, FAILED)
+    return Verdict(EnvironmentState.BROKEN if bad else EnvironmentState.STALE, known.detail)
+
+
 def unusable(tree: RunTree) -> str | None:
     """Return why no job may use the environment as it was noted last; ``None`` if nothing is known."""
     known = Note.of(tree)
