@@ -104,6 +104,9 @@ class Place:
         for edit in step.edits:
             _edit(self.written, edit.path, edit.text)
         self._release(step.how)
+        self.git(
+            "clean", "-ffdq", where=self.written
+        )  # an empty folder is in no commit, and not in the run tree
         for path, text in step.data:
             _write(self.top, path, text)
         for number, what in step.hands:
