@@ -10,7 +10,7 @@ from tests.stale.world import World, made
 from wtwatch.queue.jobs import Queue
 from wtwatch.stale import touched, turn
 from wtwatch.stale.values import Standing
-from wtwatch.words.model import JobSpec, Sha, Trigger
+from wtwatch.words.model import Ended, JobSpec, Sha, Trigger
 
 
 @pytest.fixture
@@ -66,3 +66,18 @@ def test_when_its_turn_comes_a_job_from_a_file_is_spared_if_its_result_is_fresh(
     code_sha = world.release({"code/src/one.py": "print(11)\n"})
     found = touched.result_of(world.tree, ONE, code_sha)
     assert found is not None and found.standing is Standing.STALE
+
+
+@pytest.mark.parametrize("text", ["by hand\n", None], ids=["edited", "deleted"])
+def test_a_result_that_was_changed_by_hand_since_it_was_queued_is_not_made_over(
+    world: World, text: str | None
+) -> None:
+    world.tree.state.mkdir(parents=True)
+    queue, made = Queue(world.tree.state), Sha(world.git("log", "-1", "--format=%H", "--", "one.txt"))
+    (job,) = queue.add([ONE._replace(rerun_of=made)], Trigger.NOW, now_at(world))
+    code_sha = world.release({"code/src/one.py": "print(11)\n"})
+    assert turn.spared(world.tree, queue, job, code_sha) is None
+    world.save({"one.txt": text})
+    spared = turn.spared(world.tree, queue, job, code_sha)
+    assert spared is not None and isinstance(spared.state, Ended)
+    assert spared.state.detail == "not run: its result was changed by hand since"

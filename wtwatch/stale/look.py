@@ -62,25 +62,34 @@ def all_results(tree: RunTree, code_sha: Sha, paths: Sequence[str] = ()) -> list
 def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:
     """Return how the result stands whose record a job runs again; ``None`` where there is no such record.
 
-    If the same was run again meanwhile, by another batch, say, that of the last such run.
+    If the same was run again meanwhile, by another batch, say, that of the last such run. What somebody
+    changed or removed by hand meanwhile is *unknown*: it is not to be made over.
     """
     repo = Repo(tree.path)
     head = refs.head_of(repo)
     if head is None or spec.rerun_of is None:
         return None
     result = history.result(repo, spec.rerun_of)
-    found = [_last(repo, head, result, tree.project.secret)] if result else []
-    found = _confirmed(tree, repo, head, found)
+    if result is None:
+        return None
+    last = _last(repo, head, result, tree.project.secret)
+    if last is None:
+        return Finding(result, Standing.UNKNOWN, detail="its result was changed by hand since")
+    found = _confirmed(tree, repo, head, [last])
     return next(_judged(_Ground(tree, head, code_sha), found), None)
 
 
-def _last(repo: Repo, head: Sha, one: Result, secret: Collection[str]) -> Result:
-    """Return what the last run of the same work left; it changed an output, or there was none."""
+def _last(repo: Repo, head: Sha, one: Result, secret: Collection[str]) -> Result | None:
+    """Return what the last run of the same work left, if it is still there.
+
+    It changed an output, or there was none.
+    """
     if not inputs.differing(repo, head, {(one.commit, path) for path in one.spec.outputs}):
         return one
     work = work_of(one.spec, secret)
     later = reversed(history.later(repo, one.commit, head))
-    return next((again for again in later if work_of(again.spec, secret) == work), one)
+    last = next((again for again in later if work_of(again.spec, secret) == work), one)
+    return last if alive(repo, head, [last]) else None
 
 
 def whoami(tree: RunTree) -> str:
