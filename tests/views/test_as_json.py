@@ -78,6 +78,7 @@ FULL = ProjectSnapshot(
 IN_LANES = FULL._replace(
     beside=(RunningJob(6, 2, "make", "m", AT, A, 9, lane=2, over=True),),
     lanes=2,
+    making=(2,),
     held_lanes=(HeldLane(1, "cat works there.", "Wait."),),
     outlived=(Outlived(4, ("out/b.csv",), 2),),
     loaded=(LoadedFile("code/plots.toml", "plots", AT, True, False, "no jobs of 'x y'"),),
@@ -187,6 +188,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     ],
                     "lanes": {
                         "asked": 2,
+                        "making": [2],
                         "held": [{"lane": 1, "reason": "cat works there.", "hint": "Wait."}],
                     },
                     "batch": {

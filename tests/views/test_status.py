@@ -13,7 +13,9 @@ import pytest
 
 from tests.house import House
 from wtwatch.doors.clock import instant
+from wtwatch.lanes import notes
 from wtwatch.project import config
+from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import backups, codetree
 from wtwatch.views import attention, quick, status
@@ -49,6 +51,16 @@ def test_a_setting_of_a_newer_version_is_told_and_no_alarm(house: House) -> None
     assert needs_you(newer) == []
     told = status.describe(newer.project)
     assert told.newer and "'mirrors'" in told.unknown[0]
+
+
+def test_a_lane_that_is_made_just_now_is_told_until_its_maker_is_done(house: House) -> None:
+    two = house.project._replace(lanes=2)
+    lane = RunTree.of_lane(two, 2)
+    notes.begin(lane)
+    notes.note_making(lane)
+    assert status.describe(two).making == (2,)
+    notes.end_making(lane)
+    assert status.describe(two).making == ()
 
 
 @pytest.mark.parametrize("seconds", [10.0, 10_000.0])

@@ -77,6 +77,10 @@ def test_all_that_stands_against_a_move_is_said_with_the_way_out() -> None:
     assert "newer wtwatch" in told["settings"][0]
 
 
+def test_lanes_that_are_made_just_now_are_counted() -> None:
+    assert lines(BARE._replace(lanes=3, making=(2, 3)))["lanes"] == ["… 2 lanes of 3 being made or set up"]
+
+
 def test_what_jobs_make_no_more_is_named_with_the_ways_out() -> None:
     told = lines(BARE._replace(outlived=(Outlived(4, ("out/b", "out/c"), 3), Outlived(5, ("out/d",), 1))))
     assert told["outputs"] == ["! out/b and 2 more are not made any more by job 4"]

@@ -70,7 +70,11 @@ def project_document(project: ProjectSnapshot, at: datetime) -> Document:
         "queue": _queue(project.queue),
         "running": _running(project.running) if project.running else None,
         "beside": [_running(one) for one in project.beside],
-        "lanes": {"asked": project.lanes, "held": [one._asdict() for one in project.held_lanes]},
+        "lanes": {
+            "asked": project.lanes,
+            "making": list(project.making),
+            "held": [one._asdict() for one in project.held_lanes],
+        },
         "batch": _batch(project.batch, project.seconds_left(at)) if project.batch else None,
         "failed_jobs": [_failed(one) for one in project.failed],
         "queue_lost": _moment(project.queue.lost),

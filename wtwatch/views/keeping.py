@@ -64,7 +64,7 @@ def ground_of(project: Project) -> Ground:
         *(attempt / "started" for attempt in attempts),
         *(attempt / "outcome" for attempt in attempts),
         *(attempt / "seen" for attempt in attempts),
-        *(lane.state / "held" for lane in notes.known(project)),
+        *(lane.state / name for lane in notes.known(project) for name in ("held", "making")),
         *(file for one in queue.loaded() for file in files_of(one, project)),
         *(tree.path / path for one in queue.outlived() for path in one.paths),
         code / "packed-refs",

@@ -170,8 +170,9 @@ class ProjectSnapshot(NamedTuple):
     newer version. ``full`` is a place of it whose disk has no room left. ``carried`` are
     sentences on files that git ignores and that are copied from the main tree. ``inherited`` are variables
     that jobs had from the daemon's shell before an upgrade, and get no more. ``beside`` are all jobs that run
-    in lanes, and ``running`` the first of them; ``lanes`` is how many lanes are asked for. ``loaded`` are the
-    files that jobs came from which wait or stand, ``outlived`` is what jobs make no more though it is there.
+    in lanes, and ``running`` the first of them; ``lanes`` is how many lanes are asked for, and ``making`` are
+    those that are made or set up just now. ``loaded`` are the files that jobs came from which wait or stand,
+    ``outlived`` is what jobs make no more though it is there.
     ``stale`` is how results stand, where they were looked at as they are now.
     """
 
@@ -207,6 +208,7 @@ class ProjectSnapshot(NamedTuple):
     beside: tuple[RunningJob, ...] = ()
     lanes: int = 1
     held_lanes: tuple[HeldLane, ...] = ()
+    making: tuple[int, ...] = ()
     loaded: tuple[LoadedFile, ...] = ()
     outlived: tuple[Outlived, ...] = ()
 

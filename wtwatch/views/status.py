@@ -156,6 +156,7 @@ def _snapshot(
         beside=tuple(one for one in running if one.lane is not None),
         lanes=project.lanes,
         held_lanes=tuple(_held_lanes(project)),
+        making=tuple(lane.lane for lane in notes.known(project) if lane.lane and notes.maker(lane)),
         loaded=tuple(_loaded(project, queue)),
         outlived=tuple(_outlived(project, queue)),
     )

@@ -214,7 +214,11 @@ def _beside(project: ProjectSnapshot) -> Iterator[Line]:
 
 
 def _lanes(project: ProjectSnapshot) -> Iterator[Line]:
-    """Say which lanes cannot be used, or stay though they are not needed, and why."""
+    """Say which lanes are made just now, and which cannot be used, or stay though not needed, and why."""
+    if project.making:
+        yield Line(
+            "lanes", f"… {counted(len(project.making), 'lane')} of {project.lanes} being made or set up"
+        )
     held = [one for one in project.held_lanes if one.reason not in (project.standpoint.reason or "")]
     for one in held[:_FEW]:
         yield Line(f"lane {one.lane}", f"! {one.reason}", "yellow")
