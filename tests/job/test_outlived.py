@@ -201,3 +201,14 @@ def test_a_usage_log_alone_is_no_result_and_is_put_back(bench: Bench) -> None:
     assert clearing.GOOD
     changed = bench.do(command.replace("same", "other"), outputs=("out", "use.log"))
     assert over(changed).outcome is Outcome.SUCCEEDED and "use.log" in names_in(bench, "HEAD")
+
+
+@pytest.mark.slow
+def test_an_empty_folder_where_a_file_was_leaves_the_tree_clean(bench: Bench) -> None:
+    settings(bench, prune_outputs=True)
+    with_names(bench, "a b")
+    bench.do(NEW_CODE, outputs=("out",))
+    with_names(bench, "a")
+    command = f"{NEW_CODE}; mkdir out/b.d; rm out/b; mv out/b.d out/b"  # a folder where the file was
+    state = over(bench.do(command, outputs=("out",)))
+    assert state.outcome is Outcome.SUCCEEDED and bench.dirt() == ""

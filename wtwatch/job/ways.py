@@ -198,11 +198,8 @@ class InParts:
         if end.used:
             learned = {"used": end.used._asdict(), "uses": recorded(self._folder.uses())}
             record[OUR_KEY] = record[OUR_KEY] | learned
-        after, passed = outlived.settled(self._order, record, self._stood, after)
-        if passed.paths:
-            self._folder.write_outlived(*passed)
-        if ignored.alone(self._order, self._demanded, before, after):
-            self._folder.write_ignored()
+        after = self._without_outlived(record, after)
+        if self._is_ignored(before, after):
             return RunResult(0)  # whoever clears up puts back what changed
         if self._is_plain(before, after):
             parts = [
@@ -218,6 +215,24 @@ class InParts:
             with suppress(WtwatchError, OSError):
                 recording.record(self._order, before, After.of(top, os.environ))
         return done
+
+    def _without_outlived(self, record: Mapping[str, Any], after: After) -> After:
+        """Note what the command makes no more; return how the tree stands, without that if it is removed."""
+        try:
+            after, passed = outlived.settled(self._order, record, self._stood, after)
+            if passed.paths:
+                self._folder.write_outlived(*passed)
+        except (WtwatchError, OSError):  # a result is none the worse for it; some may be removed by now
+            return After.of(self._order.run_tree, os.environ)
+        return after
+
+    def _is_ignored(self, before: Before, after: After) -> bool:
+        """Return whether nothing changed that is a result, and note that."""
+        with suppress(WtwatchError, OSError):  # else it is one
+            if ignored.alone(self._order, self._demanded, before, after):
+                self._folder.write_ignored()
+                return True
+        return False
 
     def _to_save(self, before: Before, after: After, path: str) -> tuple[Change, ...]:
         """Return what is to be saved in a dataset: nothing of code, where Python may have left bytecode."""
