@@ -308,9 +308,10 @@ def test_what_is_lost_is_said(made: World) -> None:
     assert watched._watches is not None
     watched._watches._poll.unregister(watched._watches._handle)  # so that nobody reads any more until the end
     program = "import sys; [open(sys.argv[1 + i % 2]).close() for i in range(int(sys.argv[3]))]"
-    most = Path("/proc/sys/fs/inotify/max_queued_events").read_text().strip()
+    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     files = [str(made.top / "code/params" / name) for name in ("a.json", "b.json")]
-    subprocess.run([sys.executable, "-c", program, *files, most], check=True)
+    twice = str(2 * most)  # the reader, which waits in poll(2) by now, may take up some once
+    subprocess.run([sys.executable, "-c", program, *files, twice], check=True)
     seen = watched.end()
     assert seen.lost == "so much was opened at once that some of it was not seen"
     assert uses_of(seen, made.known()) == Uses(whole=seen.lost)
