@@ -124,3 +124,25 @@ def test_a_standing_order_runs_at_each_move_what_it_touches_and_what_that_feeds(
         eventually(lambda: lab.status()["applied"] == moved, within=PATIENCE)
         lab.wtwatch("sync")
         assert len(lab.jobs()) == 26
+
+
+def test_four_moves_by_jj_within_the_settle_time_start_one_batch(jj_lab: Lab) -> None:
+    lab, source = jj_lab, jj_lab.code / "src"
+    for name in ("one", "two"):
+        (source / f"{name}.py").write_text(f"import sys\nopen(sys.argv[1], 'w').write('{name}')\n")
+    lab.jj("commit", "--quiet", "-m", "Two scripts")
+    lab.move_bookmark()
+    lab.wtwatch("init")
+    for name in ("one", "two"):
+        lab.wtwatch("queue", "add", "-o", name, "--", f"python code/src/{name}.py {name}")
+    with lab.daemon():
+        assert states(lab) == ["succeeded"] * 2
+        lab.wtwatch("queue", "rerun", "--stale", "--every-move")
+        lab.wtwatch("config", "settle", "5")
+        for number in range(4):
+            (source / "two.py").write_text(f"import sys\nopen(sys.argv[1], 'w').write('{number}')\n")
+            lab.jj("commit", "--quiet", "-m", f"Change {number}")
+            last = lab.move_bookmark()
+        eventually(lambda: len(lab.jobs()) == 3, within=PATIENCE)
+        assert states(lab) == ["succeeded"] * 3
+        assert (lab.jobs()[2]["code"], (lab.run / "two").read_text()) == (last, "3")
