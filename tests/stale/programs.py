@@ -347,11 +347,23 @@ def _steps(files: Mapping[str, str], named: Sequence[str]) -> st.SearchStrategy[
     )
 
 
+_ONE_MODULE = Step((Edit("lib.py", Program("lib.py", 3, ()).text()),), "commit", (), (), again=True)
+"""A module alone changes that two jobs share: what was compiled for the first of them serves the second."""
+
+
 @st.composite
 def _lives(draw: st.DrawFn) -> Life:
     files, tasks = draw(_files()), draw(_tasks())
-    steps = st.lists(_steps(files, _named(files, tasks)), min_size=2, max_size=5)
-    return Life(files, tasks, tuple(draw(steps)))
+    first: tuple[Step, ...] = ()
+    if draw(st.booleans()):
+        tasks = (
+            *(Task(f"mkdir -p out && python code/run1.py out/{number}.txt") for number in (0, 1)),
+            *tasks[2:],
+        )
+        files["run1.py"] = Program("run1.py", 0, ("import lib\nV += lib.V\n",)).text()
+        first = (_ONE_MODULE,)
+    steps = draw(st.lists(_steps(files, _named(files, tasks)), min_size=2, max_size=5))
+    return Life(files, tasks, (*first, *steps))
 
 
 LIVES = _lives()
