@@ -144,7 +144,8 @@ def _record_end(tree: RunTree, queue: Queue, job: Job, over: Ended | NotBegun) -
     tell = bool(settings.on_attention or settings.on_batch_end)
     uses = lifecycle.uses_of(tree, job)
     if over.outcome in clearing.GOOD:
-        stays.note(tree, queue, job, over)
+        with suppress(WtwatchError):  # how it ended is told, whatever can be read of the rest
+            stays.note(tree, queue, job, over)
     is_news = queue.end(job.id, over, settings.max_failures, tell, uses)
     return job._replace(state=over) if is_news else None
 
