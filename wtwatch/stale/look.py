@@ -59,13 +59,14 @@ def all_results(tree: RunTree, code_sha: Sha, paths: Sequence[str] = ()) -> list
     return in_order(with_fed(list(_judged(_Ground(tree, head, code_sha, Since(told.line)), found))))
 
 
-def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha) -> Finding | None:
+def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha, at: Repo | None = None) -> Finding | None:
     """Return how the result stands whose record a job runs again; ``None`` where there is no such record.
 
     If the same was run again meanwhile, by another batch, say, that of the last such run. What somebody
-    changed or removed by hand meanwhile is *unknown*: it is not to be made over.
+    changed or removed by hand meanwhile is *unknown*: it is not to be made over. ``at``: the tree of the
+    dataset whose HEAD it is held against, if not the run tree.
     """
-    repo = Repo(tree.path)
+    repo = at or Repo(tree.path)
     head = refs.head_of(repo)
     if head is None or spec.rerun_of is None:
         return None

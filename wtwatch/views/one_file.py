@@ -105,7 +105,7 @@ def _stale(project: Project, found: Origin) -> Iterator[tuple[str, str]]:
         return
     tree = RunTree.of(project)
     with suppress(WtwatchError):
-        seen = look.of_one(tree, made.spec._replace(rerun_of=made.commit), tip)
+        seen = look.of_one(tree, made.spec._replace(rerun_of=made.commit), tip, made.within)
         if seen is not None and seen.standing is not Standing.FRESH:
             for number, why in enumerate(stale.why_of(tree, seen, tip)):
                 yield "" if number else seen.standing.value, why
