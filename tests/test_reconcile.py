@@ -287,6 +287,19 @@ def test_how_a_job_ended_is_known_though_nothing_can_be_cleared_up(lab: Lab, pro
     eventually(lambda: ran(project, second))
 
 
+def test_how_a_job_ended_is_known_though_nobody_can_read_what_it_makes_no_more(
+    lab: Lab, project: Project
+) -> None:
+    [job] = plain(project, "true")
+    tick(project, WORK)
+    eventually(lambda: ran(project, job))
+    (project.state / f"jobs/{job.id}.1/outlived").write_text('{"paths": 3')
+    done = tick(project, WORK)
+    assert done.ended and done.waits is None and isinstance(done.ended.state, Ended)
+    assert done.ended.state.outcome is Outcome.SUCCEEDED
+    assert "what it does not make any more" in (done.ended.state.detail or "")
+
+
 def test_clearing_up_that_was_cut_off_is_done_by_the_next_tick(lab: Lab, project: Project) -> None:
     [job] = plain(project, "echo 1 > left; exit 3")
     tick(project, WORK)

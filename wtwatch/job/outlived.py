@@ -59,10 +59,14 @@ class Outlived(NamedTuple):
 
 def in_words(folder: Folder) -> Iterator[str]:
     """Yield what is to be said of a good end: what its command makes no more, that its changes are none."""
-    paths, removed = folder.outlived()
-    if paths:
-        what = "and was removed" if removed else "and is still there"
-        yield f"what it does not make any more {what}: {listed(paths)}"
+    found = Outlived()
+    try:
+        found = Outlived(*folder.outlived())
+    except WtwatchError as error:  # the end itself is told all the same
+        yield f"what it does not make any more is not known: {error.message}"
+    if found.paths:
+        what = "and was removed" if found.removed else "and is still there"
+        yield f"what it does not make any more {what}: {listed(found.paths)}"
     if folder.was_ignored():
         yield "only what ignore_outputs names changed, which was put back"
 
