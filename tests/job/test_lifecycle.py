@@ -35,7 +35,7 @@ from wtwatch.doors.processes import bearing, identity
 from wtwatch.job import lifecycle
 from wtwatch.job.attempt import MARK, Folder, Result
 from wtwatch.job.lifecycle import NotBegun
-from wtwatch.job.steps import RESERVED, Draft
+from wtwatch.job.steps import RESERVED, Draft, Steps
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.words.errors import Busy, WtwatchError
@@ -425,6 +425,15 @@ def test_room_for_the_outcome_is_taken_before_the_job_starts(tmp_path: Path) -> 
     draft.publish(result)
     assert folder.result() == result
     assert (folder.path / "outcome").stat().st_ino == inode
+
+
+def test_a_process_that_goes_on_keeps_no_step_open(tmp_path: Path) -> None:
+    folder, open_before = Folder(tmp_path / "job"), psutil.Process().num_fds()
+    folder.path.mkdir()
+    steps = Steps(folder)
+    steps.verified(())
+    steps.close()
+    assert psutil.Process().num_fds() == open_before
 
 
 @pytest.mark.cold

@@ -13,6 +13,7 @@ import subprocess
 import time
 import venv
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -201,9 +202,9 @@ class Place:
         queue.begin(job.id, Running(now(), code, base, uuid))
         bytecode.stands_for(tree, code)
         demanded = lifecycle.demands(tree, spec, code)
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, closing(Steps(folder)) as steps:
             patch.setenv("PYTHONPYCACHEPREFIX", self.env["PYTHONPYCACHEPREFIX"])
-            lesson = Lesson(order, demanded, Before.of(tree.path, {}), Steps(folder))
+            lesson = Lesson(order, demanded, Before.of(tree.path, {}), steps)
             lesson.begin()
             done = _call(spec.command, self.top, self.env)
             uses = lesson.end()

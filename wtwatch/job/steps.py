@@ -23,6 +23,8 @@ OF_USES = 64 * 1024
 MANY = 100
 """Paths that there is room for in any case."""
 
+_CLOSED = -1
+
 
 class Draft:
     """A file before its content is known: its room is taken, so that a full disk cannot lose it.
@@ -50,9 +52,15 @@ class Draft:
         os.pwrite(self._handle, content, 0)
         os.ftruncate(self._handle, len(content))
         os.fsync(self._handle)
-        os.close(self._handle)
+        self.close()
         self._file.rename(self._place)
         sync_folder(self._place.parent)
+
+    def close(self) -> None:
+        """Let go of the file, written or not; may be called again."""
+        if self._handle != _CLOSED:
+            os.close(self._handle)
+            self._handle = _CLOSED
 
     def publish(self, result: Result) -> None:
         """Make the outcome known."""
@@ -68,6 +76,11 @@ class Steps:
         self._after = Draft(folder, "after", RESERVED)
         self._verified = Draft(folder, "verified", RESERVED)
         self._outcome = Draft(folder, "outcome", RESERVED)
+
+    def close(self) -> None:
+        """Let go of the files of steps that were not come to, for a process that goes on."""
+        for draft in (self._uses, self._command, self._after, self._verified, self._outcome):
+            draft.close()
 
     def learned(self, uses: Uses, written: Sequence[str] = ()) -> None:
         """Say what the command used of the code; that all of it counts, where there is no room for more.
