@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 JJ := $(if $(shell command -v jj),,.cache/jj/bin/jj)
-PYTEST := $(VENV)/bin/python -m pytest -n auto --dist worksteal -q
+WORKERS := auto
+PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -q
 
 OLDER := .cache/datalad-$(DATALAD)
 
@@ -38,6 +39,8 @@ test: $(READY) $(JJ)
 test-root: $(READY) $(JJ)
 	@$(PYTEST) -m 'needs_root and not slow'
 
+# Most of them wait half of their time: for Slurm, for what is still, for a lock.
+test-slow: WORKERS := $(shell expr 2 '*' $$(nproc))
 test-slow: $(READY) $(JJ)
 	@$(PYTEST) -m slow || [ $$? -eq 5 ] # 5: there are none
 
