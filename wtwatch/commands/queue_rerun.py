@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,15 +82,15 @@ def _rerun_of(project: Project, rev: str) -> JobSpec:
 
 
 def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order: Order) -> None:
+    gc.disable()  # values by the hundred thousand, and no garbage among them
     tree = RunTree.of(project)
     paths = [_path(project, word) for word in words]
     tip = _tip(project)
     found = look.all_results(tree, tip, paths)
     taken = standing.mine(tree, found)
     commits = {each.result.commit for each in taken}
-    if order.dry_run:
-        for line in screen.lines(tree, taken, tip, width()):
-            say(line)
+    if order.dry_run and (lines := list(screen.lines(tree, taken, tip, width()))):
+        say("\n".join(lines))
     others = [each for each in found if each.result.commit not in commits and each.standing in NEEDED]
     stale = [each for each in taken if each.standing in NEEDED]
     meant = stale if order.trigger is Trigger.NOW else taken

@@ -297,7 +297,8 @@ def noted_in(repo: Repo, commit: Sha, text: str) -> Noted | None:
 
     Raises :class:`WtwatchError` for one that cannot be read.
     """
-    record, found = _record(repo, commit, text), _MESSAGE.match(text)
+    found = _MESSAGE.match(text)
+    record = _read(repo, commit, found["record"]) if found else None
     if record is None or found is None:
         return None
     command = record["cmd"]
@@ -312,7 +313,9 @@ def noted_in(repo: Repo, commit: Sha, text: str) -> Noted | None:
         setenv=_declared(ours),
         uses=_stated(ours),
     )
-    return Noted(resources.with_wishes(spec, resources.noted(ours.get("asked"))), ours or None)
+    if "asked" in ours:
+        spec = resources.with_wishes(spec, resources.noted(ours["asked"]))
+    return Noted(spec, ours or None)
 
 
 def _stated(ours: Mapping[str, Any]) -> tuple[str, ...]:
@@ -334,7 +337,9 @@ def _declared(ours: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _from_top(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Return declared paths as seen from the dataset's top; a record has them as seen from its ``pwd``."""
-    pwd, declared = str(record.get("pwd") or "."), record.get(name) or ()
+    pwd, declared = str(record.get("pwd") or "."), record.get(name)
+    if not declared:
+        return ()
     paths = declared if pwd == "." else (os.path.join(pwd, path) for path in declared)  # noqa: PTH118
     return tuple(map(os.path.normpath, paths))
 
@@ -391,10 +396,13 @@ def results_of(dataset: Path, attempt: str, since: Sha) -> list[Sha]:
 
 def _record(repo: Repo, commit: str, text: str) -> dict[str, Any] | None:
     found = _MESSAGE.match(text)
-    if not found:
-        return None
+    return _read(repo, commit, found["record"]) if found else None
+
+
+def _read(repo: Repo, commit: str, text: str) -> dict[str, Any] | None:
+    """Return the record that stands in a message, or in the file that it names."""
     try:
-        record = json.loads(found["record"])
+        record = json.loads(text)
         if isinstance(record, str):
             record = _from_sidecar(repo, record)
     except (ValueError, OSError, lzma.LZMAError) as error:

@@ -23,16 +23,15 @@ def logged(repo: Repo, facts: Sequence[str], *words: str, ok: Sequence[int] = (0
     """
     shape = "--format=%x01" + "%x00".join(facts)
     fields = repo.told("log", *_RAW, shape, *words, ok=ok).split("\0")
-    at = 0
+    at, number = 0, len(facts)
     while at < len(fields):
         if not fields[at].startswith("\1"):  # an empty one, between two commits
             at += 1
             continue
-        begin = end = at + len(facts)
-        while end < len(fields) and fields[end].lstrip("\n")[:1] == ":":
-            end += 2
+        begin = end = at + number
         told = [fields[at][1:], *fields[at + 1 : begin]]
-        if begin < end:  # a line of its own stands before the first
-            fields[begin] = fields[begin].lstrip("\n")
+        fields[begin] = fields[begin].lstrip("\n")  # a line of its own stands before the first
+        while fields[end][:1] == ":":
+            end += 2
         yield Logged(told, fields[begin:end:2], fields[begin + 1 : end : 2])
         at = end

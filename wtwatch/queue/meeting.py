@@ -99,10 +99,10 @@ class Places:
     def add(self, job: int, paths: Iterable[str]) -> None:
         """Add paths of a job."""
         for path in paths:
-            fixed = _fixed(path)
-            self._at.setdefault(fixed, []).append((job, path))
-            for folder in (*_all_above(fixed), fixed):
-                self._below.setdefault(folder, []).append((job, path))
+            fixed, told = _fixed(path), (job, path)
+            self._at.setdefault(fixed, []).append(told)
+            for depth in range(len(fixed) + 1):  # the top first
+                self._below.setdefault(fixed[:depth], []).append(told)
 
     def find(self, path: str) -> tuple[int, str] | None:
         """Return a job and its path that meets ``path``."""
@@ -111,9 +111,9 @@ class Places:
     def all_of(self, path: str) -> Iterator[tuple[int, str]]:
         """Yield each job with each of its paths that meets ``path``."""
         fixed = _fixed(path)
-        above = (self._at.get(folder, ()) for folder in _all_above(fixed))
-        tried = chain(*above, self._below.get(fixed, ()))
-        return (told for told in tried if paths_meet(path, told[1]))
+        above = (self._at.get(fixed[:depth], ()) for depth in range(len(fixed)))  # the top first
+        tried = chain(filter(None, above), filter(None, [self._below.get(fixed, ())]))
+        return (told for some in tried for told in some if paths_meet(path, told[1]))
 
 
 def _fixed(path: str) -> tuple[str, ...]:
@@ -139,11 +139,6 @@ def _parts(path: str) -> tuple[str, ...]:
     plain = os.path.normpath(path)
     parts = tuple(plain.split("/"))
     return () if plain == TOP or plain.startswith("/") or ".." in parts else parts
-
-
-def _all_above(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the folders that a path lies in, the top first; of the top, none."""
-    return (parts[:depth] for depth in range(len(parts)))
 
 
 def _begin_alike(one: str, other: str) -> bool:

@@ -36,11 +36,12 @@ def alive(repo: Repo, head: Sha, found: Sequence[Result]) -> list[Result]:
     differs = inputs.differing(repo, head, asked) if asked else {}
     there = set()
     for one in own:
-        commit = one.result.commit
-        as_it_was = any(now[path].sha == blob for path, blob in one.files.items())
-        unlocked = any(old in keys and keys[old] == keys.get(new) for (old, _), (new, _) in changed[commit])
-        inside = any((commit, path) not in differs for path in one.inside)
-        there |= {commit} if as_it_was or unlocked or inside else set()
+        commit, others = one.result.commit, changed[one.result.commit]
+        as_it_was = len(others) < len(one.files)
+        unlocked = (old in keys and keys[old] == keys.get(new) for (old, _), (new, _) in others)
+        inside = ((commit, path) not in differs for path in one.inside)
+        if as_it_was or any(unlocked) or any(inside):
+            there.add(commit)
     return [one for one in found if one.commit in there]
 
 
@@ -56,9 +57,11 @@ def _own(found: Sequence[Result], now: Mapping[str, TreeEntry]) -> Iterator[_Own
         if run in runs:
             continue
         runs.add(run)
-        links = [path for path in one.written if path in now and now[path].mode == GITLINK]
-        inside = [path for path in one.spec.outputs if any(path.startswith(f"{link}/") for link in links)]
-        files = {path: blob for path, blob in one.written.items() if path in now and path not in links}
+        files = {path: blob for path, blob in one.written.items() if path in now}
+        inside = []
+        for link in [path for path in files if now[path].mode == GITLINK]:
+            del files[link]
+            inside += [path for path in one.spec.outputs if path.startswith(f"{link}/")]
         yield _Own(
             one,
             {path: blob for path, blob in files.items() if path not in claimed},
@@ -72,5 +75,8 @@ _Blob = tuple[Sha, str]  # with its mode
 
 def _changed(one: _Own, now: Mapping[str, TreeEntry]) -> list[tuple[_Blob, _Blob]]:
     """Return the files that are not byte for byte as a result has them: some may be unlocked alone."""
-    pairs = ((blob, now[path]) for path, blob in one.files.items())
-    return [((blob, entry.mode), (entry.sha, entry.mode)) for blob, entry in pairs if entry.sha != blob]
+    return [
+        ((blob, entry.mode), (entry.sha, entry.mode))
+        for path, blob in one.files.items()
+        if (entry := now[path]).sha != blob
+    ]

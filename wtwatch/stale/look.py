@@ -148,6 +148,7 @@ def _judged(ground: _Ground, found: Sequence[Result]) -> Iterator[Finding]:
         if since.touched(base, inputs.place_of(path))
     }
     differs = inputs.differing(repo, head, asked)
+    differing = {base for base, _ in differs}
     installed = _installed(tree)
     for one in found:
         code, evidence = codes[one.commit], one.evidence
@@ -155,7 +156,7 @@ def _judged(ground: _Ground, found: Sequence[Result]) -> Iterator[Finding]:
             what = f"its code {code[:10]} is not here" if code else "nobody noted its code"
             yield Finding(one, Standing.UNKNOWN, detail=what)
             continue
-        lacking, why = _of_paths(tree, one, differs)
+        lacking, why = _of_paths(tree, one, differs) if evidence.base in differing else (None, [])
         if lacking:
             yield Finding(one, Standing.UNKNOWN, detail=lacking)
             continue

@@ -51,12 +51,21 @@ class Names:
         below: str,
     ) -> None:
         self._repo, self._below = Repo(tree.code_path), below
+        self._roots = tuple(f"{root}/" for root in tree.project.paths or (tree.project.code,))
         self._new = self._found(now, spans, asked)
         self._named = {then: _by_mention(new) for then, new in self._new.items()}
         meant = {then: {_stem(one.name) for one in _all(new)} for then, new in self._new.items()}
         self._others = sys.stdlib_module_names | {*_installed(tree)} if any(meant.values()) else frozenset()
         names = {then: (stems - self._others).union(self._named[then]) for then, stems in meant.items()}
-        self._said = self._words(asked, names)
+        self._importable = {then: _by_import(new) for then, new in self._new.items()}
+        used = {
+            (then, path): None
+            for then, some in names.items()
+            for uses in (asked[then] if some else ())
+            for path in uses.files
+            if "\n" not in path
+        }
+        self._said = self._words(now, spans, used, names)
 
     def seen_by(self, then: Sha, uses: Uses) -> Iterator[str]:
         """Yield the paths that came or went since ``then`` and that a job with such uses would have seen."""
@@ -67,15 +76,17 @@ class Names:
         words = self._said.get(then, {})
         said = frozenset[str]().union(*(words[path] for path in uses.files if path in words))
         yield from (path for name in said for path in self._named[then].get(name, ()))
-        for one in (one for folder in uses.imported for one in new.get(folder, ()) if one.came):
-            if _stem(one.name) in self._others or _stem(one.name) in said:
-                yield one.path
+        for some in filter(None, map(self._importable[then].get, uses.imported)):
+            for stem in (*self._others.intersection(some), *said.intersection(some)):
+                yield from some[stem]
 
     def said_by(self, then: Sha, command: str) -> Iterator[str]:
         """Yield the paths that came or went since ``then`` and that a command itself names."""
         named = self._named.get(then, {})
         for name in _NAME.findall(command) if named else ():
-            yield from (path for said in (name, f"/{name}") for path in named.get(said, ()))
+            for said in (name, f"/{name}"):
+                if said in named:
+                    yield from named[said]
 
     def _found(
         self, now: Sha, spans: Spans, asked: Mapping[Sha, Collection[Uses]]
@@ -118,19 +129,23 @@ class Names:
         lines = self._repo.told(*words, stdin="".join(names)).split("\n")
         return [None if line.endswith(" missing") else line.partition(" ")[0] for line in lines]
 
-    def _words(
-        self, asked: Mapping[Sha, Collection[Uses]], names: Mapping[Sha, Collection[str]]
-    ) -> dict[Sha, dict[str, frozenset[str]]]:
-        """Return which of the names are said in files that were used, as they were then."""
+    def _then(self, now: Sha, spans: Spans, asked: Collection[tuple[Sha, str]]) -> Iterator[str | None]:
+        """Yield the id of what each of many commits has at a path: where nothing differs, that of now."""
         places = {
-            (then, path): None
-            for then in names
-            if names[then]
-            for uses in asked.get(then, ())
-            for path in uses.files
-            if "\n" not in path
+            (now if path.startswith(self._roots) else then, path): None
+            for then, path in asked
+            if path not in spans[then]
         }
         ids = dict(zip(places, self._ids(places), strict=True))
+        for then, path in asked:
+            differs = spans[then].get(path)
+            yield differs.before if differs else ids.get((now, path)) or ids.get((then, path))
+
+    def _words(
+        self, now: Sha, spans: Spans, used: Collection[tuple[Sha, str]], names: Mapping[Sha, Collection[str]]
+    ) -> dict[Sha, dict[str, frozenset[str]]]:
+        """Return which of the names are said in files that were used, as they were then."""
+        ids = dict(zip(used, self._then(now, spans, used), strict=True))
         blobs = dict.fromkeys(Sha(blob) for blob in ids.values() if blob)
         if not blobs:
             return {}
@@ -144,6 +159,15 @@ class Names:
             if blob in said:
                 found.setdefault(then, {})[path] = said[Sha(blob)].intersection(names[then])
         return found
+
+
+def _by_import(folders: Mapping[str, Iterable[_New]]) -> dict[str, dict[str, list[str]]]:
+    """Return the paths that came, by folder, and in it by what an import would call them."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for folder, some in folders.items():
+        for one in (one for one in some if one.came):
+            found.setdefault(folder, {}).setdefault(_stem(one.name), []).append(one.path)
+    return found
 
 
 def _said_in(text: str) -> frozenset[str]:

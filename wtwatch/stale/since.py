@@ -14,6 +14,7 @@ class Since:
         self._age = {commit: age for age, (commit, _) in enumerate(line)}
         self._touched: dict[str, int] = {}  # the age of the newest commit that did
         self._below: dict[str, int] = {}
+        self._above: dict[str, int] = {}
         for age, (_, paths) in enumerate(line):
             for path in paths:
                 self._touched.setdefault(path, age)
@@ -27,8 +28,15 @@ class Since:
         age = self._age.get(commit)
         if age is None:
             return True
-        ages = (self._touched.get(path, age) for path in (place, *_all_above(place)))
-        return self._below.get(place, age) < age or any(one < age for one in ages)
+        own = min(self._below.get(place, age), self._touched.get(place, age))
+        return own < age or (place != "" and self._newest(place.rpartition("/")[0]) < age)
+
+    def _newest(self, folder: str) -> int:
+        """Return the age of the newest commit that had a file in the place of a folder, or above it."""
+        if folder not in self._above:
+            ages = (self._touched.get(path, len(self._age)) for path in (folder, *_all_above(folder)))
+            self._above[folder] = min(ages)
+        return self._above[folder]
 
 
 NOBODY_KNOWS = Since(())

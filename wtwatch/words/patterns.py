@@ -9,6 +9,8 @@ _MAGIC = re.compile(r"[*?\[]")
 
 def before_magic(pattern: str) -> str:
     """Return the folders of a pattern before the first that has a wildcard; all of it without one."""
+    if not _MAGIC.search(pattern):
+        return pattern
     parts = pattern.split("/")
     end = next((at for at, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
     return "/".join(parts[:end])

@@ -14,6 +14,9 @@ TOO_LONG = 100_000
 """Characters, packed, from which on a record does not have it."""
 
 
+_NOTHING: dict[str, Any] = {"files": (), "folders": (), "imported": (), "whole": None}
+
+
 class Uses(NamedTuple):
     """The files and folders of code that a job used; all paths from the root of the dataset, with ``/``.
 
@@ -33,9 +36,14 @@ class Uses(NamedTuple):
 
 def uses_from(facts: Mapping[str, Any]) -> Uses:
     """Return what its ``_asdict()`` says, read from JSON; raises :class:`TypeError` or :class:`KeyError`."""
-    files, folders, imported = (tuple(map(str, facts[name])) for name in ("files", "folders", "imported"))
-    whole, stated = facts["whole"], tuple(map(str, facts.get("stated", ())))
-    return Uses(files, folders, imported, None if whole is None else str(whole), stated)
+    whole = facts["whole"]
+    return Uses(
+        tuple(map(str, facts["files"])),
+        tuple(map(str, facts["folders"])),
+        tuple(map(str, facts["imported"])),
+        None if whole is None else str(whole),
+        tuple(map(str, facts.get("stated", ()))),
+    )
 
 
 def recorded(uses: Uses) -> dict[str, Any]:
@@ -55,6 +63,6 @@ def from_record(facts: Any) -> Uses | None:
     with suppress(TypeError, ValueError, KeyError, error):
         if "packed" in facts:
             facts = json.loads(decompress(a2b_base64(facts["packed"])))
-        found = uses_from({"files": (), "folders": (), "imported": (), "whole": None} | dict(facts))
+        found = uses_from(_NOTHING | facts)
         return found if any(found) else None
     return None
