@@ -40,3 +40,21 @@ def test_a_program_that_waits_for_room_on_a_full_disk_is_ended_soon_and_another_
         Asking(["sleep", "600"], tmp_path, os.environ).answer()
     slow = Asking(["sh", "-c", "read line; sleep 0.1; echo $line"], Path("/"), os.environ, feed=True)
     assert slow.answer(stdin="late\n") == "late\n"
+
+
+def test_what_a_program_prints_is_read_while_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "go")
+    talking = Asking(["sh", "-c", "echo one; read line <go; echo $line"], tmp_path, os.environ)
+    pieces = talking.pieces()
+    assert next(pieces) == b"one\n"
+    (tmp_path / "go").write_text("two\n")
+    assert b"".join(pieces) == b"two\n"
+    monkeypatch.setattr(program, "ON_A_FULL_DISK", 0.05)
+    lines = "echo one; seq 100000 >&2; echo two; exit 3"  # more errors than a pipe holds
+    failing = Asking(["sh", "-c", lines], tmp_path, os.environ)
+    with pytest.raises(CommandFailed, match="100000"):
+        list(failing.pieces())
+    failing = Asking(["sh", "-c", lines], tmp_path, os.environ)
+    assert b"".join(failing.pieces(ok=(0, 3))) == b"one\ntwo\n"

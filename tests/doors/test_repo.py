@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab import Lab
 from wtwatch.doors.history import history
+from wtwatch.doors.logged import logged
 from wtwatch.doors.porcelain import GitObject
 from wtwatch.doors.repo import GITLINK, ZERO, Repo
 from wtwatch.words.errors import CommandFailed, WtwatchError
@@ -110,6 +111,23 @@ def test_a_name_with_a_carriage_return_is_read_as_it_is(repo: Repo) -> None:
     repo.git("add", "--", name)
     assert name in repo.git("ls-files", "-z").split("\0")
     assert repo.changes().edited == (name,)
+
+
+def test_commits_are_told_apart_whatever_their_files_are_called(repo: Repo) -> None:
+    (first,) = logged(repo, ("%H",), "HEAD")
+    names = ["\x01", "\x01%H", "\n:100644 b", ":c", "d"]
+    for name in names:
+        write(repo, name, name)
+    second = commit(repo, "names")
+    repo.git("commit", "--quiet", "--allow-empty", "-m", "\x01none\n\n:of them")
+    third, *others = logged(repo, ("%H", "%B"), "HEAD")
+    assert (third.facts, third.paths) == ([head(repo), "\x01none\n\n:of them\n"], [])
+    assert [one.facts[0] for one in others] == [second, first.facts[0]]
+    assert others[0].paths == names
+    assert all(line.startswith(":000000 100644 ") for line in others[0].lines)
+    assert list(logged(repo, ("%H",), "nowhere", ok=(0, 128))) == []
+    with pytest.raises(CommandFailed, match="nowhere"):
+        list(logged(repo, ("%H",), "nowhere"))
 
 
 def hanging(repo: Repo) -> tuple[str, ...]:

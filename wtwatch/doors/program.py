@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,9 @@ LIMIT = 600.0
 
 ON_A_FULL_DISK = 5.0
 """The same where no room is left: there git-annex waits for some, for as long as there is none."""
+
+_PIECE = 1 << 16
+"""Bytes that are read at once: what a pipe holds (pipe(7))."""
 
 DRIVER = "WTWATCH_DRIVER"
 """The variable that names, to a program that wtwatch drives, the process which does so."""
@@ -100,6 +104,18 @@ class Asking:
             self._answer.seek(0)
             return self._answer.read()
         return out
+
+    def pieces(self, ok: Iterable[int] | None = (0,)) -> Iterator[bytes]:
+        """Yield what is printed piece by piece while the program works, if it was not fed a text.
+
+        Where it is silent for a while, the rest comes at once; see :meth:`printed` for that, and for the end.
+        """
+        stream, coming = self._process.stdout, select.poll()
+        assert stream is not None
+        coming.register(stream, select.POLLIN)
+        while coming.poll(ON_A_FULL_DISK * 1000) and (piece := os.read(stream.fileno(), _PIECE)):
+            yield piece
+        yield self.printed(ok)
 
     def _answered(self, fed: bytes | None) -> tuple[bytes, bytes]:
         """Wait for the end; for a short time only on a full disk, where git-annex waits for room for ever."""

@@ -278,7 +278,7 @@ def _leads_out(path: str, top: Path, outside: dict[str, bool]) -> bool:
     plain = os.path.normpath(path)
     if plain.startswith("/") or plain.split("/", 1)[0] == "..":
         return True
-    folder = os.path.dirname(plain)  # noqa: PTH120 - words alone; the file itself may be a link
+    folder = plain.rpartition("/")[0]  # the file itself may be a link
     if folder not in outside:
         leads_out = _leads_out(folder, top, outside)
         outside[folder] = leads_out or not (top / folder).resolve().is_relative_to(top.resolve())

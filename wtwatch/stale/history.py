@@ -37,14 +37,18 @@ class History(NamedTuple):
 
 def history(repo: Repo, head: Sha) -> History:
     """Return what runs left in all commits that lead to one. A record that cannot be read is passed over."""
-    told = list(logged(repo, _FACTS, *_WORDS, head))
+    results: list[Result] = []
     line: list[tuple[Sha, Sequence[str]]] = []
     after = str(head)
-    for (commit, parents, _, _), _, paths in told:  # a parent comes after its children
+    for each in logged(repo, _FACTS, *_WORDS, head):  # a parent comes after its children
+        commit, parents, *_ = each.facts
         if commit == after:
-            line.append((Sha(commit), paths))
+            line.append((Sha(commit), each.paths))
             after = parents.partition(" ")[0]
-    return History([one for each in reversed(told) if (one := _result(repo, each))], line)
+        if one := _result(repo, each):
+            results.append(one)
+    results.reverse()
+    return History(results, line)
 
 
 def result(repo: Repo, commit: Sha) -> Result | None:

@@ -18,7 +18,7 @@ from wtwatch.stale.alive import alive
 from wtwatch.stale.code import CHANGED, CodeSpans
 from wtwatch.stale.history import FINGERPRINTS, fingerprint_in
 from wtwatch.stale.inputs import Differs
-from wtwatch.stale.order import in_order, with_fed
+from wtwatch.stale.order import in_order
 from wtwatch.stale.since import NOBODY_KNOWS, Since
 from wtwatch.stale.values import Evidence, Finding, Result, Standing, Why, work_of
 from wtwatch.tree import environment
@@ -56,7 +56,7 @@ def all_results(tree: RunTree, code_sha: Sha, paths: Sequence[str] = ()) -> list
         known, me = attempts(Queue(tree.project.state).file), whoami(tree)
         found = [one for one in found if one.attempt and (one.attempt in known or one.by == me)]
     found = _confirmed(tree, repo, head, found)
-    return in_order(with_fed(list(_judged(_Ground(tree, head, code_sha, Since(told.line)), found))))
+    return in_order(list(_judged(_Ground(tree, head, code_sha, Since(told.line)), found)))
 
 
 def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha, at: Repo | None = None) -> Finding | None:

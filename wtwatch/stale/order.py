@@ -9,44 +9,40 @@ from wtwatch.queue.meeting import Places
 from wtwatch.stale.values import Finding, Standing, Why
 
 
-def with_fed(found: Sequence[Finding]) -> list[Finding]:
-    """Return findings in which those that are fresh, and fed by stale ones, say so; see :class:`Standing`."""
-    needs = Places()
-    for number, one in enumerate(found):
-        needs.add(number, _needs(one))
-    answer = list(found)
-    at_hand = [number for number, one in enumerate(found) if one.standing is Standing.STALE]
-    while at_hand:
-        feeder = at_hand.pop()
-        for path in found[feeder].result.spec.outputs:
-            for number, _ in needs.all_of(path):
-                if number != feeder and answer[number].standing is Standing.FRESH:
-                    why = Why(path, "will be made anew")
-                    answer[number] = answer[number]._replace(standing=Standing.FED, why=(why,))
-                    at_hand.append(number)
-    return answer
-
-
-def _needs(one: Finding) -> tuple[str, ...]:
-    return (*one.result.spec.inputs, *one.result.spec.uses)
-
-
 def in_order(found: Sequence[Finding]) -> list[Finding]:
     """Return findings so that each comes after those that make what it needs, else as they came.
 
-    Where they go round in a circle, the one that came first goes first.
+    Those that are fresh, and fed by stale ones, say so; see :class:`Standing`. Where they go round in a
+    circle, the one that came first goes first.
     """
+    feeds = _feeds(found)
+    answer = list(found)
+    at_hand = [number for number in feeds if found[number].standing is Standing.STALE]
+    while at_hand:
+        for number, path in feeds.get(at_hand.pop(), {}).items():
+            if answer[number].standing is Standing.FRESH:
+                why = Why(path, "will be made anew")
+                answer[number] = answer[number]._replace(standing=Standing.FED, why=(why,))
+                at_hand.append(number)
+    waits_for = dict.fromkeys(range(len(found)), 0)
+    for fed in feeds.values():
+        for number in fed:
+            waits_for[number] += 1
+    return [answer[number] for number in _sorted(feeds, waits_for)]
+
+
+def _feeds(found: Sequence[Finding]) -> dict[int, dict[int, str]]:
+    """Return by number what each feeds, with the path that it makes and the other needs."""
     makes = Places()
     for number, one in enumerate(found):
         makes.add(number, one.result.spec.outputs)
-    feeds: dict[int, set[int]] = {}
-    waits_for: dict[int, int] = dict.fromkeys(range(len(found)), 0)
+    feeds: dict[int, dict[int, str]] = {}
     for number, one in enumerate(found):
-        feeders = {feeder for path in _needs(one) for feeder, _ in makes.all_of(path)} - {number}
-        waits_for[number] = len(feeders)
-        for feeder in feeders:
-            feeds.setdefault(feeder, set()).add(number)
-    return [found[number] for number in _sorted(feeds, waits_for)]
+        for path in (*one.result.spec.inputs, *one.result.spec.uses):
+            for feeder, made in makes.all_of(path):
+                if feeder != number:
+                    feeds.setdefault(feeder, {}).setdefault(number, made)
+    return feeds
 
 
 def _sorted(feeds: Mapping[int, Iterable[int]], waits_for: dict[int, int]) -> list[int]:
