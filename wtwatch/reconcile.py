@@ -20,6 +20,7 @@ from wtwatch.lanes import notes
 from wtwatch.lanes import starting as start_lanes
 from wtwatch.lanes.ending import Finished
 from wtwatch.lanes.turn import AtOnce, Turn
+from wtwatch.project import owner
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
@@ -46,9 +47,12 @@ PATIENCE = 5.0
 
 
 def tick(project: Project, options: TickOptions) -> Done:
-    """Carry the newest tip from notice to run; return what was done. Raises :class:`WtwatchError`."""
+    """Carry the newest tip from notice to run; return what was done. Raises :class:`WtwatchError`.
+
+    That is :class:`owner.Elsewhere` where another host does so.
+    """
     queue = Queue(project.state)
-    with queue.kept_open():
+    with owner.acting(project), queue.kept_open():
         return _tick(RunTree.of(project), queue, options)
 
 
@@ -66,6 +70,8 @@ def _tick(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
     finished = beside.look()
     try:
         done = _with_tree(beside.turn, ended, finished)
+    except owner.Elsewhere:
+        raise
     except WtwatchError as error:
         if ended is None and not beside.ended:
             raise

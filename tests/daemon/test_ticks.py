@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import subprocess
 import threading
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.doors.at_lease import OTHER, old
 from tests.house import House
 from tests.lab import eventually, running_daemon
 from wtwatch import reconcile
 from wtwatch.daemon import places
 from wtwatch.daemon.pool import Pool
-from wtwatch.daemon.ticks import FIRST_WAIT, LONGEST_WAIT, SWEEP, ProjectTicks, Setback
+from wtwatch.daemon.ticks import ELSEWHERE, FIRST_WAIT, LONGEST_WAIT, SWEEP, ProjectTicks, Setback
+from wtwatch.doors import lease
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.project.config import Project, write_project
 from wtwatch.project.listing import register
@@ -410,3 +413,40 @@ def test_settings_that_change_during_a_turn_end_its_set_up_and_count_in_the_next
     assert one.turn() == 0.0 or one.poked.is_set()
     one.turn()
     assert counted == [first, other] and not one._options().stop()
+
+
+def test_a_project_that_another_host_acts_on_is_left_alone_and_goes_on_once_it_is_free(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    far = House(house.project._replace(executor=(("kind", "slurm"),)))
+    there = lease.take(far.project.state, OTHER)
+    assert isinstance(there, lease.Lease)
+    one = ProjectTicks(far.project)
+    before, tip = far.head(), far.commit({"a.py": "a = 2\n"}, bookmark=True)
+    for _ in range(2):
+        assert one._tick() == ELSEWHERE
+    assert far.head() == before and Queue(far.project.state).waits() is None
+    there.give_back()
+    one._tick()
+    assert far.head() == tip and not one.trouble
+    one.let_go()
+    told = [record.getMessage() for record in caplog.records]
+    assert sum("looked after by login2" in line for line in told) == 1 and "p: goes on here" in told
+    assert isinstance(lease.take(far.project.state, OTHER), lease.Lease)
+
+
+def test_who_finds_in_the_midst_that_another_host_took_over_starts_nothing_and_notes_nothing(
+    house: House,
+) -> None:
+    far = House(house.project._replace(executor=(("kind", "slurm"),)))
+    one = ProjectTicks(far.project)
+    one._tick()
+    old(far.project.state)
+    assert isinstance(lease.take(far.project.state, OTHER), lease.Lease)
+    before = far.head()
+    far.commit({"a.py": "a = 2\n"}, bookmark=True)
+    assert one._tick() == ELSEWHERE and far.head() == before
+    one.let_go()
+    seen = lease.look(far.project.state)
+    assert seen is not None and seen.holder == OTHER and seen.renewed

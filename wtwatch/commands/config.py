@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from wtwatch.commands.front import project_option, ring_for, warn_of_daemon
 from wtwatch.lanes import notes
-from wtwatch.project import settings
+from wtwatch.project import owner, settings
 from wtwatch.project.config import CHOICES, Project
 from wtwatch.project.registry import one
 from wtwatch.queue import candidates, inherited
@@ -49,6 +49,8 @@ def command(key: str | None, value: str | None, project: str | None) -> None:
     else:
         inherited.keep(chosen, Queue(chosen.state), daemon().pid)
         changed = settings.change(chosen, key, value)
+        if not owner.is_needed(changed):
+            owner.clear(changed)
         say(f"{key} = {settings.value_of(changed, key)}")
         if key in ("lanes", "executor.kind"):
             _tell_of_lanes(changed)

@@ -17,6 +17,7 @@ from wtwatch.commands import completing
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors.files import held
 from wtwatch.doors.processes import identity
+from wtwatch.project import owner
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.registry import here, need_run_tree, one
@@ -56,7 +57,7 @@ def command(project: str | None, wait: bool, words: tuple[str, ...]) -> int:
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
     env = for_jobs(tree) | excludes_env(tree) | _of_the_terminal()
-    with _held(tree, queue, wait) as lock:
+    with owner.acting(chosen), _held(tree, queue, wait) as lock:
         sync.recover(tree)
         environment.recover(tree)
         carry.recover(tree, lambda: nested.complete(chosen))

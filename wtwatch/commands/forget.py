@@ -7,7 +7,7 @@ import click
 from wtwatch.commands.front import project_argument, ring_for
 from wtwatch.doors.files import held
 from wtwatch.lanes import making, notes
-from wtwatch.project import listing
+from wtwatch.project import listing, owner
 from wtwatch.project.config import Project
 from wtwatch.project.registry import by_name, known, one
 from wtwatch.project.tree import RunTree
@@ -35,10 +35,11 @@ def command(project: str | None) -> None:
         return
     _check_at_rest(chosen)
     ring_for(chosen)
-    with held(RunTree.of(chosen).lock, wait=1.0):
+    with owner.acting(chosen), held(RunTree.of(chosen).lock, wait=1.0):
         for lane in notes.known(chosen):
             making.remove(lane, wait=PATIENCE)
         init.take_apart(chosen, [other for other in known().projects if other.name != name])
+    owner.clear(chosen)
     say(f"{name} is no longer watched. Its run tree {chosen.run_tree}, backups and queue are as they were.")
 
 

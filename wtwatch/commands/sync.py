@@ -15,6 +15,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.job import giving_way
 from wtwatch.job.others import others_in
 from wtwatch.lanes import notes
+from wtwatch.project import owner
 from wtwatch.project.config import Project, host
 from wtwatch.project.registry import of_this_place
 from wtwatch.project.tree import RunTree
@@ -25,7 +26,6 @@ from wtwatch.tree.bytewise import NOTHING
 from wtwatch.views import watch
 from wtwatch.views.jobwords import outcome, ranged
 from wtwatch.views.terminal import complain, say, warn
-from wtwatch.words import executors
 from wtwatch.words.errors import UsageError, WtwatchError
 from wtwatch.words.model import Ended, Job, counted
 
@@ -51,7 +51,7 @@ def command(project: str | None, dry_run: bool, force: bool, from_main: bool, ig
     )
     for one in found.projects:
         try:
-            worst = max(worst, _preview(one, options) if dry_run else _sync(one, options))
+            worst = max(worst, _preview(one, options) if dry_run else _sync_here(one, options))
         except WtwatchError as error:  # the others are independent of it
             complain(error)
             worst = max(worst, error.exit_code)
@@ -117,6 +117,12 @@ def _ignore(project: Project, queue: Queue, pids: tuple[int, ...]) -> None:
         say('  Never to wait for a program NAME: wtwatch config passive "$(wtwatch config passive),NAME"')
 
 
+def _sync_here(project: Project, options: reconcile.TickOptions) -> int:
+    """Do it, unless another host acts on the project."""
+    with owner.acting(project):
+        return _sync(project, options)
+
+
 def _sync(project: Project, options: reconcile.TickOptions) -> int:
     queue = Queue(project.state)
     if options.from_main:
@@ -153,9 +159,12 @@ def _sync(project: Project, options: reconcile.TickOptions) -> int:
 
 
 def _acts_alone(project: Project) -> bool:
-    """Return whether this command starts jobs itself: on a cluster, where no daemon may stay, say."""
-    on_cluster = executors.of(project.executor).kind != "here"
-    return on_cluster and project.host in ("", host()) and not watch.daemon().running
+    """Return whether this command starts jobs itself: on a cluster, where no daemon may stay, say.
+
+    From any host then: that no other acts on the project is known by now.
+    """
+    by_daemon = project.host in ("", host()) and watch.daemon().running
+    return owner.is_needed(project) and not by_daemon
 
 
 def _held_by(jobs: Sequence[Job], moved: bool, project: Project, done: reconcile.Done) -> str:

@@ -178,6 +178,7 @@ class Daemon:
             one, project = self._ticks[name], wanted.get(name)
             if project is None or project.state != one.project.state:
                 self._drop(name)
+                one.let_go()
             elif project != one.project:
                 one.renew(project)
         fresh = [project for name, project in wanted.items() if name not in self._ticks]
@@ -322,6 +323,7 @@ class Daemon:
         self._pool.stop(GRACE)
         for one in ending:
             one.background.wait(max(0.0, until - time.monotonic()))
+            one.let_go()
         lifecycle.HERE.warming = None
         self._warming.close()
         _log.info("stopped; jobs that run go on")

@@ -23,6 +23,7 @@ from wtwatch.daemon.live import CALM
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import jj
 from wtwatch.doors.program import LIMIT
+from wtwatch.project import owner
 from wtwatch.project.config import Project
 from wtwatch.queue.jobs import Queue
 from wtwatch.tree import tip
@@ -33,6 +34,9 @@ SWEEP = 10.0
 
 LOOK = 60.0
 """Seconds from one full look to the next."""
+
+ELSEWHERE = 5.0
+"""Seconds to the next look whether another host still acts on the project."""
 
 SETTLED = 0.03
 """Seconds from a tick during which refs changed to the next, which sees them at rest."""
@@ -102,6 +106,7 @@ class ProjectTicks:
         self._sign: float | None = None
         self.background = Background(self._ask)
         self._renewed: deque[Project] = deque(maxlen=1)
+        self._is_elsewhere = False
 
     def renew(self, project: Project) -> None:
         """Go by other settings from the next turn on, which comes soon; a set-up that is under way ends.
@@ -138,6 +143,10 @@ class ProjectTicks:
         """Have it end after the tick that is under way, and what is done beside it soon."""
         self.stopping.set()
         self.background.stop()
+
+    def let_go(self) -> None:
+        """Have another host act on the project if it wants to, now that this one does not any more."""
+        owner.let_go(self.project)
 
     def turn(self) -> float:
         """Tick if that is due, or if something changed; return the seconds to the next turn.
@@ -176,6 +185,8 @@ class ProjectTicks:
 
     def _begin_anew(self, project: Project) -> None:
         """Take other settings, and forget what was seen and tried with those before."""
+        if not owner.is_needed(project):
+            owner.let_go(project)
         self.project = project
         self.at = self.seen = self.trouble = self.setback = self._marks = None
         self.in_vain, self._truth, self._caught = 0, (), ()
@@ -190,7 +201,7 @@ class ProjectTicks:
     def _show_life(self) -> bool:
         """Say that a tick goes on, as it does itself during a long set-up; return whether it shall end."""
         self._sign = time.monotonic()
-        return self.stopping.is_set() or bool(self._renewed)
+        return self.stopping.is_set() or bool(self._renewed) or owner.is_lost(self.project)
 
     def _next_try(self, setback: Setback) -> float:
         """Return when a tick that failed is due again: soon, if what it rested on is no longer the same."""
@@ -215,7 +226,13 @@ class ProjectTicks:
         """Tick once; return after how many seconds to do so again though nobody pokes."""
         try:
             self._look()
+            owner.own(self.project)
+            self._tell_whose(None)
             again = self._say(reconcile.tick(self.project, self._options()))
+        except owner.Elsewhere as error:
+            self.background.stop()
+            self._tell_whose(error)
+            return ELSEWHERE
         except Busy as error:
             _log.debug("%s: %s", self.project.name, error.message)
             if self._is_held_too_long(error):
@@ -230,6 +247,16 @@ class ProjectTicks:
                 _log.exception("%s: wtwatch itself failed", self.project.name)
             return self._complain(WtwatchError(f"wtwatch itself failed: {error!r}.", "See the daemon's log."))
         return again
+
+    def _tell_whose(self, elsewhere: WtwatchError | None) -> None:
+        """Log that another host acts on the project, once, and that this one does again."""
+        if elsewhere is not None and not self._is_elsewhere:
+            _log.warning("%s: %s", self.project.name, elsewhere.message)
+        elif elsewhere is None and self._is_elsewhere:
+            _log.info("%s: goes on here", self.project.name)
+        self._is_elsewhere = elsewhere is not None
+        if elsewhere is not None:
+            self.trouble, self.setback = elsewhere.message, None
 
     def _look(self) -> None:
         """Note what the tick begins with, so that whatever changes from now on is found."""

@@ -17,6 +17,7 @@ from wtwatch.lanes import laying, making, moving, newborn, notes
 from wtwatch.lanes.laying import Laid, Met
 from wtwatch.lanes.notes import Held, Lease
 from wtwatch.lanes.turn import Turn
+from wtwatch.project import owner
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import nested
@@ -167,6 +168,7 @@ def bring_home(turn: Turn, finished: Sequence[Finished]) -> Waits | None:
         )
     freed = (one for one in finished if notes.lease(one.lane) != Lease(one.job.id, one.job.attempt))
     for one in sorted(freed, key=lambda one: one.over.ended):
+        owner.check(tree.project)
         try:
             _bring_home(turn, one)
         except WtwatchError as error:

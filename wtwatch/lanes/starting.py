@@ -11,6 +11,7 @@ from wtwatch.job.attempt import Folder
 from wtwatch.lanes import notes, readying
 from wtwatch.lanes.notes import Held, Lease
 from wtwatch.lanes.turn import Turn
+from wtwatch.project import owner
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import candidates
 from wtwatch.queue.jobs import Queue
@@ -45,6 +46,7 @@ def start(turn: Turn, code_sha: Sha) -> Begun:
     busy: list[Process] = []
     soon: list[float | None] = []
     for lane in _free(turn.tree):
+        owner.check(turn.tree.project)
         job = _next(turn.tree, turn.queue)
         if job is None:
             break
