@@ -14,6 +14,7 @@ from wtwatch.views.as_json import document
 from wtwatch.views.snapshot import (
     BrokenProject,
     DaemonSnapshot,
+    Elsewhere,
     FailedJob,
     HeldLane,
     Holder,
@@ -81,6 +82,7 @@ IN_LANES = FULL._replace(
     making=(2,),
     held_lanes=(HeldLane(1, "cat works there.", "Wait."),),
     outlived=(Outlived(4, ("out/b.csv",), 2),),
+    elsewhere=Elsewhere("login1", None, AT, gone=True),
     loaded=(LoadedFile("code/plots.toml", "plots", AT, True, False, "no jobs of 'x y'"),),
 )
 STAMP = "2026-11-25T12:00:00.000000Z"
@@ -257,6 +259,7 @@ def test_all_that_is_known_is_said_in_the_words_of_version_1() -> None:
                     "backups_unseen": 1,
                     "last_sync": {"at": STAMP, "from": A, "to": B, "seconds": 0.123, "backup": "id"},
                     "host": "here",
+                    "elsewhere": {"host": "login1", "since": None, "renewed": STAMP, "gone": True},
                     "busy_alarm": 1800.0,
                     "settings": {"newer": True, "unknown": ["there is no setting 'x'."]},
                 }
@@ -273,6 +276,6 @@ def test_what_is_unknown_is_null_and_no_key_is_left_out() -> None:
     nothing = {key for key, value in told["projects"][0].items() if value is None}
     assert nothing == {
         "tip", "subject", "applied", "reason", "hint", "busy", "running", "batch", "queue_lost", "settling",
-        "stale", "stale_results", "last_sync", "full_disk",
+        "stale", "stale_results", "last_sync", "full_disk", "elsewhere",
     }  # fmt: skip
     assert told["projects"][0]["pointer"] == {"recorded": None, "saved": False}

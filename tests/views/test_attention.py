@@ -13,6 +13,7 @@ from wtwatch.views import attention
 from wtwatch.views.snapshot import (
     BrokenProject,
     DaemonSnapshot,
+    Elsewhere,
     Holder,
     ProjectSnapshot,
     QueueSnapshot,
@@ -72,6 +73,9 @@ def test_jobs_that_wait_for_a_daemon_that_is_down_are_told() -> None:
     waiting = project(queue=QUIET._replace(jobs={"waiting": 1}))
     assert reasons(waiting) == []
     assert reasons(waiting, DaemonSnapshot(False)) == ["p: 1 waiting job, but no daemon runs."]
+    for gone in (False, True):
+        there = waiting._replace(elsewhere=Elsewhere("login1", AT, AT, gone))
+        assert bool(reasons(there, DaemonSnapshot(False))) is gone, "there they are started"
     [said] = reasons(project(), DaemonSnapshot(False, installed=True))
     assert "the daemon is down" in said
 

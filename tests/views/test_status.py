@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.doors.at_lease import OTHER, old
 from tests.house import House
+from wtwatch.doors import lease
 from wtwatch.doors.clock import instant
 from wtwatch.lanes import notes
 from wtwatch.project import config
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
+from wtwatch.setup import health
 from wtwatch.tree import backups, codetree
 from wtwatch.views import attention, quick, status
 from wtwatch.words.model import Freshness, JobSpec, Trigger, now, stamp
@@ -61,6 +64,22 @@ def test_a_lane_that_is_made_just_now_is_told_until_its_maker_is_done(house: Hou
     assert status.describe(two).making == (2,)
     notes.end_making(lane)
     assert status.describe(two).making == ()
+
+
+def test_another_host_that_acts_on_a_project_is_told_and_nothing_is_written(house: House) -> None:
+    far = house.project._replace(executor=(("kind", "slurm"),))
+    assert status.describe(far).elsewhere is None
+    assert isinstance(lease.take(far.state, OTHER._replace(since=stamp(now()))), lease.Lease)
+    before = sorted(far.state.iterdir())
+    told = status.describe(far).elsewhere
+    assert told is not None and told.since is not None and (told.host, told.gone) == ("login2", False)
+    assert status.describe(house.project).elsewhere is None, "where jobs run on this host"
+    assert sorted(far.state.iterdir()) == before
+    old(far.state)
+    told = status.describe(far).elsewhere
+    assert told is not None and told.gone
+    [said] = health.whose(far)
+    assert said.ok and "It is looked after by login2" in said.message and "sync p" in (said.hint or "")
 
 
 @pytest.mark.parametrize("seconds", [10.0, 10_000.0])

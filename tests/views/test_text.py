@@ -13,6 +13,7 @@ from wtwatch.views import text
 from wtwatch.views.as_json import document
 from wtwatch.views.snapshot import (
     DaemonSnapshot,
+    Elsewhere,
     ProjectSnapshot,
     QueueSnapshot,
     Results,
@@ -108,6 +109,11 @@ def test_what_jobs_make_no_more_is_named_with_the_ways_out() -> None:
             "✓ fresh, moved 4 min ago in 0.25 s",
         ),
         ({"environment": Verdict(EnvironmentState.OK)}, "environment", "✓ ok"),
+        (
+            {"elsewhere": Elsewhere("login1", AT, AT)},
+            "owner",
+            "login1 acts on it for 4 min, seen 4 min ago",
+        ),
         ({"results": Results(2)}, "results", "2 commits to bring home: wtwatch merge"),
     ],
 )
@@ -138,3 +144,9 @@ def test_a_prompt_gets_a_word_or_two() -> None:
     assert text.short_words(FULL._replace(beside=beside)) == "p ! ⏸ ▶7/12×3 ⏳1 ✗4 ↑1"
     held = QueueSnapshot(False, {"waiting": 2, "running": 0})
     assert text.short_words(BARE._replace(queue=held)) == "p ✓ ⏳2"
+
+
+def test_a_host_that_gives_no_sign_of_life_is_told_with_the_way_out() -> None:
+    told = lines(BARE._replace(elsewhere=Elsewhere(None, None, AT, gone=True)))
+    assert told["owner"] == ["a host that cannot be told acts on it, no sign of life for 4 min"]
+    assert told[""][1] == "→ wtwatch sync p, to go on from here"

@@ -10,6 +10,7 @@ import click
 from wtwatch.commands import completing
 from wtwatch.doors.files import bell_in, ring
 from wtwatch.doors.repo import Repo
+from wtwatch.project import owner
 from wtwatch.project.config import Project, host
 from wtwatch.views import watch
 from wtwatch.views.attention import is_silent
@@ -50,6 +51,8 @@ def warn_of_daemon(project: Project, what: str = "nothing starts") -> None:
     daemon = watch.daemon()
     if project.host not in ("", host()):
         warn(f"The daemon of the host {project.host} does that, not one of this host.")
+    elif not daemon.running and (seen := owner.other(project)) and not seen.is_free():
+        warn(f"{project.name} {owner.said(seen)}, which does that.")
     elif not daemon.running:
         warn(f"No daemon runs, so {what}: wtwatch service install, or wtwatch watch.")
     elif is_silent(daemon):

@@ -15,7 +15,7 @@ from pathlib import Path
 from wtwatch.doors import fastrun
 from wtwatch.doors.processes import holding
 from wtwatch.doors.repo import Repo
-from wtwatch.project import config
+from wtwatch.project import config, owner
 from wtwatch.project.config import Project
 from wtwatch.project.jobenv import withheld
 from wtwatch.project.tree import RunTree
@@ -27,7 +27,7 @@ from wtwatch.tree import codetree, environment, save, sync
 from wtwatch.tree.changes import subdatasets
 from wtwatch.tree.nested import LOCKED_FOR, is_own
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import EnvironmentState, counted
+from wtwatch.words.model import EnvironmentState, counted, lasting
 from wtwatch.words.quoting import quoted
 
 _SHOWN = 3
@@ -124,8 +124,17 @@ def _state_folder(project: Project) -> Finding:
 def _settings(project: Project) -> Iterator[Finding]:
     for problem in config.unknown_settings(project):
         yield Finding("settings", False, problem, "`wtwatch config` shows those that there are.")
+    yield from whose(project)
+
+
+def whose(project: Project) -> Iterator[Finding]:
+    """Note which other host looks after a project, by its settings, or by what it says there itself."""
     if project.host and project.host != config.host():
         yield Finding("owner", True, f"The daemon of {project.host} looks after it, not this host's.")
+    if seen := owner.other(project):
+        last = f"last sign of life {lasting(seen.silent)} ago"
+        way = f"wtwatch sync {project.name} goes on from here." if seen.is_free() else None
+        yield Finding("acts on it", True, f"It {owner.said(seen)}, {last}.", way)
 
 
 def trees(tree: RunTree) -> Iterator[Finding]:

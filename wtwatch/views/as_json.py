@@ -7,6 +7,7 @@ from wtwatch.queue.prospects import BatchProgress
 from wtwatch.stale.tally import Tally
 from wtwatch.views.snapshot import (
     DaemonSnapshot,
+    Elsewhere,
     FailedJob,
     Holder,
     ProjectSnapshot,
@@ -89,9 +90,14 @@ def project_document(project: ProjectSnapshot, at: datetime) -> Document:
         "backups_unseen": project.backups_unseen,
         "last_sync": _last_sync(project.last_sync) if project.last_sync else None,
         "host": project.host,
+        "elsewhere": _elsewhere(project.elsewhere) if project.elsewhere else None,
         "busy_alarm": project.busy_alarm,
         "settings": {"newer": project.newer, "unknown": list(project.unknown)},
     }
+
+
+def _elsewhere(one: Elsewhere) -> Document:
+    return one._asdict() | {"since": _moment(one.since), "renewed": stamp(one.renewed)}
 
 
 def _holder(holder: Holder) -> Document:

@@ -44,7 +44,8 @@ def _of_project(project: ProjectSnapshot, daemon: DaemonSnapshot, at: datetime) 
     if alarm and (freshness is Freshness.BEHIND or _has_jobs_to_start(project)):
         one = alarm[0]
         yield f": {one.name} (pid {one.pid}) has held the run tree for {ago(one.since, at)}."
-    if queue.jobs.get("waiting") and not daemon.running:
+    by_other = project.elsewhere is not None and not project.elsewhere.gone
+    if queue.jobs.get("waiting") and not (daemon.running or by_other):
         yield f": {counted(queue.jobs['waiting'], 'waiting job')}, but no daemon runs."
     if project.name in daemon.stuck:
         yield f": the daemon hangs in what it does there (the log says in what; `kill {daemon.pid}` ends it)."

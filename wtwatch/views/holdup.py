@@ -8,6 +8,7 @@ from typing import NamedTuple
 from wtwatch.doors import proc
 from wtwatch.doors.processes import holding, is_alive
 from wtwatch.job.attempt import MARK, Folder
+from wtwatch.project import owner
 from wtwatch.project.config import Project, host
 from wtwatch.project.registry import need_run_tree
 from wtwatch.project.tree import RunTree
@@ -72,6 +73,8 @@ def of_daemon(project: Project, daemon: DaemonSnapshot) -> HoldUp | None:
     """Return what is wrong with the daemon that has to start the jobs, if anything is."""
     if project.host not in ("", host()):
         return HoldUp(f"The daemon that runs the jobs of {project.name} is that of the host {project.host}.")
+    if not daemon.running and (seen := owner.other(project)) and not seen.is_free():
+        return HoldUp(f"{project.name} {owner.said(seen)}.")
     if not daemon.running:
         return HoldUp("Jobs wait, but no daemon runs.", START, lasts=True)
     if is_silent(daemon):

@@ -113,6 +113,7 @@ def keep(project: Project, watch: int) -> Keeping:
     seen = status.see(project, watch, files, busy=())  # which is looked at each time that it is shown
     shown = seen.project
     sure = shown.standpoint == Standpoint(Freshness.FRESH) and not (seen.waits or shown.edited)
+    sure = sure and not shown.elsewhere  # whose signs of life nothing tells of
     sure = sure and not any(map(_is_held_by_somebody, notes.known(project)))
     if racy or not sure or ground.look() != found:
         return Keeping(shown)

@@ -161,6 +161,18 @@ class Results(NamedTuple):
     elsewhere: str | None = None
 
 
+class Elsewhere(NamedTuple):
+    """Another ``host`` acts on the project; it is ``None`` where that cannot be read.
+
+    ``since`` when, ``renewed`` is its last sign of life. ``gone``: that is so long ago that this host may.
+    """
+
+    host: str | None
+    since: datetime | None
+    renewed: datetime
+    gone: bool = False
+
+
 class ProjectSnapshot(NamedTuple):
     """One project.
 
@@ -173,7 +185,8 @@ class ProjectSnapshot(NamedTuple):
     in lanes, and ``running`` the first of them; ``lanes`` is how many lanes are asked for, and ``making`` are
     those that are made or set up just now. ``loaded`` are the files that jobs came from which wait or stand,
     ``outlived`` is what jobs make no more though it is there.
-    ``stale`` is how results stand, where they were looked at as they are now.
+    ``stale`` is how results stand, where they were looked at as they are now. ``elsewhere`` is who acts on
+    it, if that is not this host.
     """
 
     name: str
@@ -211,6 +224,7 @@ class ProjectSnapshot(NamedTuple):
     making: tuple[int, ...] = ()
     loaded: tuple[LoadedFile, ...] = ()
     outlived: tuple[Outlived, ...] = ()
+    elsewhere: Elsewhere | None = None
 
     @property
     def saved(self) -> bool:

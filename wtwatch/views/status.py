@@ -19,7 +19,7 @@ from wtwatch.home import harvest
 from wtwatch.job import elsewhere
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.lanes import notes
-from wtwatch.project import config
+from wtwatch.project import config, owner
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import inherited
@@ -35,6 +35,7 @@ from wtwatch.views.holders import AtWork, holders
 from wtwatch.views.jobwords import caption, one_line
 from wtwatch.views.logtext import last_line
 from wtwatch.views.snapshot import (
+    Elsewhere,
     FailedJob,
     HeldLane,
     LoadedFile,
@@ -56,6 +57,7 @@ from wtwatch.words.model import (
     Running,
     Sha,
     Verdict,
+    moment,
 )
 
 
@@ -159,7 +161,20 @@ def _snapshot(
         making=tuple(lane.lane for lane in notes.known(project) if lane.lane and notes.maker(lane)),
         loaded=tuple(_loaded(project, queue)),
         outlived=tuple(_outlived(project, queue)),
+        elsewhere=_acted_on(project),
     )
+
+
+def _acted_on(project: Project) -> Elsewhere | None:
+    """Return which other host acts on a project, as far as this one's clock tells."""
+    seen = owner.other(project)
+    if seen is None:
+        return None
+    since = None
+    with suppress(ValueError, TypeError):
+        since = moment(seen.holder.since) if seen.holder else None
+    renewed = datetime.fromtimestamp(seen.renewed / 1e9, UTC)
+    return Elsewhere(seen.holder.host if seen.holder else None, since, renewed, seen.is_free())
 
 
 def _stale(project: Project, facts: Facts) -> Tally | None:

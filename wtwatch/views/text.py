@@ -104,7 +104,7 @@ def screen(snapshot: Snapshot, reasons: list[str], at: datetime, columns: int | 
 
 def lines(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     """Yield the lines of a project below its name; what they say of the moment ``at`` is in :class:`Line`."""
-    for part in (_code, _work, _queue, _failures, _home):
+    for part in (_code, _elsewhere, _work, _queue, _failures, _home):
         yield from part(project, at)
 
 
@@ -125,6 +125,19 @@ def _code(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
     )
     yield from _variables(project.inherited)
     yield _pointer(project)
+
+
+def _elsewhere(project: ProjectSnapshot, at: datetime) -> Iterator[Line]:
+    """Say which other host acts on the project."""
+    one = project.elsewhere
+    if one is None:
+        return
+    who = one.host or "a host that cannot be told"
+    for_long = f" for {ago(one.since, at)}" if one.since else ""
+    silent = f"no sign of life for {ago(one.renewed, at)}" if one.gone else f"seen {ago(one.renewed, at)} ago"
+    yield Line("owner", f"{who} acts on it{for_long}, {silent}", "yellow" if one.gone else None)
+    if one.gone:
+        yield Line("", f"→ wtwatch sync {project.name}, to go on from here")
 
 
 def _variables(names: Sequence[str]) -> Iterator[Line]:
