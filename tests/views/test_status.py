@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup import health
 from wtwatch.tree import backups, codetree
-from wtwatch.views import attention, quick, status
+from wtwatch.views import attention, keeping, quick, status
 from wtwatch.words.model import Freshness, JobSpec, Trigger, now, stamp
 
 
@@ -68,11 +69,12 @@ def test_a_lane_that_is_made_just_now_is_told_until_its_maker_is_done(house: Hou
 
 def test_another_host_that_acts_on_a_project_is_told_and_nothing_is_written(house: House) -> None:
     far = house.project._replace(executor=(("kind", "slurm"),))
-    assert status.describe(far).elsewhere is None
+    assert status.describe(far).elsewhere is None and keeping.keep(far, os.getpid()).kept
     assert isinstance(lease.take(far.state, OTHER._replace(since=stamp(now()))), lease.Lease)
     before = sorted(far.state.iterdir())
     told = status.describe(far).elsewhere
     assert told is not None and told.since is not None and (told.host, told.gone) == ("login2", False)
+    assert not keeping.keep(far, os.getpid()).kept, "nothing tells when that ends"
     assert status.describe(house.project).elsewhere is None, "where jobs run on this host"
     assert sorted(far.state.iterdir()) == before
     old(far.state)

@@ -86,7 +86,7 @@ class Live:
     def _look(self, project: Project) -> float | None:
         seen = keeping.keep(project, os.getpid())
         self._tell_prompts(project, short_words(seen.shown))
-        if self._looks is not None:
+        if self._looks is not None and seen.shown.elsewhere is None:  # else the other host looks
             self._looks.see_to(project, seen.shown)
         file, passing = file_of(project.name), Path(glance.file_of(project.name))
         if seen.glance is None:

@@ -12,7 +12,6 @@ had is never removed, so that none is had twice, and one that slept in between c
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,7 +30,7 @@ RENEW = 20.0
 TRUSTED = 60.0
 """Seconds from a renewal on for which one's own lease is believed in: far less than :data:`LAPSE`."""
 
-_NAME = re.compile(r"lease\.([1-9][0-9]*)\Z")
+_NAME = "lease."
 
 _TRIES = 5
 """Looks at a lease whose file is gone before it was read, as somebody has taken over."""
@@ -195,11 +194,12 @@ def _links(draft: Path, file: Path) -> bool:
 
 def _numbers(folder: Path) -> list[int]:
     names = os.listdir(folder)  # noqa: PTH208 - a look of each tick
-    return sorted(int(found[1]) for found in map(_NAME.match, names) if found)
+    found = (name.removeprefix(_NAME) for name in names if name.startswith(_NAME))
+    return sorted(int(one) for one in found if one.isdecimal() and one.isascii() and one[0] != "0")
 
 
 def _file(folder: Path, number: int) -> Path:
-    return folder / f"lease.{number}"
+    return folder / f"{_NAME}{number}"
 
 
 def _read(folder: Path, number: int) -> Seen:

@@ -19,7 +19,7 @@ from wtwatch.home import harvest
 from wtwatch.job import elsewhere
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.lanes import notes
-from wtwatch.project import config, owner
+from wtwatch.project import config
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue import inherited
@@ -167,6 +167,10 @@ def _snapshot(
 
 def _acted_on(project: Project) -> Elsewhere | None:
     """Return which other host acts on a project, as far as this one's clock tells."""
+    if not project.executor:
+        return None
+    from wtwatch.project import owner  # a status where jobs run on this host does without
+
     seen = owner.other(project)
     if seen is None:
         return None
