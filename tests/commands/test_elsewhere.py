@@ -27,7 +27,7 @@ def test_what_would_act_is_refused_with_who_does_and_the_way_out_and_changes_not
     before, tip = far.head(), far.commit({"a.py": "a = 2\n"})
     for words in (("sync",), ("sync", "--force"), ("exec", "--", "true"), ("forget",)):
         said = say(far.project.main_tree, *words, code=1).err
-        assert "p is looked after by login2" in said and "On login2: wtwatch sync p" in said, words
+        assert "p is looked after by login2" in said and f"On login2: wtwatch {words[0]} " in said, words
     assert far.head() == before and Queue(far.project.state).last_sync() is None
     old(far.project.state)
     assert "moved from" in say(far.project.main_tree, "sync").out

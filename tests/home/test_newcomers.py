@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import Say
+from tests.doors.at_lease import OTHER, old
 from tests.home.test_merge import Site
 from tests.house import House, write
-from wtwatch.doors import exchange
+from wtwatch.doors import exchange, lease
 from wtwatch.doors.files import held, write_whole
 from wtwatch.doors.repo import Repo
 from wtwatch.home import merge, newcomers
+from wtwatch.project import owner
 from wtwatch.project.config import write_project
 from wtwatch.project.listing import register
 from wtwatch.queue.jobs import Queue
@@ -74,6 +76,18 @@ def assert_home(site: Site, *paths: str) -> None:
         assert run.git("fsck", "--connectivity-only", "--no-dangling") == ""
     assert nested.away(site.project) == [] and merge.bring(site.project) == merge.Report()
     assert describe(site.project).results.away == ()
+
+
+def test_it_stays_where_it_is_while_another_host_acts_on_the_run_tree(site: Site) -> None:
+    far = with_one(site).project._replace(executor=(("kind", "slurm"),))
+    assert isinstance(lease.take(far.state, OTHER), lease.Lease)
+    before = site.house.head(site.main)
+    with pytest.raises(owner.Elsewhere, match="login2"):
+        merge.bring(far)
+    assert site.house.head(site.main) == before and not (site.main / "out/s1/.git").exists()
+    old(far.state)
+    merge.bring(far)
+    assert_home(site, "out/s1")
 
 
 def test_a_repository_that_a_job_made_comes_home_as_one(site: Site) -> None:

@@ -57,7 +57,7 @@ def command(project: str | None, wait: bool, words: tuple[str, ...]) -> int:
     if not folder.is_relative_to(chosen.run_tree):
         folder = chosen.run_tree
     env = for_jobs(tree) | excludes_env(tree) | _of_the_terminal()
-    with owner.acting(chosen), _held(tree, queue, wait) as lock:
+    with owner.acting(chosen, "exec -- …"), _held(tree, queue, wait) as lock:
         sync.recover(tree)
         environment.recover(tree)
         carry.recover(tree, lambda: nested.complete(chosen))

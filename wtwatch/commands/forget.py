@@ -35,7 +35,7 @@ def command(project: str | None) -> None:
         return
     _check_at_rest(chosen)
     ring_for(chosen)
-    with owner.acting(chosen), held(RunTree.of(chosen).lock, wait=1.0):
+    with owner.acting(chosen, f"forget {name}"), held(RunTree.of(chosen).lock, wait=1.0):
         for lane in notes.known(chosen):
             making.remove(lane, wait=PATIENCE)
         init.take_apart(chosen, [other for other in known().projects if other.name != name])

@@ -252,10 +252,17 @@ def _take_in(project: Project, report: Report) -> None:
     own = _own(report)
     if not own:
         return
+    from wtwatch.project import owner  # most merges do without
+
     runs = Queue(project.state).in_run_tree() is not None  # which has the tree for longer than anybody waits
     try:
-        with held(RunTree.of(project).lock, wait=0.0 if runs else PATIENCE):
+        with (
+            owner.acting(project, f"merge --project {project.name}"),
+            held(RunTree.of(project).lock, wait=0.0 if runs else PATIENCE),
+        ):
             newcomers.take_in(project, own)
+    except owner.Elsewhere:
+        raise
     except Busy as busy:
         raise _held_up(own, _who(project, busy), busy.processes) from busy
 

@@ -22,7 +22,19 @@ from wtwatch.words.model import lasting, moment, now, stamp
 
 
 class Elsewhere(Busy):
-    """Another host acts on the project, so this one must not."""
+    """Another host acts on the project, so this one must not; ``asked`` is the command to say there."""
+
+    def __init__(self, project: Project, seen: Seen | None, asked: str) -> None:
+        if seen is None or not seen.renewed:
+            super().__init__(f"Another host has taken {project.name} over.", "Try again: it gave it back.")
+            return
+        there = seen.holder.host if seen.holder else "that host"
+        super().__init__(
+            f"{project.name} {said(seen)} (last sign of life {lasting(seen.silent)} ago), "
+            "so nothing is done from here.",
+            f"On {there}: wtwatch {asked}. From here once its daemon was ended, or {lasting(LAPSE)} after "
+            "its last sign of life.",
+        )
 
 
 class _Kept:
@@ -48,15 +60,15 @@ def is_needed(project: Project) -> bool:
 
 
 @contextmanager
-def acting(project: Project) -> Iterator[None]:
-    """Have this host act on a project while the body runs.
+def acting(project: Project, asked: str | None = None) -> Iterator[None]:
+    """Have this host act on a project while the body runs; ``asked`` is what it does, as a command.
 
     Raises :class:`Elsewhere` if another one does, and :class:`WtwatchError` if it cannot be known.
     """
     if not is_needed(project):
         yield
         return
-    _begin(project, once=False)
+    _begin(project, asked or f"sync {project.name}", once=False)
     try:
         check(project)
         yield
@@ -76,7 +88,7 @@ def own(project: Project) -> None:
         check(project)
     except Elsewhere:
         let_go(project)
-    _begin(project, once=True)
+    _begin(project, f"sync {project.name}", once=True)
 
 
 def let_go(project: Project) -> None:
@@ -102,7 +114,7 @@ def check(project: Project) -> None:
         seen = lease.look(project.state)
     except OSError as error:
         raise of_system(error) from error
-    raise _elsewhere(project, seen)
+    raise Elsewhere(project, seen, f"sync {project.name}")
 
 
 def is_lost(project: Project) -> bool:
@@ -140,13 +152,13 @@ def said(seen: Seen) -> str:
     return f"is looked after by {seen.holder.host}"
 
 
-def _begin(project: Project, once: bool) -> None:
+def _begin(project: Project, asked: str, once: bool) -> None:
     """Count one more who acts, or ``once`` the first alone."""
     with _GUARD:
         kept = _KEPT.get(project.state)
         if kept is None:
             try:
-                kept = _taken(project)
+                kept = _taken(project, asked)
             except OSError as error:
                 raise of_system(error) from error
             _KEPT[project.state] = kept
@@ -171,7 +183,7 @@ def _end(project: Project) -> None:
     _release(kept)
 
 
-def _taken(project: Project) -> _Kept:
+def _taken(project: Project, asked: str) -> _Kept:
     lock = os.open(_lock(project), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         with suppress(OSError):  # where there are no locks the last to act cannot be told
@@ -184,7 +196,7 @@ def _taken(project: Project) -> _Kept:
     if isinstance(found, Lease):
         return _Kept(found, lock)
     os.close(lock)
-    raise _elsewhere(project, found)
+    raise Elsewhere(project, found, asked)
 
 
 def _release(kept: _Kept) -> None:
@@ -203,18 +215,6 @@ def _release(kept: _Kept) -> None:
 def _lock(project: Project) -> Path:
     """Return the file by which processes of this host know of each other; each host has its own."""
     return project.state / f"lease-{host()}.lock"
-
-
-def _elsewhere(project: Project, seen: Seen | None) -> Elsewhere:
-    if seen is None or not seen.renewed:
-        return Elsewhere(f"Another host has taken {project.name} over.", "Try again: it has given it back.")
-    there = seen.holder.host if seen.holder else "that host"
-    return Elsewhere(
-        f"{project.name} {said(seen)} (last sign of life {lasting(seen.silent)} ago), "
-        "so nothing is done from here.",
-        f"On {there}: wtwatch sync {project.name}. From here once its daemon was ended, or {lasting(LAPSE)} "
-        "after its last sign of life.",
-    )
 
 
 def _keep() -> None:
