@@ -301,11 +301,12 @@ class Repo:
         with self.ask(*asked, feed="\n".join(blobs)) as asking:
             printed = asking.printed()
         found: dict[Sha, bytes] = {}
-        at = 0
+        at, end_of = 0, printed.index
         for blob in blobs:
-            begin = printed.index(b"\n", at) + 1
-            end = begin + int(printed[at:begin])
-            found[blob], at = printed[begin:end], end + 1  # with the end of its line
+            line = end_of(b"\n", at)
+            end = line + 1 + int(printed[at:line])
+            found[blob] = printed[line + 1 : end]
+            at = end + 1  # with the end of its line
         return found
 
     def write_blob(self, blob: Sha, into: int) -> None:

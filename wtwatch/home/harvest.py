@@ -4,7 +4,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,6 @@ from wtwatch.doors.repo import GITLINK, GitAsking, Repo
 from wtwatch.home import differences
 from wtwatch.home.differences import Span
 from wtwatch.tree.bytewise import LINK, NOTHING
-from wtwatch.tree.diff import Change
 from wtwatch.words.model import Sha
 
 RUN = "[DATALAD RUNCMD]"
@@ -137,18 +135,18 @@ def _look(repo: Repo, ours: Sha | None, theirs: Sha, target: Sha) -> tuple[Span,
     """
     told = differences.span(repo, ours, theirs) if ours else differences.history(repo, theirs)
     changes = differences.between(repo, ours, target) if ours else differences.whole(repo, theirs)
-    files = [change for change in changes if change.mode_after not in (NOTHING, GITLINK)]
-    sizes, paths = _sizes(repo, files), [file.path for file in files]
-    jobs = map(told.wrote.get, paths, repeat(""))
-    return told, list(zip(paths, [sizes[file.after] for file in files], jobs, strict=True))
+    files = [(path, mode, blob) for path, _, _, mode, blob in changes if mode not in (NOTHING, GITLINK)]
+    links = {blob for _, mode, blob in files if mode == LINK}
+    sizes = _sizes(repo, links, {blob for _, _, blob in files} - links)
+    wrote = told.wrote
+    return told, [(path, sizes[blob], wrote.get(path, "")) for path, _, blob in files]  # they may be many
 
 
 def _harvest(told: Span, files: Sequence[_File]) -> Harvest:
     of_jobs, in_places = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for path, size, job in files:  # there may be many
         in_places[path.rpartition("/")[0]].append(size)
-        if job.startswith(RUN):
-            of_jobs[job].append(size)
+        of_jobs[job].append(size)
     folders, in_folders = _folders(in_places), defaultdict[str, list[int]](list)
     for place, sizes in in_places.items():
         in_folders[folders[place]] += sizes
@@ -157,7 +155,9 @@ def _harvest(told: Span, files: Sequence[_File]) -> Harvest:
         files=len(files),
         size=sum(map(sum, in_places.values())),
         commits=told.subjects,
-        by_job=_grouped((job.removeprefix(RUN).strip(), sizes) for job, sizes in of_jobs.items()),
+        by_job=_grouped(
+            (job.removeprefix(RUN).strip(), sizes) for job, sizes in of_jobs.items() if job.startswith(RUN)
+        ),
         by_folder=_grouped(in_folders.items()),
         gitlinks=told.gitlinks,
     )
@@ -184,17 +184,18 @@ def _folders(places: Iterable[str]) -> dict[str, str]:
     return {place: "/".join([*folder[: common + 1], ""]) or "./" for place, folder in folders.items()}
 
 
-def _sizes(repo: Repo, files: Sequence[Change]) -> dict[Sha, int]:
-    """Return the bytes of the content of files, whether it is in git or in the annex."""
-    links = {file.after for file in files if file.mode_after == LINK}
-    plain = {file.after for file in files if file.mode_after != LINK} - links
+def _sizes(repo: Repo, links: Collection[Sha], plain: Collection[Sha]) -> dict[Sha, int]:
+    """Return the bytes of the content of blobs, whether it is in git or in the annex."""
     sizes = repo.sizes(plain) if plain else {}
     short = {blob for blob, size in sizes.items() if size in _POINTER_SIZES}
-    return sizes | _sizes_in_annex(repo, links | short)
+    return sizes | _sizes_in_annex(repo, short.union(links))
 
 
 def _sizes_in_annex(repo: Repo, blobs: Collection[Sha]) -> dict[Sha, int]:
     if not blobs:
         return {}
-    named = ((blob, text, _SIZE_IN_ANNEX.search(text)) for blob, text in repo.contents(blobs).items())
-    return {blob: int(found[1]) if found else len(text) for blob, text, found in named}
+    size = _SIZE_IN_ANNEX.search
+    return {
+        blob: int(found[1]) if (found := size(text)) else len(text)
+        for blob, text in repo.contents(blobs).items()
+    }

@@ -10,6 +10,7 @@ from wtwatch.bring import known
 from wtwatch.doors import refs
 from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
+from wtwatch.doors.porcelain import TreeEntry
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import differences, harvest, newcomers
 from wtwatch.home.harvest import Harvest
@@ -17,11 +18,10 @@ from wtwatch.home.newcomers import Newcomer
 from wtwatch.home.plan import Conflict, Planner, Step
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
-from wtwatch.queue.jobs import Queue
-from wtwatch.tree import checkout, diff, keeping, obstacles, vouching
+from wtwatch.tree import checkout, diff, keeping, named, obstacles, vouching
 from wtwatch.tree.busy import datalad_runs_in, gits_in
 from wtwatch.words.errors import Busy, CommandFailed, WtwatchError
-from wtwatch.words.model import Process, Running, Sha
+from wtwatch.words.model import Job, Process, Running, Sha
 from wtwatch.words.quoting import quoted
 
 PATIENCE = 5.0
@@ -103,8 +103,8 @@ def prepare(project: Project, pointer: str | None = None) -> Report:
     """
     with _lock(project):
         recover(project)
-    report, job = _plan(project, pointer), Queue(project.state).in_run_tree()
-    if job is not None and (own := _own(report)):
+    report = _plan(project, pointer)
+    if (own := _own(report)) and (job := _job(project)) is not None:
         return _before_what_runs(project, pointer, _held_up(own, f"job {job.id} is"))
     return report
 
@@ -124,7 +124,7 @@ def bring(project: Project, pointer: str | None = None) -> Report:
 
 def _before_what_runs(project: Project, pointer: str | None, busy: Busy) -> Report:
     """Return what a merge can do of what there was before the job that runs; ``busy`` if that is nothing."""
-    job = Queue(project.state).in_run_tree()
+    job = _job(project)
     if job is None or not isinstance(job.state, Running):
         raise busy
     report = _plan(project, pointer, job.state.base)
@@ -143,18 +143,25 @@ def _plan(project: Project, pointer: str | None, theirs: Sha | None = None) -> R
         return Report(only_pointer=planner.only_pointer)
     newcomers.check(project, new)
     found = _look(main, steps, new)
-    after = steps[-1].target if steps and not steps[-1].path else "HEAD"
-    code = None if project.paths else main.tree(after, project.code).get(project.code)
+    after = steps[-1].target if steps and not steps[-1].path else None
+    code = None if project.paths else _entry(main, after, project.code)
     differs = code is not None and code.sha != refs.head_of(Repo(project.main_code))
-    named = {*found.gitlinks.get(project.code, ()), *([code.sha] if code else [])}
+    commits = {*found.gitlinks.get(project.code, ()), *([code.sha] if code else [])}
     return Report(
         steps,
         found,
         pointer_differs=differs,
         above=_above(main),
-        lacking=keeping.lacking(project, named),
+        lacking=keeping.lacking(project, commits),
         new=new,
     )
+
+
+def _entry(main: Repo, commit: Sha | None, path: str) -> TreeEntry | None:
+    """Return what a commit has at a path, or HEAD; of one that was made just now mostly without a git."""
+    if commit and "/" not in path and (found := named.of(main, commit)):
+        return next((entry for entry in found.top if entry.path == path), None)
+    return main.tree(commit or "HEAD", path).get(path)
 
 
 def _lock(project: Project) -> AbstractContextManager[int]:
@@ -254,7 +261,7 @@ def _take_in(project: Project, report: Report) -> None:
         return
     from wtwatch.project import owner  # most merges do without
 
-    runs = Queue(project.state).in_run_tree() is not None  # which has the tree for longer than anybody waits
+    runs = _job(project) is not None  # which has the tree for longer than anybody waits
     try:
         with (
             owner.acting(project, f"merge --project {project.name}"),
@@ -267,6 +274,13 @@ def _take_in(project: Project, report: Report) -> None:
         raise _held_up(own, _who(project, busy), busy.processes) from busy
 
 
+def _job(project: Project) -> Job | None:
+    """Return the job that runs in the run tree."""
+    from wtwatch.queue.jobs import Queue  # what is mostly brought home does not wait for it to load
+
+    return Queue(project.state).in_run_tree()
+
+
 def _held_up(own: Sequence[Newcomer], who: str, processes: tuple[Process, ...] = ()) -> Busy:
     return Busy(
         f"The repository {own[0].path} was made in the run tree, where {who} at work.",
@@ -276,7 +290,7 @@ def _held_up(own: Sequence[Newcomer], who: str, processes: tuple[Process, ...] =
 
 
 def _who(project: Project, busy: Busy) -> str:
-    job = Queue(project.state).in_run_tree()
+    job = _job(project)
     if job is not None:
         return f"job {job.id} is"
     return f"{busy.processes[0].name} (pid {busy.processes[0].pid}) is" if busy.processes else "somebody is"
