@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -55,3 +56,25 @@ def fill(disk: Path, room: int) -> Path:
             pass
     os.truncate(ballast, max(0, ballast.stat().st_size - room * 1024))
     return ballast
+
+
+@contextmanager
+def kept_full(disk: Path) -> Iterator[None]:
+    """Fill a disk, and whatever room comes to be while the body runs: what was reserved for a job's end, say."""
+    ballast, over = fill(disk, 0), Event()
+
+    def go_on() -> None:
+        with ballast.open("ab", buffering=0) as out:
+            while not over.wait(0.002):
+                with suppress(OSError):
+                    while out.write(b"0" * 4096):
+                        pass
+
+    filling = Thread(target=go_on)
+    filling.start()
+    try:
+        yield
+    finally:
+        over.set()
+        filling.join()
+        ballast.unlink()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeLab, Say
-from tests.full_disk import fill, mounted
+from tests.full_disk import fill, kept_full, mounted
 from tests.lab import Lab, eventually
 from tests.proofs.test_kills_of_jobs import (
     INSIDE,
@@ -117,14 +117,17 @@ def go_on(gate: Path) -> None:
 
 
 def have_git_sure(lab: Lab, sure: bool) -> None:
-    """Have git be sure that no file of the run tree was edited; else it asks git-annex, which wants room."""
+    """Have git be sure that no file of the run tree was edited; else it asks git-annex, which wants room.
+
+    Of files whose names begin with a dot git does not ask that (`.* !filter` of git-annex).
+    """
     for tree in (lab.run, lab.run / INSIDE):
         if sure:
             for path in lab.git("ls-files", cwd=tree).splitlines():
                 os.utime(tree / path, (10**9, 10**9), follow_symlinks=False)
             lab.git("update-index", "-q", "--refresh", cwd=tree)
         else:
-            (tree / ".datalad" / ".gitattributes").touch()
+            (tree / ".datalad" / "config").touch()
 
 
 def status_says(project: Project) -> str:
@@ -178,15 +181,14 @@ def test_a_jobs_end_waits_for_room_on_the_disk_of_the_repository_too(
 
 
 def assert_end_waits_for_room(lab: Lab, project: Project, small_disk: Path) -> None:
-    have_git_sure(lab, False)
     job, folder, gate = at_its_end(lab, project, "echo whole > out.txt; {}", plain=True)
-    ballast = fill(small_disk, 0)
-    go_on(gate)
-    eventually(folder.command, within=60)
-    for _ in range(5):
-        assert told(project, job) is None and folder.result() is None
-        assert "is full" in status_says(project)
-    ballast.unlink()
+    have_git_sure(lab, False)  # it may have been made so at the start of the job
+    with kept_full(small_disk):
+        go_on(gate)
+        eventually(folder.command, within=60)
+        for _ in range(5):
+            assert told(project, job) is None and folder.result() is None
+            assert "is full" in status_says(project)
     state = ended(project, job)
     assert (state.outcome, state.exit) == (Outcome.SUCCEEDED, 0)
     assert (lab.run / "out.txt").read_text() == "whole\n"
