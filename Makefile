@@ -40,7 +40,7 @@ test-root: $(READY) $(JJ)
 	@$(PYTEST) -m 'needs_root and not slow'
 
 # Most of them wait half of their time: for Slurm, for what is still, for a lock.
-test-slow: WORKERS := $(shell expr 2 '*' $$(nproc))
+test-slow: WORKERS := $(shell expr $$(nproc) + 1)
 test-slow: $(READY) $(JJ)
 	@$(PYTEST) -m slow || [ $$? -eq 5 ] # 5: there are none
 

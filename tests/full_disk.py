@@ -60,7 +60,7 @@ def fill(disk: Path, room: int) -> Path:
 
 @contextmanager
 def kept_full(disk: Path) -> Iterator[None]:
-    """Fill a disk, and whatever room comes to be while the body runs: what was reserved for a job's end, say."""
+    """Fill a disk, and what room comes to be while the body runs: of what was reserved, say."""
     ballast, over = fill(disk, 0), Event()
 
     def go_on() -> None:

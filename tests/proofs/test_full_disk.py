@@ -116,18 +116,21 @@ def go_on(gate: Path) -> None:
     gate.with_name("opener").rename(gate)  # which needs no room
 
 
-def have_git_sure(lab: Lab, sure: bool) -> None:
-    """Have git be sure that no file of the run tree was edited; else it asks git-annex, which wants room.
+def have_git_sure(lab: Lab) -> None:
+    """Have git be sure that no file of the run tree was edited."""
+    for tree in (lab.run, lab.run / INSIDE):
+        for path in lab.git("ls-files", cwd=tree).splitlines():
+            os.utime(tree / path, (10**9, 10**9), follow_symlinks=False)
+        lab.git("update-index", "-q", "--refresh", cwd=tree)
+
+
+def have_git_ask(lab: Lab) -> None:
+    """Have git not be sure, so that it asks git-annex, which wants room, and tries for long to get some.
 
     Of files whose names begin with a dot git does not ask that (`.* !filter` of git-annex).
     """
     for tree in (lab.run, lab.run / INSIDE):
-        if sure:
-            for path in lab.git("ls-files", cwd=tree).splitlines():
-                os.utime(tree / path, (10**9, 10**9), follow_symlinks=False)
-            lab.git("update-index", "-q", "--refresh", cwd=tree)
-        else:
-            (tree / ".datalad" / "config").touch()
+        (tree / ".datalad" / "config").touch()
 
 
 def status_says(project: Project) -> str:
@@ -140,7 +143,7 @@ def test_how_a_job_failed_is_told_and_cleared_up_while_the_disk_is_full(
     lab: Lab, project: Project, small_disk: Path, plain: bool
 ) -> None:
     code, cleared = lab.commit("HEAD", lab.run_code), 0
-    have_git_sure(lab, True)
+    have_git_sure(lab)
     for room in ROOMS:
         job, folder, gate = at_its_end(lab, project, "echo half > out.txt; {}; exit 3", plain)
         ballast = fill(small_disk, room)
@@ -182,7 +185,7 @@ def test_a_jobs_end_waits_for_room_on_the_disk_of_the_repository_too(
 
 def assert_end_waits_for_room(lab: Lab, project: Project, small_disk: Path) -> None:
     job, folder, gate = at_its_end(lab, project, "echo whole > out.txt; {}", plain=True)
-    have_git_sure(lab, False)  # it may have been made so at the start of the job
+    have_git_ask(lab)  # the start of the job may have made it sure
     with kept_full(small_disk):
         go_on(gate)
         eventually(folder.command, within=60)

@@ -17,7 +17,6 @@ from tests.lab import Lab, eventually
 from tests.proofs.killing import ROOT, python, ticked, until
 from tests.proofs.steps import at_each
 from tests.proofs.test_full_disk import (
-    have_git_sure,
     lab,
     names_the_disk,
     small_disk,
@@ -122,7 +121,6 @@ def test_a_disk_that_fills_up_at_any_step_of_a_job_leaves_its_outcome_right(
     lab: Lab, project: Project, small_disk: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     plain = "whole" not in command  # else DataLad saves what it makes
-    have_git_sure(lab, False)
     code, base = lab.commit("HEAD", lab.run_code), lab.commit("HEAD", lab.run)
     if not plain:  # what DataLad does but once, such as making its cache, is done
         first = queued(project, "true", ())
@@ -185,6 +183,7 @@ def test_a_disk_that_fills_up_at_any_step_of_clearing_up_loses_nothing(
         said = tmp_path / "said"
         words = (str(small_disk), step, str(names), str(project.state / "config.toml"), str(said))
         with python(CLEAR, *words) as process:
+            until(lambda: process.poll() is not None or ballast.exists(), within=60)
             until(lambda: process.poll() is not None, within=3 if step else 60)
             waited = process.poll() is None  # git-annex waits for room, without a word
             assert ballast.exists() == bool(step)
