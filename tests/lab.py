@@ -42,7 +42,8 @@ def eventually(holds: Callable[[], T], within: float = 60.0) -> T:
     deadline = time.monotonic() + within
     while not (value := holds()):
         if time.monotonic() > deadline:
-            pytest.fail(f"still not so after {within} s: {holds} said {value!r}")
+            line = getattr(getattr(holds, "__code__", None), "co_firstlineno", "?")  # which of many lambdas
+            pytest.fail(f"still not so after {within} s: {holds} of line {line} said {value!r}")
         time.sleep(0.02)
     return value
 
