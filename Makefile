@@ -39,7 +39,7 @@ test: $(READY) $(JJ)
 test-root: $(READY) $(JJ)
 	@$(PYTEST) -m 'needs_root and not slow'
 
-# Most of them wait half of their time: for Slurm, for what is still, for a lock.
+# Some of them wait: for Slurm, for what is still, for a lock. So there is one worker more than cores.
 test-slow: WORKERS := $(shell expr $$(nproc) + 1)
 test-slow: $(READY) $(JJ)
 	@$(PYTEST) -m slow || [ $$? -eq 5 ] # 5: there are none
