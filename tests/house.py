@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.mould import Mould
 from wtwatch.project.config import Project
 from wtwatch.project.tree import RunTree
 from wtwatch.tree import codetree, sync
@@ -20,6 +22,9 @@ FILES = {
     "d/y.py": "y = 1\n",
     ".gitignore": ".venv/\n*.log\n.env\n",
 }
+
+_MOULDS: dict[tuple[str, ...], Mould] = {}
+"""By the kind of house: see :meth:`House.built`."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +44,48 @@ class House:
 
     @classmethod
     def built(cls, root: Path, **changes: Any) -> House:
+        """Return a house at ``root``: the first of its kind is made by git, all others are cast from that."""
         house = cls.at(root, **changes)
+        kind = house._kind(root)
+        if kind not in _MOULDS:
+            house._build()
+            _MOULDS[kind] = Mould.of(root, house.project.main_tree, house.project.run_tree)
+            return house
+        _MOULDS[kind].cast(root)
         project = house.project
+        trees = (project.main_tree, project.main_code, project.run_tree, project.run_code)
+        refresh = ("git", "update-index", "-q", "--refresh")
+        for refreshing in [subprocess.Popen(refresh, cwd=tree) for tree in trees]:
+            assert refreshing.wait(60) == 0
+        project.state.mkdir(parents=True, exist_ok=True)
+        return house
+
+    def _kind(self, root: Path) -> tuple[str, ...]:
+        """Return all that :meth:`_build` goes by."""
+        project = self.project
+        places = (project.main_tree, project.main_code, project.run_tree, project.run_code, project.state)
+        paths = (os.path.relpath(place, root) for place in places)
+        return (*paths, project.code, project.bookmark, project.bookmark_ref, self.tree.applied_ref)
+
+    def _build(self) -> None:
+        project = self.project
         project.main_code.mkdir(parents=True)
-        house.git("init", "-q", "-b", "main", cwd=project.main_tree)
-        house.git("init", "-q", "-b", "main")
-        first = house.commit(FILES, bookmark=True)
-        house.git(
+        self.git("init", "-q", "-b", "main", cwd=project.main_tree)
+        self.git("init", "-q", "-b", "main")
+        first = self.commit(FILES, bookmark=True)
+        self.git(
             "update-index", "--add", "--cacheinfo", f"160000,{first},{project.code}", cwd=project.main_tree
         )
         modules = f'[submodule "code"]\n\tpath = {project.code}\n\turl = ./{project.code}\n'
         (project.main_tree / ".gitmodules").write_text(modules)
-        house.git("add", ".gitmodules", cwd=project.main_tree)
-        house.git("commit", "-q", "-m", "first", cwd=project.main_tree)
-        house.git(
+        self.git("add", ".gitmodules", cwd=project.main_tree)
+        self.git("commit", "-q", "-m", "first", cwd=project.main_tree)
+        self.git(
             "worktree", "add", "-q", "-b", project.bookmark, str(project.run_tree), cwd=project.main_tree
         )
-        house.git("worktree", "add", "-q", "--detach", str(project.run_code), first)
-        house.git("update-ref", house.tree.applied_ref, first)
+        self.git("worktree", "add", "-q", "--detach", str(project.run_code), first)
+        self.git("update-ref", self.tree.applied_ref, first)
         project.state.mkdir(parents=True)
-        return house
 
     @property
     def tree(self) -> RunTree:
