@@ -444,3 +444,26 @@ def test_where_other_work_trees_are_detached_is_known(repo: Repo, tmp_path: Path
     repo.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "on a branch"))
     repo.git("worktree", "add", "-q", "--detach", str(tmp_path / "detached"))
     assert repo.detached_heads() == {head(repo)}
+
+
+# --- many blobs
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["plain", "also plain", ""],
+        ["with an end of its line\n", "two\nlines", ""],
+        ["1\n3\n1", "x", "2\n3"],  # which look as what git says between them
+        ["\n", "\n\n", "0\n"],
+        ["ünïcode \udce9", "a\0b", "5\n"],
+    ],
+)
+def test_the_contents_of_many_blobs_are_theirs_whatever_is_in_them(repo: Repo, texts: list[str]) -> None:
+    raw = [text.encode("utf-8", "surrogateescape") for text in texts]
+    for at, one in enumerate(raw):
+        (repo.path / f"blob {at}").write_bytes(one)
+    names = repo.git("hash-object", "-w", *(f"blob {at}" for at in range(len(raw)))).split("\n")
+    blobs = [Sha(name) for name in names]
+    assert repo.contents(blobs) == dict(zip(blobs, raw, strict=True))
+    assert repo.contents([]) == {}

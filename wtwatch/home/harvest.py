@@ -17,7 +17,7 @@ from wtwatch.words.model import Sha
 RUN = "[DATALAD RUNCMD]"
 """How the message begins of a commit that DataLad made of a run."""
 
-_SIZE_IN_ANNEX = re.compile(rb"annex/objects/(?:[^/\n]+/)*[^/\n-]+-s(\d+)-")
+_SIZE_IN_ANNEX = re.compile(rb"annex/objects/(?:.*/)?[^/\n-]+-s(\d+)-")
 """How what git has of an annexed file, a link or a pointer, names the size of its content.
 
 A key is `BACKEND-sNUMBER--NAME`, with more numbers after the first ("Key format" of git-annex's internals).

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.bring import known
 from wtwatch.doors import refs
 from wtwatch.doors.files import held, scratch_folder
 from wtwatch.doors.journal import Journal
@@ -174,9 +173,12 @@ def _check_main(project: Project, main: Repo) -> None:
             f"The main tree is itself on the branch {project.branch}.",
             f"Put it on another: git -C {quoted(main.path)} switch BRANCH",
         )
-    lost = known.lost(RunTree.of(project))
-    if lost is not None:
-        raise WtwatchError(lost.reason, lost.hint)
+    if project.paths:
+        from wtwatch.bring import known  # which most projects do without
+
+        lost = known.lost(RunTree.of(project))
+        if lost is not None:
+            raise WtwatchError(lost.reason, lost.hint)
     under_way = datalad_runs_in(project.main_tree)
     if under_way:
         raise WtwatchError(

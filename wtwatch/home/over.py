@@ -63,19 +63,12 @@ def _is_link(entry: Entry | None) -> bool:
     return entry is not None and entry.mode == GITLINK
 
 
-def is_laid_over(project: Project, repo: Repo) -> bool:
-    """Return whether results may be laid over main: code is paths there, or something came from it."""
-    return bool(project.paths) or tip_of(repo, RunTree.of(project).fork_ref) is not None
-
-
 def over(project: Project, repo: Repo, ours: Sha, theirs: Sha) -> Over | None:
     """Return how the run branch ``theirs`` comes home to ``ours``; ``None`` where nothing came from main.
 
     Where code is paths of the superdataset, it comes home so at any time.
     """
     tree = RunTree.of(project)
-    if not is_laid_over(project, repo):
-        return None
     branch = run_branch(tree, ours, note=False)
     if branch is None:
         return None

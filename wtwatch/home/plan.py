@@ -1,19 +1,23 @@
 """What a merge would do, worked out without touching a file: a step a dataset, deepest first."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from wtwatch.bring import wrote
 from wtwatch.doors import jj, refs
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.home import differences, pointers
-from wtwatch.home.over import is_laid_over, over, within
 from wtwatch.project.config import Project
+from wtwatch.project.tree import RunTree
 from wtwatch.tree import nested
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.quoting import quoted
+
+if TYPE_CHECKING:  # of most merges nothing is laid over main, and they do not wait for what does it
+    from wtwatch.home.over import Over
 
 
 class Step(NamedTuple):
@@ -90,10 +94,7 @@ class Planner:
                 f"{repo.path} has results to take, but is on no branch.",
                 f"git -C {quoted(repo.path)} switch BRANCH",
             )
-        if not path:
-            laid = over(self.project, repo, ours, theirs)
-        else:
-            laid = within(repo, ours, theirs, base) if base else None
+        laid = self._laid(repo, path, ours, theirs, base)
         forward = laid is None and base == ours
         if laid is not None:
             changed, gitlinks = set(laid.wrote.paths), laid.gitlinks()
@@ -115,11 +116,27 @@ class Planner:
             target = self._merged(repo, path, (ours, theirs), tried, done)
         return [*inner, Step(path, branch or "", ours, theirs, target)]
 
+    def _laid(self, repo: Repo, path: str, ours: Sha, theirs: Sha, base: Sha | None) -> Over | None:
+        """Return how a dataset's results come home if they are laid over main, ``None`` if they are not."""
+        if self._is_laid_over(repo) if not path else base:
+            from wtwatch.home.over import over, within
+
+            if not path:
+                return over(self.project, repo, ours, theirs)
+            return within(repo, ours, theirs, base) if base else None
+        return None
+
+    def _is_laid_over(self, repo: Repo) -> bool:
+        """Return whether results may be laid over main: code is paths there, or something came from it."""
+        project = self.project
+        return bool(project.paths) or refs.tip_of(repo, RunTree.of(project).fork_ref) is not None
+
     def _base(self, repo: Repo, path: str, ours: Sha, theirs: Sha) -> Sha | None:
         """Return where two commits part; git tells it with what is told of them in the end, if it can."""
-        laid = not path and is_laid_over(self.project, repo)
-        if not laid and differences.span(repo, ours, theirs).straight:
+        if (path or not self._is_laid_over(repo)) and differences.span(repo, ours, theirs).straight:
             return ours
+        from wtwatch.bring import wrote
+
         return next(iter(wrote.shared(repo, ours, theirs)), None)
 
     def _below(self, repo: Repo, path: str, gitlinks: Mapping[str, Sha]) -> list[Step]:
