@@ -23,6 +23,8 @@ _SIZE_IN_ANNEX = re.compile(rb"annex/objects/(?:.*/)?[^/\n-]+-s(\d+)-")
 A key is `BACKEND-sNUMBER--NAME`, with more numbers after the first ("Key format" of git-annex's internals).
 """
 
+_NO_FILES = (NOTHING, GITLINK)
+
 _POINTER_SIZES = range(len("/annex/objects/") + len("URL--x"), len("/annex/objects/") + 255 + len("\r\n") + 1)
 """Bytes that a pointer of git-annex may have: its key is a file's name, of 255 at most, with a backend's."""
 
@@ -135,11 +137,15 @@ def _look(repo: Repo, ours: Sha | None, theirs: Sha, target: Sha) -> tuple[Span,
     """
     told = differences.span(repo, ours, theirs) if ours else differences.history(repo, theirs)
     changes = differences.between(repo, ours, target) if ours else differences.whole(repo, theirs)
-    files = [(path, mode, blob) for path, _, _, mode, blob in changes if mode not in (NOTHING, GITLINK)]
-    links = {blob for _, mode, blob in files if mode == LINK}
-    sizes = _sizes(repo, links, {blob for _, _, blob in files} - links)
+    links = {blob for _, _, _, mode, blob in changes if mode == LINK}
+    plain = {blob for _, _, _, mode, blob in changes if mode not in _NO_FILES} - links
+    sizes = _sizes(repo, links, plain)
     wrote = told.wrote
-    return told, [(path, sizes[blob], wrote.get(path, "")) for path, _, blob in files]  # they may be many
+    return told, [  # they may be many
+        (path, sizes[blob], wrote.get(path, ""))
+        for path, _, _, mode, blob in changes
+        if mode not in _NO_FILES
+    ]
 
 
 def _harvest(told: Span, files: Sequence[_File]) -> Harvest:
