@@ -6,33 +6,24 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from tests.proofs.nursery import Program
 from wtwatch.project.config import Project
 from wtwatch.reconcile import Done, TickOptions, tick
 from wtwatch.words.errors import Busy
-
-ROOT = Path(__file__).parents[2]
 
 Victim = TypeVar("Victim")
 
 _SEED = os.environ.get("WTWATCH_SEED")  # read here, since the room of a test is sealed
 
 
-def python(code: str, *words: str) -> subprocess.Popen[bytes]:
+def python(code: str, *words: str) -> Program:
     """Start Python code with the tests at hand, in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", code, *words],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    return Program(code, words)
 
 
 def undisturbed(code: str, *words: str) -> float:

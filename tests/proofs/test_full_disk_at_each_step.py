@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab import Lab, eventually
-from tests.proofs.killing import ROOT, python, ticked, until
+from tests.proofs.killing import python, ticked, until
+from tests.proofs.nursery import ROOT
 from tests.proofs.steps import at_each
 from tests.proofs.test_full_disk import (
     lab,

@@ -15,7 +15,7 @@ import pytest
 
 from tests.job.bench import Bench
 from tests.lab import Lab
-from tests.proofs.killing import ROOT
+from tests.proofs.nursery import ROOT
 from tests.proofs.test_kills_of_moves import TICK, ready_to_move
 from wtwatch.project.config import write_project
 from wtwatch.project.jobenv import for_jobs
