@@ -34,7 +34,7 @@ def message(**changes: object) -> str:
 def passed_over(root: Path, declared: str, act: Callable[[], object]) -> list[str]:
     stood = outlived.look(str(root), [declared])
     act()
-    return [os.path.relpath(path, root) for path in outlived.left_alone(stood)]
+    return sorted(os.path.relpath(path, root) for path in outlived.left_alone(stood))
 
 
 def replaced_by_the_same(file: Path) -> None:
