@@ -47,6 +47,18 @@ def test_inputs_lack_something_where_content_is_absent_or_nothing_is_there(top: 
     assert is_lacking([top / "out"]) and not is_lacking([])
 
 
+def test_what_looks_absent_and_is_not_of_the_annex_is_nothing_that_inputs_lack(top: Path) -> None:
+    folder = top / "in"
+    folder.mkdir()
+    (folder / "to a pointer").symlink_to("../out/pointer")
+    (folder / "to a folder").symlink_to("../out")
+    (folder / "to nothing").symlink_to("none")
+    (folder / "long").write_text(f"/annex/objects/K{' ' * 32768}")
+    os.mkfifo(folder / "pipe")
+    assert not is_lacking([folder, *(path for path in folder.iterdir() if path.name != "to nothing")])
+    assert is_lacking([folder / "to nothing"]), "declared by its name, it has to be there"
+
+
 def test_what_lies_outside_or_behind_a_link_is_told_and_the_link_itself_left_alone(top: Path) -> None:
     tree = top / "tree"
     tree.mkdir()

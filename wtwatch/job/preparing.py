@@ -24,7 +24,7 @@ _DRAFT = ".wtwatch-copy"
 
 def is_lacking(paths: Iterable[Path | str]) -> bool:
     """Return whether content of any of the paths, or of files below them, is not here."""
-    return any(not os.path.exists(path) or any(map(_is_absent, files_at(str(path)))) for path in paths)
+    return any(_lacks(str(path)) for path in paths)
 
 
 def outside(paths: Iterable[str], top: Path) -> list[str]:
@@ -36,7 +36,7 @@ def outside(paths: Iterable[str], top: Path) -> list[str]:
 def _is_inside(place: str, top: str) -> bool:
     if not f"{place}/".startswith(f"{top}/"):
         return False
-    return not os.path.lexists(place) or not _is_behind_a_link(os.path.dirname(place), top)
+    return not _is_behind_a_link(os.path.dirname(place), top) or not os.path.lexists(place)
 
 
 def make_writable(paths: Iterable[Path | str]) -> None:
@@ -78,12 +78,29 @@ def files_at(path: str) -> Iterator[str]:
                 yield from files_at(entry.path)
 
 
+def _lacks(path: str) -> bool:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return True
+    return any(map(_is_absent, files_at(path))) if stat.S_ISDIR(found.st_mode) else _is_pointer(path, found)
+
+
 def _is_absent(file: str) -> bool:
     """Return whether a file of the annex has no content here, as a link or as a pointer in its place."""
-    if os.path.islink(file):
-        return _is_link_to_content(file) and not os.path.exists(file)
-    found = os.lstat(file)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _POINTER_SIZE:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return _is_link_to_content(file)
+    return _is_pointer(file, found)
+
+
+def _is_pointer(file: str, found: os.stat_result) -> bool:
+    """Return whether a file is a pointer; ``found`` is what it, or what it leads to, was found to be.
+
+    So most of very many are known by one look: content is larger, mostly.
+    """
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _POINTER_SIZE or os.path.islink(file):
         return False
     with open(file, "rb") as content:
         return content.read(len(_POINTER)) == _POINTER
