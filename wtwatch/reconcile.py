@@ -16,9 +16,10 @@ from wtwatch.doors.files import held
 from wtwatch.job import clearing, giving_way, lifecycle, starting, stays
 from wtwatch.job.lifecycle import NotBegun
 from wtwatch.lanes import ending as lanes
-from wtwatch.lanes import notes
+from wtwatch.lanes import meanwhile, notes
 from wtwatch.lanes import starting as start_lanes
 from wtwatch.lanes.ending import Finished
+from wtwatch.lanes.starting import Begun
 from wtwatch.lanes.turn import AtOnce, Turn
 from wtwatch.project import owner
 from wtwatch.project.config import Project
@@ -28,7 +29,7 @@ from wtwatch.setup import nested
 from wtwatch.tree import codetree, environment, sync
 from wtwatch.tree import tip as bookmark
 from wtwatch.tree.codetree import Facts
-from wtwatch.words.errors import Busy, WtwatchError
+from wtwatch.words.errors import Busy, Locked, WtwatchError
 from wtwatch.words.model import Ended, Job, Process, Running, Sha
 from wtwatch.words.tick import Done as Done  # noqa: PLC0414 - part of what a tick offers
 from wtwatch.words.tick import TickOptions as TickOptions  # noqa: PLC0414
@@ -73,9 +74,10 @@ def _tick(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
     except owner.Elsewhere:
         raise
     except WtwatchError as error:
-        if ended is None and not beside.ended:
+        begun = meanwhile.start(beside.turn) if isinstance(error, Locked) else Begun()
+        if ended is None and not beside.ended and not begun.started:
             raise
-        done = Done(waits=error.message, hint=error.hint, busy=_processes(error))
+        done = Done(waits=error.message, hint=error.hint, busy=_processes(error), beside=begun.started)
     if not (done.busy and options.after_failure):
         story.note_waiting(queue, done)
     return beside.with_lanes(done._replace(ended=ended))
@@ -164,7 +166,7 @@ def _with_tree(turn: Turn, ended: Job | None, finished: list[Finished]) -> Done:
             f"The run tree {tree.path} is gone.",
             "Mount its disk, or make it anew with `wtwatch init` in the main tree.",
         )
-    with held(tree.lock, wait=options.patience) as lock:
+    with held(tree.lock, wait=options.patience) as lock, meanwhile.kept_out(tree):
         sync.recover(tree)
         environment.recover(tree)
         carry.recover(tree, lambda: nested.complete(tree.project))
@@ -191,7 +193,7 @@ def _make_at_once(turn: Turn, done: Done) -> Done:
     if not isinstance(beside, AtOnce) or beside.work is None:
         return done
     beside.work(turn.options.stop)
-    with suppress(Busy), held(tree.lock, wait=turn.options.patience):
+    with suppress(Busy), held(tree.lock, wait=turn.options.patience), meanwhile.kept_out(tree):
         return story.with_begun(done._replace(again_in=None), start_lanes.go_on(turn, begin=True))
     return done
 

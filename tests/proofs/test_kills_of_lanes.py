@@ -9,6 +9,8 @@ import pytest
 
 from tests.house import House, write
 from tests.lab import eventually
+from tests.lanes.test_meanwhile import by_hand
+from tests.lanes.test_meanwhile import ticked as ticked_under_exec
 from tests.proofs.killing import ticked
 from tests.proofs.steps import struck_at_each
 from tests.tally import Kills
@@ -45,6 +47,16 @@ tick(project, options)
 )
 """The same as the daemon does it, with a lane that is made beside its ticks."""
 
+UNDER_EXEC = TICK.replace(
+    "tick(project, options)\n",
+    """\
+from tests.lanes.test_meanwhile import by_hand, ticked
+with by_hand(project):
+    ticked(project)
+""",
+)
+"""A tick while somebody has the run tree by `wtwatch exec`."""
+
 WORK = TickOptions(start_jobs=True, patience=20.0)
 
 
@@ -70,6 +82,13 @@ def is_over(house: House, **settings: int) -> bool:
     ticked(house.project._replace(**settings), WORK)  # type: ignore[arg-type]
     free = all(notes.lease(lane) is None for lane in notes.known(house.project))
     return free and all(isinstance(job.state, Ended) for job in jobs_of(house))
+
+
+def is_over_so_far(house: House) -> bool:
+    """Tick; return whether the first job has ended, and no lane is taken."""
+    ticked(house.project, WORK)
+    free = all(notes.lease(lane) is None for lane in notes.known(house.project))
+    return free and isinstance(jobs_of(house)[0].state, Ended)
 
 
 def assert_one_truthful_end_each(house: House, *by_hand: str) -> None:
@@ -108,6 +127,27 @@ def test_a_job_whose_start_in_a_lane_is_killed_at_each_step_ends_once(
         assert not any(notes.maker(lane) for lane in notes.known(house.project))
         seen.append(step)
     assert any(word in step for step in seen for word in ("worktree add", "locked"))
+
+
+@pytest.mark.slow
+def test_a_job_whose_start_under_exec_is_killed_at_each_step_ends_once(
+    house: House, tmp_path: Path, kills: Kills
+) -> None:
+    root, queue = house.project.main_tree.parent, Queue(house.project.state)
+    ticked(house.project, WORK)
+    queue.pause()
+    eventually(lambda: is_over_so_far(house), within=60)
+    queue.resume()
+    assert [job.word for job in jobs_of(house)] == ["succeeded", "waiting"] and queue.under_way()
+    struck = struck_at_each(root, tmp_path, UNDER_EXEC, str(root), since="lanes.lock")
+    seen = []
+    for step in kills.each("a start under exec at each step", struck):
+        with by_hand(house.project):  # by another one, while a new daemon looks
+            ticked_under_exec(house.project)
+            assert jobs_of(house)[1].word == "running"
+        assert_one_truthful_end_each(house)
+        seen.append(step)
+    assert any("lease" in step for step in seen)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from wtwatch.commands import completing
 from wtwatch.commands.front import project_option, ring_for
 from wtwatch.doors.files import held
 from wtwatch.doors.processes import identity
+from wtwatch.job import starting
 from wtwatch.project import owner
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
@@ -71,7 +72,7 @@ def command(project: str | None, wait: bool, words: tuple[str, ...]) -> int:
         queue.note_used(base)
         myself = identity(os.getpid())
         assert myself is not None
-        queue.note_exec(ExecNote(myself, words[0], now()))
+        queue.note_exec(ExecNote(myself, words[0], now(), *(starting.footing(tree) or ())))
         try:
             exit_code = _run(words, folder, _made(tree, env), lock)
         except OSError as error:

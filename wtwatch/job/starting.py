@@ -100,6 +100,19 @@ def base_of(tree: RunTree, code_sha: Sha) -> Pointer:
     return base
 
 
+def footing(tree: RunTree) -> tuple[Sha, Sha] | None:
+    """Return the commit of the superdataset at which the run tree stands, and its code; changes nothing.
+
+    ``None`` where jobs may not start from it: it is on another branch, or its code is no release's.
+    """
+    here = save.pointer_of(tree)
+    if here.branch != tree.branch or here.cut_off or here.recorded is None:
+        return None
+    if tree.project.paths and pathcode.written(tree):
+        return None
+    return here.head, here.recorded
+
+
 def tell(tree: RunTree, queue: Queue, job: Job, running: Running) -> Job:
     """Tell the queue that a job was started; return it running. One that was removed meanwhile is stopped."""
     job = job._replace(state=running)

@@ -48,8 +48,9 @@ class Stand(NamedTuple):
 
 
 def bring(turn: Turn, lane: RunTree, code_sha: Sha, batch: int) -> Stand:
-    """Bring a lane to where the run tree is, with both locks held by the caller; return what it still lacks.
+    """Bring a lane to where jobs start, with its lock held by the caller; return what it still lacks.
 
+    That is where the run tree is, with its lock held, too, unless the ``turn`` says otherwise.
     Raises :class:`WtwatchError` while somebody works in it, or where somebody edited it.
     """
     busy = others_in(lane, turn.queue)
@@ -58,7 +59,8 @@ def bring(turn: Turn, lane: RunTree, code_sha: Sha, batch: int) -> Stand:
         raise Busy(
             f"{first.name} (pid {first.pid}) works in {lane.path}.", "Wait for it to end.", tuple(busy)
         )
-    wish = Wish(starting.base_of(turn.tree, code_sha).head, code_sha, batch)
+    base = turn.ground.base if turn.ground else starting.base_of(turn.tree, code_sha).head
+    wish = Wish(base, code_sha, batch)
     moving.recover(lane)
     if stands(lane.path):
         moving.move(lane, wish.base)

@@ -17,7 +17,6 @@ from wtwatch.queue import candidates
 from wtwatch.queue.jobs import Queue
 from wtwatch.setup.layout import stands
 from wtwatch.stale.turn import spared
-from wtwatch.tree import save
 from wtwatch.words.errors import Busy, Locked, WtwatchError
 from wtwatch.words.model import Job, Process, Sha
 
@@ -37,6 +36,8 @@ class Begun(NamedTuple):
 def start(turn: Turn, code_sha: Sha) -> Begun:
     """Start jobs in lanes, with the lock of the run tree held by the caller, whose code is at ``code_sha``.
 
+    Or without it, where the ``turn`` says on what ground.
+
     A lane that lacks what takes long is made beside the tick, and jobs start in those that are ready. One
     that cannot be used is passed over, as its notes say; where no job runs for that, the first reason is
     returned.
@@ -48,7 +49,7 @@ def start(turn: Turn, code_sha: Sha) -> Begun:
     for lane in _free(turn.tree):
         owner.check(turn.tree.project)
         job = _next(turn.tree, turn.queue)
-        if job is None:
+        if job is None or (turn.ground is not None and job.batch != turn.ground.batch):
             break
         if over := spared(turn.tree, turn.queue, job, code_sha):
             return Begun((*started, over), again_in=0.0)
@@ -85,9 +86,8 @@ def go_on(turn: Turn, begin: bool = False) -> Begun:
     code_sha = turn.queue.batch_code(batch) if batch is not None else None
     if begin and batch is not None and code_sha is None:
         code_sha = starting.code_of(turn.tree)
-    pointer = save.pointer_of(turn.tree)
-    stands_so = (pointer.recorded, pointer.branch, pointer.cut_off) == (code_sha, turn.tree.branch, False)
-    return start(turn, code_sha) if code_sha is not None and stands_so else Begun()
+    footing = starting.footing(turn.tree) if code_sha is not None else None
+    return start(turn, code_sha) if code_sha and footing and footing[1] == code_sha else Begun()
 
 
 def _use(turn: Turn, lane: RunTree, job: Job, code_sha: Sha) -> Job | None:

@@ -56,11 +56,17 @@ class Waits(NamedTuple):
 
 
 class ExecNote(NamedTuple):
-    """The command that ``wtwatch exec`` runs: the process of that ``wtwatch``, the program it was given."""
+    """The command that ``wtwatch exec`` runs: the process of that ``wtwatch``, the program it was given.
+
+    ``base`` is where the superdataset was as it began, ``code`` the code that it has there; none of the two
+    where that was not as jobs need it.
+    """
 
     process: Identity
     name: str
     since: datetime
+    base: Sha | None = None
+    code: Sha | None = None
 
 
 class Attempt(NamedTuple):
@@ -218,12 +224,14 @@ class QueueFacts:
         with suppress(KeyError, TypeError, ValueError):
             if noted := self._noted("exec"):
                 process = Identity(int(noted["pid"]), int(noted["ticks"]), noted["boot"])
-                return ExecNote(process, noted["name"], moment(noted["since"]))
+                base, code = (Sha(noted[key]) if noted.get(key) else None for key in ("base", "code"))
+                return ExecNote(process, noted["name"], moment(noted["since"]), base, code)
         return None
 
     def note_exec(self, note: ExecNote | None) -> None:
         """Note the command that runs by hand; ``None``: it ended."""
-        self._note("exec", note and {**note.process._asdict(), "name": note.name, "since": stamp(note.since)})
+        facts = note and note._asdict() | note.process._asdict() | {"since": stamp(note.since)}
+        self._note("exec", facts and {key: value for key, value in facts.items() if key != "process"})
 
     def ignored(self) -> list[Identity]:
         """Return the processes that nothing waits for, as somebody said, though they work in the run tree."""

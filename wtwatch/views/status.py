@@ -210,7 +210,7 @@ def _at_work(tree: RunTree, queue: Queue) -> AtWork:
         started = Folder.of(tree.project.state, job.id, job.attempt).started()
         return AtWork(tree.lock, job.id, started.pid if started else None, (MARK, job.state.uuid))
     noted = queue.executes()
-    return AtWork(tree.lock, None, None, None, *noted) if noted else AtWork(tree.lock)
+    return AtWork(tree.lock, None, None, None, *noted[:3]) if noted else AtWork(tree.lock)
 
 
 def _standpoint(project: Project, queue: Queue, facts: Facts) -> Standpoint:
