@@ -544,7 +544,7 @@ queue list --state waitng --state failed: --state waiting
 release --after jobs: --after job
 merge --pointer mian: --pointer main
 prompt bsh: bash
-queue lst: 'list'
+queue lst: wtwatch queue list
 queue list --batchs 1: '--batch'
 stauts: wtwatch status
 config settel 3: settle

@@ -22,7 +22,7 @@ import pytest
 from tests.conftest import Say
 from tests.lab import Lab, eventually
 from wtwatch import __version__, cli
-from wtwatch.commands import group
+from wtwatch.commands import group, queue
 from wtwatch.doors.repo import Repo
 from wtwatch.job.attempt import Folder
 from wtwatch.project import listing
@@ -80,9 +80,10 @@ def test_every_command_has_help_and_version(say: Say, tmp_path: Path) -> None:
 
 
 def test_the_help_names_what_each_command_of_the_list_is_for(say: Say, tmp_path: Path) -> None:
-    shown = say(tmp_path, "-h").out
-    for name, text in group.COMMANDS.items():
-        assert re.search(rf"^  {name} +{re.escape(text[:30])}", shown, re.MULTILINE)
+    for words, commands in (((), group.COMMANDS), (("queue",), queue.COMMANDS)):
+        shown = say(tmp_path, *words, "-h").out
+        for name, text in commands.items():
+            assert re.search(rf"^  {name} +{re.escape(text[:30])}", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -697,8 +698,9 @@ def test_waiting_jobs_start_only_after_a_move_or_at_each(say: Say, home: Lab) ->
 
 
 def test_each_command_is_a_file_of_its_name() -> None:
-    for name in group.COMMANDS:
-        assert importlib.import_module(f"wtwatch.commands.{name}").command.name == name
+    for room, commands in (("commands", group.COMMANDS), ("commands.queue", queue.COMMANDS)):
+        for name in commands:
+            assert importlib.import_module(f"wtwatch.{room}.{name}").command.name == name
 
 
 def test_a_setting_is_shown_and_set_and_what_differs_from_its_default_is_told(

@@ -18,8 +18,8 @@ from tests.at_work import at_work
 from tests.conftest import Say
 from tests.house import House
 from tests.lab import eventually, running_daemon
-from wtwatch.commands import queue_wait
 from wtwatch.commands.front import ring_for
+from wtwatch.commands.queue import wait as queue_wait
 from wtwatch.doors.processes import identity
 from wtwatch.project.config import read_project
 from wtwatch.queue.facts import Waits

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import click
-from click.shell_completion import CompletionItem
 
 from wtwatch import __version__
-from wtwatch.views.terminal import abandon_stdout, complain
+from wtwatch.commands.lazy import LazyGroup
+from wtwatch.views.terminal import complain
 from wtwatch.words.errors import UsageError
 
 EVERY_DAY = {
@@ -39,122 +36,12 @@ RARELY = {
 COMMANDS = EVERY_DAY | RARELY
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name alone: ``status`` must not wait for what it does not use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of the story."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; ``None`` for an option, :class:`UsageError` for a word that is no command."""
-        if cmd_name not in COMMANDS:
-            if ctx.resilient_parsing or cmd_name.startswith("-"):
-                return None
-            alike = _alike(cmd_name, COMMANDS)
-            meant = (
-                f"Did you mean: wtwatch {alike[0]}"
-                if alike
-                else "Usage: wtwatch COMMAND…   (`wtwatch -h` lists all)"
-            )
-            raise UsageError(f"There is no command {cmd_name!r}.", meant)
-        module = importlib.import_module(f"wtwatch.commands.{cmd_name}")
-        command = module.command
-        assert isinstance(command, click.Command)
-        return _prepared(command)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands for ``--help`` without importing them."""
-        for title, commands in (("Every day", EVERY_DAY), ("Rarely", RARELY)):
-            with formatter.section(title):
-                formatter.write_dl(list(commands.items()))
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete the names of commands without importing them."""
-        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items()]
-        options = click.Command.shell_complete(self, ctx, incomplete)
-        return [item for item in found if item.value.startswith(incomplete)] + options
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Read the words; that prints help and version too."""
-        with _readers_may_leave():
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command."""
-        with _readers_may_leave():
-            return super().invoke(ctx)
-
-
-def _alike(word: str, known: Iterable[str]) -> list[str]:
-    """Return the one of many words that is most like another, if one is."""
-    from difflib import get_close_matches  # for who mistyped alone
-
-    return get_close_matches(word, list(known), n=1)
-
-
-@contextmanager
-def _readers_may_leave() -> Iterator[None]:
-    """Take it as no trouble that a reader has enough, as in `wtwatch queue list | head`."""
-    try:
-        yield
-    except BrokenPipeError:
-        abandon_stdout()
-        raise click.exceptions.Exit(0) from None
-
-
-def _prepared(command: click.Command) -> click.Command:
-    """Give a command, and those in it, the option ``--version``, and have it refuse empty words."""
-    if not any("--version" in parameter.opts for parameter in command.params):
-        for parameter in command.params:
-            if isinstance(parameter.type, click.Choice):
-                parameter.type = _OneOf(parameter.type.choices)
-            elif isinstance(parameter.type, click.types.StringParamType | click.Path):
-                parameter.type = _Filled(parameter.type)
-        click.version_option(__version__, prog_name="wtwatch")(command)
-        for inner in command.commands.values() if isinstance(command, click.Group) else ():
-            _prepared(inner)
-    return command
-
-
-class _Filled(click.types.StringParamType):
-    """A type that refuses an empty word, such as that of a variable that is not set: nothing is guessed."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return what the word stands for."""
-        if isinstance(value, str) and not value.strip():
-            self.fail("it is empty.", param, ctx)
-        return self._inner.convert(value, param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Complete as the type itself does."""
-        found: list[CompletionItem] = self._inner.shell_complete(ctx, param, incomplete)
-        return found
-
-
-class _OneOf(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """One of several words; what is nearly one is told which."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the word."""
-        alike = [] if value in self.choices else _alike(str(value), self.choices)
-        if alike:
-            option = f"{param.opts[0]} " if isinstance(param, click.Option) else ""
-            meant = f"Did you mean {option}{alike[0]}?"
-            self.fail(f"{value!r} is none of {', '.join(self.choices)}. {meant}", param, ctx)
-        return super().convert(value, param, ctx)
-
-    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """Say on the same line what there is to choose from."""
-        return f"Choose from {', '.join(self.choices)}."
-
-
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=LazyGroup,
+    package="wtwatch.commands",
+    listed={"Every day": EVERY_DAY, "Rarely": RARELY},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="wtwatch")
 def cli() -> None:
     """Keep a DataLad run tree at the bookmark: notice, sync, save, run, merge."""

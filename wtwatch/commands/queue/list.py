@@ -41,7 +41,7 @@ STATES = ("waiting", "running", *(outcome.value for outcome in Outcome), "held")
 @click.option("--all-projects", "everywhere", is_flag=True, help="of all projects")
 @click.option("--json", "as_json", is_flag=True, help="one JSON document, version 1")
 @project_option
-def show_list(
+def command(
     as_json: bool, project: str | None, everywhere: bool, limit: int | None, failed: bool, **asked: Any
 ) -> int:
     """List jobs by batch, the newest last."""

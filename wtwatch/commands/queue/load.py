@@ -35,7 +35,7 @@ from wtwatch.words.model import Trigger, counted
 @click.option("--yes", is_flag=True, help="do not ask, however many jobs it makes")
 @project_option
 @click.argument("file", metavar="FILE.toml", type=click.Path(path_type=Path), shell_complete=completing.files)
-def load(file: Path, first: int | None, dry_run: bool, yes: bool, project: str | None) -> None:
+def command(file: Path, first: int | None, dry_run: bool, yes: bool, project: str | None) -> None:
     """Queue the jobs that FILE.toml asks for; the same file again replaces what it loaded.
 
     What of it waits or stands is replaced, what runs or is over stays. A job that runs or ran on today's code

@@ -12,7 +12,7 @@ import click
 
 from wtwatch.commands import completing
 from wtwatch.commands.front import project_option
-from wtwatch.commands.queue_wait import POLL, Obstacles, stand_aside
+from wtwatch.commands.queue.wait import POLL, Obstacles, stand_aside
 from wtwatch.doors.processes import is_alive
 from wtwatch.job.attempt import Folder
 from wtwatch.project.config import Project
@@ -47,7 +47,7 @@ class _Part(NamedTuple):
 @completing.batch_option("of the jobs of batch N")
 @click.argument("jobs", nargs=-1, metavar="[JOBS]...", shell_complete=completing.jobs)
 @project_option
-def logs(follow: bool, failed: bool, jobs: tuple[str, ...], project: str | None, **asked: Any) -> None:
+def command(follow: bool, failed: bool, jobs: tuple[str, ...], project: str | None, **asked: Any) -> None:
     """Print what JOBS (numbers, ranges 12-20) printed, each under a line of its own if they are several.
 
     With -f, lines of several come as they are printed, each with the number of its job in front.

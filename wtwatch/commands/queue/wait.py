@@ -42,7 +42,7 @@ _RARELY = 10.0
 @click.argument("jobs", nargs=-1, metavar="[JOBS]...", shell_complete=completing.jobs)
 @completing.batch_option("the jobs of batch N")
 @project_option
-def wait(jobs: tuple[str, ...], batches: tuple[str, ...], project: str | None) -> int:
+def command(jobs: tuple[str, ...], batches: tuple[str, ...], project: str | None) -> int:
     """Wait until JOBS (numbers, ranges 12-20) have ended; without any, until nothing runs or is due.
 
     Exit code 1 if one of them failed, or if they cannot go on: the queue is paused, no daemon runs, something

@@ -45,7 +45,7 @@ NAMED = 5
 @click.argument("words", nargs=-1, metavar="[REV]...", shell_complete=completing.files)
 @wish_options
 @order_options
-def rerun(order: Order, project: str | None, want: Resources, words: tuple[str, ...], stale: bool) -> None:
+def command(order: Order, project: str | None, want: Resources, words: tuple[str, ...], stale: bool) -> None:
     """Queue the commands that result commits REV record, to run again on the newest code.
 
     With --stale: those of all jobs whose results are stale. Paths after it mean what lies there, and then
