@@ -196,10 +196,18 @@ class Cluster:
             )
 
     def has_saved(self) -> bool:
-        """Return whether the controller has written down all jobs that run by now."""
-        starts = self.say("squeue", "--noheader", "--states=running", "--format=%S").split()
+        """Return whether the controller has written down all jobs that run by now, as running.
+
+        Starts are told in whole seconds. Of one that may have come after the last writing something is
+        changed, so that the controller writes once more.
+        """
+        running = self.say("squeue", "--noheader", "--states=running", "--format=%A|%S").split()
         saved = (self.folder / "ctld" / "job_state").stat().st_mtime
-        return all(datetime.fromisoformat(start).timestamp() < saved for start in starts)
+        starts = dict(line.split("|") for line in running)
+        late = [one for one, at in starts.items() if datetime.fromisoformat(at).timestamp() + 1.5 > saved]
+        for one in late:
+            self.say("scontrol", "update", f"jobid={one}", "comment=late")
+        return not late
 
     def kill(self, name: str) -> None:
         """End a service by SIGKILL, as it may end at any instant."""
