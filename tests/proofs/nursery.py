@@ -44,7 +44,7 @@ class Program:
     """
 
     def __init__(self, code: str, words: Sequence[str]) -> None:
-        asked = json.dumps([code, words, str(Path.cwd()), dict(os.environ)]).encode()
+        asked = json.dumps([code, words, dict(os.environ)]).encode()
         assert len(asked) < _LONGEST
         self.returncode: int | None = None
         self._said, self._complained = b"", b""
@@ -152,11 +152,10 @@ def _serve(control: socket.socket) -> str | None:
 
 
 def _become(asked: bytes, errors: int) -> str:
-    code, words, folder, env = json.loads(asked)
+    code, words, env = json.loads(asked)
     os.setsid()
     os.dup2(errors, 2)
     os.close(errors)
-    os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
     os.environ["PYTHONPATH"] = str(ROOT)
