@@ -68,17 +68,18 @@ def _tick(tree: RunTree, queue: Queue, options: TickOptions) -> Done:
         ended = _record_end(tree, queue, running, over)
         options = options._replace(patience=max(PATIENCE, options.patience))
     beside = _Beside(tree, queue, options)
-    finished = beside.look()
+    finished, locked = beside.look(), False
     try:
         done = _with_tree(beside.turn, ended, finished)
     except owner.Elsewhere:
         raise
     except WtwatchError as error:
-        begun = meanwhile.start(beside.turn) if isinstance(error, Locked) else Begun()
+        locked = isinstance(error, Locked)
+        begun = meanwhile.start(beside.turn) if locked else Begun()
         if ended is None and not beside.ended and not begun.started:
             raise
         done = Done(waits=error.message, hint=error.hint, busy=_processes(error), beside=begun.started)
-    if not (done.busy and options.after_failure):
+    if not (locked or (done.busy and options.after_failure)):  # who has the lock is seen as long as it is so
         story.note_waiting(queue, done)
     return beside.with_lanes(done._replace(ended=ended))
 

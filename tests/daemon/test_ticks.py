@@ -224,6 +224,18 @@ def test_what_comes_and_goes_with_each_tick_is_told_once(
     assert told == ["p: git (pid 7) works.", "p: git (pid 9) works."]
 
 
+def test_what_stands_in_the_way_is_told_once_though_something_else_goes_on_beside_it(
+    one: ProjectTicks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    beside = [Done(waits="git (pid 7) works.", fired=(number,)) for number in range(4)]
+    ticks = iter([*beside[:3], Done(fired=(3,)), beside[3]])
+    monkeypatch.setattr(reconcile, "tick", lambda *_: next(ticks))
+    for _ in range(5):
+        one._tick()
+    told = [record.getMessage() for record in caplog.records if "works" in record.getMessage()]
+    assert told == 2 * ["p: git (pid 7) works."], "and again, once it was gone"
+
+
 def test_a_failure_of_wtwatch_itself_ends_not_the_thread(
     house: House, one: ProjectTicks, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

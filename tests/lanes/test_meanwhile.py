@@ -116,6 +116,7 @@ def test_jobs_start_under_exec_on_the_code_of_their_batch_and_their_results_wait
         come_to(project, *["running"] * 4)
         eventually(lambda: ticked(project) and all(notes.lease(one) is None for one in notes.known(project)))
         assert house.head(run) == top and house.head() == old, "nothing moves, no result is laid"
+        assert queue.waits() is None, "that exec has the tree is said of exec itself"
         assert [job.base for job in (one.state for one in queue.living()) if isinstance(job, Running)] == [
             base
         ] * 4

@@ -335,8 +335,10 @@ class ProjectTicks:
     def _say(self, done: reconcile.Done) -> float | None:
         """Log what a tick did; return after how many seconds the next is due without an event."""
         name = self.project.name
-        for line in diary.lines(done):
+        told = list(diary.lines(done))
+        for line in told:
             _log.info("%s: %s", name, line)
+        if told and not done.waits:
             self._causes.forget()
         self._announce(done)
         if done.waits and self._causes.is_news(done.waits):

@@ -9,7 +9,7 @@ from wtwatch.commands.lazy import LazyGroup
 COMMANDS = {
     "add": "queue a command; with --each, one job for each of many values",
     "load": "queue the jobs that a file describes, and keep what it says",
-    "rerun": "queue again what made results; with --stale, of those that are",
+    "rerun": "queue again what made results; with --stale, those out of date",
     "list": "list jobs by batch, the newest last",
     "show": "what a job is, and how it stands",
     "logs": "what jobs printed",
