@@ -156,6 +156,8 @@ def _become(asked: bytes, errors: int) -> str:
     os.setsid()
     os.dup2(errors, 2)
     os.close(errors)
+    for name, fd in (("stdout", 1), ("stderr", 2)):  # those that were there may know another kind of file
+        setattr(sys, name, open(fd, "w", buffering=1, errors="backslashreplace", closefd=False))  # noqa: SIM115
     os.environ.clear()
     os.environ.update(env)
     os.environ["PYTHONPATH"] = str(ROOT)
