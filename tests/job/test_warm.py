@@ -21,6 +21,7 @@ from tests.full_disk import fill, mounted
 from tests.job.bench import FIGURE_OF_LSD, TABLE, Bench, over
 from tests.lab import eventually
 from tests.tally import Kills
+from wtwatch.doors.dataset import OUR_KEY
 from wtwatch.job import lifecycle, warming
 from wtwatch.job.warming import Warming
 from wtwatch.project.jobenv import for_any_tree, for_jobs
@@ -139,11 +140,11 @@ def test_a_job_goes_by_the_settings_of_git_as_they_are_now(bench: Bench, warm: W
     assert not started_warm(bench, f"echo sidecar > {FIGURE_OF_LSD}", **draw), (
         "what DataLad loaded may rest on it"
     )
-    assert "wtwatch" not in bench.lab.git("log", "-1", "--format=%B", cwd=bench.tree)
+    assert f'"{OUR_KEY}"' not in bench.lab.git("log", "-1", "--format=%B", cwd=bench.tree)
     one.expect()
     eventually(lambda: one.pid not in (None, pid), within=30)
     assert started_warm(bench, write("again"), **draw)
-    assert "wtwatch" not in bench.lab.git("log", "-1", "--format=%B", cwd=bench.tree)
+    assert f'"{OUR_KEY}"' not in bench.lab.git("log", "-1", "--format=%B", cwd=bench.tree)
 
 
 def write(text: str) -> str:
@@ -161,7 +162,7 @@ def test_a_variable_that_is_declared_reaches_datalad_as_it_does_without(bench: B
         if way == "warm":
             warm()
         assert started_warm(bench, write(way), outputs=(FIGURE_OF_LSD,), plain=False) is (way == "warm")
-        found.append("wtwatch" in bench.lab.git("log", "-1", "--format=%B", cwd=bench.tree))
+        found.append(f'"{OUR_KEY}"' in bench.lab.git("log", "-1", "--format=%B", cwd=bench.tree))
     assert found[0] == found[1]
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,11 +46,11 @@ def killed(after: float, code: str, *words: str) -> float | None:
         try:
             _, said = process.communicate(timeout=after)
         except subprocess.TimeoutExpired:
-            if process.poll() is None:
+            with suppress(ProcessLookupError):  # it may end this very moment
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+            _, said = process.communicate()
+            if process.returncode == -signal.SIGKILL:
                 return None
-            said = b""
     assert process.returncode == 0, said.decode()
     return time.monotonic() - began
 
