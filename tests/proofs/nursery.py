@@ -44,7 +44,7 @@ class Program:
     """
 
     def __init__(self, code: str, words: Sequence[str]) -> None:
-        asked = json.dumps([code, words, dict(os.environ)]).encode()
+        asked = json.dumps([code, words, _here(), dict(os.environ)]).encode()
         assert len(asked) < _LONGEST
         self.returncode: int | None = None
         self._said, self._complained = b"", b""
@@ -106,6 +106,14 @@ class Program:
         return more
 
 
+def _here() -> str:
+    """Return the folder that we are in; the top of the checkout where that is gone."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return str(ROOT)
+
+
 _control: list[tuple[socket.socket, subprocess.Popen[bytes]]] = []
 """The way to this process's own nursery, once there is one."""
 
@@ -152,12 +160,13 @@ def _serve(control: socket.socket) -> str | None:
 
 
 def _become(asked: bytes, errors: int) -> str:
-    code, words, env = json.loads(asked)
+    code, words, folder, env = json.loads(asked)
     os.setsid()
     os.dup2(errors, 2)
     os.close(errors)
     for name, fd in (("stdout", 1), ("stderr", 2)):  # those that were there may know another kind of file
         setattr(sys, name, open(fd, "w", buffering=1, errors="backslashreplace", closefd=False))  # noqa: SIM115
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
     os.environ["PYTHONPATH"] = str(ROOT)
