@@ -123,6 +123,8 @@ def test_nothing_of_a_job_differs(bench: Bench, warm: Warm, plain: bool, tmp_pat
     cold, warmed = seen
     assert warmed.splitlines() == cold.splitlines()
     assert "Max open files" in cold and "SigIgn" in cold
+    compiled = bench.place.bytecode / Path(lifecycle.__file__).parent.relative_to("/")
+    assert not compiled.exists(), "what wtwatch is made of is compiled once, not for each tree"
 
 
 def test_a_job_goes_by_the_settings_of_git_as_they_are_now(bench: Bench, warm: Warm) -> None:

@@ -89,7 +89,7 @@ class Struck(Here):
     def submit(
         self, handle: Handle, command: Sequence[str], env: Mapping[str, str], where: Path, want: Resources
     ) -> Handle:
-        struck = [sys.executable, "-P", "-c", WRAPPER, *self._words, *command[-2:]]
+        struck = [sys.executable, "-P", "-X", "pycache_prefix=", "-c", WRAPPER, *self._words, *command[-2:]]
         return super().submit(handle, struck, {**env, "PYTHONPATH": str(ROOT)}, where, want)
 
 

@@ -43,10 +43,11 @@ def wrapper_of(folder: Folder, shared_host: bool = True) -> list[str]:
     """Return the command that does the attempt of a folder, and detaches itself.
 
     On another host it stays, and does nothing if somebody did the attempt before. -P: what lies in the run
-    tree must not be imported in place of what is meant.
+    tree must not be imported in place of what is meant. -X: its own modules are compiled beside them, like
+    those of all other processes of wtwatch, not once more for each tree; what the command imports is not.
     """
     way = "--detach" if shared_host else "--once"
-    return [sys.executable, "-P", "-m", "wtwatch.job.wrapper", way, str(folder.path)]
+    return [sys.executable, "-P", "-X", "pycache_prefix=", "-m", "wtwatch.job.wrapper", way, str(folder.path)]
 
 
 class Executor(Protocol):

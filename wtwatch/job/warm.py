@@ -3,9 +3,9 @@
 It is ``python -I -m wtwatch.job.warm SOCKET``, begun and ended by :mod:`wtwatch.job.warming`, which speaks to
 it over the socket of that descriptor. What it forks does as :mod:`wtwatch.job.wrapper` does with
 ``--detach``, in a fraction of the time. Descriptors, session, folder and environment are those that it would
-have been started with, and DataLad reads git's settings anew. Three things do differ: its command line; the
+have been started with, and DataLad reads git's settings anew. Two things do differ: its command line, and the
 environment that ``/proc`` shows of it alone, not of what it starts (it is known as the leader of the job's
-session as well); and where Python keeps what it compiles of wtwatch and DataLad: beside these.
+session as well).
 
 It has one thread, as only such a process can be forked safely, and nothing to lose: it may be killed at any
 time. It ends when the other end of its socket is closed, or when what it has loaded is no longer what is
