@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests import building
-from tests.lab import Driver, Lab, Said
+from tests.lab import Driver, Lab, Said, eventually
 from tests.room import missing_tools, sealed_env
 from tests.tally import LOOKS, PROPERTY, Kills, Looks, lines
 from wtwatch import cli
+from wtwatch.job import lifecycle
+from wtwatch.job.warming import Warming
 
 MakeLab = Callable[..., Lab]
 Say = Callable[..., Said]
@@ -100,6 +102,17 @@ def sealed(tmp_path: Path, shared: Path) -> Iterator[None]:
         for key, value in env.items():
             patch.setenv(key, value)
         yield
+
+
+@pytest.fixture
+def warm(sealed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have jobs that this process starts begin as the daemon's do, for tests that start many."""
+    warming = Warming()
+    warming.expect()
+    eventually(lambda: warming.pid)
+    monkeypatch.setattr(lifecycle.HERE, "warming", warming)
+    yield
+    warming.close()
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ with by_hand(project):
 
 WORK = TickOptions(start_jobs=True, patience=20.0)
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 def made(name: str) -> JobSpec:
     """Return a job that commits a file of that name itself."""

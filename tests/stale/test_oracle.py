@@ -6,18 +6,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.lab import eventually
 from tests.stale.lived import Place
 from tests.stale.programs import LIVES, Life
 from tests.tally import Looks
-from wtwatch.job import lifecycle
-from wtwatch.job.warming import Warming
 from wtwatch.stale.values import Finding, Standing
 
 EXAMPLES = int(
@@ -40,17 +36,6 @@ _SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
 )
-
-
-@pytest.fixture
-def warm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have jobs started as the daemon does it."""
-    warming = Warming()
-    warming.expect()
-    eventually(lambda: warming.pid, within=60)
-    monkeypatch.setattr(lifecycle.HERE, "warming", warming)
-    yield
-    warming.close()
 
 
 @pytest.mark.parametrize("part", range(PARTS))
