@@ -30,3 +30,18 @@ if ! works; then
     fi
 fi
 "$venv/bin/python" -m pip -qq --disable-pip-version-check install --editable '.[dev]' "$@"
+
+# pip's git-annex is a script of Python, which takes four times as long to start as what it starts. Tests do that by the
+# ten thousand, so theirs is as that which wtwatch gives to jobs (doors/toolenv).
+"$venv/bin/python" - "$venv/bin/git-annex" <<'PYTHON'
+import sys
+from pathlib import Path
+from shlex import quote
+import git_annex
+launcher, package = Path(sys.argv[1]), Path(git_annex.__file__).parent
+text = f'#!/bin/sh\nMAGIC={quote(str(package / "magic.mgc"))} exec {quote(str(package / "git-annex"))} "$@"\n'
+draft = launcher.with_name(".git-annex.draft")
+draft.write_text(text)
+draft.chmod(0o755)
+draft.replace(launcher)
+PYTHON

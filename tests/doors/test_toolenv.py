@@ -44,9 +44,10 @@ def test_a_path_without_datalad_gets_a_folder_at_its_end_with_the_tools_alone() 
 def test_git_annex_is_started_without_a_python_and_knows_kinds_of_files(tmp_path: Path) -> None:
     program = own_tools() / "git-annex"
     assert program.read_text().startswith("#!/bin/sh\n")
+    by_pip = (sys.executable, "-c", "from git_annex import cli; cli()")
     said = [
-        subprocess.run([one, "version", "--raw"], capture_output=True, text=True, check=True).stdout
-        for one in (program, Path(sys.executable).parent / "git-annex")
+        subprocess.run([*one, "version", "--raw"], capture_output=True, text=True, check=True).stdout
+        for one in ((program,), by_pip)
     ]
     assert said[0] == said[1] != ""
     (tmp_path / "picture").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1")
