@@ -6,6 +6,7 @@ the thousand.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -32,6 +33,9 @@ _LOADED = (
     "wtwatch.tree.release",
 )
 """What programs of the proofs begin with, or come to use."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+"""Whose parent has ended becomes a child of the process that asked for it (prctl(2))."""
 
 _LONGEST = 1 << 17
 """Bytes of code, words and environment that a program may be given."""
@@ -78,7 +82,8 @@ class Program:
         deadline = None if timeout is None else time.monotonic() + timeout
         with selectors.DefaultSelector() as pipes:
             pipes.register(self._errors, selectors.EVENT_READ)
-            pipes.register(self._told, selectors.EVENT_READ)
+            if self.returncode is None:
+                pipes.register(self._told, selectors.EVENT_READ)
             while pipes.get_map():
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 ready = pipes.select(left)
@@ -86,13 +91,22 @@ class Program:
                     raise subprocess.TimeoutExpired(["python"], timeout or 0)
                 for key, _ in ready:
                     if key.fd == self._told:
-                        more = self._hear(None)
+                        over = not self._hear(None) or self.returncode is not None
                     else:
                         more = os.read(self._errors, 65536)
                         self._complained += more
-                    if not more:
+                        over = not more
+                    if over:
                         pipes.unregister(key.fd)
         return b"", self._complained
+
+    def outlive(self, timeout: float) -> None:
+        """Wait, after its end, for that of all that it left running, as jobs that it started."""
+        with selectors.DefaultSelector() as pipe:
+            pipe.register(self._told, selectors.EVENT_READ)
+            if not pipe.select(timeout):
+                raise subprocess.TimeoutExpired(["what python started"], timeout)
+        assert not self._hear(None)
 
     def _hear(self, timeout: float | None) -> bytes:
         """Read what is told of it, within so many seconds; nothing at the end."""
@@ -142,21 +156,32 @@ def _serve(control: socket.socket) -> str | None:
         if not asked:
             return None
         if os.fork() == 0:
+            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             told, errors = fds
             program = os.fork()
             if program == 0:
                 os.close(told)
                 return _become(asked, errors)
             os.close(errors)
-            os.write(told, b"%d\n" % program)
-            _, status = os.waitpid(program, 0)
-            os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+            _watch_over(program, told)
             os._exit(0)
         for fd in fds:
             os.close(fd)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+
+
+def _watch_over(program: int, told: int) -> None:
+    """Tell the number of the process and, at its end, its exit code; return when all it left is gone too."""
+    os.write(told, b"%d\n" % program)
+    ended, status = os.waitpid(-1, 0)
+    while ended != program:
+        ended, status = os.waitpid(-1, 0)
+    os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 def _become(asked: bytes, errors: int) -> str:

@@ -143,5 +143,7 @@ def _copy(root: Path, to: Path) -> None:
 def _run(code: str, *words: str) -> int:
     with python(code, *words) as process:
         _, said = process.communicate(timeout=120)
-    assert process.returncode in (0, -signal.SIGKILL), said.decode()
+        assert process.returncode in (0, -signal.SIGKILL), said.decode()
+        if process.returncode == 0:
+            process.outlive(60)  # a job that it started may go on, where all is laid out anew next
     return process.returncode
