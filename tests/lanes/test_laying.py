@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,44 @@ def test_results_of_two_lanes_are_laid_one_upon_another_with_their_own_authors(w
     (made,) = world.laid(two)
     assert world.house.git("log", "-1", "--format=%an %ae %ai %cn %ci %B", made, cwd=world.run) == was
     assert (world.text("plots/a"), world.text("plots/b")) == ("a\n", "b\n")
+
+
+def test_a_commit_that_is_laid_over_others_says_what_it_said_to_the_letter(world: World) -> None:
+    world.house.git("config", "i18n.commitEncoding", "latin1", cwd=world.run)
+    job = world.job(world.lane())
+    message = b"\n\xfcber \n\n\nof odd lines\n\n\n".decode("latin1")
+    world.writes(job, {"plots/q": "new\n"}, message="soon another")
+    verbatim = ("-c", "commit.cleanup=verbatim", "commit", "-q", "--amend", "--allow-empty-message", "-m")
+    world.house.git(*verbatim, message, cwd=job.order.run_tree)
+    world.by_hand({"notes": "hand\n"})
+    (made,) = commits_since(job.order.run_tree, job.order.base)
+    (laid,) = world.laid(job)
+    assert made != laid
+    was, now = (_told(world, commit) for commit in (made, laid))
+    assert was == now and b"encoding latin1" in was and b"of odd lines\n\n\n" in was
+
+
+def _told(world: World, commit: str) -> bytes:
+    """Return what a commit says, apart from its files and parents."""
+    words = ["git", "cat-file", "commit", commit]
+    said = subprocess.run(words, cwd=world.run, check=True, capture_output=True).stdout
+    return b"\n".join(line for line in said.split(b"\n") if not line.startswith((b"tree ", b"parent ")))
+
+
+def test_a_signed_commit_is_laid_signed_or_not_at_all(world: World) -> None:
+    world.house.git("config", "gpg.program", "false", cwd=world.run)
+    job = world.job(world.lane())
+    made = world.writes(job, {"plots/q": "new\n"})
+    said = world.house.git("cat-file", "commit", made, cwd=world.run)
+    head, message = said.split("\n\n", 1)
+    written = world.run.parent / "signed"
+    written.write_text(f"{head}\ngpgsig -----BEGIN PGP SIGNATURE-----\n no real one\n\n{message}\n")
+    signed = world.house.git("hash-object", "-t", "commit", "-w", str(written), cwd=world.run)
+    world.house.git("reset", "-q", "--hard", signed, cwd=job.order.run_tree)
+    at = world.by_hand({"notes": "hand\n"})
+    with pytest.raises(WtwatchError, match="gpg failed to sign"):
+        world.lay(job)
+    assert world.house.head(world.run) == at
 
 
 def test_all_commits_of_a_job_are_laid_in_their_order(world: World) -> None:

@@ -38,12 +38,12 @@ def carry_out(tree: RunTree, coming: Coming, complete: Callable[[], None]) -> No
         "steps": json.dumps(coming.steps),
         "left": json.dumps({path: str(Repo(tree.path / path).git_dir()) for path in there}),
         "aside": str(tree.shelf / "removed" / f"{now():%Y%m%dT%H%M%S%f}"),
-        "at": "-1",
+        "at": "0",
         "release": coming.source.release or "",
         "whose": coming.source.whose,
     }
     journal(tree).open(facts)
-    _go_on(tree, facts, complete)
+    _go_on(tree, facts, complete, begun=-1)
 
 
 def recover(tree: RunTree, complete: Callable[[], None]) -> None:
@@ -60,14 +60,13 @@ def recover(tree: RunTree, complete: Callable[[], None]) -> None:
             f"git (pid {alive[0].pid}) is still at work in {tree.path} on what comes from main.",
             "It goes on by itself when that git has ended.",
         )
-    _go_on(tree, facts, complete)
+    _go_on(tree, facts, complete, begun=int(facts["at"]))
 
 
-def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None]) -> None:
+def _go_on(tree: RunTree, facts: dict[str, str], complete: Callable[[], None], begun: int) -> None:
     steps = [Step(path, branch, Sha(old), Sha(new)) for path, branch, old, new in json.loads(facts["steps"])]
-    begun = int(facts["at"])
     for number, step in enumerate(steps):
-        if number > begun:
+        if number > max(begun, 0):
             journal(tree).open(facts | {"at": str(number)})
         take(tree, step, begun=number <= begun, whose=facts.get("whose", "main"))
     for path, admin in json.loads(facts["left"]).items():
@@ -109,9 +108,11 @@ def take(tree: RunTree, step: Step, begun: bool, whose: str = "main") -> None:
             f"Somebody took {repo.path} to {head}, while what {whose} has was on its way there.",
             f"Take it back: git -C {quoted(repo.path)} checkout {where} {step.old}",
         )
-    known, written = checkout.tags(repo, changes), checkout.written(changes)
-    checkout.make_whole(repo, written, known)
-    bytecode.drop(repo, changes, known)
+    written = checkout.written(changes)
+    if bytecode.is_of(changes) or not checkout.are_whole(repo, changes):
+        known = checkout.tags(repo, changes)
+        checkout.make_whole(repo, written, known)
+        bytecode.drop(repo, changes, known)
     if not plain:
         ending.fill_in(repo, written if begun else None)
 

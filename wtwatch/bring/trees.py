@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from wtwatch.bring.wrote import Entry
+from wtwatch.doors import digests, loose
 from wtwatch.doors.files import scratch_folder
-from wtwatch.doors.porcelain import parse_objects
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
@@ -23,12 +24,19 @@ def with_entries(repo: Repo, commit: Sha, put: Put) -> Sha:
 
     A file that is put takes the place of a folder, and the other way round.
     """
+    with being_written(repo, commit, put) as tree:
+        return tree
+
+
+@contextmanager
+def being_written(repo: Repo, commit: Sha, put: Put) -> Iterator[Sha]:
+    """Yield the id of what :func:`with_entries` writes, which is there when the body has ended."""
     if any("\n" in path for path in put):  # git takes names by lines
-        return _through_an_index(repo, commit, put)
+        yield _through_an_index(repo, commit, put)
+        return
     folders = sorted({"", *(folder for path in put for folder in _above(path))})
-    names = "".join(f"{commit}:{folder}\n" for folder in folders)
-    with repo.ask("cat-file", "--batch", feed=True) as asking:
-        found = dict(zip(folders, parse_objects(asking.printed(stdin=names)), strict=True))
+    with loose.asked(repo, [f"{commit}:{folder}" for folder in folders]) as read:
+        found = dict(zip(folders, read(), strict=True))
     held = {folder: tree.entries() for folder, tree in found.items() if tree and tree.kind == "tree"}
     known = {
         folder: {one.path: Entry(one.mode, one.sha) for one in entries} for folder, entries in held.items()
@@ -36,13 +44,15 @@ def with_entries(repo: Repo, commit: Sha, put: Put) -> Sha:
     writing = _Writing(known, put, len(commit))
     top = writing.folder("")
     if top is None:  # empty
-        return _through_an_index(repo, commit, put)
+        yield _through_an_index(repo, commit, put)
+        return
     listing = "\0".join(map(_listed, writing.made))
-    if repo.git("mktree", "--batch", "--missing", "-z", stdin=listing).split() != writing.ids:
-        raise WtwatchError(
-            f"Git wrote another folder than it was told, in {repo.path}.", "See `git fsck` there."
-        )
-    return top
+    with repo.ask("mktree", "--batch", "--missing", "-z", feed=listing) as asking:
+        yield top
+        if asking.answer().split() != writing.ids:
+            raise WtwatchError(
+                f"Git wrote another folder than it was told, in {repo.path}.", "See `git fsck` there."
+            )
 
 
 class _Writing:
@@ -87,8 +97,6 @@ def _id_of(folder: Mapping[str, Entry], digits: int) -> Sha:
 
     Folders are sorted as if their names ended with a slash.
     """
-    import hashlib
-
     lines = sorted(
         (in_bytes(name) + (b"/" if entry.mode == _FOLDER else b""), in_bytes(name), entry)
         for name, entry in folder.items()
@@ -97,7 +105,8 @@ def _id_of(folder: Mapping[str, Entry], digits: int) -> Sha:
         b"%s %s\0%s" % (entry.mode.lstrip("0").encode(), name, bytes.fromhex(entry.sha))
         for _, name, entry in lines
     )
-    digest = hashlib.new("sha1" if digits == 40 else "sha256", b"tree %d\0" % len(body))
+    digest = digests.new("sha1" if digits == 40 else "sha256", len(body))
+    digest.update(b"tree %d\0" % len(body))
     digest.update(body)
     return Sha(digest.hexdigest())
 

@@ -8,29 +8,45 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wtwatch.doors import traces
 from wtwatch.doors.porcelain import GitObject
+from wtwatch.doors.repo import Repo
 from wtwatch.words.model import Sha
 
 _LARGEST = 1 << 20
-"""Bytes of an object that is read here."""
+"""Bytes of an object that is read here, unless told otherwise."""
+
+_MORE = 100
+"""Bytes that are before an object's own, or that packing adds."""
 
 
-def objects(common: Path, names: Sequence[str]) -> tuple[GitObject, ...] | None:
+@contextmanager
+def asked(repo: Repo, names: Sequence[str]) -> Iterator[Callable[[], Sequence[GitObject | None]]]:
+    """Start to read objects, by git unless all lie in files of their own; what is yielded returns them."""
+    found = objects(repo.common_dir(), names)
+    if found is not None:
+        yield lambda: found
+        return
+    with repo.ask_objects(*names) as asking:
+        yield asking.objects
+
+
+def objects(common: Path, names: Sequence[str], largest: int = _LARGEST) -> tuple[GitObject, ...] | None:
     """Return the objects of these names, if all of them lie in files of their own, and replace no others.
 
-    A name is an id, ``ID^{tree}`` or ``ID:FOLDER``, or one of these with ``ID^`` (gitrevisions(7)).
-    ``common`` is the git directory that all work trees of the repository share.
+    None of more than ``largest`` bytes is read. A name is an id, ``ID^{tree}`` or ``ID:FOLDER``, or one of
+    these with ``ID^`` (gitrevisions(7)). ``common`` is the git directory that all work trees of the
+    repository share.
     """
     if _replaces(common):
         return None
     found = []
     for name in names:
-        one = _named(common, name)
+        one = _named(common, name, largest)
         if one is None:
             return None
         found.append(one)
@@ -46,11 +62,11 @@ def _replaces(common: Path) -> bool:
     return False
 
 
-def _named(common: Path, name: str) -> GitObject | None:
+def _named(common: Path, name: str, largest: int) -> GitObject | None:
     start, colon, path = name.partition(":")
     wants_tree = bool(colon) or start.endswith("^{tree}")
     start = start.removesuffix("^{tree}")
-    found = _read(common, start.removesuffix("^"))
+    found = _read(common, start.removesuffix("^"), largest)
     if found and start.endswith("^"):
         first = next(iter(found.parents()), None) if found.kind == "commit" else None
         found = _read(common, first) if first else None
@@ -63,14 +79,14 @@ def _named(common: Path, name: str) -> GitObject | None:
     return found
 
 
-def _read(common: Path, sha: str) -> GitObject | None:
+def _read(common: Path, sha: str, largest: int = _LARGEST) -> GitObject | None:
     try:
         handle = os.open(f"{common}/objects/{sha[:2]}/{sha[2:]}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         unpacking = zlib.decompressobj()
-        content = unpacking.decompress(os.read(handle, _LARGEST), _LARGEST)
+        content = unpacking.decompress(os.read(handle, largest + _MORE), largest + _MORE)
     except (OSError, zlib.error):
         return None
     finally:

@@ -60,6 +60,17 @@ class GitObject(NamedTuple):
         lines = self.body.partition(b"\n\n")[0].splitlines()
         return tuple(Sha(line[7:].decode("ascii")) for line in lines if line.startswith(b"parent "))
 
+    def upon(self, tree: Sha, parent: Sha) -> str | None:
+        """Return what a commit is told as, with other files and another parent: else the same to the letter.
+
+        ``None`` for one that says more than whose it is and from when: a signature would not be of it.
+        """
+        head, _, message = self.body.decode("utf-8", "surrogateescape").partition("\n\n")
+        lines = [line for line in head.splitlines() if not line.startswith(("tree ", "parent "))]
+        if [line.partition(" ")[0] for line in lines] not in _PLAIN:
+            return None
+        return "\n".join([f"tree {tree}", f"parent {parent}", *lines, "", message])
+
     def message(self) -> str:
         """Return the message of a commit."""
         head, _, message = self.body.partition(b"\n\n")
@@ -74,6 +85,9 @@ class GitObject(NamedTuple):
         lines = [line.rstrip() for line in self.message().split("\n")]
         return " ".join(takewhile(bool, dropwhile(operator.not_, lines)))
 
+
+_PLAIN = (["author", "committer"], ["author", "committer", "encoding"])
+"""What commits say besides files and parents, apart from those that say more."""
 
 _KINDS = {"040000": "tree", GITLINK: "commit"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import subprocess
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -130,7 +131,10 @@ class Repo:
 
     def ask_objects(self, *names: str) -> GitAsking:
         """Start one git that reads the objects of these names, such as ``ID^{tree}`` (gitrevisions(7))."""
-        return self.ask("cat-file", "--batch", feed=True).tell("".join(f"{name}\n" for name in names))
+        text = "".join(f"{name}\n" for name in names)
+        if len(text) > select.PIPE_BUF:  # it may answer before it has read all
+            return self.ask("cat-file", "--batch", feed=text)
+        return self.ask("cat-file", "--batch", feed=True).tell(text)
 
     def entries(self, *trees: str) -> list[tuple[TreeEntry, ...]]:
         """Return what each of several trees holds; raises :class:`WtwatchError` if one is not there."""
@@ -399,6 +403,10 @@ class Repo:
             if self.knows_author(env):
                 raise
             raise NoIdentity(str(self.path)) from None
+
+    def write_commit(self, text: str) -> Sha:
+        """Write a commit of this text, as it is to be stored; its files need not be there yet."""
+        return Sha(self.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=text))
 
     def commit_again(self, text: str, tree: str, parent: Sha) -> Sha:
         """Write a commit with author, committer, times and message of one, but other files and parent.

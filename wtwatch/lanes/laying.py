@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.bring import carry, steps, trees
-from wtwatch.bring.steps import Source, Step
+from wtwatch.bring.steps import NOTHING_LOOKED_UP, Looked, Source, Step
 from wtwatch.bring.wrote import Entry
-from wtwatch.doors import gc
+from wtwatch.doors import gc, loose
+from wtwatch.doors.beside import Beside
 from wtwatch.doors.refs import head_of, tip_of
 from wtwatch.doors.repo import GITLINK, Repo
 from wtwatch.job.attempt import Folder, Order
 from wtwatch.lanes import newborn
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.meeting import paths_meet
-from wtwatch.tree import diff
+from wtwatch.tree import diff, obstacles
 from wtwatch.tree.bytewise import NOTHING
 from wtwatch.tree.states import Before
-from wtwatch.words.errors import WtwatchError
+from wtwatch.words.errors import CommandFailed, WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.value import Value
 
@@ -83,6 +85,8 @@ def lay(tree: RunTree, result: Result, complete: Callable[[], None]) -> Laying:
     if noted is not None and noted and top.resolve(noted[-1]) and top.is_ancestor(noted[-1], "HEAD"):
         _end(tree, result)
         return Laid(noted)
+    changes = [one for one in diff.between(top, result.order.base, result.tip) if not _is_both(one)]
+    barred = Beside(lambda: obstacles.hindrances(top, changes))
     try:
         with gc.held_off(_repositories(tree, result)):
             laid = _Laying(tree, result).dataset("", result.order.base, result.tip)
@@ -92,6 +96,8 @@ def lay(tree: RunTree, result: Result, complete: Callable[[], None]) -> Laying:
         return Met(met.paths)
     except _CannotBe as why:
         return Unlayable(f"{why}")
+    finally:
+        barred.end()
     here = head_of(top)
     commits = tuple(laid.values())
     if not commits or here is None:
@@ -101,6 +107,7 @@ def lay(tree: RunTree, result: Result, complete: Callable[[], None]) -> Laying:
         tree,
         Source(commits[-1], whose=f"job {result.order.job}"),
         Step("", tree.branch, here, commits[-1]),
+        NOTHING_LOOKED_UP if barred.answer() else Looked(frozenset(changes)),
     )
     if isinstance(found, steps.Held):
         raise WtwatchError(found.reason, found.hint)
@@ -131,16 +138,21 @@ def _tips(tree: RunTree, path: str, base: Sha, tip: Sha) -> Iterator[tuple[str, 
     """Yield the last commits of a result, by the places of datasets: that of ``path``, and those below it."""
     if base == tip:
         return
-    yield path, tip
-    for change in diff.between(Repo(tree.path / path), base, tip):
+    with diff.begun(Repo(tree.path / path), base, tip) as changes:
+        yield path, tip
+        found = changes()
+    for change in found:
         place = _below(path, change.path)
         if _is_both(change) and os.path.lexists(tree.path / place / ".git"):
             yield from _tips(tree, place, change.before, change.after)
 
 
 def _repositories(tree: RunTree, result: Result) -> list[Path]:
-    """Return the shared git directories of the datasets that a result may be in."""
-    return [Repo(folder).common_dir() for folder in _folders(tree, result)]
+    """Return the shared git directories of the datasets that a result is in; of several commits, may be."""
+    alone = len(result.commits) == 1
+    paths = _tips(tree, "", result.order.base, result.tip) if alone else ()
+    folders = [tree.path / path for path, _ in paths] if alone else _folders(tree, result)
+    return [Repo(folder).common_dir() for folder in folders]
 
 
 def _folders(tree: RunTree, result: Result) -> list[Path]:
@@ -186,15 +198,21 @@ class _Laying:
         They go from ``base`` to ``tip``.
         """
         repo = Repo(self._tree.path / path)
-        onto = head_of(repo)
+        onto, laid = head_of(repo), dict[Sha, Sha]()
         with diff.between_asked(repo, base, onto) as asked:
             made = _commits(repo, path, base, tip)
             if onto is None or made is None:
                 raise _CannotBe(f"{path or 'the superdataset'} has not got what it committed")
-            self._check(path, diff.between(repo, base, tip), asked())
+            mine = diff.between(repo, base, tip)
+            alone = len(made) == 1 and onto != base and not any(map(_is_both, mine))
+            if alone:  # it is written while git looks; nothing names it before it is known that it fits
+                laid = {tip: self._laid(repo, path, base, tip, onto)}
+            self._check(path, mine, asked())
         if onto == base:
             return {commit: commit for commit in made}
-        laid: dict[Sha, Sha] = {}
+        if alone:
+            diff.note_between(onto, laid[tip], mine)
+            return laid
         for before, commit in zip((base, *made), made, strict=False):
             onto = laid[commit] = self._laid(repo, path, before, commit, onto)
         return laid
@@ -211,19 +229,17 @@ class _Laying:
     def _laid(self, repo: Repo, path: str, before: Sha, commit: Sha, onto: Sha) -> Sha:
         """Return the commit with what ``commit`` changes, laid over ``onto``."""
         put: dict[str, Entry | None] = {}
-        changes = diff.between(repo, before, commit)
-        for change in changes:
+        for change in diff.between(repo, before, commit):
             entry = Entry(change.mode_after, change.after) if change.mode_after != NOTHING else None
             if _is_both(change) and _below(path, change.path) not in self._result.made:
                 entry = Entry(GITLINK, self._inner(_below(path, change.path), change.before, change.after))
             put[change.path] = entry
-        with repo.ask("cat-file", "commit", commit) as text:
-            tree = trees.with_entries(repo, onto, put)
-            laid = repo.commit_again(text.answer(), tree, onto)
-        if not any(
-            map(_is_both, changes)
-        ):  # others changed none of these paths: it was looked whether they meet
-            diff.note_between(onto, laid, changes)
+        with loose.asked(repo, [commit]) as read, trees.being_written(repo, onto, put) as tree:
+            [told] = read()
+            assert told is not None, "it was gone through"
+            laid = _written(repo, told.upon(tree, onto))
+        if laid is None:
+            laid = repo.commit_again(told.body.decode("utf-8", "surrogateescape"), tree, onto)
         return laid
 
     def _inner(self, path: str, before: Sha, after: Sha) -> Sha:
@@ -248,6 +264,9 @@ def _commits(repo: Repo, path: str, base: Sha, tip: Sha) -> list[Sha] | None:
 
     Raises :class:`_CannotBe` where the second is not built upon the first.
     """
+    alone = loose.objects(repo.common_dir(), [tip])
+    if alone and alone[0].parents() == (base,):
+        return [tip]
     words = ("rev-list", "--first-parent", "--reverse", "--parents", f"{base}..{tip}")
     lines = [line.split() for line in repo.git(*words, ok=(0, 128)).splitlines()] if tip != base else []
     if lines and lines[0][1:2] == [base]:
@@ -257,6 +276,13 @@ def _commits(repo: Repo, path: str, base: Sha, tip: Sha) -> list[Sha] | None:
     if tip != base and not repo.is_ancestor(base, tip):
         raise _CannotBe(f"it rewrote the history of {path or 'the superdataset'}, which others build on")
     return [Sha(line[0]) for line in lines]
+
+
+def _written(repo: Repo, text: str | None) -> Sha | None:
+    """Write a commit of this text; ``None`` without one, or if git does not take it as it is."""
+    with suppress(CommandFailed):
+        return repo.write_commit(text) if text is not None else None
+    return None
 
 
 def _is_both(change: diff.Change) -> bool:

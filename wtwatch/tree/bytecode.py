@@ -37,6 +37,11 @@ def stands_for(tree: RunTree, code: Sha) -> None:
     write_whole(note, code)
 
 
+def is_of(changes: Iterable[Change]) -> bool:
+    """Return whether :func:`drop` may have something to do."""
+    return any(change.path.endswith(".py") for change in changes)
+
+
 def drop(repo: Repo, changes: Iterable[Change], tracked: Collection[str]) -> None:
     """Delete the bytecode of Python files that ``changes`` altered; Python makes it anew.
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from wtwatch.doors import digests, loose
 from wtwatch.doors.files import scratch_folder
 from wtwatch.doors.repo import GITLINK, UNFILTERED, Repo
 from wtwatch.tree import bytewise
@@ -41,6 +42,8 @@ def are_no_matter_of_annex(repo: Repo, changes: Sequence[Change]) -> bool:
         return False
     sides = (((one.mode_before, one.before), (one.mode_after, one.after)) for one in changes)
     files = {blob for both in sides for mode, blob in both if mode in (bytewise.FILE, bytewise.PROGRAM)}
+    if files and (read := loose.objects(repo.common_dir(), sorted(files), bytewise.POINTER_SIZE)):
+        return not any(bytewise.annex_key(blob.body) for blob in read)
     sizes = repo.sizes(files) if files else {}
     small = [blob for blob, size in sizes.items() if size <= bytewise.POINTER_SIZE]
     return not bytewise.pointers_among(repo, small)
@@ -133,6 +136,26 @@ def written(changes: Iterable[Change]) -> dict[str, Sha]:
     """Return what a checkout of ``changes`` writes: the blobs of its files by path."""
     there = (change for change in changes if change.mode_after not in (NOTHING, GITLINK))
     return {change.path: change.after for change in there}
+
+
+def are_whole(repo: Repo, changes: Sequence[Change]) -> bool:
+    """Return whether files lie here byte for byte as ``changes`` have them: few and small ones.
+
+    ``False`` where git has to be asked, as with line ends that it converts.
+    """
+    wanted, left = written(changes), digests.LITTLE
+    if len(wanted) > FEW:
+        return False
+    with suppress(OSError):
+        for path, blob in wanted.items():
+            file = repo.path / path
+            found = file.lstat()
+            left -= found.st_size
+            plain = stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)
+            if not plain or left < 0 or bytewise.blob_id(file, len(blob)) != blob:
+                return False
+        return True
+    return False
 
 
 def make_whole(repo: Repo, wanted: Mapping[str, Sha], known: Mapping[str, str]) -> None:

@@ -37,12 +37,24 @@ _changes: Memory[tuple[Sha, Sha], tuple[Change, ...]] = Memory(100)
 
 def between(repo: Repo, old: Sha, new: Sha) -> tuple[Change, ...]:
     """Return what differs between two commits, path by path."""
-    found = _changes.get((old, new))
-    if found is None:
-        with between_asked(repo, old, new) as answer:
-            found = answer()
-        note_between(old, new, found)
-    return found
+    with begun(repo, old, new) as answer:
+        return answer()
+
+
+@contextmanager
+def begun(repo: Repo, old: Sha, new: Sha) -> Iterator[Callable[[], tuple[Change, ...]]]:
+    """Start to ask what :func:`between` returns, which is what is yielded does."""
+    known = _changes.get((old, new))
+    if known is not None:
+        yield lambda: known
+        return
+    with between_asked(repo, old, new) as answer:
+        yield lambda: _noted(old, new, answer())
+
+
+def _noted(old: Sha, new: Sha, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    note_between(old, new, changes)
+    return changes
 
 
 @contextmanager

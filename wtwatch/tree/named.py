@@ -32,12 +32,8 @@ def asked(repo: Repo, commit: Sha | None) -> Iterator[Callable[[], Named | None]
     if commit is None or known:
         yield lambda: known
         return
-    names = (commit, f"{commit}^{{tree}}")
-    if read := loose.objects(repo.common_dir(), names):
-        yield lambda: _note(commit, *read)
-        return
-    with repo.ask_objects(*names) as asking:
-        yield lambda: _note(commit, *asking.objects())
+    with loose.asked(repo, (commit, f"{commit}^{{tree}}")) as read:
+        yield lambda: _note(commit, *read())
 
 
 def _note(commit: Sha, found: GitObject | None, tree: GitObject | None) -> Named | None:

@@ -6,7 +6,7 @@ the same with a hundred thousand files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -252,7 +252,7 @@ def _base(tree: RunTree, dataset: Repo, pointer: Pointer, foldable: bool) -> _Ba
     """
     commit, path = pointer.head, tree.project.code
     own, before = (folders_above(name, path) for name in (commit, f"{commit}^"))
-    with _ask_who_has(dataset, commit) as refs, _read(dataset, (commit, *own, *before)) as read:
+    with _ask_who_has(dataset, commit) as refs, loose.asked(dataset, (commit, *own, *before)) as read:
         shown, *folders = read()
         if foldable and pointer.recorded and shown is not None and _is_ours(shown):
             alone = refs.answer().splitlines() == [f"refs/heads/{pointer.branch}"]
@@ -276,17 +276,6 @@ def _differ_in_code_alone(
         {entry for entry in here if entry.path != name} == {entry for entry in there if entry.path != name}
         for here, there, name in zip(one, other, leads, strict=True)
     )
-
-
-@contextmanager
-def _read(dataset: Repo, names: Sequence[str]) -> Iterator[Callable[[], Sequence[GitObject | None]]]:
-    """Start to read objects, by git unless all lie in files of their own; what is yielded returns them."""
-    found = loose.objects(dataset.common_dir(), names)
-    if found is not None:
-        yield lambda: found
-        return
-    with dataset.ask_objects(*names) as asking:
-        yield asking.objects
 
 
 def _ask_who_has(dataset: Repo, commit: Sha) -> GitAsking:
