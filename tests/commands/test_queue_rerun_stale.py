@@ -60,3 +60,16 @@ def test_what_somebody_else_ran_is_in_no_standing_order_and_no_look_at_all_jobs(
     assert [spec.command for one in queue.standing() for spec in one.specs] == [MINE]
     assert "There are no results" in say(world.top, "queue", "rerun", "--stale").out
     assert queue.jobs() == []
+
+
+def test_own_runs_by_hand_that_are_stale_are_named_where_jobs_alone_are_meant(world: World, say: Say) -> None:
+    queue = Queue(world.tree.project.state)
+    world.ran("python code/src/two.py", {"by/fresh.txt": "2"}, job=False)
+    for words in ((), ("--dry-run",)):
+        *_, told, way = say(world.top, "queue", "rerun", "--stale", *words).out.splitlines()
+        assert told == "Of your own `datalad run`s 1 result is stale, and made again by path:"
+        assert way == "→ wtwatch queue rerun --stale by/me.txt"
+    assert say(world.top / "by", "queue", "rerun", "--stale").out.endswith("--stale me.txt\n")
+    assert queue.jobs() == []
+    say(world.top, *way.removeprefix("→ wtwatch ").split())
+    assert [job.spec.command for job in queue.jobs()] == [MINE]

@@ -44,19 +44,45 @@ def all_results(tree: RunTree, code_sha: Sha, paths: Sequence[str] = ()) -> list
     With ``paths``, as seen from the dataset's top, of those alone that lie there, and of runs by hand too.
     Only results count of which something is still as it was made. Raises :class:`WtwatchError`.
     """
+    ground, found = _there(tree, code_sha)
+    if ground is None:
+        return []
+    chosen = [one for one in found if _lies_in(one, paths)] if paths else _of_jobs(tree, found)
+    return _ordered(ground, chosen)
+
+
+def with_own_by_hand(tree: RunTree, code_sha: Sha) -> tuple[list[Finding], list[Finding]]:
+    """Return what :func:`all_results` does of jobs, and the same of what the user ran by hand."""
+    ground, found = _there(tree, code_sha)
+    if ground is None:
+        return [], []
+    me = whoami(tree)
+    by_hand = [one for one in found if not one.attempt and one.by == me]
+    return _ordered(ground, _of_jobs(tree, found)), _ordered(ground, by_hand)
+
+
+def _there(tree: RunTree, code_sha: Sha) -> tuple[_Ground | None, list[Result]]:
+    """Return all results of which something is still as it was made, and what they are held against."""
     repo = Repo(tree.path)
     head = refs.head_of(repo)
     if head is None:
-        return []
+        return None, []
     told = history.history(repo, head)
-    found = alive(repo, head, told.results)
-    if paths:
-        found = [one for one in found if _lies_in(one, paths)]
-    else:
-        known, me = attempts(Queue(tree.project.state).file), whoami(tree)
-        found = [one for one in found if one.attempt and (one.attempt in known or one.by == me)]
-    found = _confirmed(tree, repo, head, found)
-    return in_order(list(_judged(_Ground(tree, head, code_sha, Since(told.line)), found)))
+    return _Ground(tree, head, code_sha, Since(told.line)), alive(repo, head, told.results)
+
+
+def _of_jobs(tree: RunTree, found: Sequence[Result]) -> list[Result]:
+    """Return the results of this queue's jobs, and of the user's elsewhere."""
+    known, me = attempts(Queue(tree.project.state).file), whoami(tree)
+    return [one for one in found if one.attempt and (one.attempt in known or one.by == me)]
+
+
+def _ordered(ground: _Ground, found: Sequence[Result]) -> list[Finding]:
+    """Return how results stand, each after those that it needs."""
+    if not found:
+        return []
+    confirmed = _confirmed(ground.tree, Repo(ground.tree.path), ground.head, found)
+    return in_order(list(_judged(ground, confirmed)))
 
 
 def of_one(tree: RunTree, spec: JobSpec, code_sha: Sha, at: Repo | None = None) -> Finding | None:

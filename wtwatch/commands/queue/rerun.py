@@ -86,7 +86,7 @@ def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order:
     tree = RunTree.of(project)
     paths = [_path(project, word) for word in words]
     tip = _tip(project)
-    found = look.all_results(tree, tip, paths)
+    found, left_out = (look.all_results(tree, tip, paths), []) if paths else look.with_own_by_hand(tree, tip)
     taken = standing.mine(tree, found)
     commits = {each.result.commit for each in taken}
     if order.dry_run and (lines := list(screen.lines(tree, taken, tip, width()))):
@@ -99,6 +99,7 @@ def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order:
     if not meant:
         if taken or not others:
             say(_nothing(taken))
+        _name_left_out(project, left_out)
         return
     specs = list(standing.specs_of(meant, want))
     orders.check_inside(specs, project.run_tree)
@@ -111,6 +112,21 @@ def _rerun_stale(project: Project, words: Sequence[str], want: Resources, order:
         warn_of_daemon(project)
     else:
         queue_jobs(project, specs, order)
+    if order.trigger is Trigger.NOW:
+        _name_left_out(project, left_out)
+
+
+def _name_left_out(project: Project, by_hand: Sequence[Finding]) -> None:
+    """Say which of the user's own runs by hand are stale too, which are meant by their paths alone."""
+    stale = (each.result for each in by_hand if each.standing is Standing.STALE)
+    places = [one.spec.outputs or tuple(one.written) for one in stale]
+    if not places:
+        return
+    which = "1 result is" if len(places) == 1 else f"{len(places)} results are"
+    say_folded(f"Of your own `datalad run`s {which} stale, and made again by path:")
+    named = sorted({path for some in places for path in some})
+    shown = [project.main_tree / path for path in named] if len(named) <= NAMED else [project.main_tree]
+    say(f"→ wtwatch queue rerun --stale {' '.join(quoted(os.path.relpath(path)) for path in shown)}")
 
 
 def _path(project: Project, word: str) -> str:
