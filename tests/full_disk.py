@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:  # which programs that fill a disk need not load
+    import pytest
 
 BIG = "0123456789abcdef" * 1000 + "\n"
 """More than there is room for with :func:`cut_git`."""

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.proofs.killing import python
-
 _CHANGES = {
     "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate",
     "os.utime",
@@ -141,6 +139,8 @@ def _copy(root: Path, to: Path) -> None:
 
 
 def _run(code: str, *words: str) -> int:
+    from tests.proofs.killing import python  # which is of no use to a program that is struck
+
     with python(code, *words) as process:
         _, said = process.communicate(timeout=120)
         assert process.returncode in (0, -signal.SIGKILL), said.decode()

@@ -117,6 +117,7 @@ def over(project: Project, job: Job) -> Ended | None:
 
 @needs_root
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("command", ["true", "echo half > out.txt; exit 3", "echo whole > out.txt"])
 def test_a_disk_that_fills_up_at_any_step_of_a_job_leaves_its_outcome_right(
     lab: Lab, project: Project, small_disk: Path, monkeypatch: pytest.MonkeyPatch, command: str

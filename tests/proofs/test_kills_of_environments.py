@@ -141,6 +141,7 @@ KINDS = pytest.mark.parametrize(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @KINDS
 def test_a_set_up_killed_at_each_step_is_made_right_before_a_job_starts(
     tmp_path: Path, kills: Kills, made: Callable[[Path], World], kept: Callable[[World], None]
@@ -157,6 +158,7 @@ def test_a_set_up_killed_at_each_step_is_made_right_before_a_job_starts(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @KINDS
 def test_a_set_up_of_which_all_is_killed_at_any_moment_is_made_right_before_a_job_starts(
     tmp_path: Path, kills: Kills, made: Callable[[Path], World], kept: Callable[[World], None]

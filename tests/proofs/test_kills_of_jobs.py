@@ -31,6 +31,8 @@ from wtwatch.reconcile import TickOptions, tick
 tick(read_project(Path(sys.argv[1])), TickOptions(patience=20.0))
 """
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 INSIDE = "inputs/L5b_2p"
 FAILS = (
     "echo half > declared; echo mine > stray; echo mine > code/stray; echo '# mine' >> code/README.txt; "
