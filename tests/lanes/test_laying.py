@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.counting import programs
 from tests.house import write
 from tests.lanes.world import World
 from wtwatch.lanes import making, moving, newborn
@@ -76,6 +77,16 @@ def test_a_signed_commit_is_laid_signed_or_not_at_all(world: World) -> None:
     with pytest.raises(WtwatchError, match="gpg failed to sign"):
         world.lay(job)
     assert world.house.head(world.run) == at
+
+
+def test_a_result_beside_what_others_did_takes_few_programs(world: World) -> None:
+    job = world.job(world.lane())
+    world.writes(job, {"plots/q": "new\n"})
+    world.by_hand({"notes": "hand\n"})
+    with programs() as started:
+        world.lay(job)  # with a question of its own: what the job committed
+    assert len(started) <= 11, [" ".join(words)[-60:] for words in started]
+    assert world.text("plots/q") == "new\n"
 
 
 def test_all_commits_of_a_job_are_laid_in_their_order(world: World) -> None:

@@ -429,8 +429,11 @@ class Repo:
 
     def knows_author(self, env: Mapping[str, str] | None = None) -> bool:
         """Return whether git knows whom to name as author and committer of a commit here (git-var(1))."""
-        asked = ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
-        return all(self.git("var", who, ok=(0, 128), env=env) for who in asked)
+        with (
+            self.ask("var", "GIT_AUTHOR_IDENT", env=env) as author,
+            self.ask("var", "GIT_COMMITTER_IDENT", env=env) as committer,
+        ):
+            return bool(author.answer(ok=(0, 128)) and committer.answer(ok=(0, 128)))
 
     def detach(self, commit: Sha) -> None:
         """Say that this work tree stands detached at ``commit``, without a look at its files or index."""

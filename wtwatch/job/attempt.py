@@ -20,6 +20,7 @@ from wtwatch.doors.files import make_within, sync_folder, write_whole
 from wtwatch.doors.processes import Identity, bears, identity, is_alive
 from wtwatch.project.variables import Wanted
 from wtwatch.queue.rows import spec_of, spec_text
+from wtwatch.tree.gitlinks import Named
 from wtwatch.tree.states import After, Before, state_of, state_text
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import JobSpec, Sha, moment, stamp
@@ -48,7 +49,8 @@ class Order(NamedTuple):
     tell it what of this host is its own. ``left`` is a folder with
     ``left_paths`` that an earlier attempt left, which this one finds again. ``packages`` says what is
     installed, ``carried`` which files of code that git ignores are there, with their digests. ``links``
-    are the subdatasets that ``base`` names, if known. ``computed`` is the folder of an attempt whose results
+    are the subdatasets that ``base`` names, if known, and ``below`` what is known of those that they name.
+    ``computed`` is the folder of an attempt whose results
     are to be saved, which lie in ``left``: nothing is run. ``lane``: where it runs, if not in the run tree.
     ``prefix`` is the folder of the environment, ``copies`` are places in it that hold copies of code, and
     ``leads`` folders of code in which it has Python look for modules, from the tree's top.
@@ -82,6 +84,7 @@ class Order(NamedTuple):
     packages: Variables = ()
     carried: Variables = ()
     links: tuple[str, ...] | None = None
+    below: tuple[Named, ...] = ()
     prefix: Path | None = None
     copies: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
@@ -204,6 +207,9 @@ class Folder:
                     "ignore_outputs": tuple(facts.get("ignore_outputs", ())),
                     "computed": Path(facts["computed"]) if facts.get("computed") else None,
                     "links": None if facts.get("links") is None else tuple(facts["links"]),
+                    "below": tuple(
+                        (path, Sha(head), tuple(links)) for path, head, links in facts.get("below", ())
+                    ),
                 }
             )
 

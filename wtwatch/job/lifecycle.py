@@ -22,7 +22,7 @@ from wtwatch.project.excludes import excludes_env
 from wtwatch.project.jobenv import for_jobs
 from wtwatch.project.tree import RunTree
 from wtwatch.project.variables import Wanted
-from wtwatch.tree import bytecode, carried, changes, environment
+from wtwatch.tree import bytecode, carried, environment, gitlinks
 from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After, Before
 from wtwatch.words import executors, resources
@@ -119,7 +119,8 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         left_paths=left_paths,
         carried=tuple(carried.present(tree).items()),
         computed=computed.path if computed else None,
-        links=changes.gitlinks(top) if head_of(top) == base else None,
+        links=gitlinks.gitlinks(top) if head_of(top) == base else None,
+        below=gitlinks.known_below(tree.path),
         prefix=tree.prefix,
         copies=there.copies,
         leads=there.leads,

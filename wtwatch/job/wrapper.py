@@ -32,7 +32,8 @@ from wtwatch.job.steps import Steps
 from wtwatch.job.uses import Lesson
 from wtwatch.job.ways import Around, Ran, Way
 from wtwatch.project.variables import binds, made
-from wtwatch.tree.changes import commits_since, note_gitlinks
+from wtwatch.tree import gitlinks
+from wtwatch.tree.changes import commits_since
 from wtwatch.tree.states import After, Before
 from wtwatch.words import resources
 from wtwatch.words.errors import WtwatchError
@@ -143,7 +144,8 @@ def _look_before(attempt: _Attempt) -> Before | Result:
         if not order.spec.plain:
             dataset.load()
         if order.links is not None:
-            note_gitlinks(order.run_tree, order.base, order.links)
+            gitlinks.note(order.run_tree, order.base, order.links)
+            gitlinks.take_over(order.run_tree, order.below)
         more = Beside(lambda: [*identity_problem(demanded), *moved_code(demanded), *hidden_edits(demanded)])
         before = Before.of(order.run_tree, _excludes())
         folder.write_before(before)

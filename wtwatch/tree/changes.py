@@ -3,15 +3,12 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.porcelain import GITLINK, Change, parse_status
-from wtwatch.doors.refs import head_of
+from wtwatch.doors.porcelain import Change, parse_status
 from wtwatch.doors.repo import GitAsking, Repo
-from wtwatch.tree import diff
-from wtwatch.words.errors import WtwatchError
+from wtwatch.tree.gitlinks import gitlinks
 from wtwatch.words.model import Sha
 
 _STATUS = (
@@ -39,40 +36,6 @@ def subdatasets(top: Path, below: str = "") -> Iterator[Subdataset]:
         yield Subdataset(path, installed)
         if installed:
             yield from subdatasets(top, path)
-
-
-_links: dict[Path, tuple[Sha, tuple[str, ...]]] = {}
-"""The gitlinks of the HEAD that was looked at last, by repository."""
-
-
-def gitlinks(repo: Repo) -> tuple[str, ...]:
-    """Return the paths of the gitlinks in HEAD, of which those of a commit never change.
-
-    Of the next commit only what it changes is looked at, as there may be very many files.
-    """
-    head = head_of(repo)
-    if head is None:
-        return ()
-    known = _links.get(repo.path)
-    if known is None or known[0] != head:
-        note_gitlinks(repo.path, head, _asked(repo, head, known))
-    return _links[repo.path][1]
-
-
-def note_gitlinks(folder: Path, head: Sha, paths: Sequence[str]) -> None:
-    """Note what the gitlinks of a commit of the repository at ``folder`` are, so that git is not asked."""
-    _links[folder] = (head, tuple(paths))
-
-
-def _asked(repo: Repo, head: Sha, known: tuple[Sha, tuple[str, ...]] | None) -> tuple[str, ...]:
-    if known is not None:
-        with suppress(WtwatchError):  # that commit may be gone
-            changed = diff.between(repo, known[0], head)
-            gone = {change.path for change in changed if change.mode_before == GITLINK}
-            new = {change.path for change in changed if change.mode_after == GITLINK}
-            return tuple(sorted({*known[1]} - gone | new, key=os.fsencode))
-    listing = repo.git("ls-tree", "-r", "-z", "--full-tree", head).split("\0")
-    return tuple(line.split("\t", 1)[1] for line in listing if line.startswith(GITLINK))
 
 
 def _is_inside(top: Path, path: str) -> bool:
