@@ -141,7 +141,7 @@ def jj_lab(make_lab: MakeLab) -> Lab:
     return make_lab("jj")
 
 
-@pytest.fixture(params=["git", "jj"])
+@pytest.fixture(params=["git", pytest.param("jj", marks=pytest.mark.slow)])
 def any_lab(make_lab: MakeLab, request: pytest.FixtureRequest) -> Lab:
     """A lab of each kind in turn."""
     return make_lab(request.param)

@@ -42,7 +42,7 @@ def run(folder: Path, tests: str, *words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)])
 def test_kills_tried_and_survived_are_summed_over_all_tests(tmp_path: Path, workers: tuple[str, ...]) -> None:
     said = run(tmp_path, TESTS, *workers)
     assert "kill -9: 10 tried, 9 survived: a job 2 of 2, a move at random 7 of 8" in said

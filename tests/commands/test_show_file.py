@@ -25,6 +25,7 @@ def shown(lab: Lab, say: Say, path: str | Path, where: Path | None = None) -> st
     return say(where or lab.main, "show", str(path)).out.replace(str(lab.root), "/home/ada")
 
 
+@pytest.mark.slow
 def test_a_file_of_a_job_by_hand_in_a_subdataset_and_by_nobody(
     lab: Lab, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_second_daemon_is_refused_and_the_first_is_named(lab: Lab) -> None:
         assert first.poll() is None
 
 
+@pytest.mark.slow
 def test_a_project_is_taken_up_and_dropped_without_a_restart(lab: Lab) -> None:
     with lab.daemon():
         assert json.loads(lab.wtwatch("status", "--json").out)["daemon"]["watches"] <= 1

@@ -47,6 +47,7 @@ def version() -> str | None:
         return None
 
 
+@pytest.mark.slow
 def test_an_upgrade_takes_over_as_the_same_process_when_it_is_whole(package: Path, tmp_path: Path) -> None:
     log = tmp_path / "daemon.log"
     broken = package / "commands" / "watch.py"

@@ -118,6 +118,7 @@ def test_an_unlocked_annexed_file_has_its_content_back(bench: Bench) -> None:
     assert bench.dirt() == ""
 
 
+@pytest.mark.slow
 def test_a_repository_that_a_failed_job_made_is_kept_for_good(bench: Bench) -> None:
     bench.project = bench.project._replace(keep_failed=1)
     command = "git init -q made; git -C made commit -q --allow-empty -m x; false"
@@ -130,6 +131,7 @@ def test_a_repository_that_a_failed_job_made_is_kept_for_good(bench: Bench) -> N
     assert (first.exists(), second.exists(), third.exists()) == (True, False, True)
 
 
+@pytest.mark.slow
 def test_of_declared_outputs_only_the_newest_are_kept(bench: Bench) -> None:
     bench.project = bench.project._replace(keep_failed=2)
     command = "mkdir -p d; echo {} > d/f; chmod 555 d; false"
@@ -137,6 +139,7 @@ def test_of_declared_outputs_only_the_newest_are_kept(bench: Bench) -> None:
     assert [folder.exists() for folder in kept if folder] == [False, True, True]
 
 
+@pytest.mark.slow
 def test_what_was_not_declared_as_an_output_is_kept_for_good(bench: Bench) -> None:
     bench.project = bench.project._replace(keep_failed=1)
     command = "echo {0} > mine; mkdir -p d; echo {0} > d/f; false"
@@ -156,6 +159,7 @@ def test_a_job_whose_results_could_not_be_committed_does_not_begin(bench: Bench)
     assert (bench.tree / "done").exists()
 
 
+@pytest.mark.slow
 def test_folders_that_a_job_locked_are_cleared_up_like_others(bench: Bench) -> None:
     folder = "04_dataframes/240226I/LSD"
     kept = bench.tidy(bench.do(f"cd {folder}; rm F.pkl; mkdir in; echo 1 > in/new; chmod 555 in .; false"))
@@ -163,6 +167,7 @@ def test_folders_that_a_job_locked_are_cleared_up_like_others(bench: Bench) -> N
     assert bench.dirt() == "" and (bench.tree / folder / "F.pkl").exists()
 
 
+@pytest.mark.slow
 def test_ignored_files_stay_where_they_are(bench: Bench) -> None:
     bench.do("echo '*.tmp' > .gitignore")
     bench.tidy(bench.do("echo 1 > x.tmp; false"))
@@ -232,6 +237,7 @@ def test_a_lock_that_clearing_up_left_when_it_was_killed_does_not_stop_the_next(
     assert bench.tidy(job) is not None and not lock.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ref", ["refs/annex/last-index", "refs/heads/git-annex", "refs/heads/runs"])
 def test_a_lock_of_a_ref_that_a_killed_git_left_does_not_stop_the_next_job(bench: Bench, ref: str) -> None:
     bench.do("echo 1 > out", outputs=("out",))

@@ -135,6 +135,7 @@ def test_inputs_and_outputs_may_have_any_name(bench: Bench) -> None:
         assert (bench.tree / out).read_text() == f"{out}\n"
 
 
+@pytest.mark.slow
 def test_a_project_in_a_folder_of_any_name_works(make_bench: MakeBench) -> None:
     bench = make_bench("-a 'b\" ü")
     job = bench.do("echo 1 > {outputs}", outputs=("out",))
@@ -153,6 +154,7 @@ def test_results_in_a_subdataset_are_committed_there_too(bench: Bench) -> None:
     assert bench.dirt() == ""
 
 
+@pytest.mark.slow
 def test_nohup_out_is_neither_in_the_way_nor_in_a_result(bench: Bench) -> None:
     for place in ("nohup.out", "inputs/L5b_2p/nohup.out"):
         (bench.tree / place).write_text("before\n")
@@ -453,6 +455,7 @@ def test_an_outcome_is_told_although_nothing_more_can_be_written_to_the_log(benc
 # rerun
 
 
+@pytest.mark.slow
 def test_a_rerun_is_the_commit_that_datalad_rerun_makes(bench: Bench) -> None:
     bench.do(
         "cat {inputs} > {outputs}; date +%N >> {outputs}; date +%N > extra",
@@ -476,6 +479,7 @@ def test_a_rerun_is_the_commit_that_datalad_rerun_makes(bench: Bench) -> None:
     assert (spec.message, spec.inputs, spec.rerun_of) == ("Größe\n\nand more", (TABLE,), bench.head())
 
 
+@pytest.mark.slow
 def test_the_record_of_a_merge_commit_is_run_on_head_and_drops_nothing(bench: Bench) -> None:
     bench.do("date +%N > inner && git annex add -q inner && git commit -qm inner && date +%N > outer")
     merge = bench.head()
@@ -551,6 +555,7 @@ def test_modules_that_a_job_imports_leave_nothing_in_the_tree(bench: Bench) -> N
     assert "pyc" not in bench.lab.git("show", "--stat", "HEAD", cwd=bench.tree)
 
 
+@pytest.mark.slow
 def test_a_module_of_the_same_size_and_second_is_not_taken_for_that_of_another_commit(bench: Bench) -> None:
     code = bench.project.run_code
     for text in ("first", "later"):

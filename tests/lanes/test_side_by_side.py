@@ -52,6 +52,7 @@ def writes(name: str, text: str = "") -> JobSpec:
     return JobSpec(f"mkdir -p 05_visualization && echo {text or name} > {output}", outputs=(output,))
 
 
+@pytest.mark.slow
 def test_jobs_run_side_by_side_and_each_has_its_own_commit(lab: Lab, project: Project) -> None:
     base = lab.commit("HEAD", lab.run)
     gate = Gate(lab.root / "gate")
@@ -76,6 +77,7 @@ def test_jobs_run_side_by_side_and_each_has_its_own_commit(lab: Lab, project: Pr
         assert (lab.run / f"05_visualization/{name}").read_text() == f"{name}\n"
 
 
+@pytest.mark.slow
 def test_jobs_go_on_while_somebody_works_in_the_run_tree_and_results_wait(lab: Lab, project: Project) -> None:
     base = lab.commit("HEAD", lab.run)
     jobs = queued(lab, project, [writes(name) for name in "abcd"])

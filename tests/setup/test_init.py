@@ -579,6 +579,7 @@ def test_a_failure_at_the_end_leaves_nothing_either(say: Say, lab: Lab, where: s
     assert traces(lab.root) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linked", [True, False])
 def test_an_init_that_was_killed_half_way_is_finished_by_the_next(
     say: Say, lab: Lab, kills: Kills, linked: bool

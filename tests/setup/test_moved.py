@@ -20,6 +20,8 @@ from wtwatch.setup import moved
 from wtwatch.setup.intent import Asked
 from wtwatch.words.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 INSIDE = ("", "code", "inputs/L5b_2p")
 
 

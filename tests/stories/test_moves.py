@@ -20,6 +20,8 @@ from tests.stories.findings import (
 )
 from wtwatch.words.model import Sha
 
+pytestmark = pytest.mark.slow
+
 
 def test_moves_during_a_batch_coalesce_to_the_last_one(lab: Lab) -> None:
     lab.wtwatch("init")

@@ -20,6 +20,8 @@ from tests.stories.findings import (
     states,
 )
 
+pytestmark = pytest.mark.slow
+
 FIRST = SUBJECTS[0]
 
 
