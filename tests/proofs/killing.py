@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,6 +75,21 @@ def struck(
         else:
             raise AssertionError("the work was over before its moment, five times")
         print(f"kill {number + 1} of {times}, at {share:.4f} of {whole:.3f} s")
+        yield victim
+
+
+def laid_out_anew(victim: Victim, root: Path, *trees: Path) -> Iterator[Victim]:
+    """Yield a victim, all of which lies in ``root``, again and again as it is now, at the same place.
+
+    That is quicker than to build it again. In its ``trees``, and below, git is sure of its files.
+    """
+    saved = root.with_name(f"{root.name} as it was")
+    subprocess.run(["cp", "-a", str(root), str(saved)], check=True)
+    for number in count():
+        root.rename(root.with_name(f"{root.name} {number}"))
+        subprocess.run(["cp", "-a", str(saved), str(root)], check=True)
+        for tree in trees:
+            subprocess.run(["git", "status"], cwd=tree, stdout=subprocess.DEVNULL, check=True)
         yield victim
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.bring.test_from_main import job_wrote, main_has, save_below, subdataset
 from tests.house import House
-from tests.proofs.killing import locks_in, struck, ticked, undisturbed
+from tests.proofs.killing import laid_out_anew, locks_in, struck, ticked, undisturbed
 from tests.tally import Kills
 from wtwatch.bring import carry
 from wtwatch.reconcile import TickOptions, tick
@@ -46,10 +45,11 @@ def with_much_in_main(root: Path) -> House:
 def test_what_comes_from_main_and_is_killed_at_any_moment_comes_in_the_end(
     tmp_path: Path, kills: Kills, part: int
 ) -> None:
-    folders = (tmp_path / f"{part}-{number}" for number in count())
+    built = with_much_in_main(tmp_path / f"{part}")
+    houses = laid_out_anew(built, tmp_path / f"{part}", built.project.main_tree, built.project.run_tree)
 
     def fresh() -> House:
-        return with_much_in_main(next(folders))
+        return next(houses)
 
     def words(house: House) -> tuple[str]:
         return (str(house.project.main_tree.parent),)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.house import write
 from tests.pathhouse import PathHouse
-from tests.proofs.killing import locks_in, struck, ticked, undisturbed
+from tests.proofs.killing import laid_out_anew, locks_in, struck, ticked, undisturbed
 from tests.tally import Kills
 from wtwatch.bring import carry
 from wtwatch.doors import refs
@@ -61,10 +60,11 @@ def with_much_to_release(root: Path) -> PathHouse:
 def test_a_release_of_paths_that_is_killed_at_any_moment_comes_whole_in_the_end_and_edits_are_kept(
     tmp_path: Path, kills: Kills, part: int
 ) -> None:
-    folders = (tmp_path / f"{part}-{number}" for number in count())
+    built = with_much_to_release(tmp_path / f"{part}")
+    houses = laid_out_anew(built, tmp_path / f"{part}", built.main, built.run)
 
     def fresh() -> PathHouse:
-        return with_much_to_release(next(folders))
+        return next(houses)
 
     def words(house: PathHouse) -> tuple[str]:
         return (str(house.project.state / "config.toml"),)
