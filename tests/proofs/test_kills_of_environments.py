@@ -187,7 +187,10 @@ def all_killed(after: float, config: str) -> bool:
         eventually(lambda: time.monotonic() >= until)
         if process.poll() is not None:
             return False
-        doomed = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        try:
+            doomed = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        except psutil.NoSuchProcess:  # it ended this very moment
+            return False
         for one in doomed:
             try:
                 one.kill()
