@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import git_annex
 import pytest
 
-from wtwatch.doors.toolenv import _link, for_tools, own_tools
+from wtwatch.doors.toolenv import _link, for_tools, gathered, own_tools
 
 
 def test_what_a_hook_or_a_shell_sets_for_itself_goes_no_further() -> None:
@@ -55,6 +56,27 @@ def test_git_annex_is_started_without_a_python_and_knows_kinds_of_files(tmp_path
     add = f"git init -q . && {program} init -q && {program} add -q -c annex.largefiles=mimetype=image/png ."
     subprocess.run(add, shell=True, cwd=tmp_path, check=True)
     assert ((tmp_path / "picture").is_symlink(), (tmp_path / "text").is_symlink()) == (True, False)
+
+
+def test_so_is_one_that_pip_put_elsewhere_and_any_other_is_left_as_it_is(tmp_path: Path) -> None:
+    tool, links, other = (tmp_path / name for name in ("tool/bin", "links", "other"))
+    for folder in (tool, links, other):
+        folder.mkdir(parents=True)
+    packages = tmp_path / "tool/lib/python3.13/site-packages"
+    packages.mkdir(parents=True)
+    (packages / "git_annex").symlink_to(Path(git_annex.__file__).parent)
+    (tool / "git-annex").write_text(f"#!{sys.executable}\nfrom git_annex import cli\ncli()\n")
+    (tool / "git-annex").chmod(0o755)
+    (links / "git-annex").symlink_to(tool / "git-annex")
+    (other / "git-annex").symlink_to(Path(git_annex.__file__).with_name("git-annex"))
+    quick = gathered([str(links)], ()) / "git-annex"
+    assert quick.read_text().startswith("#!/bin/sh\n") and "/tool/lib/python3.13/" in quick.read_text()
+    plain = gathered([str(other)], ()) / "git-annex"
+    assert plain.is_symlink() and plain.readlink() == other / "git-annex"
+    asked = [
+        subprocess.check_output([one, "version", "--raw"]) for one in (quick, plain, links / "git-annex")
+    ]
+    assert len({*asked}) == 1
 
 
 def test_a_tool_that_is_gone_from_beside_us_is_gone_from_the_folder_too() -> None:

@@ -27,6 +27,9 @@ _DRIVEN = re.compile(r"(git-annex|datalad|git-(remote|credential)-|uvx?$)")
 
 _NEEDED = ("git-annex", "datalad")
 
+_SHORT = 4096
+"""Bytes in which a script of pip's says what it starts."""
+
 
 def for_tools(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for the programs that wtwatch drives: git, git-annex, jj, uv, systemctl.
@@ -167,16 +170,22 @@ def _launcher(program: Path) -> str | None:
     """Return a script of sh in place of pip's one of Python, which takes longer to start than git-annex does.
 
     It does what that does (``cli`` of the package git_annex): libmagic is told of the database beside it.
+    ``None`` for any other git-annex.
     """
-    if program != own_folder() / "git-annex":
+    if program.name != "git-annex":
         return None
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    package = Path(sys.prefix, "lib", version, "site-packages", "git_annex")
-    binary, magic = package / "git-annex", package / "magic.mgc"
-    if not binary.is_file():
+    script = program.resolve()  # `uv tool` and pipx link to theirs
+    try:
+        with script.open("rb") as text:
+            is_by_pip = text.read(2) == b"#!" and b"git_annex" in text.read(_SHORT)
+    except OSError:
         return None
+    found = [*script.parent.parent.glob("lib/python*/site-packages/git_annex/git-annex")] if is_by_pip else []
+    if len(found) != 1:
+        return None
+    magic = found[0].with_name("magic.mgc")
     told = f"MAGIC={quoted(magic)} " if magic.is_file() else ""
-    return f'#!/bin/sh\n{told}exec {quoted(binary)} "$@"\n'
+    return f'#!/bin/sh\n{told}exec {quoted(found[0])} "$@"\n'
 
 
 def _driven() -> Iterator[Path]:
