@@ -170,7 +170,7 @@ def _launcher(program: Path) -> str | None:
     """Return a script of sh in place of pip's one of Python, which takes longer to start than git-annex does.
 
     It does what that does (``cli`` of the package git_annex): libmagic is told of the database beside it.
-    ``None`` for any other git-annex.
+    Where the package is somewhere else by now, pip's goes on. ``None`` for any other git-annex.
     """
     if program.name != "git-annex":
         return None
@@ -184,8 +184,8 @@ def _launcher(program: Path) -> str | None:
     if len(found) != 1:
         return None
     magic = found[0].with_name("magic.mgc")
-    told = f"MAGIC={quoted(magic)} " if magic.is_file() else ""
-    return f'#!/bin/sh\n{told}exec {quoted(found[0])} "$@"\n'
+    told, binary = f"MAGIC={quoted(magic)} " if magic.is_file() else "", quoted(found[0])
+    return f'#!/bin/sh\n[ ! -x {binary} ] || {told}exec {binary} "$@"\nexec {quoted(program)} "$@"\n'
 
 
 def _driven() -> Iterator[Path]:
