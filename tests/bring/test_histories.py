@@ -52,6 +52,14 @@ def test_what_main_took_by_hand_and_then_dropped_or_changed_is_as_main_has_it_or
     assert not wrong + needless, "\n".join(wrong + needless)
 
 
+def test_what_was_taken_from_main_by_hand_and_deleted_by_a_job_does_not_come_back_unasked(
+    tmp_path: Path,
+) -> None:
+    """Not even with a main that was reset to before it, and made the file anew."""
+    wrong, needless = faults(tmp_path, [3904119146])
+    assert not wrong + needless, "\n".join(wrong + needless)
+
+
 @pytest.mark.slow
 def test_three_hundred_fresh_histories_lose_and_undo_nothing_and_block_hardly_without_need(
     tmp_path: Path,

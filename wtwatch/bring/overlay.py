@@ -255,7 +255,8 @@ def _of_one_as_before(sides: _Sides, path: str) -> Entry | Conflict | None:
         return theirs
     if sides.built_on(path):
         return ours
-    return Conflict() if sides.both_went_on(path) else theirs
+    is_deleted_since = ours is None and sides.is_new(path)  # perhaps what was taken from main by hand
+    return Conflict() if is_deleted_since or sides.both_went_on(path) else theirs
 
 
 def _written_in_code(repo: Repo, paths: list[str], runs: Sha, known: Iterable[Sha]) -> tuple[str, ...]:
