@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -35,3 +35,17 @@ def at_work(
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Return the words that a process was started with; none of one that ended, be it this very moment."""
+    with suppress(psutil.NoSuchProcess):  # a zombie, too
+        return process.cmdline()
+    return []
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether a process is over; nobody need have asked for its exit code yet."""
+    with suppress(psutil.NoSuchProcess):
+        return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    return True

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,9 @@ def test_it_stands_in_nobodys_way(lab: Lab, project: Project) -> None:
 
 def is_apart(child: psutil.Process, lab: Lab) -> bool:
     """Whether that is what starts jobs quickly, which stays for a while, in nobody's way either."""
-    return WARM in child.cmdline() and child.cwd() == "/" and not held_files(child, lab)
+    with suppress(psutil.NoSuchProcess):  # a git of its, which just ended
+        return WARM in child.cmdline() and child.cwd() == "/" and not held_files(child, lab)
+    return False
 
 
 def held_files(process: psutil.Process, lab: Lab) -> list[str]:

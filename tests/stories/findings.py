@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from tests.at_work import words_of
 from tests.building import SUBJECTS
 from tests.lab import FIGURE, Gate, Lab, eventually, plot
 from wtwatch.project.config import read_project, write_project
@@ -143,7 +144,7 @@ def first_warm(lab: Lab, gates: list[Gate]) -> psutil.Process:
         eventually(gate.reached, within=30)
         folder = lab.project().state / "jobs" / f"{number}.1"
         process = psutil.Process(json.loads((folder / "started").read_text())["pid"])
-        if WARM in process.cmdline():
+        if WARM in words_of(process):
             return process
         gate.open()
     raise AssertionError("no job was forked")

@@ -7,6 +7,7 @@ import json
 import psutil
 import pytest
 
+from tests.at_work import has_ended
 from tests.building import SUBJECTS
 from tests.lab import Lab, eventually
 from tests.stories.findings import (
@@ -31,10 +32,6 @@ def process_of(lab: Lab, job: int) -> psutil.Process:
     return psutil.Process(json.loads((folder / "started").read_text())["pid"])
 
 
-def ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
 @pytest.mark.slow
 def test_a_job_outlives_a_stopped_and_a_killed_daemon_and_runs_once(lab: Lab) -> None:
     lab.wtwatch("init")
@@ -45,7 +42,7 @@ def test_a_job_outlives_a_stopped_and_a_killed_daemon_and_runs_once(lab: Lab) ->
         eventually(gate.reached)
         job = process_of(lab, 1)
     # that was a SIGTERM, which it obeyed with exit code 0
-    assert not ended(job)
+    assert not has_ended(job)
     lab.wtwatch("status", code=1)
     lab.change_code("v2", "a second version")
     new = lab.move_bookmark()
@@ -55,9 +52,9 @@ def test_a_job_outlives_a_stopped_and_a_killed_daemon_and_runs_once(lab: Lab) ->
         assert lab.status()["queue"]["running"] == 1
         daemon.kill()
         daemon.wait()
-    assert not ended(job)
+    assert not has_ended(job)
     gate.open()
-    eventually(lambda: ended(job))
+    eventually(lambda: has_ended(job))
 
     with lab.daemon():
         lab.wtwatch("queue", "wait", code=0)
@@ -126,7 +123,7 @@ def test_a_running_job_is_cancelled_at_once_with_all_its_processes(lab: Lab) -> 
         assert len(family) > 1
         lab.wtwatch("queue", "cancel", "1")
         ends(lab, "cancelled")
-        assert all(ended(process) for process in family)
+        assert all(has_ended(process) for process in family)
         lab.wtwatch("queue", "wait", code=0)
         lab.wtwatch("status", code=0)
     assert is_clean(lab, lab.run)

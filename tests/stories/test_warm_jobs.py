@@ -7,6 +7,7 @@ import signal
 import psutil
 import pytest
 
+from tests.at_work import has_ended, words_of
 from tests.lab import PATIENCE, Lab, eventually
 from tests.stories.findings import WARM, ends, first_warm, queue_gated
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def warm_ones(daemon: psutil.Process) -> list[psutil.Process]:
-    return [one for one in daemon.children() if WARM in one.cmdline()]
+    return [one for one in daemon.children() if WARM in words_of(one)]  # its gits come and go
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -26,8 +27,8 @@ def test_a_warm_job_outlives_the_daemon_and_is_taken_up_by_the_next(lab: Lab, nu
         (warm,) = warm_ones(psutil.Process(daemon.pid))
         daemon.send_signal(number)
         daemon.wait(PATIENCE)
-    eventually(lambda: not warm.is_running())
-    assert process.is_running()
+    eventually(lambda: has_ended(warm))
+    assert not has_ended(process)
     with lab.daemon() as daemon:
         assert lab.status()["queue"]["running"] == 1
         for gate in gates:
