@@ -14,8 +14,8 @@ from tests.house import House
 from tests.lab import Lab, eventually
 from tests.room import let_git_know_nobody
 from wtwatch import reconcile
-from wtwatch.doors.files import held
-from wtwatch.doors.processes import identity
+from wtwatch.doors.files import bell_in, held
+from wtwatch.doors.processes import identity, is_alive
 from wtwatch.job import lifecycle
 from wtwatch.job.attempt import Folder, Order
 from wtwatch.project.config import Project, read_project
@@ -268,6 +268,26 @@ def done_with(project: Project, job: Job) -> Done:
     assert started and started.id == job.id
     eventually(lambda: ran(project, job))
     return tick(project, WORK)
+
+
+def test_the_process_of_a_job_that_is_over_is_nobody_who_works_in_the_tree(tmp_path: Path) -> None:
+    house = House.built(tmp_path / "p")
+    bell = bell_in(house.project.main_code / ".git")
+    bell.parent.mkdir()
+    os.mkfifo(bell)  # to ring it, which is what that process does last, it waits for somebody to hear
+    tick(house.project, WORK)
+    [job] = plain(house.project, "true")
+    tick(house.project, WORK)
+    process = Folder.of(house.project.state, job.id, job.attempt).started()
+    assert process
+    try:
+        eventually(lambda: ran(house.project, job))
+        house.commit({"a.py": "a = 2\n"})
+        done = tick(house.project, WORK)
+        assert is_alive(process) and done.ended and done.moved, done
+    finally:
+        os.close(os.open(bell, os.O_RDONLY | os.O_NONBLOCK))
+    eventually(lambda: not is_alive(process))
 
 
 def test_how_a_job_ended_is_known_though_nothing_can_be_cleared_up(lab: Lab, project: Project) -> None:

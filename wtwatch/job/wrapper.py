@@ -121,6 +121,7 @@ def _work(folder: Folder, say: int | None = None) -> None:
         os.close(say)
     steps.ended(_carry_out(_Attempt(folder, order, steps)))
     if lock is not None:
+        os.chdir("/")  # or who has the lock next finds somebody at work in the tree: this process
         os.close(int(lock))
     ring(order.bell)
 
