@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,7 +82,10 @@ def test_an_outcome_of_any_version_is_read(folder: Folder) -> None:
 
 @contextmanager
 def marked(uuid: str) -> Iterator[Identity]:
-    """Start a process that has the mark of an attempt in its environment; yield who it is."""
+    """Start a process that has the mark of an attempt in its environment; yield who it is.
+
+    Each test has an attempt of its own: who stops one ends all that bear its mark.
+    """
     with subprocess.Popen(["cat"], env=os.environ | {MARK: uuid}, stdin=subprocess.PIPE) as process:
         try:
             eventually(lambda: bears(process.pid, MARK, uuid))
@@ -92,22 +96,23 @@ def marked(uuid: str) -> Iterator[Identity]:
             process.kill()
 
 
-def written_by_0_1_0(folder: Folder, pid: int, boot: str = "a boot") -> None:
+def written_by_0_1_0(folder: Folder, pid: int, uuid: str, boot: str = "a boot") -> None:
     """Say who does it as version 0.1.0 did: by seconds since 1970, with a clock that was set since."""
     folder.path.mkdir(parents=True, exist_ok=True)
-    facts = {"pid": pid, "started": 1795622371.43, "boot": boot, "uuid": "uuid", "at": stamp(now())}
+    facts = {"pid": pid, "started": 1795622371.43, "boot": boot, "uuid": uuid, "at": stamp(now())}
     (folder.path / "started").write_text(json.dumps(facts))
 
 
 def test_a_process_of_the_version_before_is_known_though_the_clock_was_set(folder: Folder) -> None:
-    with marked("uuid") as process:
-        written_by_0_1_0(folder, process.pid)
+    uuid = secrets.token_hex(8)
+    with marked(uuid) as process:
+        written_by_0_1_0(folder, process.pid, uuid)
         assert folder.started() == process
 
 
 def test_what_only_has_the_pid_of_a_process_of_the_version_before_is_not_that(folder: Folder) -> None:
-    with marked("another") as process:
-        written_by_0_1_0(folder, process.pid, process.boot)
+    with marked(secrets.token_hex(8)) as process:
+        written_by_0_1_0(folder, process.pid, "uuid", process.boot)
         found = folder.started()
     assert found and found.pid == process.pid and not is_alive(found)
 

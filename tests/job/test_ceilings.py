@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -130,20 +131,26 @@ def test_a_job_is_told_which_graphics_cards_are_its_own(
     assert order is not None and order.allocated == (("CUDA_VISIBLE_DEVICES", "4,7"),)
 
 
-def test_who_started_a_job_is_not_ended_with_what_it_started() -> None:
+@pytest.fixture
+def mark() -> str:
+    """What marks processes as those of an attempt, of one test alone: who ends one ends all that bear it."""
+    return secrets.token_hex(8)
+
+
+def test_who_started_a_job_is_not_ended_with_what_it_started(mark: str) -> None:
     text = (
         "import os, subprocess\n"
         "from wtwatch.job import wrapper\n"
         "child = os.fork()\n"
         "if not child:\n"
         "    other = subprocess.Popen(['sleep', '99'])\n"
-        "    wrapper._end_others('u')\n"
+        f"    wrapper._end_others({mark!r})\n"
         "    os._exit(0 if other.wait() == -15 else 1)\n"
         "print('started', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", text],
-        env=os.environ | {MARK: "u"},
+        env=os.environ | {MARK: mark},
         capture_output=True,
         text=True,
         check=False,
@@ -153,7 +160,7 @@ def test_who_started_a_job_is_not_ended_with_what_it_started() -> None:
 
 @pytest.mark.parametrize(("code", "stopped"), [(-15, True), (0, False)])
 def test_a_job_that_was_told_to_end_in_the_midst_of_a_destructor_was_told_so(
-    code: int, stopped: bool
+    code: int, stopped: bool, mark: str
 ) -> None:
     """Python drops what is raised in one (object.__del__), such as by a signal; what ended well did."""
     text = (
@@ -168,7 +175,7 @@ def test_a_job_that_was_told_to_end_in_the_midst_of_a_destructor_was_told_so(
         "def act():\n"
         "    Told()\n"
         f"    return Ran(RunResult({code}))\n"
-        "print(wrapper._guarded(SimpleNamespace(uuid='u'), act)[1])\n"
+        f"print(wrapper._guarded(SimpleNamespace(uuid={mark!r}), act)[1])\n"
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert done.stdout == f"{stopped}\n", done

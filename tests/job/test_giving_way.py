@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def under_way(house: House, *commands: str, lane: int | None = None) -> list[Job
     base, first = house.head(house.project.run_tree), jobs[0]
     bell = house.project.state / "bell"
     place = house.project.run_tree, house.code
-    order = Order(first.id, 1, first.queued, "uuid", now(), *place, code, base, bell, first.spec)
+    uuid = secrets.token_hex(8)  # as all that bear it are told to end
+    order = Order(first.id, 1, first.queued, uuid, now(), *place, code, base, bell, first.spec)
     folder, myself = Folder.of(house.project.state, first.id, 1), identity(os.getpid())
     assert myself
     folder.write_order(order)

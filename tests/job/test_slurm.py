@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import time
 from pathlib import Path
@@ -24,13 +25,13 @@ from wtwatch.words.resources import Resources
 def handle(tmp_path: Path) -> Handle:
     folder = Folder(tmp_path / "state" / "jobs" / "1.1")
     folder.path.mkdir(parents=True)
-    return Handle("12-34", folder)
+    return Handle(secrets.token_hex(8), folder)  # a script ends all that bear its name
 
 
 def test_a_job_asks_for_what_it_needs_and_the_settings_of_the_project_come_last(handle: Handle) -> None:
     place = Place("slurm", "long", "lab", ("--qos=x",))
     words = slurm._options(handle, Path("/run"), Resources(2, 20_000, 5_401, 1), place)
-    assert words[0] == "--job-name=wtw-12-34" and "--no-requeue" in words
+    assert words[0] == f"--job-name={slurm.name_of(handle.uuid)}" and "--no-requeue" in words
     assert words[-7:] == [
         "--cpus-per-task=2", "--mem=19074M", "--time=91", "--gres=gpu:1", "--partition=long", "--account=lab",
         "--qos=x",
@@ -46,7 +47,8 @@ def test_nothing_that_only_this_host_has_goes_to_a_node(monkeypatch: pytest.Monk
 def test_the_script_of_a_node_is_sound_whatever_the_folder_is_called(tmp_path: Path) -> None:
     folder = Folder(tmp_path / 'it\'s $HOME; "x" y')
     folder.path.mkdir()
-    script = slurm._script(Handle("12-34", folder), ["touch", str(folder.path / "outcome")], Place())
+    handle = Handle(secrets.token_hex(8), folder)
+    script = slurm._script(handle, ["touch", str(folder.path / "outcome")], Place())
     subprocess.run(["bash", "-e", "-s"], input=script, text=True, check=True)
     assert (folder.path / "outcome").exists()
 
@@ -89,7 +91,8 @@ def test_a_job_that_waits_in_an_old_answer_and_has_begun_since_is_not_taken_for_
     ended: list[object] = []
     monkeypatch.setattr(looks, "end", lambda names, force: ended.append(names))
     elsewhere.claim(handle.folder, "its process")
-    listed = {"wtw-12-34": Listed("1", "wtw-12-34", "PENDING", "None", "")}
+    name = slurm.name_of(handle.uuid)
+    listed = {name: Listed("1", name, "PENDING", "None", "")}
     assert executor._seen(handle, Look(0.0, listed, {})).life is Life.QUEUED
     assert not ended
 
@@ -103,10 +106,10 @@ def test_no_answer_is_never_an_end(handle: Handle) -> None:
 
 def test_one_that_never_reached_slurm_waits_again_and_can_not_begin_late(handle: Handle) -> None:
     executor = slurm.Slurm(Place("slurm"), looks := Looks(), grace=0)
-    looks.forget("wtw-12-34")
+    looks.forget(slurm.name_of(handle.uuid))
     look = Look(time.monotonic(), {}, {})
     assert executor._seen(handle, look).life is Life.UNKNOWN  # the look began before it was asked for
-    looks._first["wtw-12-34"] = look.begun - 1
+    looks._first[slurm.name_of(handle.uuid)] = look.begun - 1
     assert executor._seen(handle, look) == Seen(Life.GONE, "it never reached Slurm")
     found = handle.folder.result()
     assert found is not None and not found.began
@@ -115,7 +118,7 @@ def test_one_that_never_reached_slurm_waits_again_and_can_not_begin_late(handle:
 
 def test_one_that_slurm_forgot_is_over_when_it_is_silent_and_a_second_look_says_so(handle: Handle) -> None:
     executor = slurm.Slurm(Place("slurm"), looks := Looks(), silence=0)
-    looks._first["wtw-12-34"] = -1.0
+    looks._first[slurm.name_of(handle.uuid)] = -1.0
     elsewhere.claim(handle.folder, "its process")
     first, second = Look(1.0, {}, None), Look(2.0, {}, None)
     assert executor._seen(handle, first).life is Life.UNKNOWN

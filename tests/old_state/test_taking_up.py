@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -53,8 +54,12 @@ def left_by(version: str, moment: str, root: Path) -> House:
 
 
 def put_back(kept: Path, state: Path, places: dict[str, str]) -> None:
+    """Write state as it was kept, but with attempts of other names: who judges one ends all that bear its."""
+    names = {json.loads(file.read_text())["uuid"]: str(uuid4()) for file in kept.glob("jobs/*/job.json")}
     for file in filter(Path.is_file, kept.rglob("*")):
         text = re.sub("@([A-Z]+)@", lambda found: places[found[1]], file.read_text())
+        for old, new in names.items():
+            text = text.replace(old, new)
         target = state / file.relative_to(kept)
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".sql":
