@@ -67,9 +67,9 @@ class Bench:
         assert self.hindrances(job) == []
         return self.launch(job, self.demands(job))
 
-    def launch(self, job: Job, demanded: Demands) -> Job:
-        """Start a job whatever the tree looks like."""
-        with held(self.place.lock) as lock:
+    def launch(self, job: Job, demanded: Demands, wait: float = 60.0) -> Job:
+        """Start a job whatever the tree looks like. The one before may hold it for a moment more."""
+        with held(self.place.lock, wait) as lock:
             return job._replace(state=lifecycle.start(self.place, job, demanded, self.head(), lock))
 
     def end(self, job: Job, cancelled: bool = False) -> Ended | NotBegun:
@@ -92,7 +92,7 @@ class Bench:
         after, code_sha = folder.after(), over(job).code_sha
         assert after is not None and code_sha is not None
         demanded = lifecycle.demands(self.place, job.spec, code_sha)
-        with held(self.place.lock, wait=5):
+        with held(self.place.lock, wait=60):
             return leftovers.clear(self.place, folder, demanded, after)
 
     def tidy(self, job: Job) -> Path | None:

@@ -224,8 +224,12 @@ def test_cancelling_ends_all_processes_of_a_job(bench: Bench) -> None:
         )
     )
     eventually(gate.reached)
-    mine = bearing(MARK, uuid(job), bench.process(job))
-    assert len(mine) >= 5
+
+    def all_of_it() -> list[int]:  # of one that becomes a program this moment nothing can be said
+        found = bearing(MARK, uuid(job), bench.process(job))
+        return found if len(found) >= 5 else []
+
+    mine = eventually(all_of_it)
     lifecycle.stop(bench.place, job)
     ended = bench.wait(job, cancelled=True)
     assert over(ended).outcome is Outcome.CANCELLED
@@ -318,7 +322,7 @@ def test_the_run_tree_is_held_until_the_job_ends_and_no_longer(bench: Bench) -> 
     gate.open()
     assert over(bench.wait(job)).outcome is Outcome.SUCCEEDED
     left = psutil.Process(int(Path(f"{gate.file}.pid").read_text()))
-    with held(bench.place.lock, wait=5):
+    with held(bench.place.lock, wait=60):
         assert left.is_running(), "what a job leaves behind does not hold the lock"
     left.kill()
 
@@ -430,12 +434,18 @@ def test_room_for_the_outcome_is_taken_before_the_job_starts(tmp_path: Path) -> 
 
 
 def test_a_process_that_goes_on_keeps_no_step_open(tmp_path: Path) -> None:
-    folder, open_before = Folder(tmp_path / "job"), psutil.Process().num_fds()
+    folder = Folder(tmp_path / "job")
     folder.path.mkdir()
+
+    def kept_open() -> list[str]:
+        files = [Path(file.path) for file in psutil.Process().open_files()]
+        return [file.name for file in files if file.is_relative_to(folder.path)]
+
     steps = Steps(folder)
     steps.verified(())
+    assert kept_open()
     steps.close()
-    assert psutil.Process().num_fds() == open_before
+    assert kept_open() == []
 
 
 @pytest.mark.cold

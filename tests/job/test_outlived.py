@@ -32,6 +32,8 @@ def message(**changes: object) -> str:
 
 
 def passed_over(root: Path, declared: str, act: Callable[[], object]) -> list[str]:
+    for file in root.rglob("*"):  # of another moment than what is done now, however slowly a clock ticks
+        os.utime(file, (10**9, 10**9))
     stood = outlived.look(str(root), [declared])
     act()
     return sorted(os.path.relpath(path, root) for path in outlived.left_alone(stood))

@@ -28,7 +28,12 @@ def ended(house: House, command: str) -> tuple[Job, Ended]:
     """Have a plain job run as the daemon does it; return it with how it ended."""
     queue = Queue(house.project.state)
     (job,) = queue.add([JobSpec(command, plain=True)], Trigger.NOW, house.head())
-    eventually(lambda: tick(house.project, WORK) and isinstance(queue.job(job.id).state, Ended), within=30)
+
+    def is_over() -> bool:
+        tick(house.project, WORK)
+        return isinstance(queue.job(job.id).state, Ended) and queue.uncleared() is None
+
+    eventually(is_over)
     done = queue.job(job.id)
     assert isinstance(done.state, Ended)
     return done, done.state

@@ -107,7 +107,7 @@ def test_jobs_run_and_end_in_other_lanes_while_one_is_made(house: House) -> None
     ticked(house, later)
     later.do()
     over(house, first)
-    with held(lane_of(house).lock):  # as somebody has it for a moment
+    with held(lane_of(house).lock, wait=60):  # as somebody has it for a moment
         queued(house, "b")
         assert ticked(house, later).waits is None
     assert [what for what, _ in later.taken] == ["lane 2"]
@@ -139,8 +139,7 @@ def test_lanes_that_are_given_up_are_not_made_any_more(house: House) -> None:
         ticked(house, Later(), lanes=1)
         return isinstance(Queue(house.project.state).job(job.id).state, Ended)
 
-    eventually(ended, within=60)
-    assert notes.known(house.project) == []
+    eventually(lambda: ended() and notes.known(house.project) == [])
     assert house.git("worktree", "list", cwd=house.project.run_tree).count(".lane") == 0
 
 

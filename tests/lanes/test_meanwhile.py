@@ -125,8 +125,7 @@ def test_jobs_start_under_exec_on_the_code_of_their_batch_and_their_results_wait
     assert all(isinstance(state, Ended) and state.code_sha == old for state in states)
     assert {path.name for path in run.iterdir()} >= {"a", "b", "c", "d", "by-hand"}
     assert house.git("status", "--porcelain", cwd=run) == ""
-    ticked(project)
-    assert house.head() == new
+    eventually(lambda: ticked(project) and house.head() == new)
 
 
 @pytest.mark.slow

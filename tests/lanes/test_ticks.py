@@ -113,6 +113,7 @@ def test_results_wait_for_who_works_in_the_run_tree_and_it_is_said(house: House)
 def test_an_idle_lane_that_was_removed_is_made_again(house: House) -> None:
     (job,) = queued(house.project, house.head(), saves("a"))
     ended(house.project, job)
+    at_rest(house.project)
     shutil.rmtree(lane_of(house.project).path)
     (job,) = queued(house.project, house.head(), saves("b"))
     assert ended(house.project, job).outcome is Outcome.SUCCEEDED
@@ -136,6 +137,7 @@ def test_a_job_whose_lane_was_taken_away_was_cut_off_and_the_next_one_runs(
 def test_a_lane_that_somebody_edited_is_left_alone_and_another_one_used(house: House) -> None:
     (job,) = queued(house.project, house.head(), saves("a"))
     ended(house.project, job)
+    at_rest(house.project)
     lane = lane_of(house.project)
     write(lane.path, "a", "edited\n")
     write(house.project.run_tree, "a", "by hand\n")
@@ -195,6 +197,7 @@ def test_lanes_that_are_given_up_go_once_their_jobs_are_over(house: House, tmp_p
 def test_a_lane_with_contents_stays_and_says_so(house: House) -> None:
     (job,) = queued(house.project, house.head(), saves("a"))
     ended(house.project, job)
+    at_rest(house.project)
     lane = lane_of(house.project)
     write(lane.path, "code/notes.log", "precious\n")  # which git ignores
     without = house.project._replace(lanes=1)
@@ -210,6 +213,7 @@ def test_a_lane_with_contents_stays_and_says_so(house: House) -> None:
 def test_a_quiet_tick_with_lanes_starts_no_program_and_does_nothing(house: House) -> None:
     (job,) = queued(house.project, house.head(), saves("a"))
     ended(house.project, job)
+    at_rest(house.project)
     tick(house.project, WORK)
     assert tick(house.project, WORK) == Done()
 

@@ -127,7 +127,7 @@ def test_an_attempt_that_is_submitted_twice_runs_once(place: Bench) -> None:
         assert uuid(place.launch(job, place.demands(job))) == uuid(running)
     else:
         with pytest.raises(Busy):  # its process holds the tree, which no process of another host can
-            place.launch(job, place.demands(job))
+            place.launch(job, place.demands(job), wait=0)
     gate.open()
     assert over(place.wait(running)).outcome is Outcome.SUCCEEDED
     assert (place.tree / "runs.txt").read_text() == "run\n"
