@@ -22,8 +22,9 @@ WRITES = os.environ.get("WTWATCH_SCREENS") == "write"
 
 _USUAL = {
     r"\b[0-9a-f]{40}\b": "<sha>",
-    r"(?m)\b(?=[0-9a-f]*[0-9])[0-9a-f]{10}$": "<sha>",
-    r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{10}\b": "<sha>     ",  # 10 columns, as what it stands for
+    # one in 18,000 has no digit among its first ten; aaaaaaaaaa is the one of a test
+    r"(?m)\b(?!([a-f])\1{9})[0-9a-f]{10}$": "<sha>",
+    r"\b(?!([a-f])\1{9})[0-9a-f]{10}\b": "<sha>     ",  # 10 columns, as what it stands for
     r"\b\d{8}T\d{6}Z-[0-9a-f]+\b": "<backup>",
     r"\bpid \d+": "pid N",
 }

@@ -16,7 +16,6 @@ from wtwatch.words.model import Ended, JobSpec, Outcome, Running, Trigger, now
 from wtwatch.words.uses import Uses
 
 CLOCKS = {
-    r"(?m)\b(?=[0-9a-f]*[0-9])[0-9a-f]{10}$": "<sha>",
     r"queued       \d\d:\d\d": "queued       14:05",
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "2026-11-25 14:05:03",
     r"\b\d\d:\d\d, on": "14:05, on",
