@@ -10,8 +10,9 @@ import struct
 import subprocess
 import sys
 import termios
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,14 @@ class Terminal:
 
     def __init__(self, handle: int) -> None:
         self.handle, self.text = handle, ""
+        self.decoder = getincrementaldecoder("utf-8")()  # what is read may end within a letter
 
     def has(self, text: str) -> bool:
         with os.fdopen(os.dup(self.handle), "rb", buffering=0) as stream:
             os.set_blocking(stream.fileno(), False)
-            self.text += (stream.read(65536) or b"").decode()
+            with suppress(OSError):  # of a terminal that ended with its last writer
+                while more := stream.read(65536):  # a part at a time
+                    self.text += self.decoder.decode(more)
         return text in self.text
 
 
