@@ -69,18 +69,20 @@ def test_a_prompt_shows_what_status_does_and_a_question_mark_without_a_daemon(
 def test_a_heart_that_stood_still_is_a_question_mark(house: House, shell: str) -> None:
     config.daemon_file().parent.mkdir(parents=True)
     live = Live()
-    live.beat()
     eventually(lambda: live.leave(house.project) is None)
+    live.beat()
     assert prompted(shell, house.project.main_tree) == "p ✓"
-    beat = config.live_folder() / "beat"
-    boot, pid, up = beat.read_text().split()
-    beat.write_text(f"{boot} {pid} {int(up) - 60}\n")
-    assert prompted(shell, house.project.main_tree) == "p ?"
+
+    def shown(pid: int, ago: int) -> str:
+        up = int(Path("/proc/uptime").read_text().partition(".")[0])
+        config.live_folder().joinpath("beat").write_text(f"0 {pid} {up - ago}\n")
+        return prompted(shell, house.project.main_tree)
+
+    assert shown(os.getpid(), 0) == "p ✓" and shown(os.getpid(), 60) == "p ?"
     with subprocess.Popen(["sleep", "60"]) as process:
-        beat.write_text(f"{boot} {process.pid} {up}\n")
-        eventually(lambda: prompted(shell, house.project.main_tree) == "p ✓")
+        eventually(lambda: shown(process.pid, 0) == "p ✓")
         process.send_signal(19)
-        eventually(lambda: prompted(shell, house.project.main_tree) == "p ?")
+        eventually(lambda: shown(process.pid, 0) == "p ?")
         process.kill()
 
 
