@@ -26,9 +26,13 @@ def is_clean(house: House) -> bool:
 
 
 def age(house: House) -> None:
-    """Have the index be of a later second than all files, as it is of code that nobody moved for a while."""
+    """Have the index be of a later second than all files, as it is of code that nobody moved for a while.
+
+    And have the clock of the file system, which may tick every 10 ms only, be past the last change.
+    """
     later = time.time() + 10
     os.utime(Repo(house.code).git_dir() / "index", (later, later))
+    time.sleep(0.02)
 
 
 def test_what_git_has_just_checked_out_is_clean(house: House) -> None:
@@ -94,4 +98,5 @@ def test_of_files_that_lie_there_for_longer_none_is_read(
 def test_more_files_that_have_to_be_read_than_git_would_read_quicker_are_left_to_git(house: House) -> None:
     many = house.commit({f"more/{number}.py": f"{number}\n" for number in range(60)})
     house.here("checkout", "-q", "--detach", many)
+    os.utime(Repo(house.code).git_dir() / "index", (1, 1))  # whatever second ended meanwhile
     assert not is_clean(house)
