@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from wtwatch.doors.processes import identity
 from wtwatch.project.config import read_project
 from wtwatch.queue.facts import Waits
 from wtwatch.queue.jobs import Queue
-from wtwatch.words.model import JobSpec, Outcome, Trigger
+from wtwatch.words.model import Ended, JobSpec, Outcome, Trigger, now
 
 WTWATCH = f"{sys.executable} -P -m wtwatch"
 
@@ -50,6 +51,29 @@ def queued(house: House, *commands: str, trigger: Trigger = Trigger.NOW) -> list
 def until(gate: Path) -> str:
     """Return a command that runs until the file ``gate`` is there."""
     return f"until [ -e {gate} ]; do sleep 0.05; done"
+
+
+def waits_for(house: House, reason: str) -> Waits:
+    """Wait until what the queue waits for is what ``reason`` tells, and return it."""
+
+    def noted() -> Waits | None:
+        found = queue_of(house).waits()
+        return found if found and reason in found.reason else None
+
+    found = eventually(noted)
+    assert found is not None
+    return found
+
+
+def has_failed(house: House, number: int) -> None:
+    """Wait until a job has failed a while ago: when whoever starts now began is known to 10 ms only."""
+
+    def so_long_ago() -> bool:
+        state = queue_of(house).job(number).state
+        return isinstance(state, Ended) and now() - state.ended > timedelta(seconds=0.05)
+
+    eventually(so_long_ago)
+    assert queue_of(house).job(number).word == "failed"
 
 
 def begins_to_wait(process: subprocess.Popen[str]) -> None:
@@ -93,7 +117,7 @@ def test_what_failed_before_does_not_count_unless_it_is_named(
 ) -> None:
     where = watched.project.main_tree
     queued(watched, "false")
-    eventually(lambda: queue_of(watched).job(1).word == "failed")
+    has_failed(watched, 1)
     with wait(watched) as process:
         assert "Nothing runs" in said(process)[0]
     queued(watched, "true")
@@ -109,6 +133,7 @@ def test_a_job_that_failed_before_is_named_and_counts_not_though_its_batch_goes_
     watched: House, tmp_path: Path
 ) -> None:
     queued(watched, "false", until(tmp_path / "go"))
+    has_failed(watched, 1)
     eventually(lambda: queue_of(watched).job(2).word == "running")
     with wait(watched) as process:
         begins_to_wait(process)
@@ -165,8 +190,7 @@ def test_what_was_in_the_way_and_is_gone_is_no_complaint(watched: House, say: Sa
     stray = watched.code / "stray.py"
     stray.write_text("x = 1\n")
     queued(watched, "true")
-    waits = eventually(queue_of(watched).waits)
-    assert waits is not None and "stray.py" in waits.reason
+    waits_for(watched, "stray.py")
     stray.unlink()
     say(watched.project.main_tree, "queue", "wait")
 
@@ -314,8 +338,7 @@ def test_jobs_do_not_wait_for_whom_sync_was_told_to_ignore_nor_for_its_children(
     with at_work(watched.project.run_tree, "sh", "-c", "cat; true") as script:
         child = eventually(script.children)[0]
         queued(watched, "true")
-        waits = eventually(queue_of(watched).waits)
-        assert waits is not None and f"(pid {script.pid})" in waits.reason
+        waits_for(watched, f"(pid {script.pid})")
         assert "jobs neither" in say(where, "sync", "--ignore-pid", str(script.pid)).out
         say(where, "queue", "wait", "1")
         assert child.is_running()
@@ -353,14 +376,8 @@ def test_what_a_failed_job_left_running_is_waited_for_and_blocks_nothing(
     watched: House, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
-
-    def told_to_end() -> Waits | None:
-        noted = queue_of(watched).waits()
-        return noted if noted and "told to end" in noted.reason else None
-
     queued(watched, f"(trap '' TERM; {until(gate)}) & exit 3")
-    waits = eventually(told_to_end)
-    assert waits is not None and waits.busy
+    assert waits_for(watched, "told to end").busy
     gate.touch()
     eventually(lambda: queue_of(watched).uncleared() is None)
 
@@ -371,8 +388,7 @@ def test_the_way_out_that_clearing_up_names_is_one(watched: House, say: Say, tmp
     eventually(lambda: queue_of(watched).job(1).word == "running")
     with at_work(watched.project.run_tree, "sh", "-c", "cat; true") as script:
         gate.touch()
-        waits = eventually(queue_of(watched).waits)
-        assert waits is not None and "what a job left there stays" in waits.reason
+        waits = waits_for(watched, "what a job left there stays")
         [line] = re.findall("`wtwatch (sync --ignore-pid [0-9]+)`", waits.hint or "")
         say(where, *line.split())
         eventually(lambda: queue_of(watched).job(2).word == "succeeded")
