@@ -95,7 +95,7 @@ def test_it_is_renewed_as_long_as_somebody_acts(project: Project, monkeypatch: p
         eventually(lambda: not is_to_be_had(project))
         owner.clear(project)
         eventually(lambda: owner.is_lost(project))
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before, "none is left"
 
 
 def test_one_that_fails_gives_it_back(project: Project) -> None:

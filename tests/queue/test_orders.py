@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from datalad.core.local.run import normalize_command
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wtwatch.project.config import Project
@@ -81,6 +81,7 @@ def test_braces_in_a_value_reach_a_plain_command_as_they_are() -> None:
     assert plain.command == "echo {x}"
 
 
+@settings(deadline=None)
 @given(st.lists(WORD, min_size=1))
 def test_words_become_the_shell_line_that_datalad_makes_of_them(words: list[str]) -> None:
     # datalad drops the marker that the command line has taken off already, and joins inputs to one word

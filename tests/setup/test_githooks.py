@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wtwatch.doors.files import bell_in
@@ -498,6 +498,7 @@ def test_what_was_added_to_our_hook_stays_without_our_comment(code: Code) -> Non
     assert hook.read_bytes() == b"#!/bin/sh\necho mine\n"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_a_block_is_taken_out_to_the_byte(rest: bytes) -> None:
     for text in (b"#!/bin/sh\n" + rest, b"#!/bin/sh", b"#!/bin/sh\n# >>> other >>>\n" + rest):
