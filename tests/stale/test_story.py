@@ -138,11 +138,12 @@ def test_four_moves_by_jj_within_the_settle_time_start_one_batch(jj_lab: Lab) ->
     with lab.daemon():
         assert states(lab) == ["succeeded"] * 2
         lab.wtwatch("queue", "rerun", "--stale", "--every-move")
-        lab.wtwatch("config", "settle", "5")
+        lab.wtwatch("config", "settle", "600")
         for number in range(4):
             (source / "two.py").write_text(f"import sys\nopen(sys.argv[1], 'w').write('{number}')\n")
             lab.jj("commit", "--quiet", "-m", f"Change {number}")
             last = lab.move_bookmark()
+        lab.wtwatch("config", "settle", "0")
         eventually(lambda: len(lab.jobs()) == 3, within=PATIENCE)
         assert states(lab) == ["succeeded"] * 3
         assert (lab.jobs()[2]["code"], (lab.run / "two").read_text()) == (last, "3")
