@@ -299,8 +299,8 @@ def running_daemon(
         )
     try:
         eventually(lambda: daemon.poll() is not None or _says_it_runs(daemon.pid))
-        if daemon.poll() is None:
-            yield daemon
+        assert daemon.poll() in (None, -9), f"the daemon ended with {daemon.returncode}"
+        yield daemon
         if daemon.poll() is None:
             daemon.terminate()
         assert daemon.wait(60) in (0, -9), f"the daemon ended with {daemon.returncode}"

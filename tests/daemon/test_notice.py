@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -52,6 +53,12 @@ def let_still(watch: Watch, seconds: float = STILL) -> None:
     """Wait until all rings so far have been answered."""
     while watch.wait(seconds):
         pass
+
+
+def in_the_end(watch: Watch) -> int:
+    """Return how many folders are under watch once all rings have been answered."""
+    let_still(watch)
+    return watch.watches
 
 
 @pytest.mark.parametrize("move", [*GIT_MOVES, by_rung_bell], ids=lambda move: move.__name__)
@@ -156,6 +163,7 @@ def test_what_rang_is_told_by_folder(house: MovingCode, watch: Watch, tmp_path: 
     watch.rung()
     by_branch(house)
     assert watch.wait(LONG)
+    let_still(watch)  # a move is many events, which come one after the other
     rang = watch.rung()
     assert rang and rang & ours and not rang & theirs
     assert watch.rung() == frozenset()
@@ -163,16 +171,20 @@ def test_what_rang_is_told_by_folder(house: MovingCode, watch: Watch, tmp_path: 
 
 def test_many_projects_need_one_thread_and_one_instance_of_inotify(watch: Watch, tmp_path: Path) -> None:
     houses = [MovingCode.built(tmp_path / name) for name in ("a", "b", "c", "d")]
-    before = set(threading.enumerate())
+    before, instances = set(threading.enumerate()), inotifies()
     for number in range(1, len(houses) + 1):
         watch.aim([places(house.project) for house in houses[:number]])
         assert len(set(threading.enumerate()) - before) == 1
-    instances = [file for file in Path("/proc/self/fdinfo").iterdir() if _is_inotify(file)]
-    assert watch.watches >= 4 * len(houses) and len(instances) == 1
+    assert watch.watches >= 4 * len(houses) and len(inotifies() - instances) <= 1
     for house in houses:
         let_still(watch)
         by_branch(house)
         assert watch.wait(LONG)
+
+
+def inotifies() -> set[str]:
+    """Return the instances of inotify with watches that this process has, by their descriptors."""
+    return {file.name for file in Path("/proc/self/fdinfo").iterdir() if _is_inotify(file)}
 
 
 def _is_inotify(descriptor: Path) -> bool:
@@ -200,11 +212,9 @@ def test_a_run_tree_that_goes_and_comes_back_is_watched_again(house: MovingCode,
     full = watch.watches
     house.git("worktree", "remove", "--force", str(house.project.run_code))
     assert watch.wait(LONG)
-    let_still(watch)
-    assert watch.watches == full - 1
+    eventually(lambda: in_the_end(watch) == full - 1)
     house.git("worktree", "add", "-q", "--detach", str(house.project.run_code), "b")
-    let_still(watch)
-    assert watch.watches == full
+    eventually(lambda: in_the_end(watch) == full)
     house.git("checkout", "-q", "--detach", "c", cwd=house.project.run_code)
     assert watch.wait(LONG)
 
@@ -262,7 +272,7 @@ def test_aiming_again_keeps_the_watches_and_aiming_elsewhere_drops_them(
     watch.aim([at])
     threads = set(threading.enumerate())
     watch.aim([at])
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads  # one of another test may have ended meanwhile
     watch.aim([])
     assert watch.watches == 0
     let_still(watch, VERY_STILL)
@@ -294,6 +304,7 @@ def test_where_the_kernel_refuses_events_polling_takes_over_and_says_so(
     at = places(house.project)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, limit[1]))
+    gc.collect()  # or that may give some back while there are to be none
     taken = list(_all_descriptors())
     try:
         os.close(taken.pop())
@@ -324,7 +335,7 @@ def test_everything_stops_at_the_end(house: MovingCode) -> None:
             watch.aim([places(house.project)])
             descriptors = len(list(Path("/proc/self/fd").iterdir()))
             watch.aim([])
-        assert set(threading.enumerate()) == threads
+        assert set(threading.enumerate()) <= threads
         assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors
 
 

@@ -37,7 +37,7 @@ def pool() -> Iterator[Pool]:
     pool = Pool()
     yield pool
     pool.stop(20)
-    assert set(threading.enumerate()) == before, "it ends"
+    eventually(lambda: set(threading.enumerate()) <= before)  # it ends; those of others may, too
 
 
 def workers(pool: Pool) -> int:

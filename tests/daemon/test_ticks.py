@@ -47,7 +47,7 @@ def pool() -> Iterator[Pool]:
     pool = Pool()
     yield pool
     pool.stop(20)
-    assert set(threading.enumerate()) == before
+    eventually(lambda: set(threading.enumerate()) <= before)
 
 
 @pytest.fixture
@@ -153,8 +153,8 @@ def test_events_do_not_hurry_what_fails_and_its_reason_stays_in_sight(house: Hou
     write_project(house.project)
     register("p", house.project.state)
     tries = let_nothing_follow(house)
+    began = time.monotonic()
     with running_daemon(tmp_path):
-        began = time.monotonic()
         noted = Queue(house.project.state)
         eventually(lambda: noted.waits() is not None)
         reasons = set()
@@ -250,7 +250,7 @@ def test_a_failure_of_wtwatch_itself_ends_not_the_thread(
     monkeypatch.setattr("wtwatch.daemon.ticks.FIRST_WAIT", 0.01)
     pool.add(one)
     for _ in range(3):
-        assert ticks.acquire(timeout=10)
+        assert ticks.acquire(timeout=60)
     assert "wtwatch itself failed: ZeroDivisionError" in (one.trouble or "")
 
 

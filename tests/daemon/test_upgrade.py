@@ -53,11 +53,11 @@ def test_an_upgrade_takes_over_as_the_same_process_when_it_is_whole(package: Pat
     broken = package / "commands" / "watch.py"
     whole = broken.read_text()
     with running_daemon(tmp_path, {"PYTHONPATH": str(package.parent)}) as daemon:
-        assert version() == wtwatch.__version__
+        eventually(lambda: version() == wtwatch.__version__)  # its file may be in the midst of being written
         broken.write_text("as if half written")
         install(package, "99.0")
         eventually(lambda: version() and "99.0 is installed, but does not start" in log.read_text())
-        assert version() == wtwatch.__version__
+        eventually(lambda: version() == wtwatch.__version__)
         broken.write_text(whole)
         eventually(lambda: version() == "99.0")
         assert daemon.poll() is None
