@@ -24,7 +24,7 @@ _SEED = os.environ.get("WTWATCH_SEED")  # read here, since the room of a test is
 
 
 def python(code: str, *words: str) -> Program:
-    """Start Python code with the tests at hand, in a process group of its own."""
+    """Start Python code with the tests at hand; it leads a process group of its own by now."""
     return Program(code, words)
 
 
@@ -118,11 +118,17 @@ def until(holds: Callable[[], bool], within: float) -> bool:
 
 
 def ticked(project: Project, options: TickOptions) -> Done:
-    """Tick as the daemon does: again, as long as the git of what was killed is not gone yet."""
+    """Tick as the daemon does: again, as long as the git of what was killed is not gone yet.
+
+    As it holds a lock, or is found at work in the run tree where nothing else could be done.
+    """
     deadline = time.monotonic() + 30
     while True:
         try:
-            return tick(project, options)
+            done = tick(project, options)
+            if not done.busy or done.ended or done.started or done.beside or time.monotonic() > deadline:
+                return done
         except Busy:
             if time.monotonic() > deadline:
                 raise
+        time.sleep(0.01)

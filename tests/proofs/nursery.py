@@ -160,6 +160,8 @@ def _serve(control: socket.socket) -> str | None:
             told, errors = fds
             program = os.fork()
             if program == 0:
+                os.setsid()
+                os.write(told, b"%d\n" % os.getpid())  # who hears of it may strike all of the session now
                 os.close(told)
                 return _become(asked, errors)
             os.close(errors)
@@ -173,8 +175,7 @@ def _serve(control: socket.socket) -> str | None:
 
 
 def _watch_over(program: int, told: int) -> None:
-    """Tell the number of the process and, at its end, its exit code; return when all it left is gone too."""
-    os.write(told, b"%d\n" % program)
+    """Tell, at its end, the exit code of a program; return when all that it left is gone too."""
     ended, status = os.waitpid(-1, 0)
     while ended != program:
         ended, status = os.waitpid(-1, 0)
@@ -186,7 +187,6 @@ def _watch_over(program: int, told: int) -> None:
 
 def _become(asked: bytes, errors: int) -> str:
     code, words, folder, env = json.loads(asked)
-    os.setsid()
     os.dup2(errors, 2)
     os.close(errors)
     for name, fd in (("stdout", 1), ("stderr", 2)):  # those that were there may know another kind of file
