@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Say
 from tests.lab import Lab, eventually
-from tests.proofs.killing import killed, moments, ticked, undisturbed
+from tests.proofs.killing import moments, struck, ticked, undisturbed, until
 from tests.tally import Kills
 from wtwatch.doors.dataset import record_of
 from wtwatch.job.attempt import Folder
@@ -66,15 +66,14 @@ def started(project: Project, job: Job) -> Folder:
 def ended(project: Project, job: Job) -> Ended:
     """Tick until the job is over and cleared up behind; return how it ended."""
 
-    def holds_it_up() -> object:
-        done = ticked(project, ONLY_LOOK)
-        queue = Queue(project.state)
-        over = isinstance(queue.job(job.id).state, Ended) and queue.uncleared() is None
-        return None if over else done
+    held_up: list[object] = []
 
-    deadline = time.monotonic() + 30
-    while (held_up := holds_it_up()) is not None:
-        assert time.monotonic() < deadline, str(held_up)[:1500]
+    def is_over() -> bool:
+        held_up.append(ticked(project, ONLY_LOOK))
+        queue = Queue(project.state)
+        return isinstance(queue.job(job.id).state, Ended) and queue.uncleared() is None
+
+    assert until(is_over, 60), str(held_up[-1])[:1500]
     state = Queue(project.state).job(job.id).state
     assert isinstance(state, Ended)
     return state
@@ -107,27 +106,24 @@ def test_clearing_up_that_is_killed_at_any_moment_is_ended_by_the_next_tick(
     lab: Lab, project: Project, kills: Kills, part: int
 ) -> None:
     code, config = lab.commit("HEAD", lab.run_code), str(project.state / "config.toml")
-    whole, alive = 0.0, 0
-    for moment in [None, *moments(12)]:
+
+    def fresh() -> Job:
+        """One that is over and not cleared up behind."""
         job = queued(project, FAILS, ("declared",))
-        folder = started(project, job)
-        eventually(folder.result, within=60)
-        hit = False
-        if moment is None:
-            whole = undisturbed(TICK, config)
-        else:
-            took = killed(moment * whole, TICK, config)
-            hit, whole = took is None, took or whole
-            alive += hit
-        with kills.survived("clearing up behind a job at random", hit):
-            state = ended(project, job)
-            assert (state.outcome, state.exit) == (Outcome.FAILED, 3)
-            assert_clean(lab, code)
-            left = left_by(project, job)
-            stray = {f"{place}stray": "mine\n" for place in ("", "code/", f"{INSIDE}/")}
-            assert left.items() >= (stray | {"declared": "half\n"}).items()
-            assert edit_is_kept(lab, project), "the edit in code"
-    assert alive >= 9, "else the moments were not within the work"
+        eventually(started(project, job).result)
+        return job
+
+    first, whole = fresh(), undisturbed(TICK, config)
+    ended(project, first)
+    struck_ones = struck(12, whole, fresh, TICK, lambda _: (config,))
+    for job in kills.each("clearing up behind a job at random", struck_ones):
+        state = ended(project, job)
+        assert (state.outcome, state.exit) == (Outcome.FAILED, 3)
+        assert_clean(lab, code)
+        left = left_by(project, job)
+        stray = {f"{place}stray": "mine\n" for place in ("", "code/", f"{INSIDE}/")}
+        assert left.items() >= (stray | {"declared": "half\n"}).items()
+        assert edit_is_kept(lab, project), "the edit in code"
 
 
 @pytest.mark.slow
