@@ -26,7 +26,7 @@ from wtwatch import __version__, cli
 from wtwatch.daemon.live import Live
 from wtwatch.doors import claims, proc, traces, xdg
 from wtwatch.doors.clock import instant
-from wtwatch.doors.processes import Identity, identity
+from wtwatch.doors.processes import Identity, bears, identity
 from wtwatch.job import elsewhere
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.lanes import notes
@@ -138,6 +138,7 @@ def a_job(house: House, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
         ["sleep", "60"], cwd=house.project.run_tree, env=marked, start_new_session=True
     ) as process:
+        eventually(lambda: bears(process.pid, MARK, marked[MARK]))  # which comes after the new program
         process_of_it = identity(process.pid)
         assert process_of_it is not None
         folder = Folder.of(house.project.state, job.id, job.attempt)
@@ -267,15 +268,11 @@ def test_a_disk_that_became_full_is_no_secret(
 
 def test_who_works_there_is_looked_at_each_time(seen: Seen) -> None:
     house = seen.house
-    with (
-        subprocess.Popen(["sleep", "60"], cwd=house.code) as stands,
-        subprocess.Popen(["tail", "-f", "/dev/null"], cwd=house.code) as passive,
-    ):
-        assert not seen.shows()
-        stands.kill()
-        stands.wait()
+    with at_work(house.code, "tail", "-f", "/dev/null"):
+        with subprocess.Popen(["sleep", "60"], cwd=house.code) as stands:
+            assert not seen.shows()
+            stands.kill()
         assert seen.shows(), "who only looks keeps nobody waiting"
-        passive.kill()
     with house.tree.lock.open("w") as lock, subprocess.Popen(["sleep", "60"], cwd="/", stdout=lock) as holds:
         assert not seen.shows()
         holds.kill()

@@ -17,6 +17,7 @@ from tests.house import House
 from tests.lab import Lab, eventually, running_daemon
 from wtwatch import __version__
 from wtwatch.daemon.live import Live
+from wtwatch.doors.proc import words
 from wtwatch.doors.processes import identity
 from wtwatch.job.attempt import Folder
 from wtwatch.project import config
@@ -210,6 +211,7 @@ def test_a_job_that_has_just_begun_says_so_behind_the_daemons_back(house: House)
 def test_who_works_there_is_looked_at_each_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     leave(house)
     with subprocess.Popen(["sleep", "60"], cwd=house.code) as process:
+        eventually(lambda: words(process.pid))  # the kernel has a new program before its name
         assert is_left(house, monkeypatch)
         assert [one.name for one in shown(house).busy] == ["sleep"]
         process.kill()
@@ -273,6 +275,7 @@ def test_one_walk_finds_for_each_tree_who_works_there(tmp_path: Path) -> None:
             ["sh", "-c", f"read go; git -C {houses[0].code} status"], cwd="/", stdin=subprocess.PIPE
         ) as names,
     ):
+        eventually(lambda: words(names.pid))  # the kernel has a new program before its words
         found = [[one.pid for one in each] for each in working_in_each(trees)]
         assert found == [[one.pid for one in working_in(tree)] for tree in trees]
         assert set(found[0]) == {stands.pid, names.pid} and writes.pid in found[1]
