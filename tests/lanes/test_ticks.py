@@ -123,9 +123,10 @@ def test_an_idle_lane_that_was_removed_is_made_again(house: House) -> None:
 def test_a_job_whose_lane_was_taken_away_was_cut_off_and_the_next_one_runs(
     house: House, tmp_path: Path
 ) -> None:
-    waits = JobSpec(f"while [ ! -e {tmp_path}/gate ]; do sleep 0.05; done", plain=True)
-    first, second = queued(house.project, house.head(), waits, saves("b"))
+    waits = f": > {tmp_path}/begun; while [ ! -e {tmp_path}/gate ]; do sleep 0.05; done"
+    first, second = queued(house.project, house.head(), JobSpec(waits, plain=True), saves("b"))
     tick(house.project, WORK)
+    eventually((tmp_path / "begun").exists)  # else it waits once more
     lane = lane_of(house.project).path
     lane.rename(tmp_path / "elsewhere")
     (tmp_path / "gate").touch()
