@@ -119,7 +119,7 @@ def test_an_upgrade_under_a_running_job_a_queue_and_a_standing_order_loses_nothi
         lab.move_bookmark()
         eventually(lambda: states(lab).get(3) == "succeeded", within=60)
         assert '"2"' in (lab.run / "each.txt").read_text()
-        assert status(lab).count("✓ fresh") == 1
+        eventually(lambda: status(lab).count("✓ fresh") == 1)
     for settings, said in (("settle", "written by a newer wtwatch"), ("version", "no setting 'version'")):
         ahead = lab.status()["results"]["ahead"]
         kept = {file: file.read_bytes() for file in (config, registry_file())}

@@ -105,7 +105,7 @@ def version_of(drawn: Path) -> str:
 
 def follows(lab: Lab, tip: Sha) -> None:
     """Wait until the run tree is at ``tip`` and its superdataset says so; git is asked, which is quick."""
-    eventually(lambda: pointer(lab) == tip, within=30)
+    eventually(lambda: pointer(lab) == tip)
     assert lab.commit("HEAD", lab.run_code) == tip
 
 
@@ -141,7 +141,7 @@ def queue_gated(lab: Lab) -> list[Gate]:
 def first_warm(lab: Lab, gates: list[Gate]) -> psutil.Process:
     """Let jobs go on until one runs that was forked; return its process."""
     for number, gate in enumerate(gates, 1):
-        eventually(gate.reached, within=30)
+        eventually(gate.reached)
         folder = lab.project().state / "jobs" / f"{number}.1"
         process = psutil.Process(json.loads((folder / "started").read_text())["pid"])
         if WARM in words_of(process):

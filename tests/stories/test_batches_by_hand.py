@@ -11,7 +11,7 @@ from shlex import quote
 import pytest
 
 from tests.building import SUBJECTS
-from tests.lab import Lab, eventually
+from tests.lab import PATIENCE, Lab, eventually
 from tests.stories.findings import follows, results, version_of
 
 RUNS = 6
@@ -64,7 +64,7 @@ def test_code_does_not_move_under_a_datalad_run_from_elsewhere(lab: Lab) -> None
             refused = lab.wtwatch("sync", "--force", code=1)
             assert "works in the run tree" in refused.err
             gate.open()
-            assert batch.wait(60) == 0
+            assert batch.wait(PATIENCE) == 0
         follows(lab, new)
     assert assert_results_name_what_drew_them(lab) == ["v1"]
 
@@ -79,7 +79,7 @@ def test_a_loop_of_datalad_runs_typed_elsewhere_ends_on_the_code_it_began_on(lab
                 with suppress(subprocess.TimeoutExpired):
                     batch.wait(0.3)
                 move(lab, number)
-            assert batch.wait(120) == 0
+            assert batch.wait(2 * PATIENCE) == 0
         follows(lab, lab.commit("runs"))
     assert assert_results_name_what_drew_them(lab) == ["v1"] * RUNS
 
@@ -100,7 +100,7 @@ def test_each_result_of_a_script_elsewhere_names_the_code_that_drew_it(lab: Lab)
             follows(lab, lab.commit("runs"))
             opened.write("go on\n")
             opened.close()
-        batch.wait(60)
+        batch.wait(PATIENCE)
     versions = assert_results_name_what_drew_them(lab)
     assert len(versions) > RUNS // 2, "one that starts in the midst of a move may find the tree not clean"
     assert len(set(versions)) > 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from tests.building import SUBJECTS
-from tests.lab import Gate, Lab, eventually, plot
+from tests.lab import PATIENCE, Gate, Lab, eventually, plot
 from tests.stories.findings import follows, queue_plain, version_of
 from wtwatch.doors.files import held
 from wtwatch.project.tree import RunTree
@@ -23,6 +23,12 @@ def by_hand(lab: Lab, gate: Gate, *before: str) -> subprocess.Popen[bytes]:
     command = [*before, "sh", "-c", plot(SOURCE, str(lab.root / "by-hand.svg"), gate.words) + "; true"]
     environment = {"PATH": f"{lab.run_code}/.venv/bin:/usr/bin:/bin"}
     return subprocess.Popen(command, cwd=lab.run, env=os.environ | environment if not before else None)
+
+
+def facts_of(lab: Lab) -> tuple[object, object, object]:
+    """Return what `status` says of the run tree, of who is busy there, and why nothing goes on."""
+    said = lab.status()
+    return said["freshness"], said["busy"], said["reason"]
 
 
 def test_exec_holds_the_tree_until_its_command_ends(lab: Lab) -> None:
@@ -41,7 +47,7 @@ def test_exec_holds_the_tree_until_its_command_ends(lab: Lab) -> None:
             lab.wtwatch("sync", code=1)
             assert lab.commit("HEAD", lab.run_code) == old
             gate.open()
-            assert command.wait(20) == 0
+            assert command.wait(PATIENCE) == 0
         follows(lab, new)
         lab.wtwatch("queue", "wait", code=0)
     assert version_of(lab.root / "by-hand.svg") == "v1"
@@ -67,8 +73,7 @@ def test_a_batch_started_by_hand_holds_the_tree_and_is_named(lab: Lab) -> None:
             lab.wtwatch("status", code=0)
             gate.open()
         follows(lab, new)
-        said = lab.status()
-        assert (said["freshness"], said["busy"], said["reason"]) == ("fresh", None, None)
+        eventually(lambda: facts_of(lab) == ("fresh", None, None))
     assert version_of(lab.root / "by-hand.svg") == "v1"
 
 
@@ -81,7 +86,7 @@ def test_sync_waits_for_whoever_works_on_the_run_tree_just_now(lab: Lab) -> None
         waiting = subprocess.Popen([sys.executable, "-P", "-m", "wtwatch", "sync"], cwd=lab.main)
         eventually(lambda: lock in {Path(file.path) for file in psutil.Process(waiting.pid).open_files()})
         assert lab.commit("HEAD", lab.run_code) != new
-    assert waiting.wait(20) == 0
+    assert waiting.wait(PATIENCE) == 0
     assert lab.commit("HEAD", lab.run_code) == new
 
 
@@ -102,7 +107,7 @@ def test_whoever_waits_for_the_queue_in_the_run_tree_does_not_hold_it_up(lab: La
         ):
             try:
                 gate.open()
-                assert (waits.wait(20), follows.wait(20)) == (0, 0)
+                assert (waits.wait(PATIENCE), follows.wait(PATIENCE)) == (0, 0)
             finally:
                 waits.kill()
                 follows.kill()

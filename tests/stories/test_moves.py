@@ -145,7 +145,8 @@ def test_a_move_while_no_daemon_ran_is_followed_at_its_start(any_lab: Lab) -> No
 
 def test_release_starts_what_waits_at_once_and_an_on_move_batch_only_once(any_lab: Lab) -> None:
     lab = any_lab
-    lab.wtwatch("init")  # settle stays at its 30 seconds
+    lab.wtwatch("init")
+    set_settings(lab, settle=3600.0)  # however long it takes to come to the release
     with lab.daemon():
         drawn = queue_plain(lab, "--on-move")
         lab.change_code("v2", "a second version")

@@ -40,7 +40,7 @@ def test_batches_run_in_two_run_trees_at_once_each_on_its_own_code(make_lab: Mak
             words = ("--now", "--project", name)
             lab.queue_plots(*words, subjects=SUBJECTS[:1], drugs=["LSD"], options=opens.words)
         eventually(lambda: gate.reached() and other.reached())
-        assert [status(lab, name)["queue"]["running"] for name in ("L5b", BRAVE)] == [1, 1]
+        eventually(lambda: [status(lab, name)["queue"]["running"] for name in ("L5b", BRAVE)] == [1, 1])
 
         new = lab.change_code("v2", "a second version")
         lab.move_bookmark()
