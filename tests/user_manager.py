@@ -91,7 +91,7 @@ def user_manager(home: Path, **env: str) -> Iterator[UserManager]:
         )
         try:
             manager = UserManager(process.pid, given)
-            eventually(lambda: process.poll() is not None or manager.is_up(), 20)
+            eventually(lambda: process.poll() is not None or manager.is_up())
             assert process.poll() is None, (home / "manager.log").read_text()
             yield manager
         finally:

@@ -20,6 +20,8 @@ from tests.room import let_git_know_nobody
 from tests.tally import Kills
 from tests.test_cli import on_a_terminal
 from wtwatch.doors.files import write_whole
+from wtwatch.doors.proc import all_pids
+from wtwatch.doors.processes import identity, session
 from wtwatch.doors.repo import Repo
 from wtwatch.project import jobenv, listing
 from wtwatch.project.registry import known
@@ -602,6 +604,7 @@ def test_an_init_that_was_killed_half_way_is_finished_by_the_next(
     eventually(lambda: gate.reached() or cut.poll() is not None)
     os.killpg(cut.pid, signal.SIGKILL)
     cut.wait()
+    eventually(lambda: not _in_session_of(cut.pid))  # its gits are ended by it, but may need a moment
     with kills.survived("an init half way"):
         assert lab.run.exists() and not stands(lab.run / "inputs" / "L5b_2p")
         if not linked:  # as git-annex does it before it makes a symlink of it
@@ -616,6 +619,10 @@ def test_an_init_that_was_killed_half_way_is_finished_by_the_next(
         assert (lab.run / "inputs" / "L5b_2p" / "240227J" / "LSD" / "note.txt").read_text() == "a note\n"
         assert Repo(lab.run / "inputs" / "L5b_2p").changes("--untracked-files=all").clean
         assert lab.status()["freshness"] == "fresh"
+
+
+def _in_session_of(leader: int) -> list[int]:
+    return [pid for pid in all_pids() if session(pid) == leader and identity(pid)]
 
 
 def _waits_for(file: Path) -> str:

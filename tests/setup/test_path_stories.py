@@ -133,7 +133,7 @@ def done_by_ticks(main: Path) -> None:
     queue = Queue(project_of(main).state)
 
     def over() -> bool:
-        tick(project_of(main), TickOptions(start_jobs=True))
+        tick(project_of(main), TickOptions(start_jobs=True, patience=60.0))
         return all(job.word not in ("waiting", "running") for job in queue.jobs())
 
     eventually(over, within=60)
