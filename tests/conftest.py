@@ -15,7 +15,7 @@ from tests.room import missing_tools, sealed_env
 from tests.tally import LOOKS, PROPERTY, Kills, Looks, lines
 from wtwatch import cli
 from wtwatch.job import lifecycle
-from wtwatch.job.warming import Warming
+from wtwatch.job.warming import AGAIN, Warming
 
 MakeLab = Callable[..., Lab]
 Say = Callable[..., Said]
@@ -104,12 +104,17 @@ def sealed(tmp_path: Path, shared: Path) -> Iterator[None]:
         yield
 
 
+def is_ready(warming: Warming) -> bool:
+    """Return whether what starts jobs quickly is ready; it is begun, once more where one was of no use."""
+    warming.expect()
+    return warming.pid is not None
+
+
 @pytest.fixture
 def warm(sealed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have jobs that this process starts begin as the daemon's do, for tests that start many."""
     warming = Warming()
-    warming.expect()
-    eventually(lambda: warming.pid)
+    eventually(lambda: is_ready(warming), within=2 * AGAIN)
     monkeypatch.setattr(lifecycle.HERE, "warming", warming)
     yield
     warming.close()

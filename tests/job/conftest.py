@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import is_ready
 from tests.house import House
 from tests.job.bench import (
     Bench,
@@ -14,7 +15,7 @@ from tests.job.bench import (
 )
 from tests.lab import Lab, eventually
 from wtwatch.job import lifecycle
-from wtwatch.job.warming import Warming
+from wtwatch.job.warming import AGAIN, Warming
 
 
 @pytest.fixture
@@ -54,6 +55,5 @@ def warmed() -> Iterator[Warming]:
 def warm(request: pytest.FixtureRequest, warmed: Warming, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have jobs start as the daemon starts them; of tests that are marked ``cold``, as without one."""
     if request.node.get_closest_marker("cold") is None and "make_bench" in request.fixturenames:
-        warmed.expect()
-        eventually(lambda: warmed.pid)
+        eventually(lambda: is_ready(warmed), within=2 * AGAIN)
         monkeypatch.setattr(lifecycle.HERE, "warming", warmed)

@@ -164,7 +164,7 @@ def worked_off(lab: Lab, project: Project, specs: Sequence[JobSpec]) -> list[Job
     made = queue.add(specs, Trigger.NOW, lab.commit("runs"))
 
     def is_over() -> bool:
-        tick(project, TickOptions(start_jobs=True, patience=5.0))
+        tick(project, TickOptions(start_jobs=True, patience=60.0))
         return all(isinstance(job.state, Ended) for job in queue.jobs())
 
     eventually(is_over, within=300)

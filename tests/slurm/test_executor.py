@@ -78,11 +78,11 @@ def test_a_job_that_fails_has_its_exit_code(place: Bench) -> None:
 def test_a_job_that_is_cancelled_ends_with_all_that_it_started(place: Bench) -> None:
     gate = place.lab.gate()
     running = place.start(place.job(place.gated(gate)))
-    eventually(gate.reached)
+    eventually(gate.reached, within=PATIENCE)
     assert marked(running)
     job = stopped(place, running)
     assert over(job).outcome is Outcome.CANCELLED
-    eventually(lambda: not marked(running))
+    eventually(lambda: not marked(running), within=PATIENCE)
 
 
 def test_a_job_that_is_cancelled_before_it_begins_does_not_begin(
@@ -93,7 +93,7 @@ def test_a_job_that_is_cancelled_before_it_begins_does_not_begin(
     slurm = cast("Cluster", request.getfixturevalue("slurm"))
     slurm.say("scontrol", "update", "partitionname=test", "state=down")
     running = place.start(place.job("echo 1 > one"))
-    eventually(lambda: seen(place, running) is Life.QUEUED)
+    eventually(lambda: seen(place, running) is Life.QUEUED, within=PATIENCE)
     job = stopped(place, running)
     slurm.say("scontrol", "update", "partitionname=test", "state=up")
     assert over(job).outcome is Outcome.CANCELLED
@@ -153,7 +153,7 @@ def test_what_a_job_declares_is_held_on_the_host_where_it_runs(place: Bench) -> 
     gate = place.lab.gate()
     table = "04_dataframes/240226I/LSD/F.pkl"
     running = place.start(place.job(place.gated(gate), inputs=(table,), outputs=(FIGURE_OF_LSD,)))
-    eventually(gate.reached)
+    eventually(gate.reached, within=PATIENCE)
     said = place.lab.say("datalad", "drop", "--reckless=availability", table, code=1)
     assert "locked" in said.out + said.err
     gate.open()

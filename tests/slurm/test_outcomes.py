@@ -29,7 +29,7 @@ def at_gate(bench: Bench, trapping: bool = False) -> Job:
     gate = bench.lab.gate(f"gate-{len(bench.made)}")
     deaf = "trap '' TERM; " if trapping else ""
     job = bench.start(bench.job(f"{deaf}{bench.gated(gate)}; echo 1 > one", outputs=("one",)))
-    eventually(gate.reached)
+    eventually(gate.reached, within=PATIENCE)
     return job
 
 
@@ -93,7 +93,7 @@ def test_a_job_that_somebody_cancels_in_slurm_itself_is_interrupted(slurm: Clust
 def test_one_that_is_cancelled_there_before_it_begins_never_begins(slurm: Cluster, far: Bench) -> None:
     slurm.say("scontrol", "update", "partitionname=test", "state=down")
     job = far.start(far.job("echo 1 > one"))
-    eventually(lambda: seen(far, job) == Seen(Life.QUEUED, "PartitionDown"))
+    eventually(lambda: seen(far, job) == Seen(Life.QUEUED, "PartitionDown"), within=PATIENCE)
     slurm.say("scancel", number(far, job))
     slurm.say("scontrol", "update", "partitionname=test", "state=up")
     assert "before it began" in interrupted(far, job)
@@ -138,7 +138,7 @@ def test_a_node_that_only_seems_down_ends_no_job_while_that_lives(slurm: Cluster
     job = at_gate(far)
     slurm.kill("slurmd")
     slurm.say("scontrol", "update", f"nodename={NODE}", "state=down", "reason=test")
-    eventually(lambda: "signs of life" in (seen(far, job).reason or ""))
+    eventually(lambda: "signs of life" in (seen(far, job).reason or ""), within=PATIENCE)
     go_on(far, job)
     assert over(far.wait(job)).outcome is Outcome.SUCCEEDED
 
