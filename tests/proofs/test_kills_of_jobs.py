@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from itertools import count
 
 import pytest
 
@@ -132,24 +133,20 @@ def test_a_job_killed_at_any_moment_is_told_as_it_ended(
     lab: Lab, project: Project, kills: Kills, part: int
 ) -> None:
     """From its start over the command and DataLad's commit to the outcome; a success has its commit."""
-    code = lab.commit("HEAD", lab.run_code)
-    whole, alive, seen = 0.0, 0, set()
-    for number, moment in enumerate([None, *moments(13)]):
+    code, numbers = lab.commit("HEAD", lab.run_code), count()
+    seen: set[Outcome] = set()
+
+    def killed(after: float | None) -> float:
+        """Kill a job after so many seconds, if any, and look after it. Return how long it took, 0 if hit."""
+        number = next(numbers)
         job = queued(project, f"echo {part}.{number} > out.txt", ("out.txt",))
         base = lab.commit("HEAD", lab.run)
         folder = started(project, job)
         began, process = time.monotonic(), folder.started()
         assert process is not None
-        hit = False
-        if moment is None:
-            eventually(folder.result, within=60)
-            whole = time.monotonic() - began
-        else:
-            waited = began + moment * whole
-            eventually(lambda until=waited: time.monotonic() >= until)  # type: ignore[misc]
-            hit = end_group(process.pid)
-            alive += hit
-            whole = min(whole, time.monotonic() - began) if folder.result() else whole
+        eventually(lambda: folder.result() if after is None else time.monotonic() >= began + after)
+        took = time.monotonic() - began
+        hit = after is not None and end_group(process.pid)
         with kills.survived("a job at random", hit):
             state = ended(project, job)
             seen.add(state.outcome)
@@ -162,8 +159,18 @@ def test_a_job_killed_at_any_moment_is_told_as_it_ended(
                 assert (lab.run / "out.txt").read_text() == f"{part}.{number}\n"
             else:
                 assert state.outcome is Outcome.INTERRUPTED and head == base
+        return 0 if hit else took
+
+    whole = killed(None)
+    for moment in moments(13):
+        for tried in range(5):  # where the machine is quicker than it was, sooner
+            took = killed(moment * whole / (1 + tried))
+            if not took:
+                break
+            whole = min(whole, took)
+        else:
+            pytest.fail("the work was over before its moment, five times")
     assert seen == {Outcome.SUCCEEDED, Outcome.INTERRUPTED}
-    assert alive >= 9, "else the moments were not within the work"
 
 
 @pytest.mark.slow
