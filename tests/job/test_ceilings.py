@@ -17,6 +17,7 @@ from tests.bring.test_code_as_paths import run
 from tests.job.bench import FIGURE_OF_LSD, Bench, over
 from tests.lab import eventually
 from tests.pathhouse import PathHouse
+from wtwatch.daemon.sources import filesystem
 from wtwatch.doors import footprint
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.job.ceilings import Ceilings
@@ -56,13 +57,15 @@ def test_memory_that_processes_share_counts_once_and_that_of_files_not_at_all(tm
     (tmp_path / "file").write_bytes(bytes(64 << 20))
     text = (
         "import mmap, os, sys\n"
-        "mapped = mmap.mmap(os.open('file', os.O_RDONLY), 0, prot=mmap.PROT_READ)\n"
+        "files = [os.open(file, os.O_RDONLY) for file in sys.argv[1:]]\n"
+        "mapped = mmap.mmap(files[0], 0, prot=mmap.PROT_READ) if files else b''\n"
         "kept = bytearray(64 << 20), sum(mapped[::4096])\n"
         "child = os.fork() or sys.stdin.read()\n"
         "print(child, flush=True) if child else 0\n"
         "sys.stdin.read()\n"
     )
-    words = [sys.executable, "-c", text]
+    is_memory = filesystem(tmp_path.stat().st_dev) in ("tmpfs", "ramfs")  # which counts, as what it is
+    words = [sys.executable, "-c", text, *([] if is_memory else ["file"])]
     with subprocess.Popen(
         words, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
