@@ -74,7 +74,8 @@ def test_no_move_is_missed_among_random_operations(tmp_path: Path, kind: str) ->
             storm = threading.Thread(target=play, args=(house, burst))
             storm.start()
             deadline, before = time.monotonic() + LONG, noticed
-            while storm.is_alive() or noticed != bookmark.read(house.project).commit:
+            while (blows := storm.is_alive()) or noticed != bookmark.read(house.project).commit:
+                deadline = time.monotonic() + LONG if blows else deadline
                 assert time.monotonic() < deadline, (seed, [way.__name__ for way in burst])
                 # as the daemon: a look only where it rang and something is new, and after a restless one
                 if watch.wait(0.05) or restless:
