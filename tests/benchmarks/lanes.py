@@ -1,7 +1,8 @@
 """(j) Jobs side by side: twelve of two seconds in two lanes; and what a lane costs each of them.
 
-Beside that the same jobs one after the other, in the run tree, and by hand; and what one would do by hand to
-bring a result from one worktree into another.
+In lanes that are there, as from the second batch on, and in ones that are made meanwhile. Beside that the
+same jobs one after the other, in the run tree, and by hand; and what one would do by hand to bring a result
+from one worktree into another.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ PATIENCE = 300.0
 LOOK = 0.01
 
 TWO, ONE = f"wtwatch, {JOBS} jobs of {SECONDS} s in two lanes", "wtwatch, the same one after the other"
+FIRST = "wtwatch, the same in two lanes that are made meanwhile"
 HAND = "by hand: `datalad run`, one after the other"
 LAID, PICKED = "wtwatch: a result into the run tree", "by hand: `git cherry-pick`"
 REUSED, MADE = "wtwatch: a lane made ready for its next job", "by hand: `git worktree add`, and removed"
@@ -49,9 +51,10 @@ def measure(grounds: Grounds, quick: bool) -> list[Section]:
 
 
 def _batches(grounds: Grounds, rounds: int) -> Section:
-    lab = grounds.watched("lanes", 1000)
+    lab, other = (grounds.watched(name, 1000, alone=name == "lanes") for name in ("lanes", "others"))
     with lab.daemon():
-        ways = {TWO: _queued(lab, 2), ONE: _queued(lab, 1), HAND: _typed(lab)}
+        ways = {TWO: _queued(lab), ONE: _queued(other, 1), FIRST: _queued(other, 2), HAND: _typed(other)}
+        lab.wtwatch("config", "lanes", "2")
         taken = interleaved(ways, rounds)
     times = median(taken[ONE]) / median(taken[TWO])
     goals = {ONE: [goal("≥ 1.8 × as fast in two lanes", times >= 1.8)]}
@@ -67,13 +70,16 @@ def _spec(number: int) -> JobSpec:
     return JobSpec(f"sleep {SECONDS}; mkdir -p out; date +%s%N > {output}", outputs=(output,))
 
 
-def _queued(lab: Lab, lanes: int) -> Way:
-    """Queue the batch and look on until its last job has ended."""
+def _queued(lab: Lab, lanes: int | None = None) -> Way:
+    """Queue the batch and look on until its last job has ended; ``lanes``: what is set before."""
     project = _project(lab)
     queue, bell = Queue(project.state), bell_in(Repo(project.main_code).common_dir())
 
     def batch() -> float:
-        lab.wtwatch("config", "lanes", str(lanes))
+        if lanes is not None:
+            lab.wtwatch("config", "lanes", "1")
+            lab.wtwatch("sync")
+            lab.wtwatch("config", "lanes", str(lanes))
         lab.wtwatch("sync")
         begin = time.perf_counter()
         queued = queue.add([_spec(number) for number in range(JOBS)], Trigger.NOW, lab.commit("runs"))
