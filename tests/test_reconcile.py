@@ -382,7 +382,7 @@ def test_a_job_before_whose_command_the_tree_changed_waits_for_it_to_be_clean(
     demanded = lifecycle.demands(tree, job.spec, code_sha)
     (lab.run / "mine").write_text("mine\n")
     with held(tree.lock) as lock:
-        queue.begin(job.id, lifecycle.start(tree, job, demanded, base, lock))
+        queue.begin(job.id, lifecycle.start(tree, job, demanded, lifecycle.Ground(base, lock)))
     eventually(lambda: ran(project, job))
     done = tick(project, WORK)
     assert not done.ended and "mine: not saved" in str(done.waits)

@@ -230,14 +230,17 @@ def _set_up(site: Site, done: Done) -> Done:
     return done if hindered is None else done._replace(waits=hindered.reason, hint=hindered.hint)
 
 
-def _check_for_batch(site: Site) -> Hindered | None:
-    """Look closely at the environment, and have it right, before the first job of a batch starts."""
+def _check_for_batch(site: Site) -> Hindered | bool:
+    """Look closely at the environment, and have it right, before the first job of a batch starts.
+
+    Return whether nothing had to be done for that; see :func:`wtwatch.job.starting.start`.
+    """
     tree, options = site.tree, site.options
     wanted = environment.requirements(tree, site.facts.tip_tree)
     verdict = environment.look(tree, wanted, batch=True, stop=options.stop)
-    if not verdict.ready:
-        verdict = environment.set_up(tree, wanted, verdict, options.stop)
-    return _unready(verdict)
+    if verdict.ready:
+        return True
+    return _unready(environment.set_up(tree, wanted, verdict, options.stop)) or False
 
 
 def _unready(verdict: environment.Verdict) -> Hindered | None:

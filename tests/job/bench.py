@@ -15,7 +15,7 @@ from wtwatch.doors.processes import Identity
 from wtwatch.job import leftovers, lifecycle
 from wtwatch.job.attempt import Folder
 from wtwatch.job.leftovers import Left
-from wtwatch.job.lifecycle import NotBegun
+from wtwatch.job.lifecycle import Ground, NotBegun
 from wtwatch.job.readiness import Demands, hindrances
 from wtwatch.project.config import Project
 from wtwatch.project.excludes import excludes_env
@@ -70,7 +70,8 @@ class Bench:
     def launch(self, job: Job, demanded: Demands, wait: float = 60.0) -> Job:
         """Start a job whatever the tree looks like. The one before may hold it for a moment more."""
         with held(self.place.lock, wait) as lock:
-            return job._replace(state=lifecycle.start(self.place, job, demanded, self.head(), lock))
+            ground = Ground(self.head(), lock)
+            return job._replace(state=lifecycle.start(self.place, job, demanded, ground))
 
     def end(self, job: Job, cancelled: bool = False) -> Ended | NotBegun:
         """Wait until an attempt is over."""

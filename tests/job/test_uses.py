@@ -11,6 +11,7 @@ from tests.job.bench import Bench, over
 from tests.lab import Lab, eventually
 from tests.pathhouse import PathHouse
 from wtwatch.job import lifecycle
+from wtwatch.job.uses import _asked
 from wtwatch.queue.jobs import Queue
 from wtwatch.words.model import Job, JobSpec, Outcome
 from wtwatch.words.uses import Uses
@@ -78,3 +79,18 @@ def test_what_tools_of_workflows_keep_for_themselves_holds_up_no_job_after_it(tm
     leaves = "mkdir .snakemake; touch .snakemake/log .nextflow.log; cat code/a"
     jobs = run(PathHouse(tmp_path), JobSpec(leaves, plain=True), JobSpec("cat code/a", plain=True))
     assert [(job.word, over(job).detail) for job in jobs] == [("succeeded", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("roots", "places", "asked"),
+    [
+        (("code",), ("", "code/", "inputs/"), {"code/": []}),
+        (("code",), ("", "code/", "code/lib/"), {"code/": [], "code/lib/": []}),
+        (("src", "run.py"), ("", "src/lib/", "inputs/"), {"": ["src", "run.py"], "src/lib/": []}),
+        (("tools/src",), ("", "tools/"), {"tools/": ["src"]}),
+    ],
+)
+def test_of_datasets_that_are_all_around_code_git_is_asked_nothing(
+    roots: tuple[str, ...], places: tuple[str, ...], asked: dict[str, list[str]]
+) -> None:
+    assert _asked(roots, places) == asked

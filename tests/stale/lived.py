@@ -177,7 +177,9 @@ class Place:
         base, code = self._heads()
         (job,) = queue.add([spec], Trigger.NOW, code)
         with held(tree.lock, wait=10) as lock:
-            running = lifecycle.start(tree, job, lifecycle.demands(tree, spec, code), base, lock)
+            running = lifecycle.start(
+                tree, job, lifecycle.demands(tree, spec, code), lifecycle.Ground(base, lock)
+            )
         queue.begin(job.id, running)
         job = job._replace(state=running)
         while (end := lifecycle.end_of(tree, job, False)) is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import FILES, House
+from tests.lab import eventually
 from wtwatch.doors.repo import Repo
 from wtwatch.tree import bytewise, untouched
 
@@ -32,7 +33,15 @@ def age(house: House) -> None:
     """
     later = time.time() + 10
     os.utime(Repo(house.code).git_dir() / "index", (later, later))
-    time.sleep(0.02)
+    clock = house.project.state / "clock"
+    clock.touch()
+    before = clock.stat().st_mtime_ns
+
+    def ticked() -> bool:
+        clock.touch()
+        return clock.stat().st_mtime_ns > before
+
+    eventually(ticked)
 
 
 def test_what_git_has_just_checked_out_is_clean(house: House) -> None:

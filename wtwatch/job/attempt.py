@@ -55,7 +55,7 @@ class Order(NamedTuple):
     ``prefix`` is the folder of the environment, ``copies`` are places in it that hold copies of code, and
     ``leads`` folders of code in which it has Python look for modules, from the tree's top.
     Changes of ``ignore_outputs`` alone are no result; ``prune_outputs``: files that its command makes no more
-    are removed.
+    are removed. ``looked``: when the tree was looked at, if how it stood is written down already.
     It is kept in a file, with ``code_sha`` as
     "code": see :mod:`wtwatch.words.versioned`.
     """
@@ -92,6 +92,7 @@ class Order(NamedTuple):
     lane: int | None = None
     ignore_outputs: tuple[str, ...] = ()
     prune_outputs: bool = False
+    looked: Instant | None = None
     version: int = 1
     more: More = ()
 
@@ -210,6 +211,7 @@ class Folder:
                     "below": tuple(
                         (path, Sha(head), tuple(links)) for path, head, links in facts.get("below", ())
                     ),
+                    "looked": Instant(*facts["looked"]) if facts.get("looked") else None,
                 }
             )
 

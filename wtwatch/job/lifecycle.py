@@ -16,6 +16,7 @@ from wtwatch.doors.repo import Repo
 from wtwatch.job import again, cards, elsewhere, locks, outlived, resuming, verdict
 from wtwatch.job.attempt import LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.executor import Executor, Handle, Life, wrapper_of
+from wtwatch.job.handed import Look
 from wtwatch.job.here import Here, left_running
 from wtwatch.job.readiness import Demands
 from wtwatch.project.excludes import excludes_env
@@ -75,17 +76,28 @@ def demands(tree: RunTree, spec: JobSpec, code_sha: Sha, also: tuple[str, ...] =
     return Demands(tree.path, code, code_sha, branch, allowed, spec, settings.paths)
 
 
-def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> Running:
-    """Start ``job`` as ``demanded``, with the superdataset at ``base``; return how it runs.
+class Ground(NamedTuple):
+    """On what a job starts: the superdataset's commit, and the descriptor of the lock of its tree, held.
 
-    Its process inherits ``lock``, the descriptor of the run tree's lock, and holds it until its work is
+    ``look``: a look at the tree, just made, by which nothing is in its way.
+    """
+
+    base: Sha
+    lock: int
+    look: Look | None = None
+
+
+def start(tree: RunTree, job: Job, demanded: Demands, ground: Ground) -> Running:
+    """Start ``job`` as ``demanded``, on its ``ground``; return how it runs.
+
+    Its process inherits the lock of the run tree, and holds it until its work is
     done. If this attempt was started before, by a daemon that died before it could tell the queue, nothing
     is started, and how that one runs is returned. Raises :class:`WtwatchError` if it does not start.
     """
     earlier = begun(tree, job)
     if earlier is not None:
         return earlier
-    folder = _folder(tree, job)
+    folder, base, look = _folder(tree, job), ground.base, ground.look
     other = folder.order()
     if other is not None and other.queued != job.queued:
         folder.set_aside()
@@ -127,11 +139,14 @@ def start(tree: RunTree, job: Job, demanded: Demands, base: Sha, lock: int) -> R
         lane=tree.lane,
         ignore_outputs=settings.ignore_outputs,
         prune_outputs=settings.prune_outputs,
+        looked=look.at if look is not None else None,
     )
     bytecode.stands_for(tree, demanded.code_sha)
     folder.write_order(order)
+    if look is not None:
+        folder.write_before(look.before)
     try:
-        _launch(executor_of(executors.of(settings.executor)), tree, folder, order, lock)
+        _launch(executor_of(executors.of(settings.executor)), tree, folder, order, ground.lock)
     except Refused as error:  # the same would come of another try, so the job has failed
         elsewhere.give_up(folder, Result(1, (), now(), error.message))
     except WtwatchError:

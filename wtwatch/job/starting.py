@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from wtwatch.doors.beside import Beside
+from wtwatch.doors.clock import instant
 from wtwatch.doors.repo import Repo
 from wtwatch.job import lifecycle
+from wtwatch.job.handed import Look
+from wtwatch.job.lifecycle import Ground
 from wtwatch.job.readiness import Demands, hidden_edits, hindrances, identity_problem, moved_code
 from wtwatch.project.excludes import excludes_env
 from wtwatch.project.tree import RunTree
@@ -34,9 +38,9 @@ class Ready(NamedTuple):
     lock: int
 
 
-def as_it_is() -> Hindered | None:
+def as_it_is() -> Hindered | bool:
     """Check nothing but how the tree stands; see :func:`start`."""
-    return None
+    return True
 
 
 def take_up(tree: RunTree, queue: Queue) -> Job | None:
@@ -61,29 +65,34 @@ def start(
     queue: Queue,
     job: Job,
     lock: int,
-    check: Callable[[], Hindered | None] | None = as_it_is,
+    check: Callable[[], Hindered | bool] | None = as_it_is,
 ) -> Job | Hindered:
     """Start a job on the code that the tree is parked at, if the tree is as it has to be; return it running.
 
     With ``lock``, the descriptor of the tree's lock, held. ``check`` is asked once nothing else hinders it,
-    and may take its time; without one, the job before has just ended well, and only the job's own process
-    looks at the tree. Raises :class:`WtwatchError` if it does not start.
+    and may take its time; it returns whether the tree surely is as it was. Without one, the job before has
+    just ended well, and only the job's own process looks at the tree. Raises :class:`WtwatchError` if it does
+    not start.
     """
     code_sha = code_of(tree)
     if code_sha is None:
         return Hindered(f"Job {job.id} cannot start: nothing was released yet.", "wtwatch sync")
     demanded = lifecycle.demands(tree, job.spec, code_sha, plain_outputs(tree, queue, job))
     base = base_of(tree, code_sha)
+    look = None
     if check is not None:
-        if found := problems(tree, demanded):
+        look, found = looked_at(tree, demanded)
+        if found:
             return Hindered(
                 f"Job {job.id} cannot start: {found[0]}",
                 "\n".join([*found[1:], "Then it goes on by itself."]),
             )
-        if hindered := check():
-            return hindered
+        checked = check()
+        if isinstance(checked, Hindered):
+            return checked
+        look = look if checked else None
     queue.note_used(base.head)
-    return tell(tree, queue, job, lifecycle.start(tree, job, demanded, base.head, lock))
+    return tell(tree, queue, job, lifecycle.start(tree, job, demanded, Ground(base.head, lock, look)))
 
 
 def code_of(tree: RunTree) -> Sha | None:
@@ -126,14 +135,14 @@ def tell(tree: RunTree, queue: Queue, job: Job, running: Running) -> Job:
     return job
 
 
-def problems(tree: RunTree, demanded: Demands) -> list[str]:
-    """Return what keeps a job from starting in a tree, as sentences with the way out."""
-    return [
-        *hindrances(demanded, Before.of(tree.path, excludes_env(tree))),
-        *moved_code(demanded),
-        *hidden_edits(demanded),
-        *identity_problem(demanded),
-    ]
+def looked_at(tree: RunTree, demanded: Demands) -> tuple[Look, list[str]]:
+    """Return how a tree stands, and what keeps a job from starting there, as sentences with the way out."""
+    more = Beside(lambda: [*moved_code(demanded), *hidden_edits(demanded), *identity_problem(demanded)])
+    try:
+        look = Look(Before.of(tree.path, excludes_env(tree)), instant())
+    finally:
+        more.end()
+    return look, [*hindrances(demanded, look.before), *more.answer()]
 
 
 def plain_outputs(tree: RunTree, queue: Queue, job: Job) -> tuple[str, ...]:

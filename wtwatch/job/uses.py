@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,12 +86,26 @@ class Lesson:
 
     def _list(self) -> Iterator[str]:
         """Yield the files of code that git keeps, in the datasets inside of it, too; asks git."""
-        roots = self._roots()
-        for state in self._before.datasets:
-            place = f"{state.path}/" if state.path else ""
-            if any(f"{root}/".startswith(place) or place.startswith(f"{root}/") for root in roots):
-                listed = Repo(self._order.run_tree / state.path).git("ls-files", "-z")
-                yield from (place + path for path in listed.split("\0") if path)
+        places = [f"{state.path}/" if state.path else "" for state in self._before.datasets]
+        for place, asked in _asked(self._roots(), places).items():
+            words = ("ls-files", "-z", "--", *asked)
+            listed = Repo(self._order.run_tree / place).git(*words, env={"GIT_LITERAL_PATHSPECS": "1"})
+            yield from (place + path for path in listed.split("\0") if path)
+
+
+def _asked(roots: Sequence[str], places: Sequence[str]) -> dict[str, list[str]]:
+    """Return which paths of which datasets are code, by the ``places`` of these; of no path: all are.
+
+    Of a dataset that is all around code nothing is asked: it may have a hundred thousand files of data.
+    """
+    found: dict[str, list[str]] = {
+        place: [] for place in places for root in roots if place.startswith(f"{root}/")
+    }
+    for root in roots:
+        place = max((place for place in places if f"{root}/".startswith(place)), key=len)
+        if place not in found or found[place]:
+            found.setdefault(place, []).append(root.removeprefix(place))
+    return found
 
 
 def _settle(repo: Repo) -> None:

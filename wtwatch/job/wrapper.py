@@ -23,7 +23,7 @@ from wtwatch.doors.dataset import RunResult, results_of
 from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.doors.traces import is_full
-from wtwatch.job import again, elsewhere, limits, resuming, verdict, ways
+from wtwatch.job import again, elsewhere, handed, limits, resuming, verdict, ways
 from wtwatch.job.attempt import FORCED_AFTER, LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.ceilings import Ceilings
 from wtwatch.job.holding import Inputs
@@ -147,6 +147,8 @@ def _look_before(attempt: _Attempt) -> Before | Result:
         if order.links is not None:
             gitlinks.note(order.run_tree, order.base, order.links)
             gitlinks.take_over(order.run_tree, order.below)
+        if (before := handed.taken(folder, order)) is not None:
+            return before
         more = Beside(lambda: [*identity_problem(demanded), *moved_code(demanded), *hidden_edits(demanded)])
         before = Before.of(order.run_tree, _excludes())
         folder.write_before(before)

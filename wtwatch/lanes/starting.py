@@ -8,6 +8,7 @@ from typing import NamedTuple
 from wtwatch.doors.files import held
 from wtwatch.job import lifecycle, starting
 from wtwatch.job.attempt import Folder
+from wtwatch.job.lifecycle import Ground
 from wtwatch.lanes import notes, readying
 from wtwatch.lanes.notes import Held, Lease
 from wtwatch.lanes.turn import Turn
@@ -117,12 +118,15 @@ def _start(turn: Turn, lane: RunTree, job: Job, ready: starting.Ready) -> Job:
     demanded = lifecycle.demands(
         lane, job.spec, ready.code_sha, starting.plain_outputs(turn.tree, turn.queue, job)
     )
-    if notes.held(lane) and (problems := starting.problems(lane, demanded)):
-        raise WtwatchError(problems[0], "Then it goes on by itself.")
+    look = None
+    if notes.held(lane):
+        look, problems = starting.looked_at(lane, demanded)
+        if problems:
+            raise WtwatchError(problems[0], "Then it goes on by itself.")
     turn.queue.note_used(ready.base)
     notes.note_lease(lane, Lease(job.id, job.attempt))
     try:
-        running = lifecycle.start(lane, job, demanded, ready.base, ready.lock)
+        running = lifecycle.start(lane, job, demanded, Ground(ready.base, ready.lock, look))
     except WtwatchError:
         notes.note_lease(lane, None)
         raise

@@ -3,18 +3,22 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from wtwatch.doors.porcelain import Change, parse_status
-from wtwatch.doors.repo import GitAsking, Repo
+from wtwatch.doors.porcelain import Change, Changes, parse_status
+from wtwatch.doors.repo import Repo
 from wtwatch.tree.gitlinks import gitlinks
 from wtwatch.words.model import Sha
 
 _STATUS = (
-    "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all", "--ignored=no",
+    "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--ignored=no",
     "--ignore-submodules=dirty",  # what is inside of them is asked there
 )  # fmt: skip
+
+LARGE = 1 << 20
+"""Bytes of an index, of some ten thousand files, from which on two gits are quicker than one."""
 
 
 class Subdataset(NamedTuple):
@@ -55,15 +59,54 @@ def commits_since(tree: Path, base: Sha) -> tuple[Sha, ...]:
     return tuple(Sha(commit) for commit in listing.split())
 
 
-def ask_changes(folder: Path, env: Mapping[str, str]) -> GitAsking:
-    """Start to ask what differs in the repository at ``folder``, of subdatasets only where they stand."""
-    return Repo(folder).ask(*_STATUS, env=env)
+class AskedChanges:
+    """Git at work at what differs in the repository at ``folder``, of subdatasets only where they stand.
+
+    ``env`` says what git shall ignore besides its usual. In a large one what git tracks and what it does not
+    are looked at side by side, each of which takes about half of the time of `git status`.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        repo = Repo(folder)
+        is_large = _size(repo.git_dir() / "index") >= LARGE
+        others = ("ls-files", "-z", "--others", "--exclude-standard")
+        self._status = repo.ask(*_STATUS, f"--untracked-files={'no' if is_large else 'all'}", env=env)
+        self._others = None
+        if is_large:
+            with ExitStack() as undo:
+                undo.callback(self._status.close)
+                self._others = repo.ask(*others, env=env)
+                undo.pop_all()
+
+    def answer(self) -> Changes:
+        """Return what differs; raises :class:`WtwatchError` as git does."""
+        found = parse_status(self._status.answer())
+        if self._others is None:
+            return found
+        names = sorted(filter(None, self._others.answer().split("\0")), key=os.fsencode)
+        return found._replace(entries=(*found.entries, *(Change(name, "?", "?") for name in names)))
+
+    def close(self) -> None:
+        """End what is still at work."""
+        self._status.close()
+        if self._others is not None:
+            self._others.close()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # a repository without a commit
+        return 0
 
 
 def changes_in(folder: Path, env: Mapping[str, str]) -> tuple[Change, ...]:
     """Return what differs in the repository at ``folder`` (not in its subdatasets) from HEAD."""
-    with ask_changes(folder, env) as asking:
-        return parse_status(asking.answer()).entries
+    asked = AskedChanges(folder, env)
+    try:
+        return asked.answer().entries
+    finally:
+        asked.close()
 
 
 _KEY = re.compile(r"(?:\.\./)*\.git/annex/objects/(?:.*/)?([^/\n]+)$")

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
-from wtwatch.doors.porcelain import Change, parse_status
-from wtwatch.doors.repo import GitAsking, Repo
+from wtwatch.doors.porcelain import Change
+from wtwatch.doors.repo import Repo
 from wtwatch.tree import reflog
-from wtwatch.tree.changes import ask_changes, subdatasets
+from wtwatch.tree.changes import AskedChanges, subdatasets
 from wtwatch.words.model import Sha
 
 AT_ONCE = 8
@@ -75,7 +75,7 @@ def _in_parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _look_at(top: Path, paths: Sequence[str], env: Mapping[str, str]) -> list[DatasetState]:
-    asked = [(path, ask_changes(top / path, env)) for path in paths]
+    asked = [(path, AskedChanges(top / path, env)) for path in paths]
     try:
         return [_state(Repo(top / path), path, asking) for path, asking in asked]
     finally:
@@ -83,8 +83,8 @@ def _look_at(top: Path, paths: Sequence[str], env: Mapping[str, str]) -> list[Da
             asking.close()
 
 
-def _state(repo: Repo, path: str, asking: GitAsking) -> DatasetState:
-    found = parse_status(asking.answer())
+def _state(repo: Repo, path: str, asking: AskedChanges) -> DatasetState:
+    found = asking.answer()
     return DatasetState(
         path=path,
         head=found.head,
