@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -23,6 +23,7 @@ import pytest
 
 from tests import building
 from tests.building import DRUGS, SUBJECTS
+from wtwatch.doors.clock import instant
 from wtwatch.doors.files import holder
 from wtwatch.project.config import Project, daemon_file, host
 from wtwatch.words.model import Sha
@@ -287,7 +288,7 @@ def running_daemon(
     program = (
         f"{before}\nimport sys\nfrom wtwatch.__main__ import main\nsys.argv = ['wtwatch', 'watch']\nmain()"
     )
-    log = root / "daemon.log"
+    log, begun = root / "daemon.log", instant().seconds
     with log.open("ab") as out:
         daemon = subprocess.Popen(
             [sys.executable, "-P", "-c", program] if before else _wtwatch("watch"),
@@ -298,7 +299,7 @@ def running_daemon(
             stderr=out,
         )
     try:
-        eventually(lambda: daemon.poll() is not None or _says_it_runs(daemon.pid))
+        eventually(lambda: daemon.poll() is not None or _says_it_runs(daemon.pid, begun))
         assert daemon.poll() in (None, -9), f"the daemon ended with {daemon.returncode}"
         yield daemon
         if daemon.poll() is None:
@@ -314,5 +315,9 @@ def _wtwatch(*args: str) -> list[str]:
     return [sys.executable, "-P", "-m", "wtwatch", *args]
 
 
-def _says_it_runs(pid: int) -> bool:
-    return holder(daemon_file()) == pid and bool(daemon_file().read_text())
+def _says_it_runs(pid: int, begun: float) -> bool:
+    """Return whether a daemon says so itself: what the one before said is there for a moment more."""
+    text = daemon_file().read_text() if holder(daemon_file()) == pid else ""
+    with suppress(ValueError):  # it is writing just now
+        return bool(text) and json.loads(text)["beat"]["seconds"] >= begun
+    return False
