@@ -45,7 +45,7 @@ def test_a_process_is_found_by_the_folder_it_stands_in(tree: Path, part: str) ->
     with at_work(tree / part, "cat") as known:
         (found,) = working_in(tree)
         assert (found.pid, found.name) == (known.pid, "cat")
-        assert found.since.timestamp() == known.create_time()
+        assert abs(found.since.timestamp() - known.create_time()) < 2  # when the machine began is told anew
     assert working_in(tree) == []
 
 
