@@ -53,6 +53,7 @@ def measure(grounds: Grounds, quick: bool) -> list[Section]:
 
 def _at(grounds: Grounds, files: int, rounds: int) -> Section:
     lab = grounds.watched(f"jobs-{files}", files)
+    lab.git("gc", "--quiet")  # or the commands by hand would have one begin, beside what is measured next
     command(
         "datalad", "-f", "disabled", "run", "-m", "first", "-o", OUT, f"mkdir -p out; {COMMAND}", cwd=lab.run
     )
