@@ -63,12 +63,13 @@ class AskedChanges:
     """Git at work at what differs in the repository at ``folder``, of subdatasets only where they stand.
 
     ``env`` says what git shall ignore besides its usual. In a large one what git tracks and what it does not
-    are looked at side by side, each of which takes about half of the time of `git status`.
+    are looked at side by side, each of which takes about half of the time of `git status`; not so ``by_one``,
+    where many others are looked at meanwhile.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str], by_one: bool = False) -> None:
         repo = Repo(folder)
-        is_large = _size(repo.git_dir() / "index") >= LARGE
+        is_large = not by_one and _size(repo.git_dir() / "index") >= LARGE
         others = ("ls-files", "-z", "--others", "--exclude-standard")
         self._status = repo.ask(*_STATUS, f"--untracked-files={'no' if is_large else 'all'}", env=env)
         self._others = None

@@ -75,7 +75,8 @@ def _in_parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _look_at(top: Path, paths: Sequence[str], env: Mapping[str, str]) -> list[DatasetState]:
-    asked = [(path, AskedChanges(top / path, env)) for path in paths]
+    many = len(paths) > AT_ONCE // 2
+    asked = [(path, AskedChanges(top / path, env, by_one=many)) for path in paths]
     try:
         return [_state(Repo(top / path), path, asking) for path, asking in asked]
     finally:
