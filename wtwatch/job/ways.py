@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from wtwatch.doors import dataset, fastrun, gc
+from wtwatch.doors import dataset, fastrun, gc, waiting
 from wtwatch.doors.dataset import OUR_KEY, RunResult, results_of
 from wtwatch.doors.fastrun import Plan, Saving
 from wtwatch.doors.porcelain import Change
@@ -279,8 +279,9 @@ def _new_or_modified(top: Path, path: str, old: Sha, new: Sha) -> list[str]:
 
 def _call(command: str, folder: Path, env: Mapping[str, str]) -> tuple[int, Usage]:
     """Run a shell line; return its exit code, and what it and all that it waited for took."""
-    process = subprocess.Popen(command, shell=True, cwd=folder, env=os.environ | env)
-    _, status, taken = os.wait4(process.pid, 0)
+    with waiting.heard() as hear:
+        process = subprocess.Popen(command, shell=True, cwd=folder, env=os.environ | env)
+        status, taken = waiting.wait(process.pid, hear)
     process.returncode = os.waitstatus_to_exitcode(status)
     cpu = round(taken.ru_utime + taken.ru_stime, 2)
     return process.returncode, Usage(cpu, taken.ru_maxrss // 1024)
