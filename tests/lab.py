@@ -319,5 +319,6 @@ def _says_it_runs(pid: int, begun: float) -> bool:
     """Return whether a daemon says so itself: what the one before said is there for a moment more."""
     text = daemon_file().read_text() if holder(daemon_file()) == pid else ""
     with suppress(ValueError):  # it is writing just now
-        return bool(text) and json.loads(text)["beat"]["seconds"] >= begun
+        beat = json.loads(text).get("beat")  # version 0.1.0 has none
+        return beat is None or beat["seconds"] >= begun
     return False
