@@ -12,7 +12,7 @@ from wtwatch.job.attempt import Folder, Order
 from wtwatch.tree.states import Before
 
 FRESH = 1.0
-"""Seconds for which a look counts. Between a look of its own and its command a job takes about as long."""
+"""Seconds for which a look counts: a process is there in a tenth of that, unless the machine is very busy."""
 
 
 class Look(NamedTuple):

@@ -90,9 +90,9 @@ class Ground(NamedTuple):
 def start(tree: RunTree, job: Job, demanded: Demands, ground: Ground) -> Running:
     """Start ``job`` as ``demanded``, on its ``ground``; return how it runs.
 
-    Its process inherits the lock of the run tree, and holds it until its work is
-    done. If this attempt was started before, by a daemon that died before it could tell the queue, nothing
-    is started, and how that one runs is returned. Raises :class:`WtwatchError` if it does not start.
+    Its process inherits the lock of the run tree, and holds it until its work is done. If this attempt was
+    started before, by a daemon that died before it could tell the queue, nothing is started, and how that
+    one runs is returned. Raises :class:`WtwatchError` if it does not start.
     """
     earlier = begun(tree, job)
     if earlier is not None:
