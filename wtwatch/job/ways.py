@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -51,13 +51,10 @@ class Around(NamedTuple):
     is_over: Callable[[], Uses]
 
 
-NOTHING_AROUND = Around(lambda: None, Uses)
-
-
 class Way(Protocol):
     """One way to run a job's command and to save what comes of it."""
 
-    def run(self) -> Ran:
+    def run(self, around: Around) -> Ran:
         """Prepare the tree and run the command; what cannot be prepared is a failure."""
 
     def save(self, before: Before, after: After, end: CommandEnd) -> RunResult:
@@ -67,12 +64,12 @@ class Way(Protocol):
 class Plain:
     """A shell line, which saves what it likes itself."""
 
-    def __init__(self, order: Order, around: Around) -> None:
-        self._order, self._around = order, around
+    def __init__(self, order: Order) -> None:
+        self._order = order
 
-    def run(self) -> Ran:
+    def run(self, around: Around) -> Ran:
         """Run the command; see :class:`Way`."""
-        self._around.make_ready()
+        around.make_ready()
         code, used = _call(self._order.spec.command, self._order.run_tree, {})
         return Ran(RunResult(code), code, used)
 
@@ -84,18 +81,18 @@ class Plain:
 class AsDatalad:
     """`datalad run` or `rerun` as they are, which save before anything was verified."""
 
-    def __init__(self, order: Order, ours: Mapping[str, Any], around: Around) -> None:
-        self._order, self._ours, self._around = order, ours, around
+    def __init__(self, order: Order, ours: Mapping[str, Any]) -> None:
+        self._order, self._ours = order, ours
 
-    def run(self) -> Ran:
+    def run(self, around: Around) -> Ran:
         """Have DataLad run the command and save what comes of it; see :class:`Way`."""
         needed = self._order.left is not None
         ours = dict(self._ours)
 
         def is_over() -> None:
-            ours["uses"] = recorded(self._around.is_over())  # DataLad writes its record later
+            ours["uses"] = recorded(around.is_over())  # DataLad writes its record later
 
-        with dataset.around_commands(self._around.make_ready, needed, is_over):
+        with dataset.around_commands(around.make_ready, needed, is_over):
             return Ran(dataset.run(self._order.run_tree, self._order.spec, {OUR_KEY: ours}))
 
     def save(self, before: Before, after: After, end: CommandEnd) -> RunResult:
@@ -108,22 +105,18 @@ class AsDatalad:
 class InParts:
     """DataLad plans, records and saves; preparing, running and looking at the tree are done here.
 
-    ``folder`` keeps the plan, so that what was computed is saved though this process is killed.
+    ``folder`` keeps the plan, so that what was computed is saved though this process is killed. ``then`` are
+    whole paths that are outputs though none is declared.
     """
 
     def __init__(
-        self,
-        order: Order,
-        demanded: Demands,
-        folder: Folder,
-        planned: Plan,
-        around: Around = NOTHING_AROUND,
+        self, order: Order, demanded: Demands, folder: Folder, planned: Plan, then: Sequence[str] = ()
     ) -> None:
         self._order, self._demanded, self._folder = order, demanded, folder
-        self._planned, self._around = planned, around
+        self._planned, self._then = planned, then
         self._stood: list[outlived.Stood] = []
 
-    def run(self) -> Ran:
+    def run(self, around: Around) -> Ran:
         """Prepare inputs and outputs, and run the command; see :class:`Way`."""
         planned, top = self._planned, self._order.run_tree
         self._folder.write_plan(planned._asdict())
@@ -133,24 +126,15 @@ class InParts:
             got = fastrun.get_inputs(top, planned)
             if got != RunResult(0):
                 return Ran(got)
-        outputs = (*planned.outputs, *(os.path.relpath(path, where) for path in self._written_then()))
+        outputs = (*planned.outputs, *(os.path.relpath(path, where) for path in self._then))
         elsewhere = preparing.outside((f"{where}/{path}" for path in outputs), top)
         if elsewhere:
             return Ran(RunResult(1, f"{os.path.relpath(elsewhere[0], where)} is an output outside of {top}"))
         preparing.make_writable(f"{where}/{path}" for path in outputs)
         self._stood = outlived.look(where, planned.record["outputs"])
-        self._around.make_ready()
+        around.make_ready()
         code, used = _call(planned.command, Path(where), fastrun.environment(planned))
         return Ran(RunResult(0 if code == planned.accepted else code), code, used)
-
-    def _written_then(self) -> list[str]:
-        """Return what the run whose record is run again wrote beyond its declared outputs, from the top."""
-        if not self._order.spec.rerun_of:
-            return []
-        earlier = Sha(self._planned.record["chain"][-1])
-        top = self._order.run_tree
-        parent = Repo(top).resolve(f"{earlier}^")
-        return [str(top / path) for path in _new_or_modified(top, "", parent, earlier)] if parent else []
 
     def save(self, before: Before, after: After, end: CommandEnd) -> RunResult:
         """Save as DataLad does, all or nothing; see :class:`Way`."""
@@ -264,6 +248,16 @@ class InParts:
         return head if made and set(made) <= set(ours) else then.head
 
 
+def _written_then(order: Order, planned: Plan) -> list[str]:
+    """Return what the run whose record is run again wrote, as whole paths: declared outputs, and others."""
+    if not order.spec.rerun_of:
+        return []
+    earlier = Sha(planned.record["chain"][-1])
+    top = order.run_tree
+    parent = Repo(top).resolve(f"{earlier}^")
+    return [str(top / path) for path in _new_or_modified(top, "", parent, earlier)] if parent else []
+
+
 def _new_or_modified(top: Path, path: str, old: Sha, new: Sha) -> list[str]:
     """Return the files that are new or modified between two commits of a dataset, and in those below."""
     repo, found = Repo(top / path), list[str]()
@@ -292,23 +286,22 @@ def choose(
     demanded: Demands,
     folder: Folder,
     ours: Mapping[str, Any],
-    around: Around,
 ) -> Way | RunResult:
     """Return the way in which a job is run; a failure where DataLad refuses it before its command begins.
 
-    ``ours`` is what the record is to say besides.
+    ``ours`` is what the record is to say besides. Nothing is touched.
     """
     if order.spec.plain:
-        return Plain(order, around)
+        return Plain(order)
     if order.fast and fastrun.reason_against(order.run_tree) is None:
         try:
             planned = fastrun.plan(order.run_tree, order.spec, {OUR_KEY: {**ours, "way": "in parts"}})
-        except (KeyError, TypeError):  # a DataLad that answers otherwise; nothing was touched
-            return AsDatalad(order, {**ours, "way": "as DataLad"}, around)
-        return (
-            planned if isinstance(planned, RunResult) else InParts(order, demanded, folder, planned, around)
-        )
-    return AsDatalad(order, {**ours, "way": "as DataLad"}, around)
+        except (KeyError, TypeError):  # a DataLad that answers otherwise
+            return AsDatalad(order, {**ours, "way": "as DataLad"})
+        if isinstance(planned, RunResult):
+            return planned
+        return InParts(order, demanded, folder, planned, _written_then(order, planned))
+    return AsDatalad(order, {**ours, "way": "as DataLad"})
 
 
 def taken_up(order: Order, demanded: Demands, folder: Folder) -> Way | None:

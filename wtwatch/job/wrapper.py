@@ -11,14 +11,13 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from wtwatch.doors import containers, dataset
-from wtwatch.doors.beside import Beside
 from wtwatch.doors.dataset import RunResult, results_of
 from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
@@ -34,7 +33,7 @@ from wtwatch.job.ways import Around, Ran, Way
 from wtwatch.project.variables import binds, made
 from wtwatch.tree import gitlinks
 from wtwatch.tree.changes import commits_since
-from wtwatch.tree.states import After, Before
+from wtwatch.tree.states import After, Before, Looking
 from wtwatch.words import resources
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha, now
@@ -53,6 +52,8 @@ TAKEN = 75
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
+T = TypeVar("T")
+
 
 class _Attempt(NamedTuple):
     """What this process does: its folder, what is ordered there, and the files of its steps."""
@@ -60,6 +61,16 @@ class _Attempt(NamedTuple):
     folder: Folder
     order: Order
     steps: Steps
+
+
+class _Ready(NamedTuple):
+    """From what a command begins: how the tree stands, and the way in which it is run, if it is.
+
+    Or how it ended, as there is none.
+    """
+
+    before: Before
+    way: Way | RunResult | Result
 
 
 class _Stopped(BaseException):
@@ -131,53 +142,77 @@ def _carry_out(attempt: _Attempt) -> Result:
     before, end = folder.before(), folder.command()
     if before is not None and end is not None:  # another process came so far, and was killed
         return _ended(attempt, ways.taken_up(order, _demands(order), folder), before, end)
-    looked = _look_before(attempt)
-    if isinstance(looked, Result):
-        return looked
-    return _saved_again(attempt, looked) if order.computed else _run_through(attempt, looked)
+    ready = _make_ready(attempt)
+    if isinstance(ready, Result):
+        return ready
+    if order.computed:
+        return _saved_again(attempt, ready.before)
+    return ready.way if isinstance(ready.way, Result) else _run_through(attempt, ready.before, ready.way)
 
 
-def _look_before(attempt: _Attempt) -> Before | Result:
-    """Return how the tree stands, or that the command does not begin, as it is not as it has to be."""
+def _make_ready(attempt: _Attempt) -> _Ready | Result:
+    """Return from what the command begins, or that it does not, as the tree is not as it has to be.
+
+    While git looks at the tree, what touches nothing in it is done.
+    """
     folder, order, _ = attempt
     demanded = _demands(order)
     try:
-        if not order.spec.plain:
-            dataset.load()
         if order.links is not None:
             gitlinks.note(order.run_tree, order.base, order.links)
             gitlinks.take_over(order.run_tree, order.below)
         if (before := handed.taken(folder, order)) is not None:
-            return before
-        more = Beside(lambda: [*identity_problem(demanded), *moved_code(demanded), *hidden_edits(demanded)])
-        before = Before.of(order.run_tree, _excludes())
+            _load(order)
+            return _Ready(before, _planned(attempt, [state.path for state in before.datasets]))
+        with Looking(order.run_tree, _excludes()) as looking:
+            _load(order)
+            more = [*identity_problem(demanded), *moved_code(demanded), *hidden_edits(demanded)]
+            way = _planned(attempt, looking.paths)
+            before = looking.answer(Before)
         folder.write_before(before)
-        hindered = [*hindrances(demanded, before), *more.answer()]
+        hindered = [*hindrances(demanded, before), *more]
     except (WtwatchError, OSError) as error:
         return Result(None, (), now(), f"{error}", began=False)
-    return Result(None, (), now(), hindered[0], began=False) if hindered else before
+    return Result(None, (), now(), hindered[0], began=False) if hindered else _Ready(before, way)
 
 
-def _run_through(attempt: _Attempt, before: Before) -> Result:
-    """Run the command, and end it."""
-    _, order, steps = attempt
+def _load(order: Order) -> None:
+    if not order.spec.plain:
+        dataset.load()
+
+
+def _planned(attempt: _Attempt, datasets: Sequence[str]) -> Way | RunResult | Result:
+    """Have this process be what the command needs; return how that is run, or how it ended, if it cannot be.
+
+    The tree need not be as it has to be. ``datasets`` are the places of those that are there.
+    """
+    order = attempt.order
+    if order.computed:
+        return RunResult(0)
     try:
-        noted = _prepare(order, before)
+        noted = _prepare(order, datasets)
     except (WtwatchError, OSError) as error:  # the same would come of it again, so the job has failed
         return Result(1, (), now(), f"{error}")
-    chosen: list[Way] = []
+    return _fenced(lambda: _choose(attempt, noted))
+
+
+def _run_through(attempt: _Attempt, before: Before, way: Way | RunResult) -> Result:
+    """Run the command, and end it."""
+    _, order, steps = attempt
     inputs = Inputs(order.run_tree, order.spec, _say)
     ceilings = Ceilings(resources.of(order.spec), lambda: _others(order.uuid))
     lesson = Lesson(order, _demands(order), before, steps)
 
     def begin() -> None:
+        if order.left:
+            resuming.put_back(order.run_tree, order.left, order.left_paths)
         inputs.hold()
         ceilings.begin()
         lesson.begin()
 
     around = Around(begin, lesson.end)
     with inputs:
-        ran, stopped = _guarded(order, lambda: _below(ceilings, lambda: _run(attempt, noted, chosen, around)))
+        ran, stopped = _guarded(order, lambda: _below(ceilings, lambda: _run(way, around)))
     if not ran.result.began:
         return Result(None, (), now(), ran.result.error, began=False)
     if stopped and results_of(order.run_tree, order.uuid, order.base):  # told to end after its commit
@@ -189,7 +224,7 @@ def _run_through(attempt: _Attempt, before: Before) -> Result:
     end = CommandEnd(ran.result.exit, ran.result.error, ran.code, ran.used)
     if not stopped:
         steps.command_ended(end)
-    result = _ended(attempt, chosen[0] if chosen else None, before, end, stopped)
+    result = _ended(attempt, None if isinstance(way, RunResult) else way, before, end, stopped)
     if not result.stopped:
         inputs.drop_fetched()
     return result
@@ -240,12 +275,14 @@ def _ended(
     return Result(None if stopped else code, _commits(order), now(), wrong, stopped)
 
 
-def _prepare(order: Order, before: Before) -> dict[str, Any]:
-    """Make this process's environment and limits those of the command; return what records say of them."""
+def _prepare(order: Order, datasets: Sequence[str]) -> dict[str, Any]:
+    """Make this process's environment and limits those of the command; return what records say of them.
+
+    ``datasets`` are the places of those that are there.
+    """
     limits.hold(order.limits)
     if order.spec.container and not order.spec.rerun_of:
         containers.found(order.run_tree, order.spec.container).around(order.spec.command)
-    datasets = [state.path for state in before.datasets]
     seen = binds(order.run_tree, datasets, order.main_tree) if order.main_tree else {}
     command = made(os.environ | seen, order.wanted, order.run_tree)
     for name in os.environ.keys() - command.env.keys():
@@ -295,7 +332,8 @@ def _guarded(order: Order, act: Callable[[], Ran]) -> tuple[Ran, bool]:
     try:
         for number in SIGNALS:
             signal.signal(number, stop)
-        ran = act()
+        done = _fenced(act)
+        ran = Ran(done) if isinstance(done, RunResult) else done
         if told and ran.result.exit != 0:
             raise _Stopped
         return ran, False
@@ -303,14 +341,20 @@ def _guarded(order: Order, act: Callable[[], Ran]) -> tuple[Ran, bool]:
         _ignore_signals()
         _end_others(order.uuid)
         return Ran(RunResult(1)), True
-    except WtwatchError as error:
-        return Ran(RunResult(1, f"{error}")), False
-    except Exception as error:  # the last fence: whatever it was, the outcome must say it
-        with suppress(OSError):  # the log may be on a full disk
-            traceback.print_exc()
-        return Ran(RunResult(1, f"{type(error).__name__}: {error}")), False
     finally:
         _ignore_signals()
+
+
+def _fenced(act: Callable[[], T]) -> T | RunResult:
+    """Return what ``act`` does, or as a failure what it raises: whatever that is, the outcome must say it."""
+    try:
+        return act()
+    except WtwatchError as error:
+        return RunResult(1, f"{error}")
+    except Exception as error:
+        with suppress(OSError):  # the log may be on a full disk
+            traceback.print_exc()
+        return RunResult(1, f"{type(error).__name__}: {error}")
 
 
 def _below(ceilings: Ceilings, act: Callable[[], Ran]) -> Ran:
@@ -345,25 +389,21 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _run(attempt: _Attempt, noted: dict[str, Any], chosen: list[Way], around: Around) -> Ran:
-    """Choose the way to run the command, which is told in ``chosen``, and run it."""
+def _choose(attempt: _Attempt, noted: dict[str, Any]) -> Way | RunResult:
+    """Return the way to run the command, in whose record is to stand what is ``noted``."""
     folder, order, _ = attempt
-
-    def make_ready() -> None:
-        if order.left:
-            resuming.put_back(order.run_tree, order.left, order.left_paths)
-        around.make_ready()
-
     ours = {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base, "environment": noted}
     ours |= {"host": os.uname().nodename}
     asked = resources.note(resources.of(order.spec))
     ours |= {"asked": asked} if asked else {}
     ours |= {"carried": dict(order.carried)} if order.carried else {}
-    way = ways.choose(order, _demands(order), folder, ours, around._replace(make_ready=make_ready))
+    return ways.choose(order, _demands(order), folder, ours)
+
+
+def _run(way: Way | RunResult, around: Around) -> Ran:
     if isinstance(way, RunResult):
         return Ran(way)
-    chosen.append(way)
-    ran = way.run()
+    ran = way.run(around)
     if ran.code is not None and (-ran.code in SIGNALS or ran.code - 128 in SIGNALS):
         time.sleep(TOLD)  # within which `_Stopped` is raised
     return ran

@@ -5,8 +5,9 @@ to the first is the job's, and only that.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from wtwatch.doors.porcelain import Change
@@ -45,14 +46,53 @@ class TreeState(NamedTuple):
     @classmethod
     def of(cls, top: Path, env: Mapping[str, str]) -> Self:
         """Look at the tree at ``top``; ``env`` says what git shall ignore besides its usual."""
-        found = list(subdatasets(top))
-        inside = ["", *(sub.path for sub in found if sub.installed)]
-        looked = [state for some in _in_parts(inside) for state in _look_at(top, some, env)]
-        return cls(tuple(looked), tuple(sub.path for sub in found if not sub.installed))
+        with Looking(top, env) as looking:
+            return looking.answer(cls)
 
     def at(self, path: str) -> DatasetState | None:
         """Return the dataset whose place is ``path``."""
         return next((state for state in self.datasets if state.path == path), None)
+
+
+T = TypeVar("T", bound=TreeState)
+
+
+class Looking:
+    """A look at a tree that is under way: gits are at work at the first of its datasets.
+
+    Those are at ``paths`` from the top, outside in. As a context manager it ends what is still at work.
+    """
+
+    def __init__(self, top: Path, env: Mapping[str, str]) -> None:
+        self._top, self._env = top, env
+        found = list(subdatasets(top))
+        self.paths = ("", *(sub.path for sub in found if sub.installed))
+        self._absent = tuple(sub.path for sub in found if not sub.installed)
+        self._asked = self._ask(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for _, asking in self._asked:
+            asking.close()
+
+    def answer(self, kind: type[T]) -> T:
+        """Return how all datasets stand, once the gits are done; raises :class:`WtwatchError` as they do."""
+        looked: list[DatasetState] = []
+        while self._asked:
+            looked += [_state(Repo(self._top / path), path, asking) for path, asking in self._asked]
+            for _, asking in self._asked:
+                asking.close()
+            self._asked = self._ask(len(looked))
+        return kind(tuple(looked), self._absent)
+
+    def _ask(self, start: int) -> list[tuple[str, AskedChanges]]:
+        some = self.paths[start : start + AT_ONCE]
+        many = len(some) > AT_ONCE // 2
+        return [(path, AskedChanges(self._top / path, self._env, by_one=many)) for path in some]
 
 
 class Before(TreeState):
@@ -68,20 +108,6 @@ def added(before: TreeState, after: TreeState, path: str) -> tuple[Change, ...]:
     then, now = before.at(path), after.at(path)
     known = set(then.changes) if then else set()
     return tuple(change for change in (now.changes if now else ()) if change not in known)
-
-
-def _in_parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE))
-
-
-def _look_at(top: Path, paths: Sequence[str], env: Mapping[str, str]) -> list[DatasetState]:
-    many = len(paths) > AT_ONCE // 2
-    asked = [(path, AskedChanges(top / path, env, by_one=many)) for path in paths]
-    try:
-        return [_state(Repo(top / path), path, asking) for path, asking in asked]
-    finally:
-        for _, asking in asked:
-            asking.close()
 
 
 def _state(repo: Repo, path: str, asking: AskedChanges) -> DatasetState:
@@ -111,9 +137,6 @@ def shared_locks_of(repo: Repo, branch: str | None) -> list[Path]:
     refs = repo.common_dir() / "refs"
     names = ["heads/git-annex", "annex/last-index", *([f"heads/{branch}"] if branch else [])]
     return [refs / f"{name}.lock" for name in names]
-
-
-T = TypeVar("T", bound=TreeState)
 
 
 def state_text(state: TreeState) -> str:
