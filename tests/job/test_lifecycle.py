@@ -580,6 +580,19 @@ def test_a_module_of_the_same_size_and_second_is_not_taken_for_that_of_another_c
         assert (bench.tree / "said").read_text() == f"{text}\n"
 
 
+def test_a_result_that_waits_for_git_to_clean_up_says_so_in_its_log(bench: Bench) -> None:
+    with subprocess.Popen(["sleep", "60"]) as working:  # which git, too, takes for its gc
+        (bench.lab.main / ".git/gc.pid").write_text(f"{working.pid} {os.uname().nodename}")
+        job = bench.start(bench.job("echo 1 > made", outputs=("made",)))
+        said = f"saved as soon as git has cleaned up: git gc, process {working.pid}."
+        eventually(lambda: said in bench.log(job))
+        assert lifecycle.end_of(bench.place, job, cancelled=False) is None
+        working.kill()
+    state = over(bench.wait(job))
+    assert state.outcome is Outcome.SUCCEEDED
+    assert bench.log(job).count("cleaned up") == 1
+
+
 def test_a_hook_that_refuses_the_result_is_the_reason_in_its_own_words(bench: Bench) -> None:
     hook = Path(bench.lab.git("rev-parse", "--path-format=absolute", "--git-path", "hooks/pre-commit"))
     hook.write_text("#!/bin/sh\necho 'large files: refused' >&2\nexit 1\n")

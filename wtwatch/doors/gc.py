@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -24,32 +24,40 @@ LIMIT = 600.0
 LOOK = 0.05
 """Seconds between two looks."""
 
+SILENT = 1.0
+"""Seconds of waiting of which nobody is told."""
+
 LASTING = 1.0
 """Seconds after which a lock of git belongs to nobody that lives."""
 
 
 @contextmanager
-def held_off(repositories: Iterable[Path], limit: float = LIMIT) -> Iterator[None]:
+def held_off(
+    repositories: Iterable[Path], limit: float = LIMIT, tell: Callable[[int], None] = lambda _: None
+) -> Iterator[None]:
     """Keep `git gc` out of repositories, given by their shared git directories, while the body runs.
 
     One at work is waited for, for ``limit`` seconds; after that, and where we may not write, the body runs
-    all the same.
+    all the same. ``tell`` is told of its process once that takes a while.
     """
     with ExitStack() as stack:
         for common in dict.fromkeys(repositories):
-            stack.enter_context(_held_off(common, limit))
+            stack.enter_context(_held_off(common, limit, tell))
         yield
 
 
 @contextmanager
-def _held_off(common: Path, limit: float) -> Iterator[None]:
+def _held_off(common: Path, limit: float, tell: Callable[[int], None]) -> Iterator[None]:
     myself = identity(os.getpid())
     assert myself is not None
-    deadline = time.monotonic() + limit
+    begin, told = time.monotonic(), False
     with suppress(OSError):
         (common / "wtwatch").mkdir(exist_ok=True)
-        while not _enter(common, myself) and time.monotonic() < deadline:
+        while not _enter(common, myself) and time.monotonic() < begin + limit:
             time.sleep(LOOK)
+            if not told and time.monotonic() > begin + SILENT and (pid := _holder(common)):
+                tell(pid)
+                told = True
     try:
         yield
     finally:

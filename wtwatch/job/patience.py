@@ -1,6 +1,7 @@
-"""git-annex waits without a word, and without end, for whoever holds the lock of its journal: not here.
+"""What saving a result waits for: not without end, and not without a word.
 
-It takes the lock with each change that it notes (journal.lck of its "internals", fcntl(2)).
+git-annex waits so for whoever holds the lock of its journal, which it takes with each change that it notes
+(journal.lck of its "internals", fcntl(2)). We wait for a `git gc` (:mod:`wtwatch.doors.gc`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from time import monotonic
 
 from wtwatch.doors import annexlocks
 from wtwatch.doors.processes import describe
+from wtwatch.job.saying import say
 
 LIMIT = 60.0
 """Seconds that one other process may hold the lock."""
@@ -60,6 +62,11 @@ def limited(
     finally:
         over.set()
         watching.join()
+
+
+def tell_of_gc(pid: int) -> None:
+    """Say in the log for which `git gc` a result waits."""
+    say(f"The command is done. What it made is saved as soon as git has cleaned up: git gc, process {pid}.")
 
 
 def holder(lock: Path) -> int:

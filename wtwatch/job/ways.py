@@ -143,7 +143,7 @@ class InParts:
         journals = {git / "annex" / "journal.lck" for git in gits}
         try:
             with (
-                gc.held_off(gits),
+                gc.held_off(gits, tell=patience.tell_of_gc),
                 patience.limited(sorted(journals), self._ours, self._stop) as waited,
             ):
                 done = self._save(before, after, end)

@@ -27,6 +27,7 @@ from wtwatch.job.attempt import FORCED_AFTER, LOCK, MARK, CommandEnd, Folder, Or
 from wtwatch.job.ceilings import Ceilings
 from wtwatch.job.holding import Inputs
 from wtwatch.job.readiness import Demands, hidden_edits, hindrances, identity_problem, moved_code
+from wtwatch.job.saying import say as tell
 from wtwatch.job.steps import Steps
 from wtwatch.job.uses import Lesson
 from wtwatch.job.ways import Around, Ran, Way
@@ -101,7 +102,7 @@ def main(words: list[str]) -> int:
 def _once(folder: Folder) -> int:
     """Do the job here, if nobody has it; return an exit code that tells a cluster how it went."""
     if not elsewhere.claim(folder, f"process {os.getpid()}"):
-        _say("This attempt was begun before, or given up, so it is not run again.")
+        tell("This attempt was begun before, or given up, so it is not run again.")
         return TAKEN
     with elsewhere.living(folder):
         _work(folder)
@@ -199,7 +200,7 @@ def _planned(attempt: _Attempt, datasets: Sequence[str]) -> Way | RunResult | Re
 def _run_through(attempt: _Attempt, before: Before, way: Way | RunResult) -> Result:
     """Run the command, and end it."""
     _, order, steps = attempt
-    inputs = Inputs(order.run_tree, order.spec, _say)
+    inputs = Inputs(order.run_tree, order.spec, tell)
     ceilings = Ceilings(resources.of(order.spec), lambda: _others(order.uuid))
     lesson = Lesson(order, _demands(order), before, steps)
 
@@ -218,7 +219,7 @@ def _run_through(attempt: _Attempt, before: Before, way: Way | RunResult) -> Res
     if stopped and results_of(order.run_tree, order.uuid, order.base):  # told to end after its commit
         ran, stopped = Ran(RunResult(0)), False
     elif stopped and ceilings.why:
-        _say(f"{ceilings.why}, so it was ended.")
+        tell(f"{ceilings.why}, so it was ended.")
         ran, stopped = Ran(RunResult(1, ceilings.why)), False
     lesson.end()
     end = CommandEnd(ran.result.exit, ran.result.error, ran.code, ran.used)
@@ -239,7 +240,7 @@ def _saved_again(attempt: _Attempt, before: Before) -> Result:
         return Result(None, (), now(), f"{order.computed} is gone", began=False)
     try:
         folder.write_plan(again.plan(found, order))
-        _say("What the attempt before computed is saved now; nothing is run.")
+        tell("What the attempt before computed is saved now; nothing is run.")
         again.lay_out(order.run_tree, found, order.left)
     except (WtwatchError, OSError) as error:
         return Result(1, (), now(), f"what the attempt before computed cannot be put back: {error}")
@@ -369,12 +370,6 @@ def _below(ceilings: Ceilings, act: Callable[[], Ran]) -> Ran:
         return act()
     finally:
         ceilings.end()
-
-
-def _say(text: str) -> None:
-    """Write a sentence of ours into the log."""
-    with suppress(OSError):  # it may be on a full disk
-        sys.stderr.write(f"wtwatch: {text}\n")
 
 
 def _commits(order: Order) -> tuple[Sha, ...]:
