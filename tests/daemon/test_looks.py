@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.lab import eventually
@@ -90,6 +91,22 @@ def test_what_is_stale_is_kept_with_its_reasons_as_long_as_it_is_so(world: World
     assert looked(world) == Tally(2, 1, 0, 0, reasons, (Behind(result, "two.txt", why),))
     world.save({"data/a.csv": "1\n"})
     assert known(world) is None
+
+
+def test_a_look_gives_way_to_what_is_to_be_done_and_is_made_later(world: World, tmp_path: Path) -> None:
+    ends: list[str] = []
+    begun, beside = tmp_path / "begun", tmp_path / "beside"
+    script = 'echo $$ >> "$0"; until [ -e "$1" ]; do sleep 0.02; done'
+    one = Looks(ends.append, ("sh", "-c", script, str(begun), str(beside)))
+    one.see_to(world.tree.project, shown(world))
+    eventually(lambda: begun.exists() and begun.read_text())
+    one.give_way("another")
+    one.give_way("small")
+    eventually(lambda: len(begun.read_text().split()) == 2)
+    assert not psutil.pid_exists(int(begun.read_text().split()[0])) and ends == []
+    beside.touch()
+    eventually(one.is_silent)
+    assert ends == ["small"]
 
 
 def test_a_look_that_cannot_be_started_keeps_no_later_one_from_it(world: World) -> None:

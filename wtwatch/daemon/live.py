@@ -83,6 +83,11 @@ class Live:
             self.drop(name)
             return None
 
+    def give_way(self, name: str) -> None:
+        """Be told that something is to be done in a project, for which looks at its results give way."""
+        if self._looks is not None:
+            self._looks.give_way(name)
+
     def _look(self, project: Project) -> float | None:
         seen = keeping.keep(project, os.getpid())
         self._tell_prompts(project, short_words(seen.shown))

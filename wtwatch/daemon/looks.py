@@ -1,6 +1,7 @@
 """Has the results of projects looked at, beside their ticks: one after the other, each by a process.
 
-Only of a project at rest whose results were not looked at as they are now; a quiet one costs nothing.
+Only of a project at rest whose results were not looked at as they are now; a quiet one costs nothing. What is
+to be done in a project comes first: a look that is under way is ended then, and made later.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Looks:
         self._wished: dict[str, _Wish] = {}
         self._tried: dict[str, str] = {}
         self._rests: dict[str, float] = {}
+        self._at: _Wish | None = None
+        self._begun = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._ended = False
@@ -70,6 +73,20 @@ class Looks:
                     self._thread = threading.Thread(target=self._work, name="looks", daemon=True)
                     self._thread.start()
             self._lock.notify()
+
+    def give_way(self, name: str) -> None:
+        """Be told that something is to be done in a project: put off what is wished there, or under way."""
+        with self._lock:
+            moment, wish = time.monotonic(), self._wished.get(name)
+            due = moment + SETTLED
+            if self._at is not None and self._at.project.name == name and self._process is not None:
+                wish = wish or self._at
+                due = max(due, moment + SHARE * (moment - self._begun))
+                self._tried.pop(name, None)
+                self._at = None
+                self._process.kill()
+            if wish is not None and not self._ended:
+                self._wished[name] = wish._replace(due=max(due, wish.due))
 
     def is_silent(self) -> bool:
         """Return whether nothing is looked at, nor about to be."""
@@ -93,14 +110,15 @@ class Looks:
 
     def _work(self) -> None:
         while wish := self._next():
-            begin = time.monotonic()
             try:
                 self._look(wish.project)
             except OSError as error:  # no process can be started just now
                 _log.warning("%s: its results could not be looked at: %s", wish.project.name, error)
             with self._lock:
-                self._rests[wish.project.name] = time.monotonic() + SHARE * (time.monotonic() - begin)
-            self._then(wish.project.name)
+                is_over, self._at = self._at is not None, None
+                self._rests[wish.project.name] = time.monotonic() + SHARE * (time.monotonic() - self._begun)
+            if is_over:
+                self._then(wish.project.name)
 
     def _next(self) -> _Wish | None:
         """Return what is due, once it is; ``None``, and the thread is over, when nothing is wished."""
@@ -110,6 +128,7 @@ class Looks:
                 if (left := wish.due - time.monotonic()) <= 0:
                     del self._wished[wish.project.name]
                     self._tried[wish.project.name] = wish.rests_on
+                    self._at, self._begun = wish, time.monotonic()
                     return wish
                 self._lock.wait(left)
             self._thread = None
@@ -117,7 +136,7 @@ class Looks:
 
     def _look(self, project: Project) -> None:
         with self._lock:
-            if self._ended:
+            if self._ended or self._at is None:
                 return
             self._process = subprocess.Popen(
                 [*self._command, str(project.state)],
@@ -131,10 +150,12 @@ class Looks:
         except subprocess.TimeoutExpired:
             self._process.kill()
             said = self._process.communicate()[1] + b"It took too long, and was ended."
-        if self._process.returncode and not self._ended:
+        with self._lock:
+            failed = bool(self._process.returncode) and self._at is not None and not self._ended
+            self._process = None
+        if failed:
             words = said.decode("utf-8", "replace").strip()
             _log.warning("%s: its results could not be looked at: %s", project.name, words)
-        self._process = None
 
 
 def _wanted(project: Project, shown: ProjectSnapshot) -> str | None:

@@ -184,7 +184,7 @@ class Daemon:
         fresh = [project for name, project in wanted.items() if name not in self._ticks]
         for project in fresh:
             self._ticks[project.name] = ProjectTicks(
-                project, self._aim_anew, self._pool.wake, self._live.leave, self._crier
+                project, self._aim_anew, self._pool.wake, self._live, self._crier
             )
         aimed = [one.at or _places(one.project) for one in self._ticks.values()]
         folders = [listing.registry_file().parent, *self._unread.values()]

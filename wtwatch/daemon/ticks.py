@@ -19,7 +19,7 @@ from wtwatch import reconcile
 from wtwatch.daemon import announce, causes, diary, places
 from wtwatch.daemon.announce import Crier
 from wtwatch.daemon.background import Background
-from wtwatch.daemon.live import CALM
+from wtwatch.daemon.live import CALM, Live
 from wtwatch.daemon.places import Fingerprint, Places
 from wtwatch.doors import jj
 from wtwatch.doors.program import LIMIT
@@ -70,7 +70,7 @@ def _together(due: float) -> float:
 class ProjectTicks:
     """One project's ticks. ``ring`` asks the daemon to see to its watches, when other places count now.
 
-    ``leave`` leaves a view of the project for who looks in passing, and says when to do so again; ``crier``
+    ``live`` leaves a view of the project for who looks in passing, and says when to do so again; ``crier``
     runs the commands by which the user is told. A member of the daemon's
     :class:`wtwatch.daemon.pool.Pool`, which is told by ``wake`` of what is due.
     """
@@ -80,7 +80,7 @@ class ProjectTicks:
         project: Project,
         ring: Callable[[], None] = lambda: None,
         wake: Callable[[ProjectTicks], None] = lambda one: None,
-        leave: Callable[[Project], float | None] | None = None,
+        live: Live | None = None,
         crier: Crier | None = None,
     ) -> None:
         self.project = project
@@ -94,7 +94,7 @@ class ProjectTicks:
         self.in_vain = 0
         self._ring = ring
         self._wake = wake
-        self._leave = leave
+        self._live = live
         self._crier = crier or Crier()
         self._leave_due = inf
         self._seen_anew = threading.Event()
@@ -168,15 +168,17 @@ class ProjectTicks:
         elif poked or (now >= self._look_due and now < self._due and self._has_changed()):
             self._due = now
         if now >= self._due:
+            if self._live:
+                self._live.give_way(self.project.name)
             self._show_life()
             again = self._tick()
             self._sign = None
             self._due = inf if again is None else time.monotonic() + again
             if not (self.setback or self._refs_stood_still()):  # it may have seen what passed
                 self._due = min(self._due, time.monotonic() + SETTLED)
-            self._leave_due = time.monotonic() + CALM if self._leave else inf
-        elif self._leave and now >= self._leave_due and not self.poked.is_set():
-            again = self._leave(self.project)
+            self._leave_due = time.monotonic() + CALM if self._live else inf
+        elif self._live and now >= self._leave_due and not self.poked.is_set():
+            again = self._live.leave(self.project)
             self._leave_due = inf if again is None else time.monotonic() + again
         now = time.monotonic()
         if now >= self._look_due:
