@@ -65,10 +65,15 @@ class Looking:
 
     def __init__(self, top: Path, env: Mapping[str, str]) -> None:
         self._top, self._env = top, env
-        found = list(subdatasets(top))
-        self.paths = ("", *(sub.path for sub in found if sub.installed))
-        self._absent = tuple(sub.path for sub in found if not sub.installed)
-        self._asked = self._ask(0)
+        self._asked = [("", AskedChanges(top, env))]  # at work while git is asked which others there are
+        try:
+            found = list(subdatasets(top))
+            self.paths = ("", *(sub.path for sub in found if sub.installed))
+            self._absent = tuple(sub.path for sub in found if not sub.installed)
+            self._asked += self._ask(1)
+        except BaseException:
+            self._close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +81,9 @@ class Looking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         for _, asking in self._asked:
             asking.close()
 
@@ -84,13 +92,13 @@ class Looking:
         looked: list[DatasetState] = []
         while self._asked:
             looked += [_state(Repo(self._top / path), path, asking) for path, asking in self._asked]
-            for _, asking in self._asked:
-                asking.close()
+            self._close()
             self._asked = self._ask(len(looked))
         return kind(tuple(looked), self._absent)
 
     def _ask(self, start: int) -> list[tuple[str, AskedChanges]]:
-        some = self.paths[start : start + AT_ONCE]
+        """Have git look at the datasets from number ``start`` on, up to a multiple of :data:`AT_ONCE`."""
+        some = self.paths[start : start + AT_ONCE - start % AT_ONCE]
         many = len(some) > AT_ONCE // 2
         return [(path, AskedChanges(self._top / path, self._env, by_one=many)) for path in some]
 
