@@ -10,7 +10,7 @@ PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -q
 
 OLDER := .cache/datalad-$(DATALAD)
 
-.PHONY: help demo test test-root test-slow test-equality stress-stale lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes bench-uses clean
+.PHONY: help demo test test-root test-slow test-equality stress-stale lint bench bench-scale bench-loss bench-environment bench-jobs bench-lanes bench-uses bench-inputs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-jobs what a job costs, beside `datalad run` and `rerun` by hand'
 	@echo 'make bench-lanes what lanes bring, and what each costs'
 	@echo 'make bench-uses what it costs to learn what a job uses of the code, beside strace'
+	@echo 'make bench-inputs what it costs to hold what a job needs while it runs'
 	@echo 'make bench-environment  what a look at an environment costs: whose it is, what it holds, what was altered'
 	@echo 'make clean      removes what the others set up (.venv, .cache)'
 
@@ -72,6 +73,9 @@ bench-lanes: $(READY) $(JJ)
 
 bench-uses: $(READY) $(JJ)
 	@$(VENV)/bin/python -m tests.benchmarks k
+
+bench-inputs: $(READY) $(JJ)
+	@$(VENV)/bin/python -m tests.benchmarks l
 
 bench-environment: $(READY) $(JJ)
 	@$(VENV)/bin/python -m tests.benchmarks h

@@ -1,4 +1,4 @@
-"""Measure wtwatch beside the tools that it stands in for: ``python -m tests.benchmarks [a … k] [--quick]``.
+"""Measure wtwatch beside the tools that it stands in for: ``python -m tests.benchmarks [a … l] [--quick]``.
 
 Prints one Markdown table, with the goals and whether they are met; nothing here fails for being slow. All
 projects are made in a folder of their own, in a sealed room, and removed at the end.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     environments,
+    holding,
     hooks,
     idle,
     jobs,
@@ -44,6 +45,7 @@ MEASUREMENTS: dict[str, Callable[[Grounds, bool], list[Section]]] = {
     "i": jobs.measure,
     "j": lanes.measure,
     "k": learning.measure,
+    "l": holding.measure,
 }
 
 
@@ -71,7 +73,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("letters", nargs="*", metavar="LETTER", help="a to k; all, unless told otherwise")
+    parser.add_argument("letters", nargs="*", metavar="LETTER", help="a to l; all, unless told otherwise")
     parser.add_argument(
         "--quick", action="store_true", help="few turns and small projects: a look, no result"
     )

@@ -6,15 +6,16 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.job.bench import RAW, TABLE, Bench, over
 from tests.lab import Gate, eventually
 from tests.tally import Kills
-from wtwatch.job import annexed
+from wtwatch.job import annexed, lifecycle
 from wtwatch.job.holding import Inputs
 from wtwatch.words.errors import WtwatchError
-from wtwatch.words.model import JobSpec, Outcome
+from wtwatch.words.model import Job, JobSpec, Outcome
 
 pytestmark = pytest.mark.slow
 
@@ -107,6 +108,61 @@ def test_a_job_that_is_killed_leaves_nothing_held(bench: Bench, tmp_path: Path, 
         eventually(lambda: not drop(bench, TABLE))
     gate.open()
     assert over(bench.wait(job)).outcome is Outcome.INTERRUPTED
+
+
+def test_what_is_got_at_the_start_is_held_with_all_that_was_there(bench: Bench, tmp_path: Path) -> None:
+    absent_here(bench, TABLE)
+    gate = Gate(tmp_path / "gate")
+    declared = ("04_dataframes/*/*/F.pkl", INPUTS)
+    job = bench.start(bench.job(bench.gated(gate), inputs=declared))
+    eventually(gate.reached)
+    assert is_here(bench.tree / TABLE)
+    assert all(drop(bench, path) for path in (TABLE, OTHER_TABLE, RAW))
+    gate.open()
+    assert over(bench.wait(job)).outcome is Outcome.UNCHANGED
+    assert "wtwatch:" not in bench.log(job) and not drop(bench, TABLE)
+
+
+def holder_of(bench: Bench, job: Job) -> psutil.Process:
+    """The process that holds the inputs of a job where these may be many: a fork, with its command line."""
+    main = psutil.Process(bench.process(job).pid)
+    [found] = [one for one in main.children() if one.cmdline() == main.cmdline()]
+    return found
+
+
+def test_inputs_of_a_job_that_is_told_to_end_are_held_to_its_end_and_no_longer(
+    bench: Bench, tmp_path: Path
+) -> None:
+    gate, told = Gate(tmp_path / "gate"), tmp_path / "told"
+    job = bench.start(bench.job(f"trap 'touch {told}' TERM; {bench.gated(gate)}", inputs=("04_dataframes",)))
+    eventually(gate.reached)
+    holder = holder_of(bench, job)
+    lifecycle.stop(bench.place, job)
+    eventually(told.exists)
+    assert holder.is_running() and holder.status() != psutil.STATUS_ZOMBIE
+    gate.open()
+    assert over(bench.wait(job, cancelled=True)).outcome is Outcome.CANCELLED
+    assert not holder.is_running() and not drop(bench, TABLE)
+
+
+@pytest.mark.parametrize("which", ["the job", "what holds its inputs"])
+def test_when_who_holds_many_inputs_is_killed_they_are_free_and_a_job_that_goes_on_says_so(
+    bench: Bench, tmp_path: Path, kills: Kills, which: str
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    job = bench.start(bench.job(bench.gated(gate), inputs=("04_dataframes/**/F.pkl",)))
+    eventually(gate.reached)
+    holder = holder_of(bench, job)
+    with kills.survived("who holds many inputs"):
+        os.kill(bench.process(job).pid if which == "the job" else holder.pid, signal.SIGKILL)
+        eventually(lambda: not drop(bench, TABLE))
+    gate.open()
+    outcome = over(bench.wait(job)).outcome
+    if which == "the job":
+        assert outcome is Outcome.INTERRUPTED
+    else:
+        said = f"are not held against `git annex drop` any more: process {holder.pid}"
+        assert outcome is Outcome.UNCHANGED and said in bench.log(job)
 
 
 def test_two_jobs_in_two_trees_hold_the_same_content(bench: Bench) -> None:

@@ -62,16 +62,20 @@ class Locks:
     """
 
     def __init__(self) -> None:
-        self.handles: list[int] = []
+        self.handles: dict[str, int] = {}
         self.gone: list[str] = []
         self.removed: list[str] = []
         self.locked: list[tuple[str, int]] = []
         self.barred: list[tuple[str, str]] = []
 
+    def are_not_all(self) -> bool:
+        """Return whether some content is not locked."""
+        return bool(self.gone or self.removed or self.locked or self.barred)
+
     def release(self) -> None:
         """Let go of all of them."""
-        handles, self.handles = self.handles, []
-        for handle in handles:
+        handles, self.handles = self.handles, {}
+        for handle in handles.values():
             os.close(handle)
 
 
@@ -135,7 +139,7 @@ def _hold(objects: str, places: Sequence[str], annex: Annex, locks: Locks) -> li
         locks.barred += [(f"{objects}/{place}", "git-annex has annex.pidlock set there") for place in places]
         return []
     waiting, ending = [], ".lck" if annex.beside else ""
-    take, keep = fcntl.fcntl, locks.handles.append  # this is done thousands of times
+    take, kept = fcntl.fcntl, locks.handles  # this is done thousands of times
     for number, place in enumerate(places):
         content = f"{objects}/{place}"
         try:
@@ -160,7 +164,7 @@ def _hold(objects: str, places: Sequence[str], annex: Annex, locks: Locks) -> li
                 locks.barred.append((content, f"{error.strerror}"))
             continue
         if os.fstat(handle).st_nlink:
-            keep(handle)
+            kept[content] = handle
         else:  # it was removed between the two calls, perhaps by one who made sure of the content and let go
             os.close(handle)
             waiting.append((content, annex))
@@ -182,7 +186,7 @@ def _wait_for(content: str, annex: Annex, locks: Locks, deadline: float) -> None
         with suppress(OSError):
             fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _SHARED)
             if os.fstat(handle).st_nlink:
-                locks.handles.append(handle)
+                locks.handles[content] = handle
                 return
         who = holder(handle)
         os.close(handle)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 
 FEW = 100
 """So many descriptors may be among a process's others."""
@@ -46,3 +46,11 @@ def above_others(wanted: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for filler in fillers:
             os.close(filler)
+
+
+def close_others(kept: Collection[int]) -> None:
+    """Close what this process has open besides ``kept`` and the three that every process has."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) > 2 and int(name) not in kept:
+            with suppress(OSError):  # the one that this listing had
+                os.close(int(name))

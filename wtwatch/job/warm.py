@@ -22,12 +22,12 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch import __version__
 from wtwatch.doors import dataset
+from wtwatch.doors.handles import close_others
 from wtwatch.job import wrapper
 from wtwatch.job.attempt import LOCK, Folder
 from wtwatch.job.warming import GO, READY
@@ -138,7 +138,7 @@ def _become_job(handles: Sequence[int], loaded: Loaded) -> Folder:
     channel, log, *lock = handles
     try:
         os.setsid()
-        _close_others(handles)
+        close_others(handles)
         with os.fdopen(os.dup(channel), "rb") as said:
             request = json.loads(said.readline())
         os.environ.clear()
@@ -163,14 +163,6 @@ def _become_job(handles: Sequence[int], loaded: Loaded) -> Folder:
         os._exit(1)
     dataset.warn_of_identity()
     return Folder(Path(request["folder"]))
-
-
-def _close_others(handles: Sequence[int]) -> None:
-    """Close what is open besides ``handles`` and the three that every process has."""
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        if int(name) > 2 and int(name) not in handles:
-            with suppress(OSError):  # the one that this listing had
-                os.close(int(name))
 
 
 if __name__ == "__main__":

@@ -44,10 +44,11 @@ class Ran(NamedTuple):
 class Around(NamedTuple):
     """What is called directly before a command, and directly after it, where DataLad runs it.
 
-    The latter returns what it used of the code.
+    The first is told whether all inputs were there, so that none was got; the latter returns what the command
+    used of the code.
     """
 
-    make_ready: Callable[[], None]
+    make_ready: Callable[[bool], None]
     is_over: Callable[[], Uses]
 
 
@@ -69,7 +70,7 @@ class Plain:
 
     def run(self, around: Around) -> Ran:
         """Run the command; see :class:`Way`."""
-        around.make_ready()
+        around.make_ready(True)
         code, used = _call(self._order.spec.command, self._order.run_tree, {})
         return Ran(RunResult(code), code, used)
 
@@ -92,7 +93,7 @@ class AsDatalad:
         def is_over() -> None:
             ours["uses"] = recorded(around.is_over())  # DataLad writes its record later
 
-        with dataset.around_commands(around.make_ready, needed, is_over):
+        with dataset.around_commands(lambda: around.make_ready(False), needed, is_over):
             return Ran(dataset.run(self._order.run_tree, self._order.spec, {OUR_KEY: ours}))
 
     def save(self, before: Before, after: After, end: CommandEnd) -> RunResult:
@@ -122,7 +123,8 @@ class InParts:
         self._folder.write_plan(planned._asdict())
         where = planned.folder
         inputs = [f"{where}/{path}" for path in (*planned.inputs, *planned.also)]
-        if preparing.is_lacking(inputs) or preparing.outside(inputs, top):
+        all_is_there = not (preparing.is_lacking(inputs) or preparing.outside(inputs, top))
+        if not all_is_there:
             got = fastrun.get_inputs(top, planned)
             if got != RunResult(0):
                 return Ran(got)
@@ -132,7 +134,7 @@ class InParts:
             return Ran(RunResult(1, f"{os.path.relpath(elsewhere[0], where)} is an output outside of {top}"))
         preparing.make_writable(f"{where}/{path}" for path in outputs)
         self._stood = outlived.look(where, planned.record["outputs"])
-        around.make_ready()
+        around.make_ready(all_is_there)
         code, used = _call(planned.command, Path(where), fastrun.environment(planned))
         return Ran(RunResult(0 if code == planned.accepted else code), code, used)
 

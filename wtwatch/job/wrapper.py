@@ -143,12 +143,17 @@ def _carry_out(attempt: _Attempt) -> Result:
     before, end = folder.before(), folder.command()
     if before is not None and end is not None:  # another process came so far, and was killed
         return _ended(attempt, ways.taken_up(order, _demands(order), folder), before, end)
-    ready = _make_ready(attempt)
-    if isinstance(ready, Result):
-        return ready
     if order.computed:
-        return _saved_again(attempt, ready.before)
-    return ready.way if isinstance(ready.way, Result) else _run_through(attempt, ready.before, ready.way)
+        ready = _make_ready(attempt)
+        return ready if isinstance(ready, Result) else _saved_again(attempt, ready.before)
+    with Inputs(order.run_tree, order.spec, tell) as inputs:
+        inputs.begin()
+        ready = _make_ready(attempt)
+        if isinstance(ready, Result):
+            return ready
+        if isinstance(ready.way, Result):
+            return ready.way
+        return _run_through(attempt, ready.before, ready.way, inputs)
 
 
 def _make_ready(attempt: _Attempt) -> _Ready | Result:
@@ -197,23 +202,22 @@ def _planned(attempt: _Attempt, datasets: Sequence[str]) -> Way | RunResult | Re
     return _fenced(lambda: _choose(attempt, noted))
 
 
-def _run_through(attempt: _Attempt, before: Before, way: Way | RunResult) -> Result:
-    """Run the command, and end it."""
+def _run_through(attempt: _Attempt, before: Before, way: Way | RunResult, inputs: Inputs) -> Result:
+    """Run the command, with its inputs held, and end it."""
     _, order, steps = attempt
-    inputs = Inputs(order.run_tree, order.spec, tell)
-    ceilings = Ceilings(resources.of(order.spec), lambda: _others(order.uuid))
+    ceilings = Ceilings(resources.of(order.spec), lambda: _others(order.uuid, inputs.holders))
     lesson = Lesson(order, _demands(order), before, steps)
 
-    def begin() -> None:
+    def begin(all_was_there: bool) -> None:
         if order.left:
             resuming.put_back(order.run_tree, order.left, order.left_paths)
-        inputs.hold()
+        inputs.hold(all_was_there and not order.left)
         ceilings.begin()
         lesson.begin()
 
     around = Around(begin, lesson.end)
-    with inputs:
-        ran, stopped = _guarded(order, lambda: _below(ceilings, lambda: _run(way, around)))
+    ran, stopped = _guarded(order, lambda: _below(ceilings, lambda: _run(way, around)), inputs.holders)
+    inputs.release()
     if not ran.result.began:
         return Result(None, (), now(), ran.result.error, began=False)
     if stopped and results_of(order.run_tree, order.uuid, order.base):  # told to end after its commit
@@ -318,9 +322,10 @@ def _excludes() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("GIT_CONFIG_")}
 
 
-def _guarded(order: Order, act: Callable[[], Ran]) -> tuple[Ran, bool]:
+def _guarded(order: Order, act: Callable[[], Ran], kept: Sequence[int] = ()) -> tuple[Ran, bool]:
     """Do what takes its time; return how it ended, and whether it was told to end before it was done.
 
+    If it was, the job's other processes are ended, but those ``kept``.
     What a signal raises is lost in a destructor (object.__del__), so that it came is noted besides.
     """
     told = False
@@ -340,7 +345,7 @@ def _guarded(order: Order, act: Callable[[], Ran]) -> tuple[Ran, bool]:
         return ran, False
     except _Stopped:
         _ignore_signals()
-        _end_others(order.uuid)
+        _end_others(order.uuid, kept)
         return Ran(RunResult(1)), True
     finally:
         _ignore_signals()
@@ -404,13 +409,13 @@ def _run(way: Way | RunResult, around: Around) -> Ran:
     return ran
 
 
-def _end_others(uuid: str) -> None:
+def _end_others(uuid: str, kept: Sequence[int] = ()) -> None:
     """End the job's other processes: ask first, then force."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(WtwatchError):  # another user's, which whoever clears up will name
-            send(_others(uuid), number)
+            send(_others(uuid, kept), number)
         deadline = time.monotonic() + _grace()
-        while _others(uuid) and time.monotonic() < deadline:
+        while _others(uuid, kept) and time.monotonic() < deadline:
             time.sleep(0.02)
 
 
@@ -419,11 +424,10 @@ def _grace() -> float:
     return min(GRACE, float(os.environ.get(FORCED_AFTER, "inf")) / 3)
 
 
-def _others(uuid: str) -> list[int]:
-    """Return the processes of the job without this one, and without who started it, which may still end."""
-    return [
-        pid for pid in bearing(MARK, uuid, identity(os.getpid())) if pid not in (os.getpid(), os.getppid())
-    ]
+def _others(uuid: str, kept: Sequence[int] = ()) -> list[int]:
+    """Return the processes of the job without this one, those ``kept``, and who started it, which may end."""
+    apart = (os.getpid(), os.getppid(), *kept)
+    return [pid for pid in bearing(MARK, uuid, identity(os.getpid())) if pid not in apart]
 
 
 if __name__ == "__main__":
