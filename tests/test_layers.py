@@ -6,10 +6,10 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -57,16 +57,28 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(file: Path) -> Iterator[tuple[str, bool]]:
-    """Yield the full names that a file imports anywhere in it, and whether that happens at its top."""
+class Read(NamedTuple):
+    """What stands in a file: each full name that it imports, and whether at its top; whether it prints."""
+
+    imports: tuple[tuple[str, bool], ...]
+    prints: bool
+
+
+@cache
+def read(file: Path) -> Read:
+    """Parse a file: once for all tests, as that takes longest."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     top = set(map(id, tree.body))
+    names, prints = [], False
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, id(node) in top) for alias in node.names)
+            names += [(alias.name, id(node) in top) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: imports name the whole path"
-            yield from ((f"{node.module}.{alias.name}", id(node) in top) for alias in node.names)
+            names += [(f"{node.module}.{alias.name}", id(node) in top) for alias in node.names]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            prints = prints or node.func.id == "print"
+    return Read(tuple(names), prints)
 
 
 def room(module: str) -> str:
@@ -87,7 +99,7 @@ def own(name: str) -> str | None:
 
 def used_by(module: str) -> set[str]:
     """Return which other modules of wtwatch a module imports."""
-    return {other for name, _ in imports(modules()[module]) if (other := own(name))} - {module}
+    return {other for name, _ in read(modules()[module]).imports if (other := own(name))} - {module}
 
 
 @pytest.mark.parametrize("module", sorted(filter(None, modules())))
@@ -135,7 +147,7 @@ def test_a_library_has_one_door(library: str) -> None:
     users = {
         module
         for module, file in modules().items()
-        if any(name.split(".")[0] == library for name, _ in imports(file))
+        if any(name.split(".")[0] == library for name, _ in read(file).imports)
     }
     assert users <= ONLY_DOOR[library]
 
@@ -143,7 +155,7 @@ def test_a_library_has_one_door(library: str) -> None:
 @pytest.mark.parametrize("library", LATE)
 def test_a_heavy_library_is_imported_late(library: str) -> None:
     for module, file in modules().items():
-        early = {name for name, at_top in imports(file) if at_top and name.split(".")[0] == library}
+        early = {name for name, at_top in read(file).imports if at_top and name.split(".")[0] == library}
         assert not early, f"{module} imports {early} at its top"
 
 
@@ -223,6 +235,4 @@ def test_the_daemon_keeps_no_library_that_it_does_not_use() -> None:
 
 def test_only_the_command_line_prints() -> None:
     for module, file in modules().items():
-        calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
-        prints = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
-        assert not prints or FLOOR[room(module)] >= FLOOR["views"], f"{module} prints"
+        assert not read(file).prints or FLOOR[room(module)] >= FLOOR["views"], f"{module} prints"
