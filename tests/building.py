@@ -50,6 +50,28 @@ def build(folder: Path, env: Mapping[str, str]) -> None:
     _annex_all(main, "dataframes, inputs and code", env)
 
 
+RUN_TREES = {"L5b-runs": "L5b", "L5b-runs/inputs/L5b_2p": "L5b/inputs/L5b_2p", "L5b-runs/code": "L5b/code"}
+"""Each work tree of a run tree, and the repository that it is of."""
+
+
+def add_run_tree(folder: Path, env: Mapping[str, str]) -> None:
+    """Make the run tree `folder/L5b-runs` of the superdataset beside it, code detached at `runs`."""
+    _run(["git", "branch", "--quiet", "--force", "runs", "HEAD"], folder / "L5b/code", env)
+    for tree, repo in RUN_TREES.items():
+        where = ["--detach"] if tree.endswith("/code") else ["-b", "runs"]
+        at = ["runs"] if tree.endswith("/code") else []
+        _run(["git", "worktree", "add", "--quiet", *where, str(folder / tree), *at], folder / repo, env)
+
+
+def join(root: Path) -> None:
+    """Have the work trees below ``root``, which were copied there, and their repositories find each other."""
+    for tree, repo in RUN_TREES.items():
+        [kept] = (root / repo / ".git" / "worktrees").iterdir()
+        (kept / "gitdir").write_text(f"{root / tree}/.git\n")
+        if not (root / tree / ".git").is_symlink():  # as git-annex has it, and that leads there by itself
+            (root / tree / ".git").write_text(f"gitdir: {kept}\n")
+
+
 def let_jj_drive(code: Path, env: Mapping[str, str]) -> None:
     """Turn a repository of git into a colocated one of jj."""
     _run(["jj", "--quiet", "git", "init", "--colocate", "."], code, env)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -18,6 +20,7 @@ from wtwatch.job import lifecycle
 from wtwatch.job.warming import AGAIN, Warming
 
 MakeLab = Callable[..., Lab]
+Kind = Driver | Literal["run"]
 Say = Callable[..., Said]
 
 
@@ -37,6 +40,18 @@ def pytest_sessionstart() -> None:
     # A shell starts what it puts into the background with Ctrl-C ignored, which all children would inherit.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while thousands of tests are collected, nor ever again among them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -75,18 +90,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def templates(shared: Path) -> Callable[[Driver], Path]:
+def templates(shared: Path) -> Callable[[Kind], Path]:
     """Where the project lies as it is copied for each test, built when first asked for."""
     env = sealed_env(shared / "home", shared / "uv-cache", os.environ)
 
-    def template(driver: Driver) -> Path:
-        folder = shared / f"template-{driver}"
+    def template(kind: Kind) -> Path:
+        folder = shared / f"template-{kind}"
         with building.built_once(folder) as wanted:
-            if wanted and driver == "git":
+            if wanted and kind == "git":
                 building.build(folder, env)
             elif wanted:
                 building.copy(template("git") / "L5b", folder / "L5b")
-                building.let_jj_drive(folder / "L5b" / "code", env)
+                if kind == "jj":
+                    building.let_jj_drive(folder / "L5b" / "code", env)
+                else:
+                    building.add_run_tree(folder, env)
         return folder
 
     return template
@@ -121,12 +139,12 @@ def warm(sealed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def make_lab(tmp_path: Path, templates: Callable[[Driver], Path]) -> Iterator[MakeLab]:
-    """Make a lab in a folder of any name: ``make_lab("jj", "a folder")``."""
+def make_lab(tmp_path: Path, templates: Callable[[Kind], Path]) -> Iterator[MakeLab]:
+    """Make a lab in a folder of any name: ``make_lab("jj", "a folder")``; of kind "run": with a run tree."""
     made: list[Lab] = []
 
-    def make(driver: Driver = "git", name: str = "lab") -> Lab:
-        made.append(Lab.copied(templates(driver), tmp_path / name, driver))
+    def make(kind: Kind = "git", name: str = "lab") -> Lab:
+        made.append(Lab.copied(templates(kind), tmp_path / name, "jj" if kind == "jj" else "git"))
         return made[-1]
 
     yield make

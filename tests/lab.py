@@ -93,7 +93,10 @@ class Gate:
 
 @dataclass(frozen=True)
 class Lab:
-    """A superdataset `L5b` with subdatasets inputs/L5b_2p and code; the run tree is not made yet."""
+    """A superdataset `L5b` with subdatasets inputs/L5b_2p and code.
+
+    The run tree is not made yet, but in what a bench is made of (kind "run").
+    """
 
     root: Path
     driver: Driver = "git"
@@ -103,11 +106,16 @@ class Lab:
         """Put a project at ``root`` as the template has it, with an environment in main's code/."""
         building.copy(template, root)
         lab = cls(root, driver)
+        trees = [lab.main, lab.inputs, lab.code]
+        if lab.run.exists():
+            building.join(root)
+            trees += [root / tree for tree in building.RUN_TREES]
         # A copy has other inodes than its index says. What is annexed in it is locked, so git-annex's filter,
         # which takes 60 ms to start, has no word in that.
         plain = ("-c", "filter.annex.process=", "-c", "filter.annex.clean=cat")
-        for repo in (lab.main, lab.inputs, lab.code):
-            lab.git(*plain, "update-index", "-q", "--refresh", cwd=repo)
+        refresh = ("git", *plain, "update-index", "-q", "--refresh")
+        for tree, refreshing in [(tree, subprocess.Popen(refresh, cwd=tree)) for tree in trees]:
+            assert refreshing.wait(PATIENCE) == 0, tree
         lab.say("uv", "sync", "--quiet", cwd=lab.code)
         return lab
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 TOOLS = ("git", "git-annex", "datalad", "uv", "jj")
@@ -45,7 +46,7 @@ def sealed_env(home: Path, uv_cache: Path, base: Mapping[str, str]) -> dict[str,
         "GIT_CONFIG_NOSYSTEM": "1",
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
-        "PATH": _tool_path(base),
+        "PATH": _tool_path(_search_path(base)),
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_CACHE_DIR": str(uv_cache),
@@ -67,9 +68,10 @@ def _put(file: Path, text: str) -> None:
     draft.replace(file)
 
 
-def _tool_path(base: Mapping[str, str]) -> str:
-    """Where the tools are and where the system's own are, and nothing else."""
-    found = (shutil.which(tool, path=_search_path(base)) for tool in TOOLS)
+@cache
+def _tool_path(search: str) -> str:
+    """Where the tools are, of the folders of ``search``, and where the system's own are, and nothing else."""
+    found = (shutil.which(tool, path=search) for tool in TOOLS)
     folders = [str(Path(sys.executable).parent), *(str(Path(tool).parent) for tool in found if tool)]
     folders += ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
     return os.pathsep.join(dict.fromkeys(folders))

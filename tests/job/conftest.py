@@ -21,12 +21,7 @@ from wtwatch.job.warming import AGAIN, Warming
 @pytest.fixture
 def make_bench(make_lab: Callable[..., Lab]) -> MakeBench:
     def make(name: str = "lab") -> Bench:
-        lab = make_lab("git", name)
-        lab.move_bookmark()
-        lab.git("worktree", "add", "--quiet", "-b", "runs", str(lab.run))
-        inputs = lab.run / "inputs" / "L5b_2p"
-        lab.git("worktree", "add", "--quiet", "-b", "runs", str(inputs), cwd=lab.inputs)
-        lab.git("worktree", "add", "--quiet", "--detach", str(lab.run_code), "runs", cwd=lab.code)
+        lab = make_lab("run", name)
         lab.project().state.mkdir(parents=True, exist_ok=True)
         return Bench(lab, lab.project())
 
