@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
+from tests.mould import Mould
 from wtwatch.bring import plan, wrote
 from wtwatch.bring.overlay import Blocked, Code, Inside
 from wtwatch.bring.plan import Planned
@@ -62,6 +63,9 @@ START: dict[str, Content] = {
     "README.md": "".join(f"line {number}\n" for number in range(20)),
 }
 
+_MOULDS: dict[tuple[Kind, tuple[str, ...]], Mould] = {}
+"""Of each kind of world; see :meth:`World.built`."""
+
 
 def git(where: Path, *words: str, stdin: str | None = None) -> str:
     """Run git in a folder and return what it printed."""
@@ -90,12 +94,18 @@ class World:
 
     @classmethod
     def built(cls, root: Path, kind: Kind = "paths", code: tuple[str, ...] = ("code",)) -> Self:
-        """Build both trees at one commit, of code V=1 and a few inputs."""
+        """Return both trees at one commit, of code V=1 and a few inputs; the first of a kind is the mould."""
         world = cls(root, kind, code)
-        world.main.mkdir(parents=True)
-        git(world.main, "init", "-q", "-b", "master")
-        world.edit(START, code="V=1")
-        git(world.main, "worktree", "add", "-q", "-b", "runs", str(world.run))
+        if (kind, code) in _MOULDS:
+            _MOULDS[kind, code].cast(root)
+            for tree in (world.main, world.run):
+                git(tree, "update-index", "-q", "--refresh")
+        else:
+            world.main.mkdir(parents=True)
+            git(world.main, "init", "-q", "-b", "master")
+            world.edit(START, code="V=1")
+            git(world.main, "worktree", "add", "-q", "-b", "runs", str(world.run))
+            _MOULDS[kind, code] = Mould.of(root, world.main, world.run)
         world.applied = world.fork = world.tip()
         return world
 
