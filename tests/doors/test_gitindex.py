@@ -67,3 +67,22 @@ def test_intents_conflicts_and_broken_files_are_not_read(house: House, tmp_path:
         assert gitindex.entries(str(tmp_path / "index")) is None
     assert gitindex.entries(str(tmp_path / "none")) is None
     assert gitindex.entries(str(tmp_path)) is None
+
+
+def test_an_index_lacks_what_it_lists_nothing_of_at_that_path_above_it_or_below(house: House) -> None:
+    house.commit({"results/of/one": "1\n", "plain": "x\n"})
+    index = house.git("rev-parse", "--path-format=absolute", "--git-path", "index")
+    for new in ("results/two", "results/of/two", "quite/new", "pla", "plain.txt", "results/of/on"):
+        assert gitindex.lacks(index, [new]), new
+    for there in ("plain", "plain/below", "results", "results/of", "results/of/one", "results/of/one/x"):
+        assert not gitindex.lacks(index, ["quite/new", there]), there
+    (house.project.main_code / "intended").touch()
+    house.git("add", "-N", "intended")
+    assert not gitindex.lacks(index, ["intended"])
+    house.git("update-index", "--index-version", "4")
+    assert not gitindex.lacks(index, ["quite/new"])
+    house.git("update-index", "--index-version", "2")
+    assert gitindex.lacks(index, ["quite/new"])
+    house.git("update-index", "--split-index")
+    assert not gitindex.lacks(index, ["quite/new"])
+    assert not gitindex.lacks(f"{index}.none", ["quite/new"])

@@ -9,6 +9,7 @@ import pytest
 from tests.house import House
 from wtwatch.doors import loose
 from wtwatch.doors.repo import Repo
+from wtwatch.tree.diff import changes_in
 
 
 @pytest.fixture
@@ -60,3 +61,33 @@ def test_a_file_that_is_cut_off_is_left_to_git(house: House) -> None:
     for part in (b"", whole[:9], whole[:-3], b"no object"):
         file.write_bytes(part)
         assert loose.objects(common, [head]) is None
+
+
+def test_what_differs_between_two_commits_is_what_git_says(house: House) -> None:
+    code = Repo(house.project.main_code)
+    house.commit({"d/e/z.py": None, "d/ü": None, "x/y": "of a folder\n", "a": "before a.py\n"})
+    house.git("rm", "-q", "-r", "x")
+    house.commit({"d/ü/in/it": "where a file was\n", "x": "where a folder was\n", "a.py": "a = 2\n"})
+    (code.path / "a").chmod(0o755)
+    house.git("add", "a")
+    house.git("update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},a.d")
+    house.git("commit", "-q", "-m", "of other kinds")
+    commits = house.git("rev-list", "HEAD").split()
+    for old in commits:
+        for new in commits:
+            said = code.git("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new)
+            found = loose.between(code.common_dir(), old, new)
+            assert found is not None
+            assert [(path, *was, *now) for path, was, now in found] == [
+                tuple(one) for one in changes_in(said)
+            ]
+
+
+def test_much_that_differs_and_what_is_no_commit_here_is_left_to_git(house: House) -> None:
+    common, head = Repo(house.project.main_code).common_dir(), house.head(house.project.main_code)
+    assert loose.between(common, head, "1" * 40) is None
+    assert loose.between(common, head, house.git("rev-parse", "HEAD:d")) is None
+    many = house.commit({f"many/{number}": f"{number}\n" for number in range(300)})
+    assert loose.between(common, head, many) is None
+    house.git("gc", "-q")
+    assert loose.between(common, head, house.git("rev-parse", "HEAD^")) is None

@@ -1,4 +1,5 @@
-"""The steps of a program by number and name: each program that it starts, each change it makes to a file.
+"""The steps of a program by number and name: each program that it starts or tells to do more, and each change
+that it makes to a file.
 
 Python tells of them before they happen (sys.addaudithook). So a program can be struck at each of its steps,
 and none is forgotten, whoever writes a new one.
@@ -68,6 +69,8 @@ def _name(event: str, args: tuple[Any, ...]) -> str | None:
     if event == "subprocess.Popen":
         words = [os.fsdecode(word) for word in args[1]]
         return f"start {' '.join(word for word in words if '=' not in word and word != '-c')}"
+    if event == "wtwatch.told":
+        return f"tell {args[0][1]} {args[1]}"
     if event != "open" and event not in _CHANGES:
         return None
     named = args[:1] if event == "open" else args[:2]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from wtwatch.bring.wrote import Entry
-from wtwatch.doors import digests, loose
-from wtwatch.doors.files import scratch_folder
-from wtwatch.doors.repo import GITLINK, Repo
-from wtwatch.words.errors import WtwatchError
+from wtwatch.doors import loose, unpacking
+from wtwatch.doors.porcelain import GitObject
+from wtwatch.doors.repo import Repo
+from wtwatch.doors.unpacking import Unpacking
 from wtwatch.words.model import Sha
 
 Put = Mapping[str, Entry | None]
 """What is put over a tree's entries, by path; ``None``: nothing is there."""
 
 _FOLDER = "040000"
-_KINDS = {_FOLDER: "tree", GITLINK: "commit"}
 
 
 def with_entries(repo: Repo, commit: Sha, put: Put) -> Sha:
@@ -24,16 +22,14 @@ def with_entries(repo: Repo, commit: Sha, put: Put) -> Sha:
 
     A file that is put takes the place of a folder, and the other way round.
     """
-    with being_written(repo, commit, put) as tree:
-        return tree
+    with Unpacking(repo) as writing:
+        folders = folders_with(repo, commit, put)
+        writing.write(folders)
+    return folders[-1].sha
 
 
-@contextmanager
-def being_written(repo: Repo, commit: Sha, put: Put) -> Iterator[Sha]:
-    """Yield the id of what :func:`with_entries` writes, which is there when the body has ended."""
-    if any("\n" in path for path in put):  # git takes names by lines
-        yield _through_an_index(repo, commit, put)
-        return
+def folders_with(repo: Repo, commit: Sha, put: Put) -> list[GitObject]:
+    """Return the folders that :func:`with_entries` writes, the top one last."""
     folders = sorted({"", *(folder for path in put for folder in _above(path))})
     with loose.asked(repo, [f"{commit}:{folder}" for folder in folders]) as read:
         found = dict(zip(folders, read(), strict=True))
@@ -41,26 +37,16 @@ def being_written(repo: Repo, commit: Sha, put: Put) -> Iterator[Sha]:
     known = {
         folder: {one.path: Entry(one.mode, one.sha) for one in entries} for folder, entries in held.items()
     }
-    writing = _Writing(known, put, len(commit))
-    top = writing.folder("")
-    if top is None:  # empty
-        yield _through_an_index(repo, commit, put)
-        return
-    listing = "\0".join(map(_listed, writing.made))
-    with repo.ask("mktree", "--batch", "--missing", "-z", feed=listing) as asking:
-        yield top
-        if asking.answer().split() != writing.ids:
-            raise WtwatchError(
-                f"Git wrote another folder than it was told, in {repo.path}.", "See `git fsck` there."
-            )
+    working = _Working(known, put, len(commit))
+    working.folder("")
+    return working.made or [unpacking.made("tree", b"", len(commit))]
 
 
-class _Writing:
-    """Works out what folders hold: ``made``, inner ones first, and their ``ids``."""
+class _Working:
+    """Works out what folders hold: ``made``, inner ones first."""
 
     def __init__(self, known: Mapping[str, Mapping[str, Entry]], put: Put, digits: int) -> None:
-        self.made: list[dict[str, Entry]] = []
-        self.ids: list[Sha] = []
+        self.made: list[GitObject] = []
         self._known = known
         self._digits = digits
         self._put: dict[str, dict[str, Entry | None]] = {}
@@ -87,56 +73,25 @@ class _Writing:
         now |= {name: entry for name, entry in put.items() if entry is not None}
         if not now:
             return None
-        self.made.append(now)
-        self.ids.append(_id_of(now, self._digits))
-        return self.ids[-1]
+        self.made.append(unpacking.made("tree", _body(now), self._digits))
+        return self.made[-1].sha
 
 
-def _id_of(folder: Mapping[str, Entry], digits: int) -> Sha:
-    """Return the id of a folder in git: by SHA-1, or SHA-256 if it has 64 digits.
-
-    Folders are sorted as if their names ended with a slash.
-    """
+def _body(folder: Mapping[str, Entry]) -> bytes:
+    """Return a folder as git has it: sorted as if the names of those in it ended with a slash."""
     lines = sorted(
         (in_bytes(name) + (b"/" if entry.mode == _FOLDER else b""), in_bytes(name), entry)
         for name, entry in folder.items()
     )
-    body = b"".join(
+    return b"".join(
         b"%s %s\0%s" % (entry.mode.lstrip("0").encode(), name, bytes.fromhex(entry.sha))
         for _, name, entry in lines
     )
-    digest = digests.new("sha1" if digits == 40 else "sha256", len(body))
-    digest.update(b"tree %d\0" % len(body))
-    digest.update(body)
-    return Sha(digest.hexdigest())
 
 
 def in_bytes(name: str) -> bytes:
     """Return a path as git has it, which sorts by bytes."""
     return name.encode("utf-8", "surrogateescape")
-
-
-def _listed(folder: Mapping[str, Entry]) -> str:
-    """Return the entries of a folder as git-mktree(1) takes them."""
-    return "".join(
-        f"{mode} {_KINDS.get(mode, 'blob')} {sha}\t{name}\0" for name, (mode, sha) in folder.items()
-    )
-
-
-def _through_an_index(repo: Repo, commit: Sha, put: Put) -> Sha:
-    with scratch_folder("wtwatch-") as scratch:
-        env = {"GIT_INDEX_FILE": str(scratch / "index")}
-        repo.git("read-tree", commit, env=env)
-        lines = "".join(_lines(put))
-        repo.git("update-index", "--add", "--replace", "-z", "--index-info", stdin=lines, env=env)
-        return Sha(repo.git("write-tree", env=env))
-
-
-def _lines(put: Put) -> Sequence[str]:
-    """Return what `git update-index` is told: first what goes, since it may be in the way of what comes."""
-    gone = (f"0 {'0' * 40}\t{path}\0" for path, entry in put.items() if entry is None)
-    there = (f"{entry.mode} {entry.sha}\t{path}\0" for path, entry in put.items() if entry is not None)
-    return (*gone, *there)
 
 
 def _above(path: str) -> Sequence[str]:

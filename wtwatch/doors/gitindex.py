@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # see wtwatch.doors.proc
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _HEAD, _STAT, _MODE = 12, 40, 24
 _MARKS = 0xF000
 """Bits in the flags of an entry that is assumed unchanged, has more flags, or is one stage of several."""
 
 _KNOWN = (b"TREE", b"REUC", b"UNTR", b"FSMN", b"EOIE", b"IEOT")
 """Extensions that add no entries and take none away; a split or a sparse index has others."""
+
+_OTHERS = (b"link", b"sdir")
+"""Extensions by which entries are in other files, or stand for whole folders."""
 
 Entry = tuple[str, int, bytes]
 """A path, its mode, and the id of its blob."""
@@ -33,6 +40,33 @@ def compared(file: str, width: int = 20, below: tuple[str, ...] = ()) -> tuple[l
     read = _read(file, width, below)
     tree = _tree_of(read[2].get(b"TREE", b""), width) if read else None
     return (read[1], tree) if read and tree else None
+
+
+def lacks(file: str, paths: Iterable[str], width: int = 20) -> bool:
+    """Return whether an index certainly lists none of the paths, and nothing that would be above or below.
+
+    ``False`` also where that is not seen at a glance: names are looked for wherever they may be in the file.
+    """
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read()
+    except OSError:
+        return False
+    if data[:4] != b"DIRC" or int.from_bytes(data[4:8], "big") not in (2, 3):
+        return False
+    if any(kind in data for kind in _OTHERS):
+        return False
+    end = data.rfind(b"TREE")  # which has names of folders; all before it are entries
+    if end < 0 or _extensions(data, end, width) is None:
+        end = len(data)
+    for path in paths:
+        name = path.encode("utf-8", "surrogateescape")
+        above = [name[:at] for at in range(len(name)) if name[at : at + 1] == b"/"]
+        if any(
+            data.find(one, 0, end) >= 0 for one in (name + b"/", *(one + b"\0" for one in (name, *above)))
+        ):
+            return False
+    return True
 
 
 def _read(

@@ -7,6 +7,7 @@ not, or is not just so, is left to git.
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +23,30 @@ _LARGEST = 1 << 20
 
 _MORE = 100
 """Bytes that are before an object's own, or that packing adds."""
+
+_FOLDERS = 40
+"""Folders that are compared here; of more, git is asked."""
+
+_FEW = 200
+"""Paths in which commits differ that are found here; where there are more, git is quicker."""
+
+_LARGE = 1 << 17
+"""Bytes of a folder that is compared here: some 3,000 names."""
+
+_ENTRY = {
+    20: re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL),
+    32: re.compile(rb"([0-7]+) ([^\0]+)\0(.{32})", re.DOTALL),
+}
+"""A line of a folder, by the bytes that an id has."""
+
+_MODES = {
+    mode.lstrip(b"0"): mode.decode() for mode in (b"040000", b"100644", b"100755", b"120000", b"160000")
+}
+_FOLDER = b"40000"
+_NOTHING = "000000"
+
+Side = tuple[str, Sha]
+"""A mode and an id, as git-diff-tree(1) has them; of nothing both are zeros."""
 
 
 @contextmanager
@@ -51,6 +76,66 @@ def objects(common: Path, names: Sequence[str], largest: int = _LARGEST) -> tupl
             return None
         found.append(one)
     return tuple(found)
+
+
+def between(common: Path, old: str, new: str) -> list[tuple[str, Side, Side]] | None:
+    """Return what differs between two commits: each path, with what was there and what is.
+
+    In git's order. ``None`` if that is more than a little, or lies not in files of its own.
+    """
+    commits = objects(common, [old, new])
+    if commits is None or {one.kind for one in commits} != {"commit"}:
+        return None
+    found: list[tuple[str, Side, Side]] = []
+    before, after = (bytes.fromhex(one.tree()) for one in commits)
+    return found if _Comparing(common, found).folder(b"", before, after) else None
+
+
+class _Comparing:
+    """Compares folders, and writes into ``found`` in what they differ."""
+
+    def __init__(self, common: Path, found: list[tuple[str, Side, Side]]) -> None:
+        self._common, self._found = common, found
+        self._left = _FOLDERS
+
+    def folder(self, above: bytes, before: bytes | None, after: bytes | None) -> bool:
+        """Compare one folder, which ``above`` ends with a slash; return whether that could be done."""
+        was, now = self._read(before), self._read(after)
+        if was is None or now is None:
+            return False
+        sides: dict[bytes, list[tuple[bytes, bytes] | None]] = {}
+        for side, only in enumerate((was - now, now - was)):
+            for mode, name, sha in only:  # a folder is sorted as if its name ended with a slash
+                sides.setdefault(name + b"/" * (mode == _FOLDER), [None, None])[side] = (mode, sha)
+        some = len(self._found) + len(sides) <= _FEW
+        return some and all(self._entry(above + name, *sides[name]) for name in sorted(sides))
+
+    def _entry(
+        self, path: bytes, before: tuple[bytes, bytes] | None, after: tuple[bytes, bytes] | None
+    ) -> bool:
+        if path.endswith(b"/"):
+            return self.folder(path, before and before[1], after and after[1])
+        there = before or after
+        assert there is not None
+        if not {mode for mode, _ in filter(None, (before, after))} <= _MODES.keys():
+            return False
+        nothing = (_NOTHING, Sha("0" * (2 * len(there[1]))))
+        was, now = ((_MODES[side[0]], Sha(side[1].hex())) if side else nothing for side in (before, after))
+        self._found.append((path.decode("utf-8", "surrogateescape"), was, now))
+        return True
+
+    def _read(self, tree: bytes | None) -> set[tuple[bytes, bytes, bytes]] | None:
+        """Return the modes, names and ids in a folder, of none nothing; ``None`` if git has to be asked."""
+        if tree is None:
+            return set()
+        self._left -= 1
+        found = _read(self._common, tree.hex(), _LARGE) if self._left >= 0 else None
+        if found is None or found.kind != "tree":
+            return None
+        entries = _ENTRY[len(tree)].findall(found.body)
+        if sum(len(mode) + len(name) + len(sha) + 2 for mode, name, sha in entries) != len(found.body):
+            return None
+        return set(entries)
 
 
 def _replaces(common: Path) -> bool:

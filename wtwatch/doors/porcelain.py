@@ -60,7 +60,7 @@ class GitObject(NamedTuple):
         lines = self.body.partition(b"\n\n")[0].splitlines()
         return tuple(Sha(line[7:].decode("ascii")) for line in lines if line.startswith(b"parent "))
 
-    def upon(self, tree: Sha, parent: Sha) -> str | None:
+    def upon(self, tree: Sha, parent: Sha) -> bytes | None:
         """Return what a commit is told as, with other files and another parent: else the same to the letter.
 
         ``None`` for one that says more than whose it is and from when: a signature would not be of it.
@@ -69,7 +69,8 @@ class GitObject(NamedTuple):
         lines = [line for line in head.splitlines() if not line.startswith(("tree ", "parent "))]
         if [line.partition(" ")[0] for line in lines] not in _PLAIN:
             return None
-        return "\n".join([f"tree {tree}", f"parent {parent}", *lines, "", message])
+        text = "\n".join([f"tree {tree}", f"parent {parent}", *lines, "", message])
+        return text.encode("utf-8", "surrogateescape")
 
     def message(self) -> str:
         """Return the message of a commit."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -83,7 +85,7 @@ class Asking:
         """Wait for the end and return what was printed, as text; see :meth:`printed`."""
         return self.printed(ok, stdin).decode("utf-8", "surrogateescape")
 
-    def printed(self, ok: Iterable[int] | None = (0,), stdin: str | None = None) -> bytes:
+    def printed(self, ok: Iterable[int] | None = (0,), stdin: str | bytes | None = None) -> bytes:
         """Wait for the end and return what was printed; ``ok`` are the exit codes that are no error.
 
         ``None`` takes any exit code. Raises :class:`CommandFailed` for others, and for a program that is not
@@ -140,6 +142,27 @@ class Asking:
             stream.write(_bytes(text))
         return self
 
+    def told(self, text: str, end: bytes) -> None:
+        """Write a few lines to standard input, and wait until what is printed to that ends with ``end``.
+
+        The program goes on. Raises :class:`CommandFailed` if it ends, or says nothing within its time limit.
+        """
+        stdin, stdout, coming = self._process.stdin, self._process.stdout, select.poll()
+        assert stdin is not None and stdout is not None
+        sys.audit("wtwatch.told", self._shown, text)
+        with suppress(BrokenPipeError):
+            os.write(stdin.fileno(), _bytes(text))
+        coming.register(stdout, select.POLLIN)
+        printed, until = b"", time.monotonic() + self._limit
+        while not printed.endswith(end):
+            late = not coming.poll(max(until - time.monotonic(), 0) * 1000)
+            piece = b"" if late else os.read(stdout.fileno(), _PIECE)
+            if not piece:
+                if late:
+                    self._process.kill()
+                self.printed(ok=())
+            printed += piece
+
     def code(self) -> int:
         """Wait for the end and return the exit code."""
         self.answer(ok=None)
@@ -155,8 +178,8 @@ class Asking:
                 stream.close()
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
 
 
 def _in_memory(content: bytes = b"") -> BinaryIO:

@@ -404,10 +404,6 @@ class Repo:
                 raise
             raise NoIdentity(str(self.path)) from None
 
-    def write_commit(self, text: str) -> Sha:
-        """Write a commit of this text, as it is to be stored; its files need not be there yet."""
-        return Sha(self.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=text))
-
     def commit_again(self, text: str, tree: str, parent: Sha) -> Sha:
         """Write a commit with author, committer, times and message of one, but other files and parent.
 

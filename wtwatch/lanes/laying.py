@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.bring import carry, steps, trees
 from wtwatch.bring.steps import NOTHING_LOOKED_UP, Looked, Source, Step
 from wtwatch.bring.wrote import Entry
-from wtwatch.doors import gc, loose
-from wtwatch.doors.beside import Beside
+from wtwatch.doors import gc, loose, unpacking
 from wtwatch.doors.refs import head_of, tip_of
+from wtwatch.doors.refwriter import RefWriter
 from wtwatch.doors.repo import GITLINK, Repo
+from wtwatch.doors.unpacking import Unpacking
 from wtwatch.job.attempt import Folder, Order
 from wtwatch.lanes import newborn
 from wtwatch.project.tree import RunTree
@@ -27,7 +27,7 @@ from wtwatch.queue.meeting import paths_meet
 from wtwatch.tree import diff, obstacles
 from wtwatch.tree.bytewise import NOTHING
 from wtwatch.tree.states import Before
-from wtwatch.words.errors import CommandFailed, WtwatchError
+from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha
 from wtwatch.words.value import Value
 
@@ -80,24 +80,28 @@ def lay(tree: RunTree, result: Result, complete: Callable[[], None]) -> Laying:
     Safe to be cut off and to be done again. ``complete`` makes worktrees of subdatasets that came. Raises
     :class:`WtwatchError` for what has to be waited for, such as an edited file in the way.
     """
+    with RefWriter(Repo(tree.path), why="laid") as refs:
+        return _lay(tree, result, refs, complete)
+
+
+def _lay(tree: RunTree, result: Result, refs: RefWriter, complete: Callable[[], None]) -> Laying:
     top = Repo(tree.path)
     noted = result.folder.laid()
     if noted is not None and noted and top.resolve(noted[-1]) and top.is_ancestor(noted[-1], "HEAD"):
-        _end(tree, result)
+        _end(tree, result, refs)
         return Laid(noted)
     changes = [one for one in diff.between(top, result.order.base, result.tip) if not _is_both(one)]
-    barred = Beside(lambda: obstacles.hindrances(top, changes))
-    try:
-        with gc.held_off(_repositories(tree, result)):
-            laid = _Laying(tree, result).dataset("", result.order.base, result.tip)
-            if laid:
-                top.update_refs({_ref(tree, "laid", result): [*laid.values()][-1]}, why="laid")
-    except _Meets as met:
-        return Met(met.paths)
-    except _CannotBe as why:
-        return Unlayable(f"{why}")
-    finally:
-        barred.end()
+    with obstacles.hindrances_asked(top, changes) as barred:
+        try:
+            with gc.held_off(_repositories(tree, result)):
+                laid = _Laying(tree, result).dataset("", result.order.base, result.tip)
+                if laid:
+                    refs.update({_ref(tree, "laid", result): [*laid.values()][-1]})
+        except _Meets as met:
+            return Met(met.paths)
+        except _CannotBe as why:
+            return Unlayable(f"{why}")
+        looked = NOTHING_LOOKED_UP if barred() else Looked(frozenset(changes))
     here = head_of(top)
     commits = tuple(laid.values())
     if not commits or here is None:
@@ -107,19 +111,19 @@ def lay(tree: RunTree, result: Result, complete: Callable[[], None]) -> Laying:
         tree,
         Source(commits[-1], whose=f"job {result.order.job}"),
         Step("", tree.branch, here, commits[-1]),
-        NOTHING_LOOKED_UP if barred.answer() else Looked(frozenset(changes)),
+        looked,
     )
     if isinstance(found, steps.Held):
         raise WtwatchError(found.reason, found.hint)
     carry.carry_out(tree, found, complete)
-    _end(tree, result)
+    _end(tree, result, refs)
     return Laid(commits)
 
 
-def _end(tree: RunTree, result: Result) -> None:
+def _end(tree: RunTree, result: Result, refs: RefWriter) -> None:
     """Do what is left when a result is on the run branch: datasets that came put in, refs dropped."""
     newborn.put_in(tree, result.folder.path.name, result.made)
-    _forget(tree, result)
+    _forget(tree, result, refs)
 
 
 def keep(tree: RunTree, result: Result) -> None:
@@ -164,13 +168,16 @@ def _ref(tree: RunTree, kind: str, result: Result) -> str:
     return f"{tree.project.ref_prefix}/{kind}/{result.folder.path.name}"
 
 
-def _forget(tree: RunTree, result: Result) -> None:
-    """Drop the refs that kept a result until it was on the run branch."""
-    refs = [_ref(tree, kind, result) for kind in ("done", "laid")]
-    for repo in map(Repo, _folders(tree, result)):
-        gone = "".join(f"delete {ref}\n" for ref in refs if tip_of(repo, ref))
-        if gone:
-            repo.git("update-ref", "--stdin", stdin=gone)
+def _forget(tree: RunTree, result: Result, refs: RefWriter) -> None:
+    """Drop the refs that kept a result until it was on the run branch; of the superdataset by ``refs``."""
+    ours = [_ref(tree, kind, result) for kind in ("done", "laid")]
+    for folder in _folders(tree, result):
+        repo = Repo(folder)
+        gone = [ref for ref in ours if tip_of(repo, ref)]
+        if gone and folder == tree.path:
+            refs.delete(gone)
+        elif gone:
+            repo.git("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in gone))
 
 
 class _Meets(Exception):
@@ -234,13 +241,16 @@ class _Laying:
             if _is_both(change) and _below(path, change.path) not in self._result.made:
                 entry = Entry(GITLINK, self._inner(_below(path, change.path), change.before, change.after))
             put[change.path] = entry
-        with loose.asked(repo, [commit]) as read, trees.being_written(repo, onto, put) as tree:
+        with loose.asked(repo, [commit]) as read, Unpacking(repo) as writing:
+            folders = trees.folders_with(repo, onto, put)
             [told] = read()
             assert told is not None, "it was gone through"
-            laid = _written(repo, told.upon(tree, onto))
-        if laid is None:
-            laid = repo.commit_again(told.body.decode("utf-8", "surrogateescape"), tree, onto)
-        return laid
+            body = told.upon(folders[-1].sha, onto)
+            laid = [unpacking.made("commit", body, len(onto))] if body is not None else []
+            writing.write([*folders, *laid])
+        if laid:
+            return laid[0].sha
+        return repo.commit_again(told.body.decode("utf-8", "surrogateescape"), folders[-1].sha, onto)
 
     def _inner(self, path: str, before: Sha, after: Sha) -> Sha:
         """Return the commit that a subdataset's becomes; it is kept by a ref, as the run tree goes there."""
@@ -276,13 +286,6 @@ def _commits(repo: Repo, path: str, base: Sha, tip: Sha) -> list[Sha] | None:
     if tip != base and not repo.is_ancestor(base, tip):
         raise _CannotBe(f"it rewrote the history of {path or 'the superdataset'}, which others build on")
     return [Sha(line[0]) for line in lines]
-
-
-def _written(repo: Repo, text: str | None) -> Sha | None:
-    """Write a commit of this text; ``None`` without one, or if git does not take it as it is."""
-    with suppress(CommandFailed):
-        return repo.write_commit(text) if text is not None else None
-    return None
 
 
 def _is_both(change: diff.Change) -> bool:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import NamedTuple
 
+from wtwatch.doors import loose
 from wtwatch.doors.memory import Memory
 from wtwatch.doors.repo import Repo
 from wtwatch.words.model import Sha
@@ -62,6 +63,11 @@ def between_asked(repo: Repo, old: Sha | None, new: Sha | None) -> Iterator[Call
     """Start to ask what differs between two commits; what is yielded returns it. From or to none: nothing."""
     if old is None or new is None or old == new:
         yield tuple
+        return
+    found = loose.between(repo.common_dir(), old, new)
+    if found is not None:
+        changes = tuple(Change(path, *before, *after) for path, before, after in found)
+        yield lambda: changes
         return
     with repo.ask("diff-tree", "-r", "--raw", "--no-renames", "-z", old, new) as asking:
         yield lambda: changes_in(asking.answer())

@@ -3,9 +3,11 @@
 import os
 import stat
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from wtwatch.doors import gitindex
 from wtwatch.doors.files import scratch_folder
 from wtwatch.doors.porcelain import parse_status
 from wtwatch.doors.repo import GITLINK, UNFILTERED, Repo
@@ -118,10 +120,22 @@ def _hindrance(root: Path, parent: str) -> str | None:
 
 
 def hindrances(repo: Repo, changes: Sequence[Change]) -> list[str]:
-    """Return the paths that bar the way of changes: open edits, and files that git lacks."""
-    if not changes:
-        return []
+    """Return the paths that bar the way of changes to what HEAD has: open edits, and files that git lacks."""
+    with hindrances_asked(repo, changes) as answer:
+        return answer()
+
+
+@contextmanager
+def hindrances_asked(repo: Repo, changes: Sequence[Change]) -> Iterator[Callable[[], list[str]]]:
+    """Start to ask what :func:`hindrances` returns, which is what is yielded does."""
+    if all(change.mode_before == NOTHING for change in changes) and gitindex.lacks(
+        str(repo.git_dir() / "index"), (change.path for change in changes)
+    ):
+        yield lambda: in_the_way(repo, changes)
+        return
     only, paths = paths_of_few(changes), {change.path for change in changes}
+    there = [change for change in changes if change.mode_before != NOTHING]  # else git has it staged, or not
+    looked_at = paths_of_few(there) if only else ()
     # not `git diff`, which may write the index anew, and leaves its lock there if it is killed
     status = (
         "status",
@@ -130,18 +144,21 @@ def hindrances(repo: Repo, changes: Sequence[Change]) -> list[str]:
         "--no-renames",
         "--untracked-files=no",
         "--ignore-submodules=all",
+        *looked_at,
     )
-    with (
-        repo.ask(*UNFILTERED, *status, *only, env=LITERAL) as edited_asked,
-        repo.ask(
-            "diff-index", "--cached", "--name-only", "--no-renames", "-z", "HEAD", *only, env=LITERAL
-        ) as staged,
-    ):
-        edited = paths & _edited(edited_asked.answer())
-        if edited:
-            edited = paths & _edited(repo.git(*status, *only, env=LITERAL))
-        hit = edited | paths.intersection(staged.answer().split("\0"))
-    return sorted({*hit, *in_the_way(repo, changes)})
+    staged = ("diff-index", "--cached", "--name-only", "--no-renames", "-z", "HEAD", *only)
+    with ExitStack() as asked:
+        editing = asked.enter_context(repo.ask(*UNFILTERED, *status, env=LITERAL)) if there else None
+        staging = asked.enter_context(repo.ask(*staged, env=LITERAL))
+
+        def answer() -> list[str]:
+            edited = paths & _edited(editing.answer()) if editing else set[str]()
+            if edited:
+                edited = paths & _edited(repo.git(*status, env=LITERAL))
+            hit = edited | paths.intersection(staging.answer().split("\0"))
+            return sorted({*hit, *in_the_way(repo, changes)})
+
+        yield answer
 
 
 def _edited(status: str) -> set[str]:
