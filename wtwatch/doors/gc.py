@@ -121,14 +121,17 @@ def _await_decision(common: Path) -> None:
 
 @contextmanager
 def _list(common: Path) -> Iterator[list[Identity]]:
-    """Hold the list of those who save in a repository, and live; write it back as it is then."""
-    with (common / "wtwatch" / "saving").open("a+") as file:
+    """Hold the list of those who save in a repository, and live; write it back as it is then.
+
+    Blanks go over the rest of a longer one: ext4 has a file that is cut to nothing written out at once.
+    """
+    handle = os.open(common / "wtwatch" / "saving", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with os.fdopen(handle, "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
+        was = file.read()
         savers: list[Identity] = []
         with suppress(ValueError, TypeError):
-            savers = [one for one in (Identity(*facts) for facts in json.load(file)) if is_alive(one)]
+            savers = [one for one in (Identity(*facts) for facts in json.loads(was)) if is_alive(one)]
         yield savers
         file.seek(0)
-        file.truncate()
-        json.dump(savers, file)
+        file.write(json.dumps(savers).ljust(len(was)))

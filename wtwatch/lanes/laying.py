@@ -93,7 +93,7 @@ def _lay(tree: RunTree, result: Result, refs: RefWriter, complete: Callable[[], 
     changes = [one for one in diff.between(top, result.order.base, result.tip) if not _is_both(one)]
     with obstacles.hindrances_asked(top, changes) as barred:
         try:
-            with gc.held_off(_repositories(tree, result)):
+            with gc.held_off(Repo(place).common_dir() for place in _places(tree, result)):
                 laid = _Laying(tree, result).dataset("", result.order.base, result.tip)
                 if laid:
                     refs.update({_ref(tree, "laid", result): [*laid.values()][-1]})
@@ -151,15 +151,10 @@ def _tips(tree: RunTree, path: str, base: Sha, tip: Sha) -> Iterator[tuple[str, 
             yield from _tips(tree, place, change.before, change.after)
 
 
-def _repositories(tree: RunTree, result: Result) -> list[Path]:
-    """Return the shared git directories of the datasets that a result is in; of several commits, may be."""
-    alone = len(result.commits) == 1
-    paths = _tips(tree, "", result.order.base, result.tip) if alone else ()
-    folders = [tree.path / path for path, _ in paths] if alone else _folders(tree, result)
-    return [Repo(folder).common_dir() for folder in folders]
-
-
-def _folders(tree: RunTree, result: Result) -> list[Path]:
+def _places(tree: RunTree, result: Result) -> list[Path]:
+    """Return where the datasets are that a result is in; of several commits, where it may be."""
+    if len(result.commits) == 1:
+        return [tree.path / path for path, _ in _tips(tree, "", result.order.base, result.tip)]
     folders = (tree.path / then.path for then in result.before.datasets)
     return [folder for folder in folders if os.path.lexists(folder / ".git")]
 
@@ -171,10 +166,10 @@ def _ref(tree: RunTree, kind: str, result: Result) -> str:
 def _forget(tree: RunTree, result: Result, refs: RefWriter) -> None:
     """Drop the refs that kept a result until it was on the run branch; of the superdataset by ``refs``."""
     ours = [_ref(tree, kind, result) for kind in ("done", "laid")]
-    for folder in _folders(tree, result):
-        repo = Repo(folder)
+    for place in _places(tree, result):
+        repo = Repo(place)
         gone = [ref for ref in ours if tip_of(repo, ref)]
-        if gone and folder == tree.path:
+        if gone and place == tree.path:
             refs.delete(gone)
         elif gone:
             repo.git("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in gone))
