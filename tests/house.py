@@ -52,12 +52,7 @@ class House:
             _MOULDS[kind] = Mould.of(root, house.project.main_tree, house.project.run_tree)
             return house
         _MOULDS[kind].cast(root)
-        project = house.project
-        trees = (project.main_tree, project.main_code, project.run_tree, project.run_code)
-        refresh = ("git", "update-index", "-q", "--refresh")
-        for refreshing in [subprocess.Popen(refresh, cwd=tree) for tree in trees]:
-            assert refreshing.wait(60) == 0
-        project.state.mkdir(parents=True, exist_ok=True)
+        house.project.state.mkdir(parents=True, exist_ok=True)
         return house
 
     def _kind(self, root: Path) -> tuple[str, ...]:
@@ -100,7 +95,7 @@ class House:
     def git(self, *args: str, cwd: Path | None = None, code: int = 0) -> str:
         """Run git, in the main tree's code unless told otherwise."""
         done = subprocess.run(
-            ["git", *args],
+            ["git", "-c", "maintenance.auto=false", *args],  # a commit is one program then, not two
             cwd=cwd or self.project.main_code,
             capture_output=True,
             encoding="utf-8",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+_GITLINK = 0o160000
 _ROOT = b"\0the root of the mould\0"
 
 
@@ -21,8 +24,8 @@ class Piece(NamedTuple):
 class Mould(NamedTuple):
     """Folders and plain files below a root; those that name this root name that of each cast instead.
 
-    The samples of hooks that `git init` copies are left out. A cast has other inodes than its git indexes
-    know, so they have to be refreshed.
+    The samples of hooks that `git init` copies are left out. The git indexes of a cast know its files, as
+    after `git update-index --refresh`.
     """
 
     pieces: tuple[Piece, ...]
@@ -43,6 +46,33 @@ class Mould(NamedTuple):
                 continue
             with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
                 out.write(data.replace(_ROOT, name))
+        for path, *_ in self.pieces:
+            if path.endswith("/index"):
+                refresh(root / path)
+
+
+def refresh(index: Path) -> None:
+    """Note in a git index (gitformat-index(5), version 2) how the files lie there that it has: it is whole.
+
+    All of them are as it has them; this goes without starting git, as a test house has four.
+    """
+    tree = index.parent.parent
+    if (beside := index.with_name("gitdir")).exists():  # a work tree's
+        tree = Path(beside.read_text().strip()).parent
+    data = bytearray(index.read_bytes()[:-20])
+    kind, version, count = struct.unpack_from(">4sLL", data)
+    assert (kind, version) == (b"DIRC", 2)
+    at = 12
+    for _ in range(count):
+        end = data.index(0, at + 62)
+        mode = int.from_bytes(data[at + 24 : at + 28])
+        if mode != _GITLINK:
+            seen = (tree / os.fsdecode(bytes(data[at + 62 : end]))).lstat()
+            times = (*divmod(seen.st_ctime_ns, 10**9), *divmod(seen.st_mtime_ns, 10**9))
+            facts = (*times, seen.st_dev, seen.st_ino, mode, seen.st_uid, seen.st_gid, seen.st_size)
+            struct.pack_into(">10L", data, at, *(fact & 0xFFFFFFFF for fact in facts))
+        at += (end - at) // 8 * 8 + 8
+    index.write_bytes(data + hashlib.sha1(data).digest())
 
 
 def _pieces(root: Path, folder: Path) -> Iterator[Piece]:

@@ -49,7 +49,12 @@ class PathHouse:
     def git(self, *args: str, cwd: Path | None = None) -> str:
         """Run git, in the main tree unless told otherwise."""
         done = subprocess.run(
-            ["git", *args], cwd=cwd or self.main, capture_output=True, text=True, check=False, timeout=60
+            ["git", "-c", "maintenance.auto=false", *args],
+            cwd=cwd or self.main,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert done.returncode == 0, f"{args}: {done.stdout}{done.stderr}"
         return done.stdout.removesuffix("\n")

@@ -70,7 +70,12 @@ _MOULDS: dict[tuple[Kind, tuple[str, ...]], Mould] = {}
 def git(where: Path, *words: str, stdin: str | None = None) -> str:
     """Run git in a folder and return what it printed."""
     done = subprocess.run(
-        ["git", *words], cwd=where, input=stdin, text=True, capture_output=True, check=False
+        ["git", "-c", "maintenance.auto=false", *words],
+        cwd=where,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, f"git {' '.join(words)}: {done.stdout}{done.stderr}"
     return done.stdout.strip("\n")
@@ -98,8 +103,6 @@ class World:
         world = cls(root, kind, code)
         if (kind, code) in _MOULDS:
             _MOULDS[kind, code].cast(root)
-            for tree in (world.main, world.run):
-                git(tree, "update-index", "-q", "--refresh")
         else:
             world.main.mkdir(parents=True)
             git(world.main, "init", "-q", "-b", "master")
