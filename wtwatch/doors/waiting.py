@@ -21,16 +21,16 @@ from types import FrameType
 def heard() -> Iterator[int]:
     """Have each signal that comes while the body runs write into a pipe, whichever thread it comes to.
 
-    Yield the end to read from. Among them is that a child has ended. To be called in the first thread.
+    Yield the end to read from. Among them is that a child has ended. To be called in the first thread. The
+    handler for that stays: where another child ends while it is taken away, Python complains of a race.
     """
     hear, say = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    child = signal.signal(signal.SIGCHLD, _pass)
+    signal.signal(signal.SIGCHLD, _pass)
     before = signal.set_wakeup_fd(say, warn_on_full_buffer=False)
     try:
         yield hear
     finally:
         signal.set_wakeup_fd(before)
-        signal.signal(signal.SIGCHLD, child)
         os.close(hear)
         os.close(say)
 
