@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 _GITLINK = 0o160000
 _ROOT = b"\0the root of the mould\0"
+"""Stands for the folder that all of a mould is in."""
 
 
 class Piece(NamedTuple):
@@ -22,23 +23,26 @@ class Piece(NamedTuple):
 
 
 class Mould(NamedTuple):
-    """Folders and plain files below a root; those that name this root name that of each cast instead.
+    """Folders and plain files; those that name the folder that all are in name that of each cast instead.
 
-    The samples of hooks that `git init` copies are left out. The git indexes of a cast know its files, as
-    after `git update-index --refresh`.
+    That is their root or, where some lie beside it, one ``above``. Samples of hooks that `git init` copies
+    are left out. The git indexes of a cast know its files, as after `git update-index --refresh`.
     """
 
     pieces: tuple[Piece, ...]
+    above: str
 
     @classmethod
     def of(cls, root: Path, *folders: Path) -> Mould:
-        """Take up these folders below ``root``."""
-        return cls(tuple(piece for folder in folders for piece in _pieces(root, folder)))
+        """Take up these folders, by where they lie from ``root``."""
+        top = os.path.commonpath([root, *folders])
+        pieces = tuple(piece for folder in folders for piece in _pieces(root, folder, os.fsencode(top)))
+        return cls(pieces, os.path.relpath(top, root))
 
     def cast(self, root: Path) -> None:
-        """Write all of it below ``root``, where none of it may be yet."""
+        """Write all of it where it lies from ``root``, and none of it may be yet."""
         root.mkdir(parents=True, exist_ok=True)
-        name = os.fsencode(root)
+        name = os.fsencode(os.path.normpath(root / self.above))
         for path, data, mode in self.pieces:
             place = root / path
             if data is None:
@@ -75,8 +79,7 @@ def refresh(index: Path) -> None:
     index.write_bytes(data + hashlib.sha1(data).digest())
 
 
-def _pieces(root: Path, folder: Path) -> Iterator[Piece]:
-    name = os.fsencode(root)
+def _pieces(root: Path, folder: Path, name: bytes) -> Iterator[Piece]:
     for place, _, files in os.walk(folder):
         yield Piece(os.path.relpath(place, root), None, 0)
         for one in (Path(place) / file for file in files if not file.endswith(".sample")):

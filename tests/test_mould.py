@@ -18,6 +18,16 @@ def test_the_indexes_of_a_house_that_was_cast_know_its_files(tmp_path: Path) -> 
         git(tree, "fsck", "--strict")
 
 
+def test_a_run_tree_beside_the_root_is_that_of_the_cast(tmp_path: Path) -> None:
+    for number in range(2):
+        place = tmp_path / f"{number}"
+        (place / "disk").mkdir(parents=True)
+        project = House.built(place / "p", run_tree=place / "disk/run").project
+        listed = git(project.main_tree, "worktree", "list", "--porcelain")
+        assert f"worktree {project.run_tree}\n" in listed and "prunable" not in listed
+        git(project.run_tree, "fsck", "--strict")
+
+
 @pytest.mark.parametrize("kind", ["paths", "subdataset"])
 def test_the_indexes_of_a_world_that_was_cast_know_its_files(tmp_path: Path, kind: Kind) -> None:
     World.built(tmp_path / "first", kind)
