@@ -14,7 +14,7 @@ from tests.lab import eventually
 from tests.tally import Kills
 
 BEGIN = """
-import os, signal, sys, time
+import os, signal, socket, sys, time
 from wtwatch.doors.forked import Forked
 from wtwatch.words.errors import WtwatchError
 handle = os.open(sys.argv[1], os.O_RDONLY)
@@ -52,7 +52,8 @@ def is_gone(pid: int) -> bool:
 
 
 def test_it_answers_what_is_asked_elsewhere_and_with_nothing_of_its_process_open(tmp_path: Path) -> None:
-    then = "fork.ask(b'a'); fork.ask(b'b'); print(fork.answer(), fork.answer())"
+    both = "while fork._channel.recv(99, socket.MSG_PEEK).count(b']') < 2: pass\n"  # they come together
+    then = f"fork.ask(b'a'); fork.ask(b'b')\n{both}print(fork.answer(), fork.answer())"
     with running(tmp_path, then + "; print(fork.let_go(), fork.wait())") as process:
         assert said(process) == "['a', '/', 'closed'] ['b', '/', 'closed']"
         assert said(process) == "True None" and process.wait() == 0

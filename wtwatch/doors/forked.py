@@ -45,6 +45,7 @@ class Forked:
             _serve(other, answer, me)
         other.close()
         self._is_there = True
+        self._said = b""
 
     def ask(self, word: bytes) -> None:
         """Ask for something, for :meth:`answer` to return; raises :class:`WtwatchError` if it has ended."""
@@ -54,9 +55,8 @@ class Forked:
             raise self._ended() from error
 
     def answer(self) -> Any:
-        """Wait for the answer to what was asked; raises :class:`WtwatchError` if it ended before."""
-        said = b""
-        while not said.endswith(b"\n"):
+        """Wait for the answer to what was asked first; raises :class:`WtwatchError` if it ended before."""
+        while b"\n" not in self._said:
             while not select.select([self._channel], [], [], LOOK)[0]:
                 pass
             try:
@@ -65,8 +65,9 @@ class Forked:
                 part = b""
             if not part:
                 raise self._ended()
-            said += part
-        return json.loads(said)
+            self._said += part
+        line, _, self._said = self._said.partition(b"\n")
+        return json.loads(line)
 
     def _ended(self) -> WtwatchError:
         return WtwatchError(f"process {self.pid}, which was forked for that, has ended")
