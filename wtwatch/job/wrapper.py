@@ -65,9 +65,9 @@ class _Attempt(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """From what a command begins: how the tree stands, and the way in which it is run, if it is.
+    """From what a command begins: how the tree stands, and the way in which it is run.
 
-    Or how it ended, as there is none.
+    Where it is not run, how it ended instead.
     """
 
     before: Before
