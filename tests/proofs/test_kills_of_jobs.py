@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
@@ -19,7 +20,7 @@ from wtwatch.project.config import Project, read_project
 from wtwatch.project.tree import RunTree
 from wtwatch.queue.jobs import Queue
 from wtwatch.reconcile import TickOptions
-from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Trigger
+from wtwatch.words.model import Ended, Job, JobSpec, Outcome, Trigger, Waiting
 
 WORK = TickOptions(start_jobs=True, patience=20.0)
 ONLY_LOOK = TickOptions(patience=20.0)
@@ -137,16 +138,18 @@ def test_a_job_killed_at_any_moment_is_told_as_it_ended(
     seen: set[Outcome] = set()
 
     def killed(after: float | None) -> float:
-        """Kill a job after so many seconds, if any, and look after it. Return how long it took, 0 if hit."""
+        """Kill a job so long after a tick began to start it, if at all. Return how long it took, 0 if hit."""
         number = next(numbers)
-        job = queued(project, f"echo {part}.{number} > out.txt", ("out.txt",))
+        job = queued(project, f"sleep 0.1; echo {part}.{number} > out.txt", ("out.txt",))
         base = lab.commit("HEAD", lab.run)
-        folder = started(project, job)
-        began, process = time.monotonic(), folder.started()
-        assert process is not None
-        eventually(lambda: folder.result() if after is None else time.monotonic() >= began + after)
-        took = time.monotonic() - began
-        hit = after is not None and end_group(process.pid)
+        folder = Folder.of(project.state, job.id, job.attempt)
+        began = time.monotonic()
+        with ThreadPoolExecutor(1) as beside:  # the tick that starts it is at work for a good part of it
+            blow = None if after is None else beside.submit(struck_down, folder, began + after)
+            assert eventually(lambda: ticked(project, WORK) and not is_waiting(project, job))
+        if blow is None:
+            eventually(folder.result)
+        took, hit = time.monotonic() - began, blow is not None and blow.result()
         with kills.survived("a job at random", hit):
             state = ended(project, job)
             seen.add(state.outcome)
@@ -171,6 +174,18 @@ def test_a_job_killed_at_any_moment_is_told_as_it_ended(
         else:
             pytest.fail("the work was over before its moment, five times")
     assert seen == {Outcome.SUCCEEDED, Outcome.INTERRUPTED}
+
+
+def is_waiting(project: Project, job: Job) -> bool:
+    return isinstance(Queue(project.state).job(job.id).state, Waiting)
+
+
+def struck_down(folder: Folder, at: float) -> bool:
+    """Kill an attempt at a time of the monotonic clock, or as soon as it began; return if it was there."""
+    process = eventually(folder.started)
+    assert process is not None
+    time.sleep(max(0.0, at - time.monotonic()))
+    return end_group(process.pid)
 
 
 @pytest.mark.slow
