@@ -29,7 +29,8 @@ from tests.moves import (
 from wtwatch.daemon import notice
 from wtwatch.daemon.notice import CALM, LONGEST_IN_VAIN, Bell, Watch
 from wtwatch.daemon.places import places
-from wtwatch.daemon.sources import POLL, filesystem
+from wtwatch.daemon.sources import POLL
+from wtwatch.doors.mounts import filesystem
 from wtwatch.setup.githooks import install
 
 Move = Callable[[MovingCode], None]

@@ -17,8 +17,8 @@ from tests.bring.test_code_as_paths import run
 from tests.job.bench import FIGURE_OF_LSD, Bench, over
 from tests.lab import eventually
 from tests.pathhouse import PathHouse
-from wtwatch.daemon.sources import filesystem
 from wtwatch.doors import footprint
+from wtwatch.doors.mounts import filesystem
 from wtwatch.job.attempt import MARK, Folder
 from wtwatch.job.ceilings import Ceilings
 from wtwatch.words.model import Ended, JobSpec, Outcome

@@ -17,7 +17,8 @@ from queue import Empty, SimpleQueue
 from typing import Literal, NamedTuple, Self, TypeVar
 
 from wtwatch.daemon.places import Places, identity
-from wtwatch.daemon.sources import POLL, Kernel, Poll, Source, filesystem
+from wtwatch.daemon.sources import POLL, Kernel, Poll, Source
+from wtwatch.doors.mounts import filesystem
 
 FIRST = 0.002
 """Seconds between the first two looks of a burst of rings; each pause after that is twice as long."""

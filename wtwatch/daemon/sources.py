@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable
 from itertools import count
-from pathlib import Path
 from typing import Protocol
 
 from watchdog import events
@@ -141,21 +140,3 @@ class _Handler(events.FileSystemEventHandler):
     def dispatch(self, event: events.FileSystemEvent) -> None:
         places = (event.src_path, event.dest_path) if event.is_directory else ()
         self._ear.heard(self._folder, tuple(os.fsdecode(place) for place in places if place))
-
-
-def filesystem(device: int, mounts: str | None = None) -> str | None:
-    """Return the type of the file system on ``device`` (``st_dev`` of stat(2)), or ``None`` if unknown.
-
-    ``mounts`` is in the form of ``/proc/self/mountinfo`` (proc(5)), which is read where it is not given.
-    """
-    if mounts is None:
-        try:
-            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError:  # not Linux
-            return None
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in mounts.splitlines():
-        mount, _, kind = line.partition(" - ")
-        if mount.split()[2] == number:
-            return kind.split()[0]
-    return None
