@@ -55,7 +55,8 @@ class Order(NamedTuple):
     ``prefix`` is the folder of the environment, ``copies`` are places in it that hold copies of code, and
     ``leads`` folders of code in which it has Python look for modules, from the tree's top.
     Changes of ``ignore_outputs`` alone are no result; ``prune_outputs``: files that its command makes no more
-    are removed. ``looked``: when the tree was looked at, if how it stood is written down already.
+    are removed. ``looked``: when the tree was looked at, if how it stood is written down already;
+    ``look_began``: when that look began.
     It is kept in a file, with ``code_sha`` as
     "code": see :mod:`wtwatch.words.versioned`.
     """
@@ -93,6 +94,7 @@ class Order(NamedTuple):
     ignore_outputs: tuple[str, ...] = ()
     prune_outputs: bool = False
     looked: Instant | None = None
+    look_began: Instant | None = None
     version: int = 1
     more: More = ()
 
@@ -211,7 +213,8 @@ class Folder:
                     "below": tuple(
                         (path, Sha(head), tuple(links)) for path, head, links in facts.get("below", ())
                     ),
-                    "looked": Instant(*facts["looked"]) if facts.get("looked") else None,
+                    "looked": _instant(facts.get("looked")),
+                    "look_began": _instant(facts.get("look_began")),
                 }
             )
 
@@ -444,6 +447,10 @@ class Folder:
                 f"{self.path / name} cannot be read: {error!r}.",
                 f"Put it back from a backup, or move the folder away: {self.path}",
             ) from error
+
+
+def _instant(fact: Any) -> Instant | None:
+    return Instant(*fact) if fact else None
 
 
 def _wanted(facts: Mapping[str, Any]) -> Wanted:

@@ -16,10 +16,11 @@ FRESH = 1.0
 
 
 class Look(NamedTuple):
-    """How a tree stood, and ``at`` which moment that had been looked at."""
+    """How a tree stood, ``at`` which moment that had been looked at, and when that ``began``."""
 
     before: Before
     at: Instant
+    began: Instant
 
 
 def taken(folder: Folder, order: Order) -> Before | None:

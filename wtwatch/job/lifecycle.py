@@ -140,6 +140,7 @@ def start(tree: RunTree, job: Job, demanded: Demands, ground: Ground) -> Running
         ignore_outputs=settings.ignore_outputs,
         prune_outputs=settings.prune_outputs,
         looked=look.at if look is not None else None,
+        look_began=look.began if look is not None else None,
     )
     bytecode.stands_for(tree, demanded.code_sha)
     folder.write_order(order)

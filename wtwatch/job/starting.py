@@ -137,9 +137,10 @@ def tell(tree: RunTree, queue: Queue, job: Job, running: Running) -> Job:
 
 def looked_at(tree: RunTree, demanded: Demands) -> tuple[Look, list[str]]:
     """Return how a tree stands, and what keeps a job from starting there, as sentences with the way out."""
+    began = instant()
     more = Beside(lambda: [*moved_code(demanded), *hidden_edits(demanded), *identity_problem(demanded)])
     try:
-        look = Look(Before.of(tree.path, excludes_env(tree)), instant())
+        look = Look(Before.of(tree.path, excludes_env(tree)), instant(), began)
     finally:
         more.end()
     return look, [*hindrances(demanded, look.before), *more.answer()]

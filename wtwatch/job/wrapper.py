@@ -10,31 +10,28 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn
 
-from wtwatch.doors import containers, dataset
 from wtwatch.doors.dataset import RunResult, results_of
 from wtwatch.doors.files import ring
 from wtwatch.doors.processes import bearing, identity, send
 from wtwatch.doors.traces import is_full
-from wtwatch.job import again, elsewhere, handed, limits, resuming, verdict, ways
+from wtwatch.job import again, elsewhere, outset, resuming, verdict, ways
 from wtwatch.job.attempt import FORCED_AFTER, LOCK, MARK, CommandEnd, Folder, Order, Result
 from wtwatch.job.ceilings import Ceilings
 from wtwatch.job.holding import Inputs
-from wtwatch.job.readiness import Demands, hidden_edits, hindrances, identity_problem, moved_code
+from wtwatch.job.outset import Ready
 from wtwatch.job.saying import say as tell
 from wtwatch.job.steps import Steps
 from wtwatch.job.uses import Lesson
 from wtwatch.job.ways import Around, Ran, Way
-from wtwatch.project.variables import binds, made
-from wtwatch.tree import gitlinks
 from wtwatch.tree.changes import commits_since
-from wtwatch.tree.states import After, Before, Looking
+from wtwatch.tree.folders import Marks
+from wtwatch.tree.states import After, Before
 from wtwatch.words import resources
 from wtwatch.words.errors import WtwatchError
 from wtwatch.words.model import Sha, now
@@ -53,8 +50,6 @@ TAKEN = 75
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-T = TypeVar("T")
-
 
 class _Attempt(NamedTuple):
     """What this process does: its folder, what is ordered there, and the files of its steps."""
@@ -62,16 +57,6 @@ class _Attempt(NamedTuple):
     folder: Folder
     order: Order
     steps: Steps
-
-
-class _Ready(NamedTuple):
-    """From what a command begins: how the tree stands, and the way in which it is run.
-
-    Where it is not run, how it ended instead.
-    """
-
-    before: Before
-    way: Way | RunResult | Result
 
 
 class _Stopped(BaseException):
@@ -142,71 +127,24 @@ def _carry_out(attempt: _Attempt) -> Result:
     folder, order, _ = attempt
     before, end = folder.before(), folder.command()
     if before is not None and end is not None:  # another process came so far, and was killed
-        return _ended(attempt, ways.taken_up(order, _demands(order), folder), before, end)
+        return _ended(attempt, _taken_up(attempt, before), end)
     if order.computed:
-        ready = _make_ready(attempt)
+        ready = outset.make_ready(folder, order)
         return ready if isinstance(ready, Result) else _saved_again(attempt, ready.before)
     with Inputs(order.run_tree, order.spec, tell) as inputs:
         inputs.begin()
-        ready = _make_ready(attempt)
-        if isinstance(ready, Result):
-            return ready
-        if isinstance(ready.way, Result):
-            return ready.way
-        return _run_through(attempt, ready.before, ready.way, inputs)
+        ready = outset.make_ready(folder, order)
+        return ready if isinstance(ready, Result) else _run_through(attempt, ready, inputs)
 
 
-def _make_ready(attempt: _Attempt) -> _Ready | Result:
-    """Return from what the command begins, or that it does not, as the tree is not as it has to be.
-
-    While git looks at the tree, what touches nothing in it is done.
-    """
-    folder, order, _ = attempt
-    demanded = _demands(order)
-    try:
-        if order.links is not None:
-            gitlinks.note(order.run_tree, order.base, order.links)
-            gitlinks.take_over(order.run_tree, order.below)
-        if (before := handed.taken(folder, order)) is not None:
-            _load(order)
-            return _Ready(before, _planned(attempt, [state.path for state in before.datasets]))
-        with Looking(order.run_tree, _excludes()) as looking:
-            _load(order)
-            more = [*identity_problem(demanded), *moved_code(demanded), *hidden_edits(demanded)]
-            way = _planned(attempt, looking.paths)
-            before = looking.answer(Before)
-        folder.write_before(before)
-        hindered = [*hindrances(demanded, before), *more]
-    except (WtwatchError, OSError) as error:
-        return Result(None, (), now(), f"{error}", began=False)
-    return Result(None, (), now(), hindered[0], began=False) if hindered else _Ready(before, way)
-
-
-def _load(order: Order) -> None:
-    if not order.spec.plain:
-        dataset.load()
-
-
-def _planned(attempt: _Attempt, datasets: Sequence[str]) -> Way | RunResult | Result:
-    """Have this process be what the command needs; return how that is run, or how it ended, if it cannot be.
-
-    The tree need not be as it has to be. ``datasets`` are the places of those that are there.
-    """
-    order = attempt.order
-    if order.computed:
-        return RunResult(0)
-    try:
-        noted = _prepare(order, datasets)
-    except (WtwatchError, OSError) as error:  # the same would come of it again, so the job has failed
-        return Result(1, (), now(), f"{error}")
-    return _fenced(lambda: _choose(attempt, noted))
-
-
-def _run_through(attempt: _Attempt, before: Before, way: Way | RunResult, inputs: Inputs) -> Result:
+def _run_through(attempt: _Attempt, ready: Ready, inputs: Inputs) -> Result:
     """Run the command, with its inputs held, and end it."""
     _, order, steps = attempt
+    before, way = ready.before, ready.way
+    if isinstance(way, Result):
+        return way
     ceilings = Ceilings(resources.of(order.spec), lambda: _others(order.uuid, inputs.holders))
-    lesson = Lesson(order, _demands(order), before, steps)
+    lesson = Lesson(order, outset.demands(order), before, steps)
 
     def begin(all_was_there: bool) -> None:
         if order.left:
@@ -229,7 +167,7 @@ def _run_through(attempt: _Attempt, before: Before, way: Way | RunResult, inputs
     end = CommandEnd(ran.result.exit, ran.result.error, ran.code, ran.used)
     if not stopped:
         steps.command_ended(end)
-    result = _ended(attempt, None if isinstance(way, RunResult) else way, before, end, stopped)
+    result = _ended(attempt, ready, end, stopped)
     if not result.stopped:
         inputs.drop_fetched()
     return result
@@ -250,22 +188,27 @@ def _saved_again(attempt: _Attempt, before: Before) -> Result:
         return Result(1, (), now(), f"what the attempt before computed cannot be put back: {error}")
     steps.learned(Folder(order.computed).uses())
     steps.command_ended(found.end)
-    return _ended(attempt, ways.taken_up(order, _demands(order), folder), before, found.end)
+    return _ended(attempt, _taken_up(attempt, before), found.end)
 
 
-def _ended(
-    attempt: _Attempt, way: Way | None, before: Before, end: CommandEnd, stopped: bool = False
-) -> Result:
+def _taken_up(attempt: _Attempt, before: Before) -> Ready:
+    """Return what is to be saved of a command that ran in another process; without a plan, nothing is."""
+    folder, order, _ = attempt
+    return Ready(before, ways.taken_up(order, outset.demands(order), folder) or RunResult(0))
+
+
+def _ended(attempt: _Attempt, ready: Ready, end: CommandEnd, stopped: bool = False) -> Result:
     """Look how the command left the tree, judge that, and save it if it is good."""
     folder, order, steps = attempt
+    before, way, marks = ready
     found: tuple[str, ...] = ()
     code, error = end.exit, end.error
     try:
-        after = _look_after(order.run_tree, folder)
+        after = _look_after(order.run_tree, folder, marks)
         steps.looked_after(after)
-        found = verdict.of_attempt(_demands(order), before, after, folder.written())
+        found = verdict.of_attempt(outset.demands(order), before, after, folder.written())
         steps.verified(found)
-        if way is not None and (code, error) == (0, None) and not (stopped or found):
+        if not isinstance(way, RunResult | Result) and (code, error) == (0, None) and not (stopped or found):
             saved, stopped = _guarded(order, lambda: Ran(way.save(before, after, end)))
             code, error = saved.result.exit, saved.result.error
             if stopped and results_of(order.run_tree, order.uuid, order.base):
@@ -280,24 +223,7 @@ def _ended(
     return Result(None if stopped else code, _commits(order), now(), wrong, stopped)
 
 
-def _prepare(order: Order, datasets: Sequence[str]) -> dict[str, Any]:
-    """Make this process's environment and limits those of the command; return what records say of them.
-
-    ``datasets`` are the places of those that are there.
-    """
-    limits.hold(order.limits)
-    if order.spec.container and not order.spec.rerun_of:
-        containers.found(order.run_tree, order.spec.container).around(order.spec.command)
-    seen = binds(order.run_tree, datasets, order.main_tree) if order.main_tree else {}
-    command = made(os.environ | seen, order.wanted, order.run_tree)
-    for name in os.environ.keys() - command.env.keys():
-        del os.environ[name]
-    os.environ.update(command.env)
-    installed = {"packages": dict(order.packages)} if order.packages else {}
-    return command.record(order.run_tree) | installed
-
-
-def _look_after(run_tree: Path, folder: Folder) -> After:
+def _look_after(run_tree: Path, folder: Folder, marks: Marks | None) -> After:
     """Look how the tree stands; on a full disk again, until there is room: git waits for that, and gives up.
 
     Where git asks git-annex for what is in a file, that needs room, on the disk of the repository: that of
@@ -305,21 +231,11 @@ def _look_after(run_tree: Path, folder: Folder) -> After:
     """
     while True:
         try:
-            return After.of(run_tree, _excludes())
+            return After.of(run_tree, outset.excludes(), marks.scope() if marks else None)
         except (WtwatchError, OSError):
             if not (is_full(run_tree) or is_full(folder.path)):
                 raise
         time.sleep(AGAIN)
-
-
-def _demands(order: Order) -> Demands:
-    code = order.code_path.relative_to(order.run_tree).as_posix() if not order.paths else ""
-    return Demands(order.run_tree, code, order.code_sha, order.branch, order.allowed, order.spec, order.paths)
-
-
-def _excludes() -> dict[str, str]:
-    """Return the variables with which we were told what git shall ignore besides its usual."""
-    return {name: value for name, value in os.environ.items() if name.startswith("GIT_CONFIG_")}
 
 
 def _guarded(order: Order, act: Callable[[], Ran], kept: Sequence[int] = ()) -> tuple[Ran, bool]:
@@ -338,7 +254,7 @@ def _guarded(order: Order, act: Callable[[], Ran], kept: Sequence[int] = ()) -> 
     try:
         for number in SIGNALS:
             signal.signal(number, stop)
-        done = _fenced(act)
+        done = outset.fenced(act)
         ran = Ran(done) if isinstance(done, RunResult) else done
         if told and ran.result.exit != 0:
             raise _Stopped
@@ -349,18 +265,6 @@ def _guarded(order: Order, act: Callable[[], Ran], kept: Sequence[int] = ()) -> 
         return Ran(RunResult(1)), True
     finally:
         _ignore_signals()
-
-
-def _fenced(act: Callable[[], T]) -> T | RunResult:
-    """Return what ``act`` does, or as a failure what it raises: whatever that is, the outcome must say it."""
-    try:
-        return act()
-    except WtwatchError as error:
-        return RunResult(1, f"{error}")
-    except Exception as error:
-        with suppress(OSError):  # the log may be on a full disk
-            traceback.print_exc()
-        return RunResult(1, f"{type(error).__name__}: {error}")
 
 
 def _below(ceilings: Ceilings, act: Callable[[], Ran]) -> Ran:
@@ -387,17 +291,6 @@ def _commits(order: Order) -> tuple[Sha, ...]:
 def _ignore_signals() -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _choose(attempt: _Attempt, noted: dict[str, Any]) -> Way | RunResult:
-    """Return the way to run the command, in whose record is to stand what is ``noted``."""
-    folder, order, _ = attempt
-    ours = {"attempt": order.uuid, "code": order.code_sha, "superdataset": order.base, "environment": noted}
-    ours |= {"host": os.uname().nodename}
-    asked = resources.note(resources.of(order.spec))
-    ours |= {"asked": asked} if asked else {}
-    ours |= {"carried": dict(order.carried)} if order.carried else {}
-    return ways.choose(order, _demands(order), folder, ours)
 
 
 def _run(way: Way | RunResult, around: Around) -> Ran:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wtwatch.doors.porcelain import Change, Changes, parse_status
-from wtwatch.doors.repo import Repo
+from wtwatch.doors.repo import GitAsking, Repo
+from wtwatch.tree.folders import Scope
 from wtwatch.tree.gitlinks import gitlinks
 from wtwatch.words.model import Sha
 
@@ -16,6 +17,8 @@ _STATUS = (
     "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--ignored=no",
     "--ignore-submodules=dirty",  # what is inside of them is asked there
 )  # fmt: skip
+_OTHERS = ("ls-files", "-z", "--others", "--exclude-standard")
+_LITERAL = "GIT_LITERAL_PATHSPECS"
 
 LARGE = 1 << 20
 """Bytes of an index, of some ten thousand files, from which on two gits are quicker than one."""
@@ -64,34 +67,52 @@ class AskedChanges:
 
     ``env`` says what git shall ignore besides its usual. In a large one what git tracks and what it does not
     are looked at side by side, each of which takes about half of the time of `git status`; not so ``by_one``,
-    where many others are looked at meanwhile.
+    where many others are looked at meanwhile. ``scope``: nothing can differ elsewhere.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str], by_one: bool = False) -> None:
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], by_one: bool = False, scope: Scope | None = None
+    ) -> None:
+        self._folder, self._env, self._scope = folder, env, scope
         repo = Repo(folder)
-        is_large = not by_one and _size(repo.git_dir() / "index") >= LARGE
-        others = ("ls-files", "-z", "--others", "--exclude-standard")
-        self._status = repo.ask(*_STATUS, f"--untracked-files={'no' if is_large else 'all'}", env=env)
-        self._others = None
-        if is_large:
-            with ExitStack() as undo:
-                undo.callback(self._status.close)
-                self._others = repo.ask(*others, env=env)
-                undo.pop_all()
+        with ExitStack() as undo:
+
+            def ask(*words: str) -> GitAsking:
+                return undo.enter_context(repo.ask(*words, env={**env, _LITERAL: "1"} if scope else env))
+
+            self._others = self._staged = None
+            if scope is not None:
+                self._status = ask(*_STATUS, "--untracked-files=no", "--", *scope.tracked)
+                self._staged = ask("diff-index", "--cached", "--name-only", "-z", "HEAD", "--")
+                self._others = ask(*_OTHERS, "--", *scope.others) if scope.others else None
+            elif not by_one and is_large(repo):
+                self._status = ask(*_STATUS, "--untracked-files=no")
+                self._others = ask(*_OTHERS)
+            else:
+                self._status = ask(*_STATUS, "--untracked-files=all")
+            self._gits = undo.pop_all()
 
     def answer(self) -> Changes:
         """Return what differs; raises :class:`WtwatchError` as git does."""
         found = parse_status(self._status.answer())
+        if self._scope is not None and (found.head != self._scope.head or self._staged_any()):
+            return _all_in(self._folder, self._env)
         if self._others is None:
             return found
         names = sorted(filter(None, self._others.answer().split("\0")), key=os.fsencode)
         return found._replace(entries=(*found.entries, *(Change(name, "?", "?") for name in names)))
 
+    def _staged_any(self) -> bool:
+        return self._staged is not None and self._staged.answer() != ""
+
     def close(self) -> None:
         """End what is still at work."""
-        self._status.close()
-        if self._others is not None:
-            self._others.close()
+        self._gits.close()
+
+
+def is_large(repo: Repo) -> bool:
+    """Return whether a work tree has so many files that a look at all of them is worth some trouble."""
+    return _size(repo.git_dir() / "index") >= LARGE
 
 
 def _size(file: Path) -> int:
@@ -103,9 +124,13 @@ def _size(file: Path) -> int:
 
 def changes_in(folder: Path, env: Mapping[str, str]) -> tuple[Change, ...]:
     """Return what differs in the repository at ``folder`` (not in its subdatasets) from HEAD."""
+    return _all_in(folder, env).entries
+
+
+def _all_in(folder: Path, env: Mapping[str, str]) -> Changes:
     asked = AskedChanges(folder, env)
     try:
-        return asked.answer().entries
+        return asked.answer()
     finally:
         asked.close()
 

@@ -14,6 +14,7 @@ from wtwatch.doors.porcelain import Change
 from wtwatch.doors.repo import Repo
 from wtwatch.tree import reflog
 from wtwatch.tree.changes import AskedChanges, subdatasets
+from wtwatch.tree.folders import Scope
 from wtwatch.words.model import Sha
 
 AT_ONCE = 8
@@ -44,9 +45,12 @@ class TreeState(NamedTuple):
     absent: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, top: Path, env: Mapping[str, str]) -> Self:
-        """Look at the tree at ``top``; ``env`` says what git shall ignore besides its usual."""
-        with Looking(top, env) as looking:
+    def of(cls, top: Path, env: Mapping[str, str], scope: Scope | None = None) -> Self:
+        """Look at the tree at ``top``; ``env`` says what git shall ignore besides its usual.
+
+        ``scope``: in the superdataset nothing can differ elsewhere.
+        """
+        with Looking(top, env, scope) as looking:
             return looking.answer(cls)
 
     def at(self, path: str) -> DatasetState | None:
@@ -63,9 +67,11 @@ class Looking:
     Those are at ``paths`` from the top, outside in. As a context manager it ends what is still at work.
     """
 
-    def __init__(self, top: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, top: Path, env: Mapping[str, str], scope: Scope | None = None) -> None:
         self._top, self._env = top, env
-        self._asked = [("", AskedChanges(top, env))]  # at work while git is asked which others there are
+        self._asked = [
+            ("", AskedChanges(top, env, scope=scope))
+        ]  # at work while git is asked which others there are
         try:
             found = list(subdatasets(top))
             self.paths = ("", *(sub.path for sub in found if sub.installed))
