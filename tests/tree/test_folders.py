@@ -32,7 +32,7 @@ done
 echo text > a/b/text; echo text > 'odd *[x] é/:(top)te*xt'; echo text > top
 echo text > ':!a'; echo one > flat/one
 printf '%s\\n' ignored/ '*.pyc' '!kept.pyc' > .gitignore
-mkdir -p a/ignored/deep; echo x > a/ignored/deep/file; echo x > cache/__pycache__/m.pyc
+mkdir -p a/ignored/deep; echo x > a/ignored/deep/file; echo x > cache/__pycache__/m.pyc; echo x > flat/m.pyc
 git init -q a/sub; git -C a/sub commit -q --allow-empty -m sub
 git init -q flat/gone; git -C flat/gone commit -q --allow-empty -m gone
 git -c advice.addEmbeddedRepo=false add . 2>/dev/null
@@ -60,6 +60,8 @@ INSIDE = (
     "echo > cache/__pycache__/plain",
     "mkdir a/empty/deep; echo > a/empty/deep/file",
     "echo > flat/gone/file",
+    "echo '!m.pyc' >> .gitignore",
+    "git update-index --add --cacheinfo 160000,$(git -C a/sub rev-parse HEAD),a/d/other",
     "echo > a/new; touch -d 2001-01-01 a",
     "echo > a/new; touch -r flat a; chmod 700 a; chmod 755 a",
     "touch -r a .git/saved; echo > a/new; touch -r .git/saved a",

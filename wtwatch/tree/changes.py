@@ -18,6 +18,7 @@ _STATUS = (
     "--ignore-submodules=dirty",  # what is inside of them is asked there
 )  # fmt: skip
 _OTHERS = ("ls-files", "-z", "--others", "--exclude-standard")
+_STAGED = ("diff-index", "--cached", "--name-only", "--ignore-submodules=none", "-z", "HEAD", "--")
 _LITERAL = "GIT_LITERAL_PATHSPECS"
 
 LARGE = 1 << 20
@@ -83,7 +84,7 @@ class AskedChanges:
             self._others = self._staged = None
             if scope is not None:
                 self._status = ask(*_STATUS, "--untracked-files=no", "--", *scope.tracked)
-                self._staged = ask("diff-index", "--cached", "--name-only", "-z", "HEAD", "--")
+                self._staged = ask(*_STAGED)
                 self._others = ask(*_OTHERS, "--", *scope.others) if scope.others else None
             elif not by_one and is_large(repo):
                 self._status = ask(*_STATUS, "--untracked-files=no")
@@ -95,15 +96,18 @@ class AskedChanges:
     def answer(self) -> Changes:
         """Return what differs; raises :class:`WtwatchError` as git does."""
         found = parse_status(self._status.answer())
-        if self._scope is not None and (found.head != self._scope.head or self._staged_any()):
+        if self._scope is not None and not self._is_all(found, self._scope):
             return _all_in(self._folder, self._env)
         if self._others is None:
             return found
         names = sorted(filter(None, self._others.answer().split("\0")), key=os.fsencode)
         return found._replace(entries=(*found.entries, *(Change(name, "?", "?") for name in names)))
 
-    def _staged_any(self) -> bool:
-        return self._staged is not None and self._staged.answer() != ""
+    def _is_all(self, found: Changes, scope: Scope) -> bool:
+        """Return whether nothing can differ elsewhere: by another commit, index or `.gitignore`."""
+        staged = self._staged.answer() if self._staged is not None else ""
+        ignores = any(Path(change.path).name == ".gitignore" for change in found.entries)
+        return found.head == scope.head and not staged and not ignores
 
     def close(self) -> None:
         """End what is still at work."""

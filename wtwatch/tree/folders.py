@@ -92,15 +92,17 @@ Stamp = tuple[int, int, int, int]
 class Marks:
     """How the folders of a work tree stood at a moment, which was clean then; see :func:`marked`."""
 
-    def __init__(self, top: Path, head: Sha, trees: dict[str, _Tree]) -> None:
-        """Look at the folders of ``trees``, the work tree's at ``top``; raises :class:`_Unsure`."""
+    def __init__(self, top: Path, head: Sha, trees: dict[str, _Tree], since: int) -> None:
+        """Look at the folders of ``trees``, the work tree's at ``top``; raises :class:`_Unsure`.
+
+        ``since``: a time in nanoseconds after which they may have been touched without the look seeing it.
+        """
         self._top, self._head = top, head
         self._asked = list(_named(trees, "files")) + list(_named(trees, "datasets"))
         self._stamps: dict[str, Stamp] = {}
         self._touched: set[str] = set()
         self._untracked: set[str] = set()
         device = os.lstat(top).st_dev
-        since = time.time_ns() - int(SETTLED * 1e9)
         for path, tree in trees.items():
             stamp = _stamp(top, path)
             if stamp is None or stamp[0] != device or stamp[3] < 2:
@@ -153,12 +155,13 @@ def marked(top: Path, head: Sha, began: Instant, notes: Path) -> Marks | None:
     A look that ``began`` then has found nothing there that differs from its commit ``head``, neither tracked
     nor not. What trees hold is noted in the file ``notes``, as it never changes.
     """
+    since = time.time_ns() - int(SETTLED * 1e9)  # at first: this process may be held up at any moment
     ago = elapsed(began)
     if ago is None or ago > SETTLED / 2:
         return None
     with suppress(_Unsure, WtwatchError, OSError, ValueError):
         if filesystem(os.lstat(top).st_dev) in _COUNTING:
-            return Marks(top, head, _trees(Repo(top), head, notes))
+            return Marks(top, head, _trees(Repo(top), head, notes), since)
     return None
 
 
