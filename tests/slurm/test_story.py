@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -12,6 +17,7 @@ from tests.lab import Lab, eventually
 from tests.slurm.cluster import NODE, PATIENCE, Cluster
 from tests.stories.findings import follows, is_clean, results, set_settings, states
 from wtwatch.doors.dataset import record_of
+from wtwatch.queue.jobs import Queue
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +79,48 @@ def test_why_a_job_waits_on_the_cluster_is_shown_in_the_words_of_slurm(slurm: Cl
             eventually(partial(says, lab, waits, *words), within=PATIENCE)
         slurm.say("scontrol", "update", "partitionname=test", "state=up")
         lab.wtwatch("queue", "wait", code=0)
+
+
+def noted(folder: Path, *names: str) -> dict[str, Path]:
+    """Put programs of the same names before those on PATH, which note in a file each when they began."""
+    folder.mkdir()
+    files = {}
+    for name in names:
+        files[name] = folder / f"{name}.calls"
+        real = shutil.which(name)
+        program = folder / name
+        program.write_text(f'#!/bin/sh\ndate +%s.%N >> {quote(str(files[name]))}\nexec {real} "$@"\n')
+        program.chmod(0o755)
+    return files
+
+
+def test_a_thousand_queued_jobs_do_not_flood_the_controller(
+    slurm: Cluster, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.wtwatch("init")
+    set_settings(lab, settle=0.0, executor=ON_SLURM, lanes=2)
+    numbers = ",".join(map(str, range(1000)))
+    lab.wtwatch("queue", "add", "--each", f"n={numbers}", "-o", "out.{n}", "--", "echo {n} > out.{n}")
+    calls = noted(tmp_path / "before", "squeue", "sbatch")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'before'}:{os.environ['PATH']}")
+    queue = Queue(lab.project().state)
+    most = 0
+
+    def some_ended() -> bool:
+        nonlocal most
+        most = max(most, len(queue.living()))
+        return queue.counts().get("succeeded", 0) >= 9
+
+    with lab.daemon():
+        eventually(some_ended, within=PATIENCE)
+        lab.wtwatch("queue", "pause")
+        eventually(lambda: not queue.living(), within=PATIENCE)
+    assert most == 2, "as many as there are lanes"
+    ended = 1000 - queue.counts()["waiting"]
+    assert len(calls["sbatch"].read_text().splitlines()) == ended
+    asked = [float(line) for line in calls["squeue"].read_text().splitlines()]
+    assert len(asked) >= 2
+    assert min(later - sooner for sooner, later in pairwise(asked)) > 4.9, "seconds; one look is for all"
 
 
 def test_a_controller_that_is_down_for_a_minute_costs_no_job_anything_but_time(
