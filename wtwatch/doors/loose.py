@@ -7,7 +7,6 @@ not, or is not just so, is left to git.
 from __future__ import annotations
 
 import os
-import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -32,12 +31,6 @@ _FEW = 200
 
 _LARGE = 1 << 17
 """Bytes of a folder that is compared here: some 3,000 names."""
-
-_ENTRY = {
-    20: re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL),
-    32: re.compile(rb"([0-7]+) ([^\0]+)\0(.{32})", re.DOTALL),
-}
-"""A line of a folder, by the bytes that an id has."""
 
 _MODES = {
     mode.lstrip(b"0"): mode.decode() for mode in (b"040000", b"100644", b"100755", b"120000", b"160000")
@@ -130,12 +123,8 @@ class _Comparing:
             return set()
         self._left -= 1
         found = _read(self._common, tree.hex(), _LARGE) if self._left >= 0 else None
-        if found is None or found.kind != "tree":
-            return None
-        entries = _ENTRY[len(tree)].findall(found.body)
-        if sum(len(mode) + len(name) + len(sha) + 2 for mode, name, sha in entries) != len(found.body):
-            return None
-        return set(entries)
+        entries = found.raw_entries() if found is not None else None
+        return None if entries is None else set(entries)
 
 
 def _replaces(common: Path) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -54,10 +53,6 @@ _COUNTING = ("ext2", "ext3", "ext4", "xfs", "tmpfs")
 """File systems of this host on which a folder counts its subfolders: it has two links more (inode(7))."""
 
 _FOLDER, _LINK, _DATASET = b"40000", b"120000", GITLINK.encode()
-_ENTRY = {
-    40: re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL),
-    64: re.compile(rb"([0-7]+) ([^\0]+)\0(.{32})", re.DOTALL),
-}
 _VERSION = 1
 
 
@@ -230,7 +225,7 @@ def _read(repo: Repo, names: Sequence[str]) -> Iterable[tuple[str, _Tree]]:
         return
     with loose.asked(repo, names) as asking:
         for name, one in zip(names, asking(), strict=True):
-            if one is None or one.kind != "tree":
+            if one is None:
                 raise _Unsure
             yield name, _in(one)
 
@@ -238,7 +233,9 @@ def _read(repo: Repo, names: Sequence[str]) -> Iterable[tuple[str, _Tree]]:
 def _in(tree: GitObject) -> _Tree:
     if len(tree.body) > _LARGE:
         return _Tree(None)
-    entries = _ENTRY[len(tree.sha)].findall(tree.body)
+    entries = tree.raw_entries()
+    if entries is None:
+        raise _Unsure
     links = [name for mode, name, _ in entries if mode == _LINK]
     files = [name for mode, name, _ in entries if mode not in (_FOLDER, _LINK, _DATASET)]
     if len(files) > _TEXTS:

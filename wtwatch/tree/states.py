@@ -69,9 +69,8 @@ class Looking:
 
     def __init__(self, top: Path, env: Mapping[str, str], scope: Scope | None = None) -> None:
         self._top, self._env = top, env
-        self._asked = [
-            ("", AskedChanges(top, env, scope=scope))
-        ]  # at work while git is asked which others there are
+        # at work while git is asked which others there are
+        self._asked = [("", AskedChanges(top, env, scope=scope))]
         try:
             found = list(subdatasets(top))
             self.paths = ("", *(sub.path for sub in found if sub.installed))
