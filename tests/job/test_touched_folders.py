@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.gits import traced_gits
 from tests.job.bench import Bench, MakeBench, over
+from tests.lab import eventually
+from wtwatch.doors.clock import instant
 from wtwatch.tree.changes import LARGE
-from wtwatch.tree.folders import SETTLED
+from wtwatch.tree.folders import marked
 from wtwatch.words.model import Outcome
 
 FILES, IN_A_FOLDER = 15_000, 250
@@ -35,9 +36,10 @@ def bench(make_bench: MakeBench, tmp_path: Path) -> Bench:
     bench.lab.git("status", cwd=bench.tree)
     index = bench.lab.git("rev-parse", "--git-path", "index", cwd=bench.tree)
     assert (bench.tree / index).stat().st_size > LARGE
-    since = time.monotonic()
-    while time.monotonic() < since + SETTLED + 0.5:  # so long ago they were touched last
-        time.sleep(0.1)
+    notes = tmp_path / "notes.json"
+    eventually(
+        lambda: marked(bench.tree, bench.head(), instant(), notes)
+    )  # so long ago they were touched last
     return bench
 
 

@@ -85,19 +85,15 @@ def test_a_job_that_is_cancelled_ends_with_all_that_it_started(place: Bench) -> 
     eventually(lambda: not marked(running), within=PATIENCE)
 
 
-def test_a_job_that_is_cancelled_before_it_begins_does_not_begin(
-    place: Bench, request: pytest.FixtureRequest
-) -> None:
-    if not place.project.executor:
-        pytest.skip("on this host a job begins at once")
-    slurm = cast("Cluster", request.getfixturevalue("slurm"))
+def test_a_job_that_is_cancelled_before_it_begins_does_not_begin(slurm: Cluster, far: Bench) -> None:
+    """On this host a job begins at once."""
     slurm.say("scontrol", "update", "partitionname=test", "state=down")
-    running = place.start(place.job("echo 1 > one"))
-    eventually(lambda: seen(place, running) is Life.QUEUED, within=PATIENCE)
-    job = stopped(place, running)
+    running = far.start(far.job("echo 1 > one"))
+    eventually(lambda: seen(far, running) is Life.QUEUED, within=PATIENCE)
+    job = stopped(far, running)
     slurm.say("scontrol", "update", "partitionname=test", "state=up")
     assert over(job).outcome is Outcome.CANCELLED
-    assert not (place.tree / "one").exists()
+    assert not (far.tree / "one").exists()
 
 
 def test_a_job_whose_process_is_killed_is_interrupted_and_nothing_of_it_goes_on(place: Bench) -> None:
