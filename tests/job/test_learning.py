@@ -312,6 +312,7 @@ def test_what_is_lost_is_said(made: World, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Watches, "wait", until_the_end)
     watched = Learning(Place(made.top, ("code",), lambda path: False))
     watched.begin()
+    assert watched._watches is not None
     program = "import sys; [open(sys.argv[1 + i % 2]).close() for i in range(int(sys.argv[3]))]"
     most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     files = [str(made.top / "code/params" / name) for name in ("a.json", "b.json")]
